@@ -1,0 +1,79 @@
+"""The rule book: what a workflow means, without I/O, clock or chance.
+
+    decide(state, command, now) -> events or a rejection    (argues)
+    evolve(state, event) -> state                           (total, silent)
+    pending(state) -> effects                               (the work still owed)
+
+The local executor, the Core and the simulation drive these same three functions.
+"""
+
+from cerebelum_engine.answers import read_result
+from cerebelum_engine.blueprint import Blueprint, BlueprintInvalid, StepSpec, compile_blueprint, hash_of
+from cerebelum_engine.commands import (
+    Approve,
+    Cancel,
+    Command,
+    Completed,
+    Failed,
+    FireTimers,
+    LoseTask,
+    Outcome,
+    Reason,
+    RecordResult,
+    Reject,
+    Rejected,
+    StartExecution,
+    Suspended,
+)
+from cerebelum_engine.decide import decide
+from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect
+from cerebelum_engine.evolve import evolve, reconstruct
+from cerebelum_engine.pending import next_timer, owed_tasks, pending
+from cerebelum_engine.state import Phase, State, StepState, new
+from cerebelum_engine.status import current_step, status_of, step_index, summary
+from cerebelum_engine.tasks import build_task
+from cerebelum_engine.validation import Verdict, validate
+
+__all__ = [
+    "Approve",
+    "ArmTimer",
+    "AwaitApproval",
+    "Blueprint",
+    "BlueprintInvalid",
+    "Cancel",
+    "Command",
+    "Completed",
+    "DispatchTask",
+    "Effect",
+    "Failed",
+    "FireTimers",
+    "LoseTask",
+    "Outcome",
+    "Phase",
+    "Reason",
+    "RecordResult",
+    "Reject",
+    "Rejected",
+    "StartExecution",
+    "State",
+    "StepSpec",
+    "StepState",
+    "Suspended",
+    "Verdict",
+    "build_task",
+    "compile_blueprint",
+    "current_step",
+    "decide",
+    "evolve",
+    "hash_of",
+    "new",
+    "next_timer",
+    "owed_tasks",
+    "pending",
+    "read_result",
+    "reconstruct",
+    "status_of",
+    "step_index",
+    "summary",
+    "validate",
+]

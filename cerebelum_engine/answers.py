@@ -1,0 +1,73 @@
+"""A worker's answer, read as the command that it is."""
+
+from __future__ import annotations
+
+from cerebelum_engine.commands import (
+    Completed,
+    Failed,
+    Outcome,
+    Reason,
+    RecordResult,
+    Rejected,
+    Suspended,
+)
+from cerebelum_proto.types.v1.types_pb import Failure, Payload
+from cerebelum_proto.worker.worker_service_markers import detach
+from cerebelum_proto.worker.worker_service_pb import ErrorInfo, TaskResult, TaskStatus
+
+
+def read_result(
+    result: TaskResult, *, resumable: bool = True, fallback: Payload | None = None
+) -> RecordResult | Rejected:
+    """The command that a result with exact payloads stands for.
+
+    `resumable` and `fallback` say what its worker can do after a marker; see `Suspended`.
+    """
+    outcome = _outcome(result, resumable, fallback)
+    if isinstance(outcome, Rejected):
+        return outcome
+    return RecordResult(
+        task_id=result.task_id,
+        worker_id=result.worker_id,
+        outcome=outcome,
+        started_at=result.started_at,
+    )
+
+
+def _outcome(result: TaskResult, resumable: bool, fallback: Payload | None) -> Outcome | Rejected:
+    match result.status:
+        case TaskStatus.SUCCESS:
+            return Completed(output=result.output or Payload())
+        case TaskStatus.FAILED | TaskStatus.TIMEOUT | TaskStatus.CANCELLED:
+            return Failed(failure=_failure(result))
+        case TaskStatus.SLEEP | TaskStatus.APPROVAL:
+            return _suspension(result, resumable, fallback)
+        case _:
+            return Rejected(
+                Reason.INVALID,
+                f"the result of task '{result.task_id}' has status {int(result.status)}: "
+                "send SUCCESS, FAILED, TIMEOUT, CANCELLED, SLEEP or APPROVAL",
+            )
+
+
+def _suspension(
+    result: TaskResult, resumable: bool, fallback: Payload | None
+) -> Suspended | Rejected:
+    try:
+        marker = detach(result)
+    except ValueError as error:
+        return Rejected(Reason.INVALID, f"the result of task '{result.task_id}': {error}")
+    if marker is None:
+        return Rejected(Reason.INVALID, f"the result of task '{result.task_id}' carries no marker")
+    return Suspended(marker=marker, resumable=resumable, fallback=fallback)
+
+
+def _failure(result: TaskResult) -> Failure:
+    error = result.error or ErrorInfo()
+    return Failure(
+        kind=error.kind or result.status.name.lower(),
+        message=error.message,
+        stacktrace=error.stacktrace,
+        non_retryable=error.non_retryable,
+        error=error.decision,
+    )

@@ -1,0 +1,166 @@
+"""`decide`: the events that a command leads to, or why it leads to none. Only here is argued."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import assert_never
+
+from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_engine import commands as cmd
+from cerebelum_engine.commands import Command, Reason, Rejected
+from cerebelum_engine.evolve import evolve
+from cerebelum_engine.results import record, record_loss
+from cerebelum_engine.state import Phase, State, StepState
+from cerebelum_engine.times import after
+from cerebelum_proto.events.v1 import events_pb as ev
+from cerebelum_proto.types.v1.types_pb import Failure, Payload
+
+
+def decide(state: State, command: Command, now: Timestamp) -> tuple[ev.Event, ...] | Rejected:
+    """What a command makes happen. An empty tuple: it had happened before, and nothing is left to do."""
+    if isinstance(command, cmd.StartExecution):
+        facts = _start(state, command, now)
+    elif state.started is None:
+        return Rejected(Reason.NOT_STARTED, "the execution has not started")
+    elif isinstance(command, cmd.RecordResult):
+        facts = record(state, command, now)
+    elif isinstance(command, cmd.LoseTask):
+        facts = record_loss(state, command)
+    elif state.ended:
+        return Rejected(Reason.ENDED, f"execution '{state.execution_id}' has ended ({_status(state)})")
+    else:
+        facts = _steer(state, command, now)
+    if isinstance(facts, Rejected):
+        return facts
+    execution_id = command.execution_id if isinstance(command, cmd.StartExecution) else state.execution_id
+    return tuple(_recorded(state, execution_id, facts, now))
+
+
+def _recorded(
+    state: State, execution_id: str, facts: Sequence[ev.Event_Fact], now: Timestamp
+) -> Iterator[ev.Event]:
+    """Number the facts, and add the end of the execution where they lead to it."""
+    for fact in facts:
+        event = ev.Event(execution_id=execution_id, version=state.version + 1, recorded_at=now, fact=fact)
+        state = evolve(state, event)
+        yield event
+    ending = _ending(state)
+    if facts and ending is not None:
+        yield ev.Event(execution_id=execution_id, version=state.version + 1, recorded_at=now, fact=ending)
+
+
+def _ending(state: State) -> ev.Event_Fact | None:
+    if not state.running or not state.stage_closed():
+        return None
+    for name in state.stage_steps:
+        step = state.steps[name]
+        if step.phase is Phase.FAILED:
+            return ev.ExecutionFailed(step=name, failure=step.failure)
+    return ev.ExecutionCompleted(result_steps=list(state.blueprint.result_steps))
+
+
+def _start(
+    state: State, command: cmd.StartExecution, now: Timestamp
+) -> Sequence[ev.Event_Fact] | Rejected:
+    if state.started is not None:
+        same = state.started.workflow == state.blueprint.workflow and state.started.inputs == command.inputs
+        if same:
+            return ()
+        return Rejected(
+            Reason.ALREADY_EXISTS,
+            f"execution '{command.execution_id}' exists with another workflow or other inputs: choose another id",
+        )
+    if command.timeout_ms < 0:
+        return Rejected(Reason.INVALID, f"timeout_ms is {command.timeout_ms}; it cannot be negative")
+    return (
+        ev.ExecutionStarted(
+            workflow=state.blueprint.workflow,
+            blueprint_hash=state.blueprint.hash,
+            inputs=command.inputs,
+            correlation_id=command.correlation_id,
+            tags=list(command.tags),
+            deadline=after(now, command.timeout_ms) if command.timeout_ms else None,
+        ),
+    )
+
+
+def _steer(
+    state: State, command: cmd.FireTimers | cmd.Approve | cmd.Reject | cmd.Cancel, now: Timestamp
+) -> Sequence[ev.Event_Fact] | Rejected:
+    match command:
+        case cmd.FireTimers():
+            return _fire(state, now)
+        case cmd.Approve() | cmd.Reject():
+            return _answer(state, command)
+        case cmd.Cancel(reason=reason, cancelled_by=who):
+            return (ev.ExecutionCancelled(reason=reason, cancelled_by=who),)
+        case _:
+            assert_never(command)
+
+
+def _fire(state: State, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
+    if state.deadline is not None and state.deadline <= now:
+        failure = Failure(
+            kind="deadline_exceeded",
+            message="the execution did not end before its deadline",
+            non_retryable=True,
+        )
+        return (ev.ExecutionFailed(failure=failure),)
+    facts = [
+        fact
+        for name in state.stage_steps
+        if _due(state.steps[name], now)
+        for fact in _timer_facts(name, state.steps[name])
+    ]
+    return facts or Rejected(Reason.NOT_DUE, "no timer of this execution is due")
+
+
+def _due(step: StepState, now: Timestamp) -> bool:
+    return not step.phase.closed and step.due_at is not None and step.due_at <= now
+
+
+def _timer_facts(name: str, step: StepState) -> Iterator[ev.Event_Fact]:
+    match step.waiting_for:
+        case None:
+            yield ev.RetryDue(step=name)
+        case ev.SleepStarted(output=output):
+            yield ev.SleepEnded(step=name)
+            if output is not None:
+                yield ev.StepCompleted(step=name, output=output)
+        case ev.ApprovalRequested(resumable=resumable):
+            yield ev.ApprovalExpired(step=name)
+            if not resumable:
+                yield _unanswered(name, "approval_timeout", "nobody decided in time")
+        case _:
+            assert_never(step.waiting_for)
+
+
+def _answer(state: State, command: cmd.Approve | cmd.Reject) -> Sequence[ev.Event_Fact] | Rejected:
+    waiting = [name for name in state.stage_steps if state.steps[name].phase is Phase.AWAITING_APPROVAL]
+    named = [name for name in waiting if command.step in ("", name)]
+    if not named:
+        what = f"step '{command.step}'" if command.step else f"execution '{state.execution_id}'"
+        return Rejected(Reason.NOT_WAITING, f"{what} is not waiting for approval")
+    if len(named) > 1:
+        return Rejected(Reason.AMBIGUOUS, f"several steps wait for approval; name one of {', '.join(named)}")
+    return tuple(_answer_facts(named[0], state.steps[named[0]], command))
+
+
+def _answer_facts(name: str, step: StepState, command: cmd.Approve | cmd.Reject) -> Iterator[ev.Event_Fact]:
+    match command:
+        case cmd.Approve(response=response, decided_by=who):
+            yield ev.ApprovalGranted(step=name, decided_by=who, response=response or Payload())
+        case cmd.Reject(reason=reason, decided_by=who):
+            yield ev.ApprovalRejected(step=name, decided_by=who, reason=reason)
+            if isinstance(step.waiting_for, ev.ApprovalRequested) and not step.waiting_for.resumable:
+                yield _unanswered(name, "approval_rejected", reason or "the approval was rejected")
+        case _:
+            assert_never(command)
+
+
+def _unanswered(name: str, kind: str, message: str) -> ev.StepFailed:
+    return ev.StepFailed(step=name, failure=Failure(kind=kind, message=message, non_retryable=True))
+
+
+def _status(state: State) -> str:
+    return state.status.name.removeprefix("EXECUTION_").lower()

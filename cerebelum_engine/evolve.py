@@ -1,0 +1,182 @@
+"""`evolve`: what an event makes of a state. History is never argued with: total and silent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import reduce
+from typing import assert_never
+
+from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_engine.state import Phase, State, StepState
+from cerebelum_proto.events.v1 import events_pb as ev
+from cerebelum_proto.types.v1.types_pb import Failure
+from cerebelum_proto.worker.worker_service_pb import (
+    ApprovalDecision,
+    ApprovalTimeout,
+    ExecutionState,
+    SatisfiedMarker,
+    SleepElapsed,
+)
+
+
+def reconstruct(state: State, history: Iterable[ev.Event]) -> State:
+    """Fold a history onto a state."""
+    return reduce(evolve, history, state)
+
+
+def evolve(state: State, event: ev.Event) -> State:
+    """The state after one more event. An event that means nothing here only counts."""
+    at = event.recorded_at or Timestamp()
+    counted = replace(state, version=event.version)
+    match event.fact:
+        case ev.ExecutionStarted() as fact:
+            return _started(counted, event.execution_id, fact, at)
+        case ev.ExecutionCompleted():
+            return replace(counted, status=ExecutionState.EXECUTION_COMPLETED, ended_at=at)
+        case ev.ExecutionFailed(step=step, failure=failure):
+            return replace(
+                counted,
+                status=ExecutionState.EXECUTION_FAILED,
+                ended_at=at,
+                failed_step=step,
+                failure=failure,
+            )
+        case ev.ExecutionCancelled(reason=reason):
+            return replace(
+                counted,
+                status=ExecutionState.EXECUTION_CANCELLED,
+                ended_at=at,
+                failure=Failure(kind="cancelled", message=reason),
+            )
+        case None:
+            return counted
+        case fact:
+            return _step_evolved(counted, fact, at)
+
+
+StepFact = (
+    ev.StepCompleted
+    | ev.StepFailed
+    | ev.AttemptFailed
+    | ev.AttemptLost
+    | ev.RetryDue
+    | ev.SleepStarted
+    | ev.SleepEnded
+    | ev.ApprovalRequested
+    | ev.ApprovalGranted
+    | ev.ApprovalRejected
+    | ev.ApprovalExpired
+)
+
+
+def _started(state: State, execution_id: str, fact: ev.ExecutionStarted, at: Timestamp) -> State:
+    begun = replace(
+        state,
+        execution_id=execution_id,
+        status=ExecutionState.EXECUTION_RUNNING,
+        started=fact,
+        started_at=at,
+    )
+    return _enter(begun, 0, at)
+
+
+def _enter(state: State, stage: int, at: Timestamp) -> State:
+    entered = {name: StepState(entered_at=at) for name in state.blueprint.stages[stage]}
+    return replace(state, stage=stage, steps={**state.steps, **entered})
+
+
+def _step_evolved(state: State, fact: StepFact, at: Timestamp) -> State:
+    step = state.steps.get(fact.step)
+    if step is None:
+        return state
+    after = replace(state, steps={**state.steps, fact.step: _apply(step, fact, at)})
+    return _advanced(after, at)
+
+
+def _advanced(state: State, at: Timestamp) -> State:
+    """Enter the next stage once every step of this one has succeeded."""
+    succeeded = all(state.steps[name].phase is Phase.COMPLETED for name in state.stage_steps)
+    if succeeded and state.stage + 1 < len(state.blueprint.stages):
+        return _enter(state, state.stage + 1, at)
+    return state
+
+
+def _apply(step: StepState, fact: StepFact, at: Timestamp) -> StepState:
+    match fact:
+        case ev.StepCompleted(output=output):
+            return replace(_heard(step, fact), phase=Phase.COMPLETED, output=output, ended_at=at)
+        case ev.StepFailed(failure=failure):
+            return replace(_heard(step, fact), phase=Phase.FAILED, failure=failure, ended_at=at)
+        case ev.AttemptFailed(failure=failure, retry_at=retry_at):
+            return replace(
+                _heard(step, fact),
+                phase=Phase.RETRYING,
+                failures=step.failures + 1,
+                failure=failure,
+                due_at=retry_at,
+            )
+        case ev.AttemptLost():
+            return replace(step, losses=step.losses + 1, last_worker_id="")
+        case ev.RetryDue():
+            return replace(step, phase=Phase.READY, due_at=None)
+        case ev.SleepStarted() | ev.ApprovalRequested():
+            return _suspended(step, fact, at)
+        case ev.SleepEnded():
+            return _resumed(step, SatisfiedMarker(outcome=SleepElapsed(due_at=step.due_at)))
+        case ev.ApprovalGranted() | ev.ApprovalRejected() | ev.ApprovalExpired():
+            return _resumed(step, _decision(fact, at))
+        case _:
+            assert_never(fact)
+
+
+def _heard(step: StepState, fact: ev.StepCompleted | ev.StepFailed | ev.AttemptFailed) -> StepState:
+    return replace(
+        step,
+        due_at=None,
+        waiting_since=None,
+        waiting_for=None,
+        started_at=step.started_at or fact.started_at,
+        last_task_id=fact.task_id or step.last_task_id,
+        last_worker_id=fact.worker_id or step.last_worker_id,
+    )
+
+
+def _suspended(step: StepState, fact: ev.SleepStarted | ev.ApprovalRequested, at: Timestamp) -> StepState:
+    sleeping = isinstance(fact, ev.SleepStarted)
+    return replace(
+        step,
+        phase=Phase.SLEEPING if sleeping else Phase.AWAITING_APPROVAL,
+        due_at=fact.due_at if isinstance(fact, ev.SleepStarted) else fact.expires_at,
+        waiting_since=at,
+        waiting_for=fact,
+        last_task_id=fact.task_id,
+        last_worker_id=fact.worker_id,
+    )
+
+
+def _resumed(step: StepState, marker: SatisfiedMarker) -> StepState:
+    return replace(
+        step,
+        phase=Phase.READY,
+        markers=(*step.markers, marker),
+        due_at=None,
+        waiting_since=None,
+        waiting_for=None,
+    )
+
+
+def _decision(
+    fact: ev.ApprovalGranted | ev.ApprovalRejected | ev.ApprovalExpired, at: Timestamp
+) -> SatisfiedMarker:
+    match fact:
+        case ev.ApprovalGranted(decided_by=who, response=response):
+            decision = ApprovalDecision(approved=True, decided_by=who, decided_at=at, response=response)
+            return SatisfiedMarker(outcome=decision)
+        case ev.ApprovalRejected(decided_by=who, reason=reason):
+            decision = ApprovalDecision(approved=False, decided_by=who, decided_at=at, reason=reason)
+            return SatisfiedMarker(outcome=decision)
+        case ev.ApprovalExpired():
+            return SatisfiedMarker(outcome=ApprovalTimeout(expired_at=at))
+        case _:
+            assert_never(fact)

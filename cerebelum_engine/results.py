@@ -1,0 +1,172 @@
+"""What a worker's answer, or its silence, means. A step's result is recorded exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_engine import commands as cmd
+from cerebelum_engine.commands import Reason, Rejected
+from cerebelum_engine.state import Phase, State, StepState, task_id
+from cerebelum_engine.times import after
+from cerebelum_proto.events.v1 import events_pb as ev
+from cerebelum_proto.types.v1.types_pb import Failure, Payload, RetryPolicy
+from cerebelum_proto.worker.worker_service_pb import ApprovalDecision, ApprovalRequest, SleepRequest
+
+MAX_LOSSES = 10
+"""A step whose workers fell silent this often has failed: it may be what kills them."""
+
+_DEFAULT_INTERVAL_MS = 1_000
+_DEFAULT_BACKOFF = 2.0
+_DEFAULT_MAX_INTERVAL_MS = 60_000
+
+
+def record(
+    state: State, command: cmd.RecordResult, now: Timestamp
+) -> Sequence[ev.Event_Fact] | Rejected:
+    """The facts of a task's outcome, or why it no longer counts."""
+    name = _holder(state, command.task_id)
+    if name is None:
+        return _too_late(state, command.task_id)
+    step = state.steps[name]
+    match command.outcome:
+        case cmd.Completed(output=output):
+            return (_completed(name, command, output),)
+        case cmd.Failed(failure=failure):
+            return (_failed(state, name, command, failure, now),)
+        case cmd.Suspended() as suspended:
+            return (_suspended(name, step, command, suspended, now),)
+        case _:
+            assert_never(command.outcome)
+
+
+def record_loss(state: State, command: cmd.LoseTask) -> Sequence[ev.Event_Fact] | Rejected:
+    """The fact that a task's worker is gone, unless the task has moved on."""
+    name = _holder(state, command.task_id)
+    if name is None:
+        return Rejected(Reason.STALE, "the task has moved on")
+    if state.steps[name].losses + 1 < MAX_LOSSES:
+        return (
+            ev.AttemptLost(
+                step=name, task_id=command.task_id, worker_id=command.worker_id, reason=command.reason
+            ),
+        )
+    failure = Failure(
+        kind="worker_lost",
+        message=f"{MAX_LOSSES} workers in a row fell silent while they ran it, the last: {command.reason}",
+        non_retryable=True,
+    )
+    return (
+        ev.StepFailed(step=name, task_id=command.task_id, worker_id=command.worker_id, failure=failure),
+    )
+
+
+def _holder(state: State, wanted: str) -> str | None:
+    """The step that owes this very task now."""
+    if not state.running:
+        return None
+    for name in state.stage_steps:
+        step = state.steps[name]
+        if step.phase is Phase.READY and task_id(state.execution_id, name, step) == wanted:
+            return name
+    return None
+
+
+def _too_late(state: State, wanted: str) -> Rejected:
+    if any(step.last_task_id == wanted for step in state.steps.values()):
+        return Rejected(Reason.DUPLICATE, f"the result of task '{wanted}' is recorded already")
+    return Rejected(Reason.STALE, f"task '{wanted}' has moved on; this result changed nothing")
+
+
+def _completed(name: str, command: cmd.RecordResult, output: Payload) -> ev.StepCompleted:
+    return ev.StepCompleted(
+        step=name,
+        task_id=command.task_id,
+        worker_id=command.worker_id,
+        started_at=command.started_at,
+        output=output,
+    )
+
+
+def _failed(
+    state: State, name: str, command: cmd.RecordResult, failure: Failure, now: Timestamp
+) -> ev.StepFailed | ev.AttemptFailed:
+    policy = state.blueprint.steps[name].retry
+    failures = state.steps[name].failures + 1
+    if _is_final(policy, failure, failures):
+        return ev.StepFailed(
+            step=name,
+            task_id=command.task_id,
+            worker_id=command.worker_id,
+            started_at=command.started_at,
+            failure=failure,
+        )
+    return ev.AttemptFailed(
+        step=name,
+        task_id=command.task_id,
+        worker_id=command.worker_id,
+        started_at=command.started_at,
+        failure=failure,
+        retry_at=after(now, pause_ms(policy, failures)),
+    )
+
+
+def _is_final(policy: RetryPolicy, failure: Failure, failures: int) -> bool:
+    return (
+        failure.non_retryable
+        or failure.error is not None
+        or failure.kind in policy.non_retryable_kinds
+        or failures >= (policy.max_attempts or 1)
+    )
+
+
+def pause_ms(policy: RetryPolicy, failures: int) -> int:
+    """How long to wait after the nth failure (from 1), in milliseconds."""
+    initial = policy.initial_interval_ms or _DEFAULT_INTERVAL_MS
+    longest = policy.max_interval_ms or max(initial, _DEFAULT_MAX_INTERVAL_MS)
+    pause = float(initial)
+    for _ in range(failures - 1):
+        pause *= policy.backoff or _DEFAULT_BACKOFF
+        if pause >= longest:
+            return longest
+    return min(int(pause), longest)
+
+
+def _suspended(
+    name: str, step: StepState, command: cmd.RecordResult, suspended: cmd.Suspended, now: Timestamp
+) -> ev.Event_Fact:
+    match suspended.marker:
+        case SleepRequest() as sleep:
+            return ev.SleepStarted(
+                step=name,
+                task_id=command.task_id,
+                worker_id=command.worker_id,
+                duration_ms=max(0, sleep.duration_ms),
+                due_at=after(now, max(0, sleep.duration_ms)),
+                data=sleep.data,
+                output=None if suspended.resumable else suspended.fallback or Payload(),
+            )
+        case ApprovalRequest() as request:
+            granted = None if suspended.resumable else _granted_before(step)
+            if granted is not None:
+                return _completed(name, command, granted)
+            return ev.ApprovalRequested(
+                step=name,
+                task_id=command.task_id,
+                worker_id=command.worker_id,
+                approval_type=request.approval_type,
+                data=request.data,
+                timeout_ms=max(0, request.timeout_ms),
+                expires_at=after(now, request.timeout_ms) if request.timeout_ms > 0 else None,
+                resumable=suspended.resumable,
+            )
+        case _:
+            assert_never(suspended.marker)
+
+
+def _granted_before(step: StepState) -> Payload | None:
+    """The response that a worker without resumption was handed, and asks for again."""
+    if not step.markers or not isinstance(step.markers[-1].outcome, ApprovalDecision):
+        return None
+    return step.markers[-1].outcome.response or Payload()

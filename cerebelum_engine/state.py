@@ -1,0 +1,121 @@
+"""The state of an execution: a value folded from its history, never changed in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_engine.blueprint import Blueprint
+from cerebelum_proto.events.v1.events_pb import ApprovalRequested, ExecutionStarted, SleepStarted
+from cerebelum_proto.types.v1.types_pb import Failure, Payload
+from cerebelum_proto.worker.worker_service_pb import ExecutionState, SatisfiedMarker
+
+
+class Phase(Enum):
+    """Where a visit of a step stands."""
+
+    READY = "ready"
+    """A worker is owed the task, or has it."""
+    RETRYING = "retrying"
+    """A try failed; the next begins when its pause is over."""
+    SLEEPING = "sleeping"
+    AWAITING_APPROVAL = "awaiting_approval"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+    @property
+    def closed(self) -> bool:
+        """Whether this visit has its one recorded result."""
+        return self in (Phase.COMPLETED, Phase.FAILED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepState:
+    """One visit of one step."""
+
+    phase: Phase = Phase.READY
+    visit: int = 1
+    failures: int = 0
+    """Tries that ended in a failure that is retried."""
+    losses: int = 0
+    """Tries whose worker fell silent."""
+    markers: tuple[SatisfiedMarker, ...] = ()
+    """What the step asked for and got, in order. They outlive a failed try: nobody is asked twice."""
+    entered_at: Timestamp
+    started_at: Timestamp | None = None
+    """When its first try began by the worker's word, else when it was entered."""
+    ended_at: Timestamp | None = None
+    due_at: Timestamp | None = None
+    """When its timer fires; None while it has none."""
+    waiting_since: Timestamp | None = None
+    waiting_for: SleepStarted | ApprovalRequested | None = None
+    output: Payload | None = None
+    failure: Failure | None = None
+    """The failure that closed it, or the last one that was retried."""
+    last_task_id: str = ""
+    """The task whose result was recorded last: a second copy of it is a duplicate."""
+    last_worker_id: str = ""
+
+    @property
+    def attempt(self) -> int:
+        """Which try this is, from 1."""
+        return 1 + self.failures + self.losses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """An execution as its history tells it. `version` counts the events folded so far."""
+
+    blueprint: Blueprint
+    execution_id: str = ""
+    version: int = 0
+    status: ExecutionState = ExecutionState.EXECUTION_STATE_UNSPECIFIED
+    """UNSPECIFIED before the start, then RUNNING until one of COMPLETED, FAILED and CANCELLED."""
+    started: ExecutionStarted | None = None
+    started_at: Timestamp | None = None
+    ended_at: Timestamp | None = None
+    stage: int = 0
+    steps: Mapping[str, StepState] = field(default_factory=dict)
+    """The steps entered so far, in the order in which they were entered."""
+    failed_step: str = ""
+    failure: Failure | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether it has started and not ended."""
+        return self.status is ExecutionState.EXECUTION_RUNNING
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        return self.started is not None and not self.running
+
+    @property
+    def deadline(self) -> Timestamp | None:
+        """When it fails if it has not ended by then."""
+        return self.started.deadline if self.started else None
+
+    @property
+    def stage_steps(self) -> tuple[str, ...]:
+        """The steps of the current stage."""
+        return self.blueprint.stages[self.stage]
+
+    def stage_closed(self) -> bool:
+        """Whether every step of the current stage has its result."""
+        return all(name in self.steps and self.steps[name].phase.closed for name in self.stage_steps)
+
+
+def new(blueprint: Blueprint) -> State:
+    """The state before any event."""
+    return State(blueprint=blueprint)
+
+
+def task_id(execution_id: str, step: str, visit: StepState) -> str:
+    """Name the handout that the step owes now.
+
+    It follows from recorded facts alone, so it survives a restart, and it changes with each visit,
+    try and satisfied marker, so that the answer to an older handout is recognised as stale.
+    """
+    return f"{execution_id}/{step}/{visit.visit}.{visit.attempt}.{len(visit.markers)}"
