@@ -1,0 +1,3 @@
+from cerebelum_cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""The code generator of Cerebelum: a plugin for protoc and buf, and the runtime of what it generates."""

@@ -1,0 +1,190 @@
+"""The intermediate form: what a file becomes, every decision taken, before a template writes it down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """One value on the wire: a scalar, an enum, a message or a well-known type with a Python form."""
+
+    kind: str
+    """A scalar's name in proto (`int32`, `string`), or enum, message, struct, json_value, json_list, timestamp, duration."""
+    annotation: str
+    wire: int
+    default: str
+    """The zero value as an expression."""
+
+    @property
+    def packable(self) -> bool:
+        return self.wire != 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """A field outside of a oneof."""
+
+    name: str
+    number: int
+    doc: tuple[str, ...]
+    value: Value
+    key: Value | None = None
+    repeated: bool = False
+    presence: bool = False
+    packed: bool = False
+
+    @property
+    def annotation(self) -> str:
+        if self.key is not None:
+            return f"dict[{self.key.annotation}, {self.value.annotation}]"
+        if self.repeated:
+            return f"list[{self.value.annotation}]"
+        if self.presence and not self.value.annotation.endswith("| None"):
+            return f"{self.value.annotation} | None"
+        return self.value.annotation
+
+    @property
+    def default(self) -> str:
+        if self.key is not None:
+            return "field(default_factory=dict)"
+        if self.repeated:
+            return "field(default_factory=list)"
+        return "None" if self.presence else self.value.default
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One member of a oneof. A wrapper tells it apart when its type alone cannot."""
+
+    name: str
+    number: int
+    doc: tuple[str, ...]
+    value: Value
+    wrapper: str | None
+
+    @property
+    def annotation(self) -> str:
+        return self.wrapper or self.value.annotation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oneof:
+    """A oneof: one attribute, a union of its members."""
+
+    name: str
+    doc: tuple[str, ...]
+    alias: str
+    members: tuple[Member, ...]
+
+    @property
+    def number(self) -> int:
+        return min(member.number for member in self.members)
+
+    @property
+    def annotation(self) -> str:
+        return f"{self.alias} | None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageForm:
+    """A message: its parts in the order of their numbers."""
+
+    name: str
+    full_name: str
+    doc: tuple[str, ...]
+    fields: tuple[Field, ...]
+    oneofs: tuple[Oneof, ...]
+
+    @property
+    def parts(self) -> list[Field | Oneof]:
+        return sorted([*self.fields, *self.oneofs], key=lambda part: part.number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnumMember:
+    """A named number of an enum."""
+
+    name: str
+    number: int
+    doc: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnumForm:
+    """An enum."""
+
+    name: str
+    doc: tuple[str, ...]
+    members: tuple[EnumMember, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One rpc of a service."""
+
+    name: str
+    proto_name: str
+    doc: tuple[str, ...]
+    request: str
+    response: str
+    client_streaming: bool
+    server_streaming: bool
+
+    @property
+    def cardinality(self) -> str:
+        sides = ("UNARY", "STREAM")
+        return f"{sides[self.client_streaming]}_{sides[self.server_streaming]}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service."""
+
+    name: str
+    full_name: str
+    doc: tuple[str, ...]
+    methods: tuple[Method, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkerForm:
+    """A message that says of itself that it is a marker, and where its carrier holds it."""
+
+    name: str
+    status: str
+    field: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carrier:
+    """The message that carries a file's markers."""
+
+    name: str
+    status_field: str
+    status_enum: str
+    markers: tuple[MarkerForm, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Import:
+    """`from package import module as alias`."""
+
+    package: str
+    module: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileForm:
+    """One proto file."""
+
+    source: str
+    module: str
+    """The dotted path of its messages' module."""
+    doc: tuple[str, ...]
+    imports: tuple[Import, ...]
+    enums: tuple[EnumForm, ...]
+    messages: tuple[MessageForm, ...]
+    services: tuple[Service, ...]
+    carrier: Carrier | None

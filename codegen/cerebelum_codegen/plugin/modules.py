@@ -1,0 +1,45 @@
+"""Which Python module a proto file becomes."""
+
+from __future__ import annotations
+
+import keyword
+from dataclasses import dataclass, field
+
+from cerebelum_codegen.plugin.errors import PluginError
+
+_BUILT_IN = {"cerebelum/": "cerebelum_proto/"}
+
+
+@dataclass(frozen=True)
+class ModuleMap:
+    """Prefixes of proto paths and the package paths that take their place; the longest prefix counts."""
+
+    prefixes: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, parameter: str) -> ModuleMap:
+        """Read the plugin's options: `map=PROTO_PREFIX:PACKAGE`, several joined by commas.
+
+        Raises:
+            PluginError: an option that is not known, or not of this form.
+        """
+        prefixes = dict(_BUILT_IN)
+        for option in filter(None, parameter.split(",")):
+            key, _, value = option.partition("=")
+            prefix, colon, package = value.partition(":")
+            if key != "map" or not colon:
+                raise PluginError(f"option '{option}' is not known: use map=PROTO_PREFIX:PYTHON_PACKAGE")
+            prefixes[prefix.rstrip("/") + "/"] = package.replace(".", "/").rstrip("/") + "/"
+        return cls(prefixes)
+
+    def path(self, proto: str) -> str:
+        """The file of a proto's messages, without ending: `shop/v1/order.proto` is `shop/v1/order_pb`."""
+        best = max((p for p in self.prefixes if proto.startswith(p)), key=len, default="")
+        mapped = self.prefixes.get(best, "") + proto[len(best) :]
+        parts = mapped.removesuffix(".proto").replace("-", "_").split("/")
+        folders = [f"{part}_" if keyword.iskeyword(part) else part for part in parts[:-1]]
+        return "/".join([*folders, parts[-1].replace(".", "_") + "_pb"])
+
+    def module(self, proto: str) -> str:
+        """The dotted path of a proto's messages."""
+        return self.path(proto).replace("/", ".")

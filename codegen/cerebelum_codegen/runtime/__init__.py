@@ -1,0 +1,20 @@
+"""All that generated code needs. People use these names; generated modules import `runtime.v1`."""
+
+from cerebelum_codegen.runtime.empty import Empty
+from cerebelum_codegen.runtime.enum import Enum
+from cerebelum_codegen.runtime.errors import CodecError, DecodeError, EncodeError
+from cerebelum_codegen.runtime.jsonvalue import JsonValue
+from cerebelum_codegen.runtime.message import Message
+from cerebelum_codegen.runtime.wkt import Duration, Timestamp
+
+__all__ = [
+    "CodecError",
+    "DecodeError",
+    "Duration",
+    "EncodeError",
+    "Empty",
+    "Enum",
+    "JsonValue",
+    "Message",
+    "Timestamp",
+]

@@ -1,0 +1,29 @@
+"""`google.protobuf.Empty`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cerebelum_codegen.runtime.message import Message
+from cerebelum_codegen.runtime.wire import read_varint, skip
+
+
+@dataclass(slots=True, kw_only=True)
+class Empty(Message):
+    """A message without fields."""
+
+    FULL_NAME: ClassVar[str] = "google.protobuf.Empty"
+
+    def to_bytes(self) -> bytes:
+        return self._unknown
+
+    def _write(self, out: list[bytes]) -> None:
+        out.append(self._unknown)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        start = at
+        while at < end:
+            tag, at = read_varint(data, at)
+            at = skip(data, at, end, tag, depth)
+        self._unknown += data[start:end]

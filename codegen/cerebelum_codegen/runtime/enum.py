@@ -1,0 +1,23 @@
+"""Open enums: a number that a newer sender knows is kept, not refused."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Self
+
+
+class Enum(IntEnum):
+    """Base of generated enums. `TaskStatus(99)` is an unnamed member with that value."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, int) or not -0x80000000 <= value <= 0x7FFFFFFF:
+            return None
+        # Not registered with the class: what strangers send must not fill the memory.
+        member = int.__new__(cls, value)
+        member._name_ = f"UNRECOGNIZED_{value}"
+        member._value_ = value
+        return member
+
+    def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[int]]:
+        return type(self), (self.value,)

@@ -1,0 +1,93 @@
+"""What every generated message is."""
+
+from __future__ import annotations
+
+import struct
+from abc import abstractmethod
+from dataclasses import dataclass, field, fields
+from typing import ClassVar, NoReturn, Self
+
+from cerebelum_codegen.runtime.errors import CodecError, DecodeError, EncodeError
+from cerebelum_codegen.runtime.wire import MAX_DEPTH, truncated
+
+
+@dataclass(slots=True, kw_only=True)
+class Message:
+    """Base of generated messages: a dataclass that knows its bytes.
+
+    Fields that this version does not know are kept and written out again.
+    """
+
+    FULL_NAME: ClassVar[str]
+    """The message's name in the contract, with its package."""
+
+    _unknown: bytes = field(default=b"", init=False, repr=False)
+
+    @abstractmethod
+    def to_bytes(self) -> bytes:
+        """The message in the binary format, fields in the order of their numbers.
+
+        Raises:
+            EncodeError: a field holds what its type cannot carry; it names the field.
+        """
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The message that the bytes hold.
+
+        Raises:
+            DecodeError: the bytes are not such a message.
+        """
+        message = cls()
+        message.merge_from_bytes(data)
+        return message
+
+    def merge_from_bytes(self, data: bytes) -> None:
+        """Read more bytes into this message: single fields are replaced, repeated ones grow, messages merge.
+
+        Raises:
+            DecodeError: the bytes are not such a message; what was read before the fault is kept.
+        """
+        try:
+            self._merge(data, 0, len(data), MAX_DEPTH)
+        except DecodeError as error:
+            raise DecodeError(f"{self.FULL_NAME}: {error}") from None
+        except UnicodeDecodeError as error:
+            raise DecodeError(f"{self.FULL_NAME}: a string is not UTF-8 ({error.reason})") from None
+        except (IndexError, struct.error):
+            raise DecodeError(f"{self.FULL_NAME}: {truncated()}") from None
+
+    @abstractmethod
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        """Read the fields between `at` and `end`."""
+
+    def _refuse(self, error: Exception) -> NoReturn:
+        """Find the field that cannot be written, and say so."""
+        if isinstance(error, EncodeError):
+            raise error
+        for each in fields(self):
+            if each.init and (reason := self._fault(each.name)) is not None:
+                separator = "" if reason.startswith(("[", ".")) else ": "
+                raise EncodeError(f"{self.FULL_NAME}.{each.name}{separator}{reason}") from None
+        raise EncodeError(f"{self.FULL_NAME}: {error}") from error
+
+    def _fault(self, name: str) -> str | None:
+        alone = type(self)()
+        setattr(alone, name, getattr(self, name))
+        try:
+            alone._write([])
+        except CodecError as error:
+            return f" > {error}"
+        except Exception as error:
+            text = str(error)
+            return text.removeprefix(": ") if text.startswith((":", "[")) else text or type(error).__name__
+        return None
+
+    @abstractmethod
+    def _write(self, out: list[bytes]) -> None:
+        """Append the parts of the message's bytes."""
+
+
+def wrong_type(value: object, wanted: type) -> TypeError:
+    """The error for a value of another class than its field's."""
+    return TypeError(f"{type(value).__name__} is not {wanted.__name__}")

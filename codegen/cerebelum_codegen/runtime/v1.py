@@ -1,0 +1,103 @@
+"""The contract between generated code and the runtime, version 1.
+
+Generated modules import from here and from nowhere else in the runtime. What stands here stays, as long as code
+generated for version 1 is in use; a change that would break it begins a `v2`.
+"""
+
+from cerebelum_codegen.runtime.empty import Empty
+from cerebelum_codegen.runtime.enum import Enum
+from cerebelum_codegen.runtime.errors import CodecError, DecodeError
+from cerebelum_codegen.runtime.jsonvalue import (
+    JsonValue,
+    read_list,
+    read_struct,
+    read_value,
+    write_list,
+    write_struct,
+    write_value,
+)
+from cerebelum_codegen.runtime.message import Message, wrong_type
+from cerebelum_codegen.runtime.wire import (
+    SMALL,
+    boolean,
+    int32,
+    int64,
+    is_default_float,
+    pack_double,
+    pack_fixed32,
+    pack_fixed64,
+    pack_float,
+    pack_sfixed32,
+    pack_sfixed64,
+    read_varint,
+    sint32,
+    sint64,
+    skip,
+    too_deep,
+    truncated,
+    uint32,
+    uint64,
+    unpack_double,
+    unpack_fixed32,
+    unpack_fixed64,
+    unpack_float,
+    unpack_sfixed32,
+    unpack_sfixed64,
+    varint,
+)
+from cerebelum_codegen.runtime.wkt import (
+    Duration,
+    Timestamp,
+    read_duration,
+    read_timestamp,
+    write_duration,
+    write_timestamp,
+)
+
+__all__ = [
+    "SMALL",
+    "CodecError",
+    "DecodeError",
+    "Duration",
+    "Empty",
+    "Enum",
+    "JsonValue",
+    "Message",
+    "Timestamp",
+    "boolean",
+    "int32",
+    "int64",
+    "is_default_float",
+    "pack_double",
+    "pack_fixed32",
+    "pack_fixed64",
+    "pack_float",
+    "pack_sfixed32",
+    "pack_sfixed64",
+    "read_duration",
+    "read_list",
+    "read_struct",
+    "read_timestamp",
+    "read_value",
+    "read_varint",
+    "sint32",
+    "sint64",
+    "skip",
+    "too_deep",
+    "truncated",
+    "uint32",
+    "uint64",
+    "unpack_double",
+    "unpack_fixed32",
+    "unpack_fixed64",
+    "unpack_float",
+    "unpack_sfixed32",
+    "unpack_sfixed64",
+    "varint",
+    "write_duration",
+    "write_list",
+    "write_struct",
+    "write_timestamp",
+    "write_value",
+    "wrong_type",
+]

@@ -1,0 +1,157 @@
+"""The wire format's primitives: varints, fixed-width numbers, and skipping what is unknown."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Final
+
+from cerebelum_codegen.runtime.errors import DecodeError
+
+MAX_DEPTH: Final = 100
+"""How deep messages may nest, as in Google's libraries."""
+
+pack_double = Struct("<d").pack
+pack_float = Struct("<f").pack
+pack_fixed32 = Struct("<I").pack
+pack_fixed64 = Struct("<Q").pack
+pack_sfixed32 = Struct("<i").pack
+pack_sfixed64 = Struct("<q").pack
+unpack_double = Struct("<d").unpack_from
+unpack_float = Struct("<f").unpack_from
+unpack_fixed32 = Struct("<I").unpack_from
+unpack_fixed64 = Struct("<Q").unpack_from
+unpack_sfixed32 = Struct("<i").unpack_from
+unpack_sfixed64 = Struct("<q").unpack_from
+
+_END_GROUP: Final = 4
+_UINT64: Final = (1 << 64) - 1
+
+
+def varint(number: int) -> bytes:
+    """A non-negative number in base 128, lowest digits first."""
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+SMALL: Final = tuple(varint(number) for number in range(1024))
+"""The varints of 0 to 1023, ready made: nearly every length and most numbers."""
+
+
+def size(length: int) -> bytes:
+    """A length as varint."""
+    return SMALL[length] if length < 1024 else varint(length)
+
+
+def int32(number: int) -> bytes:
+    if not -0x80000000 <= number <= 0x7FFFFFFF:
+        raise _out_of_range(number, "int32")
+    return varint(number & _UINT64)
+
+
+def int64(number: int) -> bytes:
+    if not -0x8000000000000000 <= number <= 0x7FFFFFFFFFFFFFFF:
+        raise _out_of_range(number, "int64")
+    return varint(number & _UINT64)
+
+
+def uint32(number: int) -> bytes:
+    if not 0 <= number <= 0xFFFFFFFF:
+        raise _out_of_range(number, "uint32")
+    return varint(number & _UINT64)
+
+
+def uint64(number: int) -> bytes:
+    if not 0 <= number <= _UINT64:
+        raise _out_of_range(number, "uint64")
+    return varint(number & _UINT64)
+
+
+def sint32(number: int) -> bytes:
+    if not -0x80000000 <= number <= 0x7FFFFFFF:
+        raise _out_of_range(number, "sint32")
+    return varint((number << 1 ^ number >> 31) & 0xFFFFFFFF)
+
+
+def sint64(number: int) -> bytes:
+    if not -0x8000000000000000 <= number <= 0x7FFFFFFFFFFFFFFF:
+        raise _out_of_range(number, "sint64")
+    return varint((number << 1 ^ number >> 63) & _UINT64)
+
+
+def boolean(value: bool) -> bytes:
+    if value is True:
+        return b"\x01"
+    if value is False:
+        return b"\x00"
+    raise TypeError(f"{value!r} is not a bool")
+
+
+def is_default_float(value: float) -> bool:
+    """Whether a number is the +0.0 that implicit presence leaves out; -0.0 is not."""
+    return value == 0 and str(value)[0] != "-"
+
+
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """The varint at `at`, and where it ends. At most ten bytes; bits above 64 fall away."""
+    number = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        number |= (byte & 127) << shift
+        if byte < 128:
+            return number & _UINT64, at
+        shift += 7
+        if shift == 70:
+            raise DecodeError("a varint is longer than ten bytes")
+
+
+def skip(data: bytes, at: int, end: int, tag: int, depth: int) -> int:
+    """Where the field with this tag ends, which no one knows here."""
+    number, wire_type = tag >> 3, tag & 7
+    if number == 0 or tag > 0xFFFFFFFF:
+        raise DecodeError(f"field number {number} is not allowed")
+    if wire_type == 0:
+        at = read_varint(data, at)[1]
+    elif wire_type == 1:
+        at += 8
+    elif wire_type == 2:
+        length, at = read_varint(data, at)
+        at += length
+    elif wire_type == 3:
+        at = _skip_group(data, at, end, number, depth - 1)
+    elif wire_type == 5:
+        at += 4
+    else:
+        raise DecodeError(f"field {number} has wire type {wire_type}, which means nothing here")
+    if at > end:
+        raise truncated()
+    return at
+
+
+def _skip_group(data: bytes, at: int, end: int, group: int, depth: int) -> int:
+    if depth < 0:
+        raise too_deep()
+    while at < end:
+        tag, at = read_varint(data, at)
+        if tag & 7 == _END_GROUP:
+            if tag >> 3 != group:
+                raise DecodeError(f"group {group} is closed as group {tag >> 3}")
+            return at
+        at = skip(data, at, end, tag, depth)
+    raise truncated()
+
+
+def truncated() -> DecodeError:
+    return DecodeError("the bytes end in the middle of a field")
+
+
+def too_deep() -> DecodeError:
+    return DecodeError(f"messages nest deeper than {MAX_DEPTH}")
+
+
+def _out_of_range(number: int, kind: str) -> ValueError:
+    return ValueError(f"{number} is out of range for {kind}")

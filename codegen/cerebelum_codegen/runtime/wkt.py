@@ -1,0 +1,124 @@
+"""Well-known types with a Python form of their own: exact instants and spans, and the empty message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Self
+
+from cerebelum_codegen.runtime.wire import int64, read_varint, skip, truncated
+
+_NS: Final = 1_000_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_SECOND: Final = -62_135_596_800
+_LAST_SECOND: Final = 253_402_300_799
+_LONGEST_SECONDS: Final = 315_576_000_000
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Timestamp:
+    """An instant, exact to the nanosecond: seconds since 1970-01-01 UTC, and nanoseconds from 0 to 999,999,999."""
+
+    seconds: int = 0
+    nanos: int = 0
+
+    @classmethod
+    def from_ns(cls, nanoseconds: int) -> Self:
+        """The instant so many nanoseconds after 1970-01-01 UTC."""
+        return cls(*divmod(nanoseconds, _NS))
+
+    def to_ns(self) -> int:
+        """Nanoseconds since 1970-01-01 UTC."""
+        return self.seconds * _NS + self.nanos
+
+    @classmethod
+    def from_datetime(cls, instant: datetime) -> Self:
+        """The instant of an aware datetime.
+
+        Raises:
+            ValueError: the datetime is naive.
+        """
+        if instant.tzinfo is None:
+            raise ValueError(f"{instant!r} has no time zone: pass an aware datetime")
+        since = instant - _EPOCH
+        return cls(since.days * 86_400 + since.seconds, since.microseconds * 1_000)
+
+    def to_datetime(self) -> datetime:
+        """An aware datetime in UTC. It holds microseconds: the last three digits fall away."""
+        return _EPOCH + timedelta(seconds=self.seconds, microseconds=self.nanos // 1_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A span of time, exact to the nanosecond; both parts have the same sign."""
+
+    seconds: int = 0
+    nanos: int = 0
+
+    @classmethod
+    def from_ns(cls, nanoseconds: int) -> Self:
+        """A span of so many nanoseconds."""
+        sign = -1 if nanoseconds < 0 else 1
+        seconds, nanos = divmod(abs(nanoseconds), _NS)
+        return cls(sign * seconds, sign * nanos)
+
+    def to_ns(self) -> int:
+        """The span in nanoseconds."""
+        return self.seconds * _NS + self.nanos
+
+    @classmethod
+    def from_timedelta(cls, span: timedelta) -> Self:
+        """The span of a timedelta, exact."""
+        return cls.from_ns((span.days * 86_400 + span.seconds) * _NS + span.microseconds * 1_000)
+
+    def to_timedelta(self) -> timedelta:
+        """A timedelta. It holds microseconds: the last three digits fall away."""
+        return timedelta(seconds=self.seconds, microseconds=int(self.nanos / 1_000))
+
+
+def write_timestamp(value: Timestamp) -> bytes:
+    """The body of a Timestamp."""
+    if not (_FIRST_SECOND <= value.seconds <= _LAST_SECOND and 0 <= value.nanos < _NS):
+        raise ValueError(f"{value} is outside of 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z")
+    return _write(value.seconds, value.nanos)
+
+
+def write_duration(value: Duration) -> bytes:
+    """The body of a Duration."""
+    if abs(value.seconds) > _LONGEST_SECONDS or abs(value.nanos) >= _NS or value.seconds * value.nanos < 0:
+        raise ValueError(f"{value} is outside of +-10,000 years or its parts differ in sign")
+    return _write(value.seconds, value.nanos)
+
+
+def _write(seconds: int, nanos: int) -> bytes:
+    body = b"\x08" + int64(seconds) if seconds else b""
+    return body + b"\x10" + int64(nanos) if nanos else body
+
+
+def read_timestamp(data: bytes, at: int, end: int, depth: int, before: Timestamp | None) -> Timestamp:
+    """The Timestamp whose body lies between `at` and `end`; it goes on where `before` stopped."""
+    return Timestamp(*_read(data, at, end, depth, (before.seconds, before.nanos) if before else (0, 0)))
+
+
+def read_duration(data: bytes, at: int, end: int, depth: int, before: Duration | None) -> Duration:
+    """The Duration whose body lies between `at` and `end`; it goes on where `before` stopped."""
+    return Duration(*_read(data, at, end, depth, (before.seconds, before.nanos) if before else (0, 0)))
+
+
+def _read(data: bytes, at: int, end: int, depth: int, before: tuple[int, int]) -> tuple[int, int]:
+    seconds, nanos = before
+    while at < end:
+        tag = data[at]
+        at += 1
+        if tag == 8:
+            number, at = read_varint(data, at)
+            seconds = (number ^ 0x8000000000000000) - 0x8000000000000000
+        elif tag == 16:
+            number, at = read_varint(data, at)
+            nanos = (number & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+        else:
+            tag, at = read_varint(data, at - 1)
+            at = skip(data, at, end, tag, depth)
+    if at > end:
+        raise truncated()
+    return seconds, nanos
