@@ -50,9 +50,7 @@ def _outcome(result: TaskResult, resumable: bool, fallback: Payload | None) -> O
             )
 
 
-def _suspension(
-    result: TaskResult, resumable: bool, fallback: Payload | None
-) -> Suspended | Rejected:
+def _suspension(result: TaskResult, resumable: bool, fallback: Payload | None) -> Suspended | Rejected:
     try:
         marker = detach(result)
     except ValueError as error:

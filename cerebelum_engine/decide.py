@@ -59,9 +59,7 @@ def _ending(state: State) -> ev.Event_Fact | None:
     return ev.ExecutionCompleted(result_steps=list(state.blueprint.result_steps))
 
 
-def _start(
-    state: State, command: cmd.StartExecution, now: Timestamp
-) -> Sequence[ev.Event_Fact] | Rejected:
+def _start(state: State, command: cmd.StartExecution, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
     if state.started is not None:
         same = state.started.workflow == state.blueprint.workflow and state.started.inputs == command.inputs
         if same:

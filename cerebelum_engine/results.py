@@ -22,9 +22,7 @@ _DEFAULT_BACKOFF = 2.0
 _DEFAULT_MAX_INTERVAL_MS = 60_000
 
 
-def record(
-    state: State, command: cmd.RecordResult, now: Timestamp
-) -> Sequence[ev.Event_Fact] | Rejected:
+def record(state: State, command: cmd.RecordResult, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
     """The facts of a task's outcome, or why it no longer counts."""
     name = _holder(state, command.task_id)
     if name is None:
@@ -57,9 +55,7 @@ def record_loss(state: State, command: cmd.LoseTask) -> Sequence[ev.Event_Fact] 
         message=f"{MAX_LOSSES} workers in a row fell silent while they ran it, the last: {command.reason}",
         non_retryable=True,
     )
-    return (
-        ev.StepFailed(step=name, task_id=command.task_id, worker_id=command.worker_id, failure=failure),
-    )
+    return (ev.StepFailed(step=name, task_id=command.task_id, worker_id=command.worker_id, failure=failure),)
 
 
 def _holder(state: State, wanted: str) -> str | None:

@@ -14,7 +14,7 @@ _MODULE_NAMES = frozenset(
 _CLASS_RESERVED = frozenset(dir(builtins)) | frozenset(v1.__all__) | _MODULE_NAMES
 _FIELD_RESERVED = frozenset(
     {"FULL_NAME", "to_bytes", "from_bytes", "merge_from_bytes", "self", "cls"}
-    | {"int", "str", "bytes", "float", "bool", "list", "dict", "field", "dataclass", "type"}
+    | {"int", "str", "bytes", "float", "bool", "list", "dict", "field", "dataclass"}
 )
 _MEMBER_RESERVED = frozenset({"name", "value", "mro"})
 
@@ -27,7 +27,11 @@ def class_name(path: tuple[str, ...]) -> str:
 
 def field_name(name: str) -> str:
     """The attribute of a field."""
-    reserved = keyword.iskeyword(name) or name in _FIELD_RESERVED or name in _CLASS_RESERVED - frozenset(dir(builtins))
+    reserved = (
+        keyword.iskeyword(name)
+        or name in _FIELD_RESERVED
+        or name in _CLASS_RESERVED - frozenset(dir(builtins))
+    )
     return f"{name}_" if reserved or name.startswith("_") else name
 
 

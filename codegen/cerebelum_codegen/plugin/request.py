@@ -185,9 +185,7 @@ class _FileReader:
             members=tuple(sorted(members, key=lambda member: member.number)),
         )
 
-    def _member(
-        self, path: tuple[str, ...], field: _F, doc: tuple[str, ...], taken: list[Member]
-    ) -> Member:
+    def _member(self, path: tuple[str, ...], field: _F, doc: tuple[str, ...], taken: list[Member]) -> Member:
         value = self._value(field)
         # Stable when members join later: the first of its type stands for itself for ever.
         alone = value.kind == "message" and all(value.annotation != other.value.annotation for other in taken)

@@ -1,8 +1,8 @@
 """Errors of the codec.
 
-    CodecError            a ValueError: the bytes or the value are at fault
-    |-- DecodeError       bytes that are not a message
-    `-- EncodeError       a value that its field cannot carry
+CodecError            a ValueError: the bytes or the value are at fault
+|-- DecodeError       bytes that are not a message
+`-- EncodeError       a value that its field cannot carry
 """
 
 from __future__ import annotations

@@ -2329,7 +2329,7 @@ class ConditionBranch(Message):
 class InputDefinition(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.InputDefinition"
 
-    type_: str = ""
+    type: str = ""
     required: bool = False
     default_value: Mapping[str, JsonValue] | None = None
 
@@ -2342,8 +2342,8 @@ class InputDefinition(Message):
             self._refuse(error)
 
     def _write(self, out: list[bytes]) -> None:
-        if self.type_ != "":
-            x = self.type_.encode()
+        if self.type != "":
+            x = self.type.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.required is not False:
@@ -2370,7 +2370,7 @@ class InputDefinition(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.type_ = data[at:stop].decode()
+                self.type = data[at:stop].decode()
                 at = stop
             elif tag == 16:
                 n = data[at]

@@ -1,0 +1,65 @@
+# Two targets are all a newcomer needs: `make demo` and `make test`. Each sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CACHE := .cache
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint types contracts proto-lint generated-is-fresh unit generate simulate clean
+
+help:
+	@echo "make demo      an order workflow that survives kill -9, in real processes"
+	@echo "make test      everything that CI checks"
+	@echo "make generate  write generated/ anew from proto/"
+	@echo "make simulate  100,000 seeds of the engine's simulation"
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+# A deployed client of the same contract. It imports as `cerebelum` too, so it lives in its own environment.
+$(CACHE)/deployed-client/installed:
+	$(PYTHON) -m venv $(CACHE)/deployed-client
+	$(CACHE)/deployed-client/bin/pip install --quiet --disable-pip-version-check cerebelum-sdk==0.3.1
+	touch $@
+
+setup: $(VENV)/installed
+
+demo: setup
+	cerebelum demo
+
+test: setup lint types contracts proto-lint generated-is-fresh unit
+
+lint: setup
+	ruff check .
+	ruff format --check .
+
+types: setup
+	mypy
+
+contracts: setup
+	lint-imports
+
+proto-lint: setup
+	buf lint
+	buf format --diff --exit-code
+
+generated-is-fresh: setup
+	rm -rf $(CACHE)/fresh
+	buf generate -o $(CACHE)/fresh
+	diff -r -x __pycache__ $(CACHE)/fresh/generated generated
+
+unit: setup $(CACHE)/deployed-client/installed
+	pytest -n 2 --dist loadgroup
+
+generate: setup
+	buf generate
+
+simulate: setup
+	SIMULATION_SEEDS=100000 pytest -n 2 tests/simulation
+
+clean:
+	rm -rf $(VENV) $(CACHE) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

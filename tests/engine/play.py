@@ -1,0 +1,96 @@
+"""Plays one execution against the engine, one command at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_engine import (
+    Blueprint,
+    Command,
+    Completed,
+    DispatchTask,
+    Failed,
+    Outcome,
+    RecordResult,
+    Rejected,
+    StartExecution,
+    compile_blueprint,
+    decide,
+    evolve,
+    new,
+    owed_tasks,
+)
+from cerebelum_proto.events.v1.events_pb import Event, Event_Fact
+from cerebelum_proto.types.v1.types_pb import Failure, Payload, RetryPolicy
+from cerebelum_proto.worker import worker_service_pb as pb
+
+START_NS = 1_700_000_000_000_000_000
+
+
+def payload(text: str) -> Payload:
+    return Payload(encoding="json", data=f'"{text}"'.encode())
+
+
+def blueprint(
+    *stages: Sequence[str], depends: dict[str, list[str]] | None = None, retry: RetryPolicy | None = None
+) -> Blueprint:
+    steps = [
+        pb.Step(name=name, depends_on=(depends or {}).get(name, []), retry=retry)
+        for stage in stages
+        for name in stage
+    ]
+    definition = pb.WorkflowDefinition(
+        timeline=steps, stages=[pb.Stage(steps=list(stage)) for stage in stages]
+    )
+    return compile_blueprint(pb.Blueprint(workflow_module="play", definition=definition))
+
+
+class Play:
+    """One execution and a clock that moves when told."""
+
+    def __init__(self, shape: Blueprint, timeout_ms: int = 0) -> None:
+        self.state = new(shape)
+        self.now_ns = START_NS
+        self.history: list[Event] = []
+        self.do(StartExecution(execution_id="x", inputs=payload("in"), timeout_ms=timeout_ms))
+
+    @property
+    def now(self) -> Timestamp:
+        return Timestamp.from_ns(self.now_ns)
+
+    def do(self, command: Command) -> list[Event_Fact]:
+        """Carry out a command that must not be rejected; the facts that it led to."""
+        events = decide(self.state, command, self.now)
+        assert not isinstance(events, Rejected), events
+        for event in events:
+            self.state = evolve(self.state, event)
+            self.history.append(event)
+        return [event.fact for event in events if event.fact is not None]
+
+    def refuse(self, command: Command) -> Rejected:
+        """Carry out a command that must be rejected."""
+        answer = decide(self.state, command, self.now)
+        assert isinstance(answer, Rejected), answer
+        return answer
+
+    def pass_ms(self, duration_ms: int) -> None:
+        self.now_ns += duration_ms * 1_000_000
+
+    def owed(self) -> list[str]:
+        return [task.step for task in owed_tasks(self.state)]
+
+    def task(self, step: str) -> DispatchTask:
+        return next(task for task in owed_tasks(self.state) if task.step == step)
+
+    def answer(self, step: str, outcome: Outcome) -> list[Event_Fact]:
+        return self.do(self.result(step, outcome))
+
+    def result(self, step: str, outcome: Outcome) -> RecordResult:
+        return RecordResult(task_id=self.task(step).task_id, worker_id="w1", outcome=outcome)
+
+    def complete(self, step: str, text: str = "") -> list[Event_Fact]:
+        return self.answer(step, Completed(output=payload(text or step)))
+
+    def fail(self, step: str, kind: str = "ValueError") -> list[Event_Fact]:
+        return self.answer(step, Failed(failure=Failure(kind=kind, message="boom")))

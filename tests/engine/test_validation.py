@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import pytest
+
+from cerebelum_engine import BlueprintInvalid, compile_blueprint, hash_of, validate
+from cerebelum_proto.types.v1.types_pb import RetryPolicy
+from cerebelum_proto.worker import worker_service_pb as pb
+
+
+def submitted(*steps: pb.Step, stages: list[list[str]] | None = None, name: str = "order") -> pb.Blueprint:
+    definition = pb.WorkflowDefinition(
+        timeline=list(steps), stages=[pb.Stage(steps=stage) for stage in stages or []]
+    )
+    return pb.Blueprint(workflow_module=name, definition=definition)
+
+
+@pytest.mark.parametrize(
+    ("blueprint", "said"),
+    [
+        (pb.Blueprint(workflow_module="order"), "timeline is empty"),
+        (submitted(pb.Step(name="a"), name=""), "workflow has no name"),
+        (submitted(pb.Step()), "step 0 of the timeline has no name"),
+        (submitted(pb.Step(name="inputs")), "'inputs': the name is reserved"),
+        (submitted(pb.Step(name="a"), pb.Step(name="a")), "'a' stands 2 times"),
+        (submitted(pb.Step(name="a", depends_on=["b"])), "'a' depends on 'b', which is no step"),
+        (
+            submitted(pb.Step(name="a", depends_on=["b"]), pb.Step(name="b")),
+            "'a' depends on 'b', which does not end before",
+        ),
+        (
+            submitted(pb.Step(name="a", depends_on=["b"]), pb.Step(name="b", depends_on=["a"])),
+            "'a', 'b' depend on each other in a cycle",
+        ),
+        (submitted(pb.Step(name="a", depends_on=["a"])), "'a' depend on each other in a cycle"),
+        (submitted(pb.Step(name="a"), stages=[["a"], []]), "stage 1 is empty"),
+        (submitted(pb.Step(name="a"), stages=[["a", "z"]]), "'z' is not on the timeline"),
+        (submitted(pb.Step(name="a"), pb.Step(name="b"), stages=[["a"]]), "'b' is in no stage"),
+        (submitted(pb.Step(name="a"), stages=[["a"], ["a"]]), "'a' stands in 2 stages"),
+        (
+            submitted(pb.Step(name="a"), pb.Step(name="b", depends_on=["a"]), stages=[["a", "b"]]),
+            "move 'a' to an earlier stage",
+        ),
+        (submitted(pb.Step(name="a", retry=RetryPolicy(max_attempts=-1))), "max_attempts is -1"),
+        (submitted(pb.Step(name="a", retry=RetryPolicy(backoff=0.5))), "backoff is 0.5"),
+        (submitted(pb.Step(name="a", start_to_close_ms=-5)), "start_to_close_ms is -5"),
+    ],
+)
+def test_a_faulty_blueprint_is_told_what_is_wrong(blueprint: pb.Blueprint, said: str) -> None:
+    assert any(said in error for error in validate(blueprint).errors), validate(blueprint).errors
+    with pytest.raises(BlueprintInvalid, match="is invalid"):
+        compile_blueprint(blueprint)
+
+
+def test_all_faults_are_told_at_once() -> None:
+    verdict = validate(submitted(pb.Step(name="a", depends_on=["x"]), pb.Step(name="b", depends_on=["y"])))
+    assert len(verdict.errors) == 2
+
+
+def test_rules_that_only_a_client_can_evaluate_are_a_warning() -> None:
+    blueprint = submitted(pb.Step(name="a"), pb.Step(name="b"))
+    assert blueprint.definition is not None
+    blueprint.definition.branch_rules.append(pb.BranchRule(from_step="a"))
+    blueprint.definition.diverge_rules.append(pb.DivergeRule(from_step="a"))
+    verdict = validate(blueprint)
+    assert not verdict.errors
+    assert len(verdict.warnings) == 2
+
+
+def test_the_hash_is_of_what_runs() -> None:
+    steps = (pb.Step(name="a"), pb.Step(name="b", depends_on=["a"]))
+    plain = submitted(*steps)
+    same = pb.Blueprint(
+        workflow_module="order",
+        definition=plain.definition,
+        language="python",
+        source_code="...",
+        version="7",
+    )
+    assert hash_of(plain) == hash_of(same)
+    assert hash_of(plain) != hash_of(submitted(*steps, name="another"))
+    assert hash_of(plain) != hash_of(submitted(*reversed(steps)))
+
+
+def test_the_hash_does_not_depend_on_the_order_of_a_map() -> None:
+    def with_inputs(*names: str) -> pb.Blueprint:
+        inputs = {name: pb.InputDefinition(type="str") for name in names}
+        definition = pb.WorkflowDefinition(timeline=[pb.Step(name="a")], inputs=inputs)
+        return pb.Blueprint(workflow_module="order", definition=definition)
+
+    assert hash_of(with_inputs("a", "b")) == hash_of(with_inputs("b", "a"))

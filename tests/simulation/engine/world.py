@@ -1,0 +1,271 @@
+"""A random world around the engine: workers that die, double, delay and lie; clocks that jump; crashes.
+
+The world keeps two things apart: what is durable (`history`, as bytes) and what a crash takes away (`state`).
+Everything that a seed does follows from the seed.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_engine import (
+    ArmTimer,
+    AwaitApproval,
+    Command,
+    DispatchTask,
+    Rejected,
+    State,
+    commands,
+    decide,
+    evolve,
+    new,
+    pending,
+    reconstruct,
+)
+from cerebelum_engine import tasks as engine_tasks
+from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.types.v1.types_pb import Failure, Payload
+from cerebelum_proto.worker.worker_service_pb import ApprovalRequest, SleepRequest, Task
+from tests.simulation.engine.auditor import Broken, audit, audit_task, overdue
+from tests.simulation.engine.workflows import random_blueprint
+
+START_NS = 1_700_000_000_000_000_000
+_MS = 1_000_000
+
+
+@dataclass
+class Letter:
+    """A result on its way to the Core; it may arrive late, twice or never."""
+
+    command: commands.RecordResult
+    copies: int = 1
+    acknowledged: bool = False
+
+
+@dataclass
+class World:
+    seed: int
+    chaos: bool = True
+    dice: random.Random = field(init=False)
+    now_ns: int = START_NS
+    log: list[bytes] = field(default_factory=list)
+    post: list[Letter] = field(default_factory=list)
+    leases: dict[str, Task] = field(default_factory=dict)
+    story: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.dice = random.Random(self.seed)
+        self.blueprint = random_blueprint(self.dice)
+        self.state = new(self.blueprint)
+
+    # -- what a run is made of ---------------------------------------------------------------
+
+    def run(self) -> list[Event]:
+        """Chaos for a while, then a kind world in which the execution must come to an end."""
+        self.start()
+        for _ in range(self.dice.randint(5, 120)):
+            self.step()
+        self.chaos = False
+        self.start()
+        for _ in range(2_000):
+            if self.state.ended and not self.post:
+                break
+            self.step()
+        self.check_the_end()
+        return self.history
+
+    def step(self) -> None:
+        """One random move of the world."""
+        moves = [self.hand_out, self.deliver, self.pass_time, self.decide_approval, self.expire_lease]
+        if self.chaos:
+            moves += [self.crash, self.start, self.fire_early, self.forge, self.maybe_cancel]
+        self.dice.choice(moves)()
+
+    @property
+    def history(self) -> list[Event]:
+        return [Event.from_bytes(data) for data in self.log]
+
+    @property
+    def now(self) -> Timestamp:
+        return Timestamp.from_ns(self.now_ns)
+
+    # -- the Core ----------------------------------------------------------------------------
+
+    def tell(self, command: Command) -> bool:
+        """Decide, append, evolve. False when a crash came before the sender had an answer."""
+        crash = self.dice.random() if self.chaos else 1.0
+        events = decide(self.state, command, self.now)
+        self.note(command, events)
+        if crash < 0.05:
+            self.crash()
+            return False
+        if isinstance(events, Rejected):
+            return True
+        self.append(events)
+        if crash < 0.10:
+            self.crash()
+            return False
+        for event in events:
+            self.state = evolve(self.state, event)
+        if self.state != reconstruct(new(self.blueprint), self.history):
+            raise Broken("the state in memory is not what its history tells")
+        return True
+
+    def append(self, events: tuple[Event, ...]) -> None:
+        self.log += [event.to_bytes() for event in events]
+        audit(self.blueprint, self.history)
+
+    def crash(self) -> None:
+        self.story.append("the Core crashes and comes back")
+        self.state = reconstruct(new(self.blueprint), self.history)
+        self.leases.clear()
+
+    # -- the moves ---------------------------------------------------------------------------
+
+    def start(self) -> None:
+        timeout = random.Random(self.seed).choice((0, 0, 0, 60_000))
+        self.tell(
+            commands.StartExecution(
+                execution_id=f"x{self.seed}", inputs=_payload("inputs"), timeout_ms=timeout
+            )
+        )
+
+    def hand_out(self) -> None:
+        owed = [
+            e for e in pending(self.state) if isinstance(e, DispatchTask) and e.task_id not in self.leases
+        ]
+        if not owed:
+            return
+        effect = self.dice.choice(owed)
+        task = Task.from_bytes(engine_tasks.build_task(self.state, effect).to_bytes())
+        audit_task(self.blueprint, self.history, task)
+        self.leases[task.task_id] = task
+        self.story.append(f"a worker gets {task.task_id}")
+        if not self.chaos or self.dice.random() < 0.8:
+            copies = self.dice.choice((1, 1, 1, 2, 3)) if self.chaos else 1
+            self.post.append(Letter(self.answer(task), copies))
+
+    def answer(self, task: Task) -> commands.RecordResult:
+        return commands.RecordResult(
+            task_id=task.task_id, worker_id=f"w{self.dice.randint(1, 3)}", outcome=self.outcome(task)
+        )
+
+    def outcome(self, task: Task) -> commands.Outcome:
+        roll = self.dice.random()
+        resumable = self.dice.random() < 0.8
+        if roll < 0.15 and len(task.satisfied_markers) < 4:
+            marker = SleepRequest(duration_ms=self.dice.choice((0, 1, 10_000, 86_400_000)))
+            return commands.Suspended(marker=marker, resumable=resumable, fallback=_payload("slept"))
+        if roll < 0.27 and len(task.satisfied_markers) < 4:
+            asked = ApprovalRequest(approval_type="manual", timeout_ms=self.dice.choice((0, 30_000)))
+            return commands.Suspended(marker=asked, resumable=resumable)
+        if roll < 0.40:
+            return commands.Failed(failure=self.failure())
+        return commands.Completed(output=_payload(f"{task.step_name}-{self.dice.randint(0, 9)}"))
+
+    def failure(self) -> Failure:
+        return Failure(
+            kind="ValueError",
+            message="boom",
+            non_retryable=self.dice.random() < 0.2,
+            error=_payload("no") if self.dice.random() < 0.2 else None,
+        )
+
+    def deliver(self) -> None:
+        if not self.post:
+            return
+        letter = self.dice.choice(self.post)
+        if self.chaos and self.dice.random() < 0.05:
+            self.post.remove(letter)
+            return
+        if not self.tell(letter.command):
+            return
+        self.leases.pop(letter.command.task_id, None)
+        letter.copies -= 1
+        if letter.copies <= 0:
+            self.post.remove(letter)
+
+    def pass_time(self) -> None:
+        due = [e.due_at.to_ns() for e in pending(self.state) if isinstance(e, ArmTimer)]
+        if due and self.dice.random() < 0.7:
+            self.now_ns = max(self.now_ns, min(due))
+        else:
+            self.now_ns += self.dice.choice((0, 1, 500, 30_000)) * _MS
+        due = [e.due_at.to_ns() for e in pending(self.state) if isinstance(e, ArmTimer)]
+        fired = not due or min(due) > self.now_ns or self.tell(commands.FireTimers())
+        if fired and (late := overdue(self.history, self.now)):
+            raise Broken(f"no timer fired for {late}")
+
+    def fire_early(self) -> None:
+        due = [e.due_at.to_ns() for e in pending(self.state) if isinstance(e, ArmTimer)]
+        if due and min(due) - 1 > self.now_ns:
+            self.now_ns = min(due) - 1
+            self.tell(commands.FireTimers())
+
+    def decide_approval(self) -> None:
+        waiting = [e for e in pending(self.state) if isinstance(e, AwaitApproval)]
+        if not waiting and not self.chaos:
+            return
+        step = self.dice.choice(waiting).step if waiting else ""
+        if self.dice.random() < 0.6:
+            self.tell(commands.Approve(step=step, response=_payload("yes"), decided_by="ada"))
+        else:
+            self.tell(commands.Reject(step=step, reason="no", decided_by="ada"))
+
+    def expire_lease(self) -> None:
+        """A lease ends, though its worker may be alive and its answer on the way."""
+        held = [task_id for task_id in self.leases if self.chaos or not self._is_answered(task_id)]
+        if not held:
+            return
+        task_id = self.dice.choice(held)
+        if self.tell(commands.LoseTask(task_id=task_id, worker_id="w1", reason="lease expired")):
+            self.leases.pop(task_id, None)
+
+    def forge(self) -> None:
+        """An answer to a task that was never handed out."""
+        name = self.dice.choice(list(self.blueprint.steps))
+        forged = f"x{self.seed}/{name}/1.{self.dice.randint(50, 99)}.0"
+        result = commands.RecordResult(
+            task_id=forged, worker_id="liar", outcome=commands.Completed(output=_payload("forged"))
+        )
+        before = len(self.log)
+        if self.tell(result) and len(self.log) != before:
+            raise Broken(f"the answer to {forged} counted, which was never handed out")
+
+    def maybe_cancel(self) -> None:
+        if self.dice.random() < 0.03:
+            self.tell(commands.Cancel(reason="changed our mind", cancelled_by="ada"))
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def check_the_end(self) -> None:
+        if not self.state.ended:
+            raise Broken(f"it never ended; it owes {pending(self.state)}")
+        if pending(self.state):
+            raise Broken("it ended and still owes work")
+        if self.state.version != len(self.log):
+            raise Broken(f"version {self.state.version} of {len(self.log)} events")
+
+    def _is_answered(self, task_id: str) -> bool:
+        return any(letter.command.task_id == task_id for letter in self.post)
+
+    def note(self, command: Command, answer: tuple[Event, ...] | Rejected) -> None:
+        told = answer.message if isinstance(answer, Rejected) else [type(e.fact).__name__ for e in answer]
+        self.story.append(f"+{(self.now_ns - START_NS) // _MS} ms {type(command).__name__} -> {told}")
+
+
+def play(seed: int) -> State:
+    """Run one seed. A broken invariant raises with the whole story, which the seed tells again."""
+    world = World(seed)
+    try:
+        world.run()
+    except Exception as broken:
+        story = "\n  ".join(world.story)
+        raise Broken(f"seed {seed}: {type(broken).__name__}: {broken}\n  {story}") from broken
+    return world.state
+
+
+def _payload(text: str) -> Payload:
+    return Payload(encoding="json", data=f'"{text}"'.encode())
