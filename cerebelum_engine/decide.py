@@ -36,9 +36,7 @@ def decide(state: State, command: Command, now: Timestamp) -> tuple[ev.Event, ..
     return tuple(_recorded(state, execution_id, facts, now))
 
 
-def _recorded(
-    state: State, execution_id: str, facts: Sequence[ev.Event_Fact], now: Timestamp
-) -> Iterator[ev.Event]:
+def _recorded(state: State, execution_id: str, facts: Sequence[ev.Event_Fact], now: Timestamp) -> Iterator[ev.Event]:
     """Number the facts, and add the end of the execution where they lead to it."""
     for fact in facts:
         event = ev.Event(execution_id=execution_id, version=state.version + 1, recorded_at=now, fact=fact)

@@ -166,9 +166,7 @@ def _resumed(step: StepState, marker: SatisfiedMarker) -> StepState:
     )
 
 
-def _decision(
-    fact: ev.ApprovalGranted | ev.ApprovalRejected | ev.ApprovalExpired, at: Timestamp
-) -> SatisfiedMarker:
+def _decision(fact: ev.ApprovalGranted | ev.ApprovalRejected | ev.ApprovalExpired, at: Timestamp) -> SatisfiedMarker:
     match fact:
         case ev.ApprovalGranted(decided_by=who, response=response):
             decision = ApprovalDecision(approved=True, decided_by=who, decided_at=at, response=response)

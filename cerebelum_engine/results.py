@@ -45,11 +45,7 @@ def record_loss(state: State, command: cmd.LoseTask) -> Sequence[ev.Event_Fact] 
     if name is None:
         return Rejected(Reason.STALE, "the task has moved on")
     if state.steps[name].losses + 1 < MAX_LOSSES:
-        return (
-            ev.AttemptLost(
-                step=name, task_id=command.task_id, worker_id=command.worker_id, reason=command.reason
-            ),
-        )
+        return (ev.AttemptLost(step=name, task_id=command.task_id, worker_id=command.worker_id, reason=command.reason),)
     failure = Failure(
         kind="worker_lost",
         message=f"{MAX_LOSSES} workers in a row fell silent while they ran it, the last: {command.reason}",

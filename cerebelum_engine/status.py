@@ -18,7 +18,10 @@ from cerebelum_proto.worker.worker_service_pb import (
 
 
 def status_of(state: State, now: Timestamp) -> ExecutionStatus:
-    """The status as exact payloads. Its Struct fields stay empty: whoever answers a client without payloads fills them."""
+    """The status as exact payloads.
+
+    Its Struct fields stay empty: whoever answers a client without payloads fills them.
+    """
     completed = state.status is ExecutionState.EXECUTION_COMPLETED
     current = current_step(state)
     return ExecutionStatus(
@@ -31,9 +34,7 @@ def status_of(state: State, now: Timestamp) -> ExecutionStatus:
         current_step_index=step_index(state),
         total_steps=len(state.blueprint.steps),
         current_step_name=current,
-        completed_steps=[
-            _step_status(state, name, step) for name, step in state.steps.items() if step.phase.closed
-        ],
+        completed_steps=[_step_status(state, name, step) for name, step in state.steps.items() if step.phase.closed],
         outputs={name: step.output for name, step in state.steps.items() if step.output is not None},
         result_steps=list(state.blueprint.result_steps) if completed else [],
         exact_inputs=state.started.inputs if state.started else None,

@@ -36,13 +36,9 @@ def blueprint(
     *stages: Sequence[str], depends: dict[str, list[str]] | None = None, retry: RetryPolicy | None = None
 ) -> Blueprint:
     steps = [
-        pb.Step(name=name, depends_on=(depends or {}).get(name, []), retry=retry)
-        for stage in stages
-        for name in stage
+        pb.Step(name=name, depends_on=(depends or {}).get(name, []), retry=retry) for stage in stages for name in stage
     ]
-    definition = pb.WorkflowDefinition(
-        timeline=steps, stages=[pb.Stage(steps=list(stage)) for stage in stages]
-    )
+    definition = pb.WorkflowDefinition(timeline=steps, stages=[pb.Stage(steps=list(stage)) for stage in stages])
     return compile_blueprint(pb.Blueprint(workflow_module="play", definition=definition))
 
 

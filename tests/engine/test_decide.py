@@ -234,9 +234,7 @@ class TestAWorkerThatCannotGoOn:
 
     def test_its_sleep_completes_the_step_with_the_sleep_s_data(self) -> None:
         play = Play(blueprint(["a"]))
-        play.answer(
-            "a", Suspended(marker=SleepRequest(duration_ms=5), resumable=False, fallback=payload("data"))
-        )
+        play.answer("a", Suspended(marker=SleepRequest(duration_ms=5), resumable=False, fallback=payload("data")))
         play.pass_ms(5)
         facts = play.do(FireTimers())
         assert [type(fact).__name__ for fact in facts] == [

@@ -8,9 +8,7 @@ from cerebelum_proto.worker import worker_service_pb as pb
 
 
 def submitted(*steps: pb.Step, stages: list[list[str]] | None = None, name: str = "order") -> pb.Blueprint:
-    definition = pb.WorkflowDefinition(
-        timeline=list(steps), stages=[pb.Stage(steps=stage) for stage in stages or []]
-    )
+    definition = pb.WorkflowDefinition(timeline=list(steps), stages=[pb.Stage(steps=stage) for stage in stages or []])
     return pb.Blueprint(workflow_module=name, definition=definition)
 
 

@@ -16,8 +16,7 @@ class Comments:
     def __init__(self, file: d.FileDescriptorProto) -> None:
         self.file = file
         self._docs = {
-            tuple(each.path): each.leading_comments or each.trailing_comments
-            for each in file.source_code_info.location
+            tuple(each.path): each.leading_comments or each.trailing_comments for each in file.source_code_info.location
         }
 
     def doc(self, location: Location) -> tuple[str, ...]:

@@ -62,9 +62,7 @@ def _carrier(file: d.FileDescriptorProto, message: d.DescriptorProto, statuses: 
     )
 
 
-def _status_field(
-    file: d.FileDescriptorProto, message: d.DescriptorProto, wanted: set[str]
-) -> tuple[str, str]:
+def _status_field(file: d.FileDescriptorProto, message: d.DescriptorProto, wanted: set[str]) -> tuple[str, str]:
     members = {enum.name: {value.name for value in enum.value} for enum in file.enum_type}
     for field in message.field:
         enum = field.type_name.rpartition(".")[2]

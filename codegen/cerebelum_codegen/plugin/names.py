@@ -27,11 +27,7 @@ def class_name(path: tuple[str, ...]) -> str:
 
 def field_name(name: str) -> str:
     """The attribute of a field."""
-    reserved = (
-        keyword.iskeyword(name)
-        or name in _FIELD_RESERVED
-        or name in _CLASS_RESERVED - frozenset(dir(builtins))
-    )
+    reserved = keyword.iskeyword(name) or name in _FIELD_RESERVED or name in _CLASS_RESERVED - frozenset(dir(builtins))
     return f"{name}_" if reserved or name.startswith("_") else name
 
 

@@ -73,9 +73,7 @@ class Reader:
 
 
 def _messages(file: d.FileDescriptorProto) -> Iterator[tuple[tuple[str, ...], d.DescriptorProto]]:
-    def walk(
-        outer: tuple[str, ...], message: d.DescriptorProto
-    ) -> Iterator[tuple[tuple[str, ...], d.DescriptorProto]]:
+    def walk(outer: tuple[str, ...], message: d.DescriptorProto) -> Iterator[tuple[tuple[str, ...], d.DescriptorProto]]:
         path = (*outer, message.name)
         yield path, message
         for nested in message.nested_type:
@@ -146,9 +144,7 @@ class _FileReader:
             )
             yield EnumForm(name=names.class_name(path), doc=self.comments.doc(location), members=members)
 
-    def _message(
-        self, path: tuple[str, ...], message: d.DescriptorProto, location: tuple[int, ...]
-    ) -> MessageForm:
+    def _message(self, path: tuple[str, ...], message: d.DescriptorProto, location: tuple[int, ...]) -> MessageForm:
         package = f"{self.file.package}." if self.file.package else ""
         entries = {e.name: e for e in message.nested_type if e.options.map_entry}
         fields, members = [], dict[int, list[Member]]()
@@ -164,9 +160,7 @@ class _FileReader:
             full_name=package + ".".join(path),
             doc=self.comments.doc(location),
             fields=tuple(fields),
-            oneofs=tuple(
-                self._oneof(path, message, location, index, taken) for index, taken in members.items()
-            ),
+            oneofs=tuple(self._oneof(path, message, location, index, taken) for index, taken in members.items()),
         )
 
     def _oneof(
@@ -190,9 +184,7 @@ class _FileReader:
         # Stable when members join later: the first of its type stands for itself for ever.
         alone = value.kind == "message" and all(value.annotation != other.value.annotation for other in taken)
         wrapper = None if alone else names.class_name((*path, names.camel(field.name)))
-        return Member(
-            name=names.field_name(field.name), number=field.number, doc=doc, value=value, wrapper=wrapper
-        )
+        return Member(name=names.field_name(field.name), number=field.number, doc=doc, value=value, wrapper=wrapper)
 
     def _field(self, field: _F, doc: tuple[str, ...], entries: dict[str, d.DescriptorProto]) -> Field:
         entry = entries.get(field.type_name.rpartition(".")[2]) if field.type == _F.TYPE_MESSAGE else None

@@ -15,7 +15,7 @@ from cerebelum_codegen.runtime.wire import (
     unpack_double,
 )
 
-JsonValue: TypeAlias = "None | bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue]"
+JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
 """What a Struct can hold. Decoded: dict, list, str, float, bool and None."""
 
 _EXACT = 1 << 53

@@ -30,6 +30,7 @@ def audit(blueprint: Blueprint, history: list[ev.Event]) -> None:
     _stages_in_order(blueprint, history)
     _no_timer_early(history)
     _tries_within_policy(blueprint, history)
+    _only_the_current_task_counts(history)
     _every_wait_ends_once(history)
     _a_no_reaches_who_can_take_it(history)
     _the_ending_is_earned(blueprint, history)
@@ -46,9 +47,7 @@ def audit_task(blueprint: Blueprint, history: list[ev.Event], task: Task) -> Non
     ends = [fact for fact in _facts_of(history, task.step_name) if isinstance(fact, WAIT_ENDS)]
     kinds = [type(marker.outcome).__name__ for marker in task.satisfied_markers]
     _require(kinds == [_MARKER_OF[type(end)] for end in ends], f"'{task.step_name}' resumes with {kinds}")
-    tries = [
-        f for f in _facts_of(history, task.step_name) if isinstance(f, ev.AttemptFailed | ev.AttemptLost)
-    ]
+    tries = [f for f in _facts_of(history, task.step_name) if isinstance(f, ev.AttemptFailed | ev.AttemptLost)]
     _require(task.attempt == 1 + len(tries), f"'{task.step_name}' is at try {task.attempt}")
 
 
@@ -66,11 +65,7 @@ def _require(holds: bool, message: str) -> None:
 
 
 def _facts_of(history: list[ev.Event], step: str) -> list[ev.Event_Fact]:
-    return [
-        event.fact
-        for event in history
-        if event.fact is not None and getattr(event.fact, "step", None) == step
-    ]
+    return [event.fact for event in history if event.fact is not None and getattr(event.fact, "step", None) == step]
 
 
 def _results(history: list[ev.Event]) -> dict[str, object]:
@@ -125,9 +120,7 @@ def _no_timer_early(history: list[ev.Event]) -> None:
                 at = due.pop(step, None)
                 _require(at is not None, f"a timer of '{step}' fired that was not armed")
                 _require(at <= event.recorded_at, f"a timer of '{step}' fired early")
-            case ev.ExecutionFailed(step="", failure=failure) if (
-                failure and failure.kind == "deadline_exceeded"
-            ):
+            case ev.ExecutionFailed(step="", failure=failure) if failure and failure.kind == "deadline_exceeded":
                 started = history[0].fact
                 deadline = started.deadline if isinstance(started, ev.ExecutionStarted) else None
                 _require(deadline is not None and deadline <= event.recorded_at, "the deadline came early")
@@ -145,6 +138,18 @@ def _tries_within_policy(blueprint: Blueprint, history: list[ev.Event]) -> None:
             failure = event.fact.failure
             _require(not failure.non_retryable, f"'{event.fact.step}' was retried after a final failure")
             _require(failure.error is None, f"'{event.fact.step}' was retried after a decision")
+
+
+def _only_the_current_task_counts(history: list[ev.Event]) -> None:
+    tries: Counter[str] = Counter()
+    waits: Counter[str] = Counter()
+    for event in history:
+        task_id = getattr(event.fact, "task_id", "")
+        step = getattr(event.fact, "step", "")
+        current = f"{event.execution_id}/{step}/1.{1 + tries[step]}.{waits[step]}"
+        _require(task_id in ("", current), f"{type(event.fact).__name__} of {task_id}, current is {current}")
+        tries[step] += isinstance(event.fact, ev.AttemptFailed | ev.AttemptLost)
+        waits[step] += isinstance(event.fact, WAIT_ENDS)
 
 
 def _every_wait_ends_once(history: list[ev.Event]) -> None:
@@ -168,12 +173,8 @@ def _a_no_reaches_who_can_take_it(history: list[ev.Event]) -> None:
             resumable[event.fact.step] = event.fact.resumable
         if isinstance(event.fact, ev.ApprovalRejected | ev.ApprovalExpired):
             step = event.fact.step
-            fails = (
-                isinstance(after.fact, ev.StepFailed) and after.fact.step == step and not after.fact.task_id
-            )
-            _require(
-                fails is not resumable[step], f"the no to '{step}' {'failed it' if fails else 'was lost'}"
-            )
+            fails = isinstance(after.fact, ev.StepFailed) and after.fact.step == step and not after.fact.task_id
+            _require(fails is not resumable[step], f"the no to '{step}' {'failed it' if fails else 'was lost'}")
 
 
 def overdue(history: list[ev.Event], now: Timestamp) -> list[str]:
@@ -214,9 +215,7 @@ def _the_ending_is_earned(blueprint: Blueprint, history: list[ev.Event]) -> None
             _require(all(name in closed for name in stage), f"it failed while siblings of '{step}' ran")
             _require(step == failed[0], f"'{step}' was blamed, '{failed[0]}' failed first in order")
         case _:
-            over = failed and all(
-                name in closed for stage in blueprint.stages if failed[0] in stage for name in stage
-            )
+            over = failed and all(name in closed for stage in blueprint.stages if failed[0] in stage for name in stage)
             _require(not over or isinstance(history[-1].fact, ENDINGS), "its stage is over and it goes on")
             everything = results.keys() == blueprint.steps.keys()
             _require(not everything or isinstance(history[-1].fact, ENDINGS), "all is done and it goes on")

@@ -23,9 +23,7 @@ class Bug:
     def applied_to(self, source: str) -> str:
         """The source with the bug in it. A snippet that is not there exactly once is an error."""
         if source.count(self.old) != 1:
-            raise ValueError(
-                f"{self.name}: its snippet stands {source.count(self.old)} times in {self.module}"
-            )
+            raise ValueError(f"{self.name}: its snippet stands {source.count(self.old)} times in {self.module}")
         return source.replace(self.old, self.new)
 
 

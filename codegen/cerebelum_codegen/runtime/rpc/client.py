@@ -163,7 +163,7 @@ def _translated(route: str) -> Iterator[None]:
         raise RpcError(error.status, error.message or "no reason given") from None
     except StreamTerminatedError as error:
         raise RpcError(StatusCode.UNAVAILABLE, f"the connection was lost ({error})") from error
-    except (asyncio.TimeoutError, TimeoutError):
+    except TimeoutError:
         raise RpcError(StatusCode.DEADLINE_EXCEEDED, f"{route} took longer than allowed") from None
     except OSError as error:
         raise RpcError(StatusCode.UNAVAILABLE, f"no connection ({error})") from error

@@ -27,7 +27,7 @@ class MessageCodec(CodecBase):
         return message.to_bytes()
 
     def decode(self, data: bytes, message_type: object) -> Message:
-        return cast(type[Message], message_type).from_bytes(data)
+        return cast("type[Message]", message_type).from_bytes(data)
 
 
 def limit_messages(source: Stream, most: int) -> None:
