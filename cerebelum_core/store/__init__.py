@@ -1,0 +1,56 @@
+"""The event store: few verbs, several places to keep things."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cerebelum_core.clock import Clock
+from cerebelum_core.errors import StoreUrlError
+from cerebelum_core.store.memory import MemoryStore
+from cerebelum_core.store.records import (
+    Append,
+    BlueprintRecord,
+    Due,
+    EventStore,
+    Head,
+    HeadPage,
+    HeadQuery,
+    StoredHead,
+    WorkerRecord,
+    shard_of,
+)
+
+_FORMS = "sqlite:///FILE (sqlite:////ABSOLUTE/FILE) or memory://"
+
+
+def open_store(url: str, *, node_id: str, clock: Clock) -> EventStore:
+    """Open the store that a URL names: `sqlite:///FILE`, `sqlite:////ABSOLUTE/FILE` or `memory://`.
+
+    Raises:
+        StoreUrlError: the URL names no store.
+        StoreUnusable, StoreInUse: it names one that cannot be had.
+    """
+    if url in ("memory://", "memory:"):
+        return MemoryStore()
+    scheme, separator, path = url.partition(":///")
+    if scheme == "sqlite" and separator and path:
+        from cerebelum_core.store.sqlite import open_sqlite
+
+        return open_sqlite(Path(path), node_id, clock)
+    raise StoreUrlError(f"store URL '{url}' is not understood: use {_FORMS}")
+
+
+__all__ = [
+    "Append",
+    "BlueprintRecord",
+    "Due",
+    "EventStore",
+    "Head",
+    "HeadPage",
+    "HeadQuery",
+    "MemoryStore",
+    "StoredHead",
+    "WorkerRecord",
+    "open_store",
+    "shard_of",
+]

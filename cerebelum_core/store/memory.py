@@ -1,0 +1,106 @@
+"""A store in memory: the same rules, nothing durable. For tests, simulation and trying things out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cerebelum_codegen.runtime import Timestamp
+from cerebelum_core.errors import StoreUnavailable, VersionConflict
+from cerebelum_core.store.records import (
+    Append,
+    BlueprintRecord,
+    Due,
+    HeadPage,
+    HeadQuery,
+    StoredHead,
+    WorkerRecord,
+)
+from cerebelum_proto.events.v1.events_pb import Event
+
+
+class MemoryStore:
+    """Keeps events as bytes, so that nobody shares an object with it."""
+
+    kind = "memory"
+
+    def __init__(self) -> None:
+        self._histories: dict[str, list[bytes]] = {}
+        self._heads: dict[str, StoredHead] = {}
+        self._blueprints: dict[str, BlueprintRecord] = {}
+        self._newest: dict[str, str] = {}
+        self._workers: dict[str, WorkerRecord] = {}
+        self._closed = False
+
+    async def append(self, append: Append) -> None:
+        """Add events to a history, if it is as long as expected."""
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        history = self._histories.get(append.execution_id, [])
+        if len(history) != append.expected_version:
+            raise VersionConflict(
+                f"execution '{append.execution_id}' is at version {len(history)}, not {append.expected_version}"
+            )
+        version = append.expected_version + len(append.events)
+        self._histories[append.execution_id] = [*history, *(event.to_bytes() for event in append.events)]
+        self._heads[append.execution_id] = StoredHead(
+            execution_id=append.execution_id, version=version, head=append.head
+        )
+
+    async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
+        """Events of a history in order."""
+        end = None if limit is None else after_version + limit
+        return [Event.from_bytes(data) for data in self._histories.get(execution_id, [])[after_version:end]]
+
+    async def head(self, execution_id: str) -> StoredHead | None:
+        """The head of an execution."""
+        return self._heads.get(execution_id)
+
+    async def list_heads(self, query: HeadQuery) -> HeadPage:
+        """Heads by workflow and status, newest first."""
+        found = [
+            each
+            for each in self._heads.values()
+            if query.workflow in ("", each.head.workflow) and query.status in (None, each.head.status)
+        ]
+        found.sort(key=lambda each: (each.head.started_at, each.execution_id), reverse=True)
+        return HeadPage(heads=found[query.offset : query.offset + query.limit], total=len(found))
+
+    async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+        """Executions that owe a task, by id."""
+        return sorted(each for each, stored in self._heads.items() if stored.head.ready and each > after)[:limit]
+
+    async def due(self, until: Timestamp, *, limit: int) -> Sequence[Due]:
+        """The earliest timers up to an instant."""
+        timers = (
+            Due(stored.head.wake_at, each) for each, stored in self._heads.items() if stored.head.wake_at is not None
+        )
+        return sorted(timer for timer in timers if timer.wake_at <= until)[:limit]
+
+    async def put_blueprint(self, record: BlueprintRecord) -> None:
+        """Keep a blueprint, and make it the newest of its workflow."""
+        self._blueprints[record.hash] = record
+        self._newest[record.workflow] = record.hash
+
+    async def blueprint(self, blueprint_hash: str) -> BlueprintRecord | None:
+        """The blueprint with this hash."""
+        return self._blueprints.get(blueprint_hash)
+
+    async def newest_blueprint(self, workflow: str) -> BlueprintRecord | None:
+        """The blueprint of this workflow that was submitted last."""
+        return self._blueprints.get(self._newest.get(workflow, ""))
+
+    async def put_worker(self, record: WorkerRecord) -> None:
+        """Keep a worker's registration."""
+        self._workers[record.worker_id] = record
+
+    async def remove_worker(self, worker_id: str) -> None:
+        """Forget a worker."""
+        self._workers.pop(worker_id, None)
+
+    async def workers(self) -> Sequence[WorkerRecord]:
+        """Every worker that is known."""
+        return [self._workers[worker_id] for worker_id in sorted(self._workers)]
+
+    async def close(self) -> None:
+        """Refuse further appends."""
+        self._closed = True

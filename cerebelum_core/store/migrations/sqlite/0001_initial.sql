@@ -1,0 +1,57 @@
+-- Keys lead with the execution's id, which is time-ordered: rows that are written together lie together.
+-- The shard is part of every unique key so that the same rows can be spread over nodes later.
+
+CREATE TABLE ownership (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    epoch INTEGER NOT NULL,
+    node_id TEXT NOT NULL
+);
+
+INSERT INTO ownership (id, epoch, node_id) VALUES (1, 0, '');
+
+CREATE TABLE events (
+    execution_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    shard INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (execution_id, version, shard)
+) WITHOUT ROWID;
+
+CREATE TABLE executions (
+    execution_id TEXT NOT NULL,
+    shard INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    workflow TEXT NOT NULL,
+    blueprint_hash TEXT NOT NULL,
+    status INTEGER NOT NULL,
+    started_at_ns INTEGER NOT NULL,
+    ended_at_ns INTEGER,
+    ready INTEGER NOT NULL,
+    wake_at_ns INTEGER,
+    step_index INTEGER NOT NULL,
+    total_steps INTEGER NOT NULL,
+    step_name TEXT NOT NULL,
+    PRIMARY KEY (execution_id, shard)
+) WITHOUT ROWID;
+
+CREATE INDEX executions_by_start ON executions (started_at_ns, execution_id);
+CREATE INDEX executions_ready ON executions (execution_id) WHERE ready = 1;
+CREATE INDEX executions_due ON executions (wake_at_ns, execution_id) WHERE wake_at_ns IS NOT NULL;
+
+CREATE TABLE blueprints (
+    hash TEXT PRIMARY KEY,
+    workflow TEXT NOT NULL,
+    data BLOB NOT NULL,
+    stored_at_ns INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE newest_blueprints (
+    workflow TEXT PRIMARY KEY,
+    hash TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE workers (
+    worker_id TEXT PRIMARY KEY,
+    registration BLOB NOT NULL,
+    seen_at_ns INTEGER NOT NULL
+) WITHOUT ROWID;

@@ -1,0 +1,155 @@
+"""What a store keeps, and the few verbs that every store has."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cerebelum_codegen.runtime import Timestamp
+from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.worker.worker_service_pb import ExecutionState
+
+SHARDS = 4096
+
+
+def shard_of(execution_id: str) -> int:
+    """Which of the 4096 shards an execution belongs to, for ever."""
+    return zlib.crc32(execution_id.encode()) % SHARDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """One row an execution: what lists, the scheduler and the resurrector need without reading history."""
+
+    workflow: str
+    blueprint_hash: str
+    status: ExecutionState
+    started_at: Timestamp
+    ended_at: Timestamp | None = None
+    ready: bool = False
+    """A task is owed to a worker, waiting or running."""
+    wake_at: Timestamp | None = None
+    """Its earliest timer."""
+    step_index: int = 0
+    total_steps: int = 0
+    step_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Append:
+    """Events of one execution that become durable together, and the head that they lead to.
+
+    `expected_version` is how long the history is now; 0 begins one.
+    """
+
+    execution_id: str
+    expected_version: int
+    events: Sequence[Event]
+    head: Head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredHead:
+    """A head and whose it is."""
+
+    execution_id: str
+    version: int
+    head: Head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadQuery:
+    """Which executions to list, newest first."""
+
+    workflow: str = ""
+    status: ExecutionState | None = None
+    limit: int = 50
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadPage:
+    """A page of a list, and how long the whole list is."""
+
+    heads: Sequence[StoredHead]
+    total: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Due:
+    """An execution's earliest timer."""
+
+    wake_at: Timestamp
+    execution_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlueprintRecord:
+    """A submitted blueprint as its bytes."""
+
+    hash: str
+    workflow: str
+    data: bytes
+    stored_at: Timestamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRecord:
+    """A worker as it last registered."""
+
+    worker_id: str
+    registration: bytes
+    seen_at: Timestamp
+
+
+class EventStore(Protocol):
+    """Keeps histories. An append that returned is durable."""
+
+    kind: str
+    """memory, sqlite or postgresql."""
+
+    async def append(self, append: Append) -> None:
+        """Add events to a history, if it is as long as expected and this store still owns it.
+
+        Raises:
+            VersionConflict, OwnershipLost: nothing was written.
+            StoreUnavailable: it may have been written; read to find out.
+        """
+
+    async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
+        """Events of a history in order; empty when there is none."""
+
+    async def head(self, execution_id: str) -> StoredHead | None:
+        """The head of an execution."""
+
+    async def list_heads(self, query: HeadQuery) -> HeadPage:
+        """Heads by workflow and status, newest first."""
+
+    async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+        """Executions that owe a task, by id, from the first one after `after`."""
+
+    async def due(self, until: Timestamp, *, limit: int) -> Sequence[Due]:
+        """The earliest timers up to an instant."""
+
+    async def put_blueprint(self, record: BlueprintRecord) -> None:
+        """Keep a blueprint, and make it the newest of its workflow."""
+
+    async def blueprint(self, blueprint_hash: str) -> BlueprintRecord | None:
+        """The blueprint with this hash."""
+
+    async def newest_blueprint(self, workflow: str) -> BlueprintRecord | None:
+        """The blueprint of this workflow that was submitted last."""
+
+    async def put_worker(self, record: WorkerRecord) -> None:
+        """Keep a worker's registration in place of an earlier one."""
+
+    async def remove_worker(self, worker_id: str) -> None:
+        """Forget a worker."""
+
+    async def workers(self) -> Sequence[WorkerRecord]:
+        """Every worker that is known, by id."""
+
+    async def close(self) -> None:
+        """Write what is queued, and let go of the store."""

@@ -1,0 +1,197 @@
+"""The default store: one SQLite file, WAL, every commit on disk before it is acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import apsw
+
+from cerebelum_codegen.runtime import Timestamp
+from cerebelum_core.clock import Clock
+from cerebelum_core.errors import OwnershipLost, StoreUnavailable, StoreUnusable, VersionConflict
+from cerebelum_core.store import sqlite_rows as rows
+from cerebelum_core.store.lock import FileLock
+from cerebelum_core.store.migrations import migrations, outstanding
+from cerebelum_core.store.records import (
+    Append,
+    BlueprintRecord,
+    Due,
+    HeadPage,
+    HeadQuery,
+    StoredHead,
+    WorkerRecord,
+    shard_of,
+)
+from cerebelum_core.store.writer import GroupCommit
+from cerebelum_proto.events.v1.events_pb import Event
+
+_T = TypeVar("_T")
+
+
+class SqliteStore:
+    """Keeps histories in one file. Made by `open_sqlite`."""
+
+    kind = "sqlite"
+
+    def __init__(self, path: Path, lock: FileLock, writer: apsw.Connection, epoch: int) -> None:
+        self._lock = lock
+        self._epoch = epoch
+        self._writer_connection = writer
+        self._writer = GroupCommit(writer, self._require_ownership)
+        self._reader_connection = _connect(path)
+        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cerebelum-store-reader")
+        self._closed = False
+
+    async def append(self, append: Append) -> None:
+        """Add events to a history, if it is as long as expected and this store still owns it."""
+        shard = shard_of(append.execution_id)
+        head = rows.head_row(append, shard)
+        events = rows.event_rows(append, shard)
+
+        def write(connection: apsw.Connection) -> None:
+            statement = rows.INSERT_HEAD if append.expected_version == 0 else rows.UPDATE_HEAD
+            connection.execute(statement, head)
+            if connection.changes() == 0:
+                raise VersionConflict(
+                    f"execution '{append.execution_id}' is not at version {append.expected_version} any more"
+                )
+            connection.executemany(rows.INSERT_EVENT, events)
+
+        await self._writer.submit(write)
+
+    async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
+        """Events of a history in order."""
+        found = await self._query(rows.EVENTS, (execution_id, after_version, -1 if limit is None else limit))
+        return [rows.event(row) for row in found]
+
+    async def head(self, execution_id: str) -> StoredHead | None:
+        """The head of an execution."""
+        found = await self._query(rows.HEAD, (execution_id,))
+        return rows.stored_head(found[0]) if found else None
+
+    async def list_heads(self, query: HeadQuery) -> HeadPage:
+        """Heads by workflow and status, newest first."""
+        status = -1 if query.status is None else int(query.status)
+        where: dict[str, rows.Cell] = {"workflow": query.workflow, "status": status}
+        page = await self._query(rows.HEADS, {**where, "limit": query.limit, "offset": query.offset})
+        total = await self._query(rows.COUNT_HEADS, where)
+        return HeadPage(heads=[rows.stored_head(row) for row in page], total=rows.number(total[0]))
+
+    async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+        """Executions that owe a task, by id."""
+        return [rows.text(row) for row in await self._query(rows.READY, (after, limit))]
+
+    async def due(self, until: Timestamp, *, limit: int) -> Sequence[Due]:
+        """The earliest timers up to an instant."""
+        return [rows.due(row) for row in await self._query(rows.DUE, (until.to_ns(), limit))]
+
+    async def put_blueprint(self, record: BlueprintRecord) -> None:
+        """Keep a blueprint, and make it the newest of its workflow."""
+
+        def write(connection: apsw.Connection) -> None:
+            connection.execute(
+                rows.PUT_BLUEPRINT, (record.hash, record.workflow, record.data, record.stored_at.to_ns())
+            )
+            connection.execute(rows.PUT_NEWEST, (record.workflow, record.hash))
+
+        await self._writer.submit(write)
+
+    async def blueprint(self, blueprint_hash: str) -> BlueprintRecord | None:
+        """The blueprint with this hash."""
+        found = await self._query(rows.BLUEPRINT, (blueprint_hash,))
+        return rows.blueprint(found[0]) if found else None
+
+    async def newest_blueprint(self, workflow: str) -> BlueprintRecord | None:
+        """The blueprint of this workflow that was submitted last."""
+        found = await self._query(rows.NEWEST_BLUEPRINT, (workflow,))
+        return rows.blueprint(found[0]) if found else None
+
+    async def put_worker(self, record: WorkerRecord) -> None:
+        """Keep a worker's registration."""
+        row = (record.worker_id, record.registration, record.seen_at.to_ns())
+        await self._writer.submit(lambda connection: _run(connection, rows.PUT_WORKER, row))
+
+    async def remove_worker(self, worker_id: str) -> None:
+        """Forget a worker."""
+        await self._writer.submit(lambda connection: _run(connection, rows.REMOVE_WORKER, (worker_id,)))
+
+    async def workers(self) -> Sequence[WorkerRecord]:
+        """Every worker that is known, by id."""
+        return [rows.worker(row) for row in await self._query(rows.WORKERS, ())]
+
+    async def close(self) -> None:
+        """Write what is queued, and let go of the file."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._writer.close()
+        await self._in_reader(self._reader_connection.close)
+        self._reader.shutdown(wait=True)
+        self._writer_connection.close()
+        self._lock.close()
+
+    def _require_ownership(self, connection: apsw.Connection) -> None:
+        epoch = rows.number(next(connection.execute(rows.EPOCH)))
+        if epoch != self._epoch:
+            raise OwnershipLost(f"the store belongs to epoch {epoch}, this Core is of epoch {self._epoch}")
+
+    async def _query(self, statement: str, bindings: rows.Bindings) -> list[rows.Row]:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        try:
+            return await self._in_reader(lambda: list(self._reader_connection.execute(statement, bindings)))
+        except apsw.Error as error:
+            raise StoreUnavailable(f"the store cannot read: {error}") from error
+
+    async def _in_reader(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+
+
+def open_sqlite(path: Path, node_id: str, clock: Clock) -> SqliteStore:
+    """Open a file, or make it; take ownership of it and bring its schema up to date.
+
+    Raises:
+        StoreInUse: another Core has it.
+        StoreUnusable: it cannot be written, is no database, or has another schema.
+    """
+    if not path.parent.is_dir():
+        raise StoreUnusable(f"the folder {path.parent} does not exist: make it first")
+    lock = FileLock(path, node_id)
+    try:
+        connection = _connect(path)
+        _migrate(connection, clock)
+        epoch = rows.number(next(connection.execute(rows.TAKE_OWNERSHIP, (node_id,))))
+        return SqliteStore(path, lock, connection, epoch)
+    except apsw.Error as error:
+        lock.close()
+        raise StoreUnusable(f"{path} cannot be used: {error}") from None
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _connect(path: Path) -> apsw.Connection:
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(5_000)
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _migrate(connection: apsw.Connection, clock: Clock) -> None:
+    with connection:
+        connection.execute(rows.CREATE_MIGRATIONS)
+        applied = dict(rows.migration(row) for row in connection.execute(rows.MIGRATIONS))
+        for migration in outstanding(migrations("sqlite"), applied):
+            connection.execute(migration.sql)
+            connection.execute(
+                rows.PUT_MIGRATION, (migration.number, migration.name, migration.checksum, clock.now().to_ns())
+            )
+
+
+def _run(connection: apsw.Connection, statement: str, row: tuple[str | bytes | int, ...]) -> None:
+    connection.execute(statement, row)

@@ -1,0 +1,121 @@
+"""What every store promises."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cerebelum_codegen.runtime import Timestamp
+from cerebelum_core.errors import StoreUnavailable, VersionConflict
+from cerebelum_core.store import BlueprintRecord, Due, EventStore, HeadQuery, WorkerRecord, shard_of
+from cerebelum_proto.worker.worker_service_pb import ExecutionState
+from tests.core.store.appends import START, append, head
+
+
+async def test_events_come_back_in_order_and_in_parts(store: EventStore) -> None:
+    first, second = append("x", 0, 3), append("x", 3, 2)
+    await store.append(first)
+    await store.append(second)
+    assert await store.read("x") == [*first.events, *second.events]
+    assert [event.version for event in await store.read("x", after_version=2, limit=2)] == [3, 4]
+    assert await store.read("nobody") == []
+
+
+async def test_an_append_to_another_version_writes_nothing(store: EventStore) -> None:
+    await store.append(append("x", 0, 2))
+    for expected in (0, 1, 3):
+        with pytest.raises(VersionConflict, match="'x'"):
+            await store.append(append("x", expected, row=head(workflow="other")))
+    with pytest.raises(VersionConflict):
+        await store.append(append("nobody", 4))
+    assert len(await store.read("x")) == 2
+    stored = await store.head("x")
+    assert stored is not None
+    assert (stored.version, stored.head) == (2, head())
+    assert await store.head("nobody") is None
+
+
+async def test_of_many_appends_at_once_one_wins_and_the_others_stand(store: EventStore) -> None:
+    contested = [store.append(append("x", 0)) for _ in range(50)]
+    others = [store.append(append(f"y{n}", 0, 2)) for n in range(500)]
+    outcomes = await asyncio.gather(*contested, *others, return_exceptions=True)
+    assert sum(isinstance(outcome, VersionConflict) for outcome in outcomes) == 49
+    assert outcomes.count(None) == 501
+    assert len(await store.read("y499")) == 2
+
+
+async def test_what_is_acknowledged_can_be_read_at_once(store: EventStore) -> None:
+    async def write_and_read(number: int) -> int:
+        await store.append(append(f"x{number}", 0))
+        return len(await store.read(f"x{number}"))
+
+    assert set(await asyncio.gather(*(write_and_read(n) for n in range(200)))) == {1}
+
+
+async def test_an_event_read_is_nobody_else_s_object(store: EventStore) -> None:
+    await store.append(append("x", 0))
+    (event,) = await store.read("x")
+    event.version = 99
+    assert [each.version for each in await store.read("x")] == [1]
+
+
+async def test_heads_are_listed_newest_first_by_workflow_and_status(store: EventStore) -> None:
+    done = ExecutionState.EXECUTION_COMPLETED
+    for number, (workflow, status) in enumerate([("a", done), ("b", done), ("a", ExecutionState.EXECUTION_RUNNING)]):
+        row = head(workflow=workflow, status=status, started_s=number)
+        await store.append(append(f"x{number}", 0, row=row))
+    everything = await store.list_heads(HeadQuery())
+    assert ([each.execution_id for each in everything.heads], everything.total) == (["x2", "x1", "x0"], 3)
+    of_a = await store.list_heads(HeadQuery(workflow="a", limit=1))
+    assert ([each.execution_id for each in of_a.heads], of_a.total) == (["x2"], 2)
+    finished = await store.list_heads(HeadQuery(status=done, offset=1))
+    assert [each.execution_id for each in finished.heads] == ["x0"]
+
+
+async def test_ready_executions_come_in_pages_by_id(store: EventStore) -> None:
+    for number in range(5):
+        await store.append(append(f"x{number}", 0, row=head(ready=number != 2)))
+    assert list(await store.ready(limit=2)) == ["x0", "x1"]
+    assert list(await store.ready(after="x1", limit=9)) == ["x3", "x4"]
+    await store.append(append("x0", 1, row=head(ready=False)))
+    assert list(await store.ready(limit=1)) == ["x1"]
+
+
+async def test_timers_come_earliest_first_and_never_early(store: EventStore) -> None:
+    for number, wake in enumerate([30, 10, None, 20]):
+        await store.append(append(f"x{number}", 0, row=head(wake_s=wake)))
+    at = [Timestamp(START.seconds + seconds) for seconds in (0, 10, 20, 30)]
+    assert list(await store.due(Timestamp(at[1].seconds - 1, 999_999_999), limit=9)) == []
+    assert list(await store.due(at[2], limit=9)) == [Due(at[1], "x1"), Due(at[2], "x3")]
+    assert list(await store.due(at[3], limit=1)) == [Due(at[1], "x1")]
+    await store.append(append("x1", 1, row=head(wake_s=None)))
+    assert [due.execution_id for due in await store.due(at[3], limit=9)] == ["x3", "x0"]
+
+
+async def test_the_blueprint_submitted_last_is_the_newest(store: EventStore) -> None:
+    first, second = (BlueprintRecord(hash=each, workflow="order", data=b"\x00" * 3, stored_at=START) for each in "ab")
+    assert await store.newest_blueprint("order") is None
+    for record in (first, second, first):
+        await store.put_blueprint(record)
+    assert await store.newest_blueprint("order") == first
+    assert await store.blueprint("b") == second
+    assert await store.blueprint("c") is None
+
+
+async def test_a_worker_s_last_registration_is_kept(store: EventStore) -> None:
+    for data in (b"one", b"two"):
+        await store.put_worker(WorkerRecord(worker_id="w", registration=data, seen_at=START))
+    await store.put_worker(WorkerRecord(worker_id="v", registration=b"", seen_at=START))
+    await store.remove_worker("v")
+    assert await store.workers() == [WorkerRecord(worker_id="w", registration=b"two", seen_at=START)]
+
+
+async def test_a_closed_store_takes_nothing(store: EventStore) -> None:
+    await store.close()
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.append(append("x", 0))
+
+
+def test_a_shard_is_for_ever() -> None:
+    assert [shard_of(each) for each in ("", "x", "0193a1b2-execution")] == [0, 1667, 2687]

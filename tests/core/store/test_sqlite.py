@@ -1,0 +1,134 @@
+"""What the SQLite store promises beyond."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+
+from cerebelum_core.clock import SystemClock
+from cerebelum_core.errors import OwnershipLost, StoreInUse, StoreUnusable, StoreUrlError
+from cerebelum_core.store import EventStore, open_store
+from tests.core.store.appends import append
+
+_WRITER = """
+import asyncio, sys
+from cerebelum_core.clock import SystemClock
+from cerebelum_core.store import open_store
+from tests.core.store.appends import append
+
+async def main() -> None:
+    store = open_store(sys.argv[1], node_id="victim", clock=SystemClock())
+    async def write(number: int) -> None:
+        await store.append(append(f"x{number:06}", 0, 2))
+        print(number, flush=True)
+    print("open", flush=True)
+    for first in range(0, 1_000_000, 50):
+        await asyncio.gather(*(write(first + n) for n in range(50)))
+
+asyncio.run(main())
+"""
+
+
+def opened(path: Path, node_id: str = "node") -> EventStore:
+    return open_store(f"sqlite:///{path}", node_id=node_id, clock=SystemClock())
+
+
+async def test_what_was_acknowledged_before_kill_9_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "core.db"
+    with subprocess.Popen([sys.executable, "-c", _WRITER, f"sqlite:///{path}"], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"open\n"
+        acknowledged = [int(child.stdout.readline()) for _ in range(500)]
+        child.send_signal(signal.SIGKILL)
+        acknowledged += [int(line) for line in child.stdout.read().splitlines()]
+    store = opened(path)
+    for number in acknowledged:
+        assert len(await store.read(f"x{number:06}")) == 2
+    await store.close()
+
+
+async def test_a_second_core_on_the_same_file_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "core.db"
+    first = opened(path, "first")
+    with pytest.raises(StoreInUse, match="node first, process"):
+        opened(path, "second")
+    await first.close()
+    await opened(path, "third").close()
+
+
+async def test_a_store_that_lost_its_file_to_a_newer_one_writes_nothing(tmp_path: Path) -> None:
+    store = opened(tmp_path / "core.db")
+    await store.append(append("x", 0))
+    thief = apsw.Connection(str(tmp_path / "core.db"))
+    thief.execute("UPDATE ownership SET epoch = epoch + 1")
+    with pytest.raises(OwnershipLost):
+        await store.append(append("x", 1))
+    assert len(await store.read("x")) == 1
+    thief.close()
+    await store.close()
+
+
+async def test_a_caller_that_goes_away_does_not_take_its_write_with_it(tmp_path: Path) -> None:
+    store = opened(tmp_path / "core.db")
+    writing = asyncio.ensure_future(store.append(append("x", 0)))
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    await store.close()
+    again = opened(tmp_path / "core.db")
+    assert len(await again.read("x")) == 1
+    await again.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("mysql://host/db", "'mysql://host/db' is not understood: use sqlite:///FILE"),
+        ("sqlite://", "not understood"),
+        ("sqlite:///", "not understood"),
+        ("core.db", "not understood"),
+        ("", "'' is not understood"),
+    ],
+)
+def test_a_url_that_names_no_store_is_refused(url: str, said: str) -> None:
+    with pytest.raises(StoreUrlError, match=said):
+        open_store(url, node_id="node", clock=SystemClock())
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnusable, match="nowhere does not exist"):
+        opened(tmp_path / "nowhere" / "core.db")
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "core.db"
+    path.write_text("dear diary, " * 100)
+    with pytest.raises(StoreUnusable, match=r"core\.db cannot be used: .*not a database"):
+        opened(path)
+    assert path.read_text().startswith("dear diary")
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "core.db").mkdir()
+    with pytest.raises(StoreUnusable, match="unable to open"):
+        opened(tmp_path / "core.db")
+
+
+async def test_a_newer_schema_and_an_altered_one_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "core.db"
+    await opened(path).close()
+    database = apsw.Connection(str(path))
+    database.execute("UPDATE migrations SET checksum = 'altered'")
+    with pytest.raises(StoreUnusable, match=r"0001_initial\.sql is not the one"):
+        opened(path)
+    database.execute("UPDATE migrations SET number = 7")
+    with pytest.raises(StoreUnusable, match="schema 7.*use a newer"):
+        opened(path)
+    database.close()
