@@ -38,6 +38,8 @@ class Blueprint:
     hash: str
     stages: tuple[tuple[str, ...], ...]
     steps: Mapping[str, StepSpec]
+    foreign: bool = False
+    """Submitted by a client of the deployed contract: it declares no stages, and its steps run on such workers."""
 
     @property
     def result_steps(self) -> tuple[str, ...]:
@@ -75,6 +77,7 @@ def compile_blueprint(blueprint: pb.Blueprint) -> Blueprint:
         hash=hash_of(blueprint),
         stages=stages_of(definition),
         steps={step.name: _spec(step) for step in definition.timeline},
+        foreign=not definition.stages,
     )
 
 

@@ -14,9 +14,10 @@ from cerebelum_proto.worker.worker_service_markers import Marker
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartExecution:
-    """Begin an execution of the state's blueprint. The same id and inputs again change nothing."""
+    """Begin an execution of the state's blueprint. The same id, workflow and inputs again change nothing."""
 
     execution_id: str
+    workflow: str
     inputs: Payload
     correlation_id: str = ""
     tags: Sequence[str] = ()

@@ -59,7 +59,7 @@ def _ending(state: State) -> ev.Event_Fact | None:
 
 def _start(state: State, command: cmd.StartExecution, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
     if state.started is not None:
-        same = state.started.workflow == state.blueprint.workflow and state.started.inputs == command.inputs
+        same = state.started.workflow == command.workflow and state.started.inputs == command.inputs
         if same:
             return ()
         return Rejected(

@@ -49,7 +49,7 @@ class Play:
         self.state = new(shape)
         self.now_ns = START_NS
         self.history: list[Event] = []
-        self.do(StartExecution(execution_id="x", inputs=payload("in"), timeout_ms=timeout_ms))
+        self.do(StartExecution(execution_id="x", workflow="play", inputs=payload("in"), timeout_ms=timeout_ms))
 
     @property
     def now(self) -> Timestamp:

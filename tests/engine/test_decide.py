@@ -224,9 +224,10 @@ def test_a_cancelled_execution_takes_no_results() -> None:
 
 def test_the_same_start_again_changes_nothing_and_another_is_refused() -> None:
     play = Play(blueprint(["a"]))
-    assert play.do(StartExecution(execution_id="x", inputs=payload("in"))) == []
-    other = play.refuse(StartExecution(execution_id="x", inputs=payload("other")))
-    assert other.reason is Reason.ALREADY_EXISTS
+    assert play.do(StartExecution(execution_id="x", workflow="play", inputs=payload("in"))) == []
+    for workflow, inputs in (("play", "other"), ("another", "in")):
+        other = play.refuse(StartExecution(execution_id="x", workflow=workflow, inputs=payload(inputs)))
+        assert other.reason is Reason.ALREADY_EXISTS
 
 
 class TestAWorkerThatCannotGoOn:

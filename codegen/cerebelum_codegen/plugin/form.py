@@ -10,7 +10,7 @@ class Value:
     """One value on the wire: a scalar, an enum, a message or a well-known type with a Python form."""
 
     kind: str
-    """A scalar's name in proto (`int32`, `string`), or enum, message, struct, json_value, json_list, timestamp, duration."""
+    """A scalar's name in proto (`int32`), or enum, message, struct, json_value, json_list, timestamp, duration."""
     annotation: str
     wire: int
     default: str

@@ -126,7 +126,11 @@ class World:
 
     def start(self) -> None:
         timeout = random.Random(self.seed).choice((0, 0, 0, 60_000))
-        self.tell(commands.StartExecution(execution_id=f"x{self.seed}", inputs=_payload("inputs"), timeout_ms=timeout))
+        self.tell(
+            commands.StartExecution(
+                execution_id=f"x{self.seed}", workflow="random", inputs=_payload("inputs"), timeout_ms=timeout
+            )
+        )
 
     def hand_out(self) -> None:
         owed = [e for e in pending(self.state) if isinstance(e, DispatchTask) and e.task_id not in self.leases]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -110,10 +111,67 @@ class Service(ABC):
 
 
 class Server(_Server):
-    """Serves services on a socket."""
+    """Serves services on a socket, and can stop without cutting anybody off."""
 
-    def __init__(self, services: list[Service]) -> None:
-        super().__init__(services, codec=MessageCodec())
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._calls = _Calls()
+        super().__init__([_Counted(service, self._calls) for service in services], codec=MessageCodec())
+
+    def refuse(self, reason: str) -> None:
+        """Answer every further call with UNAVAILABLE."""
+        self._calls.refusal = reason
+
+    async def finish(self, timeout_s: float) -> None:
+        """Return when no call is under way, or when the time is over."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._calls.none_left()
+        except TimeoutError:
+            _log.warning("%d calls did not end within %g s", self._calls.running, timeout_s)
+
+
+class _Calls:
+    """How many calls are under way, and whether there may be more."""
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.refusal = ""
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        if self.refusal:
+            raise GRPCError(StatusCode.UNAVAILABLE, self.refusal)
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+            if not self.running and self.refusal:
+                async with self._changed:
+                    self._changed.notify_all()
+
+    async def none_left(self) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.running == 0)
+
+
+class _Counted:
+    """A service whose calls are counted."""
+
+    def __init__(self, service: Service, calls: _Calls) -> None:
+        self._service = service
+        self._calls = calls
+
+    def __mapping__(self) -> dict[str, Handler]:
+        return {route: self._counted(handler) for route, handler in self._service.__mapping__().items()}
+
+    def _counted(self, handler: Handler) -> Handler:
+        async def handle(stream: Stream[Message, Message]) -> None:
+            async with self._calls.one():
+                await handler.func(stream)
+
+        return Handler(handle, handler.cardinality, handler.request_type, handler.reply_type)
 
 
 async def _request(stream: Stream[_Request, _Response]) -> _Request:

@@ -1,0 +1,72 @@
+"""BlueprintRegistry: every version of every workflow, durable, by the hash of its content."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from cerebelum_core.clock import Clock
+from cerebelum_core.errors import UnknownBlueprint
+from cerebelum_core.store import BlueprintRecord, EventStore
+from cerebelum_engine import Blueprint, compile_blueprint, hash_of, validate
+from cerebelum_proto.worker import worker_service_pb as pb
+
+_CACHED = 1_000
+
+
+class BlueprintRegistry:
+    """Validates and keeps blueprints; the compiled ones that are in use stay in memory."""
+
+    def __init__(self, store: EventStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._compiled: OrderedDict[str, Blueprint] = OrderedDict()
+
+    async def submit(self, blueprint: pb.Blueprint) -> pb.BlueprintValidation:
+        """Validate a blueprint and, when it is valid, keep it as the newest of its workflow."""
+        verdict = validate(blueprint)
+        if verdict.errors:
+            return pb.BlueprintValidation(errors=list(verdict.errors), warnings=list(verdict.warnings))
+        digest = hash_of(blueprint)
+        await self._store.put_blueprint(
+            BlueprintRecord(
+                hash=digest,
+                workflow=blueprint.workflow_module,
+                data=blueprint.to_bytes(),
+                stored_at=self._clock.now(),
+            )
+        )
+        return pb.BlueprintValidation(valid=True, warnings=list(verdict.warnings), workflow_hash=digest)
+
+    async def get(self, digest: str) -> Blueprint:
+        """The blueprint with this hash.
+
+        Raises:
+            UnknownBlueprint: none was submitted.
+        """
+        if digest in self._compiled:
+            self._compiled.move_to_end(digest)
+            return self._compiled[digest]
+        record = await self._store.blueprint(digest)
+        if record is None:
+            raise UnknownBlueprint(f"no blueprint with hash '{digest}' was submitted")
+        return self._keep(record)
+
+    async def newest(self, workflow: str) -> Blueprint:
+        """The blueprint of a workflow that was submitted last.
+
+        Raises:
+            UnknownBlueprint: none was submitted.
+        """
+        record = await self._store.newest_blueprint(workflow)
+        if record is None:
+            raise UnknownBlueprint(
+                f"no blueprint of workflow '{workflow}' was submitted: start a worker that has it, or submit it"
+            )
+        return self._compiled.get(record.hash) or self._keep(record)
+
+    def _keep(self, record: BlueprintRecord) -> Blueprint:
+        compiled = compile_blueprint(pb.Blueprint.from_bytes(record.data))
+        self._compiled[record.hash] = compiled
+        if len(self._compiled) > _CACHED:
+            self._compiled.popitem(last=False)
+        return compiled

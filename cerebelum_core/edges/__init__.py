@@ -1,0 +1,1 @@
+"""The edges: bytes in, commands on, answers back. No decision is taken here."""

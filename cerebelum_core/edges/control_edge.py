@@ -1,0 +1,64 @@
+"""The control service: people decide, cancel, and follow histories."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from cerebelum_codegen.runtime.rpc import RequestContext
+from cerebelum_core.edges.refusals import accepted, refusals
+from cerebelum_core.registry import Registry
+from cerebelum_core.watchers import Watchers
+from cerebelum_engine import Approve, Cancel, Reject
+from cerebelum_proto.control.v1 import control_pb as pb
+from cerebelum_proto.control.v1.control_grpc import ControlServiceBase
+from cerebelum_proto.events.v1.events_pb import ApprovalGranted, ApprovalRejected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlEdge(ControlServiceBase):
+    """Serves `cerebelum.control.v1.ControlService`."""
+
+    registry: Registry
+    watchers: Watchers
+    info: pb.GetServerInfoResponse
+
+    async def approve(self, request: pb.ApproveRequest, context: RequestContext) -> pb.ApproveResponse:
+        """Answer a waiting approval with yes."""
+        command = Approve(step=request.step_name, response=request.response, decided_by=request.decided_by)
+        with refusals():
+            answer = accepted(await self.registry.tell(request.execution_id, command))
+        granted = (event.fact.step for event in answer.events if isinstance(event.fact, ApprovalGranted))
+        return pb.ApproveResponse(step_name=next(granted))
+
+    async def reject(self, request: pb.RejectRequest, context: RequestContext) -> pb.RejectResponse:
+        """Answer a waiting approval with no."""
+        command = Reject(step=request.step_name, reason=request.reason, decided_by=request.decided_by)
+        with refusals():
+            answer = accepted(await self.registry.tell(request.execution_id, command))
+        rejected = (event.fact.step for event in answer.events if isinstance(event.fact, ApprovalRejected))
+        return pb.RejectResponse(step_name=next(rejected))
+
+    async def cancel(self, request: pb.CancelRequest, context: RequestContext) -> pb.CancelResponse:
+        """End an execution."""
+        command = Cancel(reason=request.reason, cancelled_by=request.cancelled_by)
+        with refusals():
+            accepted(await self.registry.tell(request.execution_id, command))
+        return pb.CancelResponse()
+
+    async def get_history(
+        self, request: pb.GetHistoryRequest, context: RequestContext
+    ) -> AsyncIterator[pb.GetHistoryResponse]:
+        """The history of an execution, and with `follow` what is added to it until it ends."""
+        with refusals():
+            events = self.watchers.follow(request.execution_id, request.after_version, live=request.follow)
+            async with aclosing(events):
+                async for event in events:
+                    yield pb.GetHistoryResponse(event=event)
+
+    async def get_server_info(
+        self, request: pb.GetServerInfoRequest, context: RequestContext
+    ) -> pb.GetServerInfoResponse:
+        """Who answers here."""
+        return self.info

@@ -1,0 +1,62 @@
+"""What goes wrong inside, in gRPC's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
+from cerebelum_core.errors import Quarantined, StoreError, UnknownBlueprint, UnknownExecution
+from cerebelum_core.execution import Accepted, Answer
+from cerebelum_engine import Reason, Rejected
+
+_CODES = {
+    Reason.ALREADY_EXISTS: StatusCode.ALREADY_EXISTS,
+    Reason.NOT_STARTED: StatusCode.NOT_FOUND,
+    Reason.ENDED: StatusCode.FAILED_PRECONDITION,
+    Reason.DUPLICATE: StatusCode.FAILED_PRECONDITION,
+    Reason.STALE: StatusCode.FAILED_PRECONDITION,
+    Reason.NOT_DUE: StatusCode.FAILED_PRECONDITION,
+    Reason.NOT_WAITING: StatusCode.FAILED_PRECONDITION,
+    Reason.AMBIGUOUS: StatusCode.INVALID_ARGUMENT,
+    Reason.INVALID: StatusCode.INVALID_ARGUMENT,
+}
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn errors of the Core into statuses that tell the caller what to do."""
+    try:
+        yield
+    except (UnknownExecution, UnknownBlueprint) as error:
+        raise RpcError(StatusCode.NOT_FOUND, str(error)) from None
+    except Quarantined as error:
+        raise RpcError(StatusCode.FAILED_PRECONDITION, str(error)) from None
+    except StoreError as error:
+        raise RpcError(StatusCode.UNAVAILABLE, str(error)) from None
+
+
+def accepted(answer: Answer) -> Accepted:
+    """The answer, when it is no rejection.
+
+    Raises:
+        RpcError: the rejection, with its code.
+    """
+    if isinstance(answer, Rejected):
+        raise refused(answer)
+    return answer
+
+
+def refused(rejected: Rejected) -> RpcError:
+    """A rejection as a status."""
+    return RpcError(_CODES[rejected.reason], rejected.message)
+
+
+def require(holds: bool, message: str) -> None:
+    """Refuse a request that cannot be meant.
+
+    Raises:
+        RpcError: INVALID_ARGUMENT with this message.
+    """
+    if not holds:
+        raise RpcError(StatusCode.INVALID_ARGUMENT, message)

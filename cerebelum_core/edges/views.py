@@ -1,0 +1,47 @@
+"""How an execution is shown to callers."""
+
+from __future__ import annotations
+
+from cerebelum_codegen.runtime import Timestamp
+from cerebelum_core.payloads import struct_of
+from cerebelum_core.store import StoredHead
+from cerebelum_engine import State, status_of
+from cerebelum_proto.worker.worker_service_pb import ExecutionState, ExecutionStatus
+
+_WORDS = {
+    ExecutionState.EXECUTION_COMPLETED: "completed",
+    ExecutionState.EXECUTION_FAILED: "failed",
+    ExecutionState.EXECUTION_CANCELLED: "cancelled",
+}
+
+
+def status_word(status: ExecutionState) -> str:
+    """The word of an execution handle: running, completed, failed or cancelled."""
+    return _WORDS.get(status, "running")
+
+
+def full_status(state: State, now: Timestamp) -> ExecutionStatus:
+    """A status with everything, as exact payloads and as Structs."""
+    status = status_of(state, now)
+    status.inputs = struct_of(status.exact_inputs)
+    status.step_outputs = {name: struct_of(payload) for name, payload in status.outputs.items()}
+    for step in status.completed_steps:
+        step.output = struct_of(status.outputs.get(step.step_name))
+    return status
+
+
+def listed_status(stored: StoredHead) -> ExecutionStatus:
+    """A status as a list shows it: from its row, without reading its history."""
+    head = stored.head
+    return ExecutionStatus(
+        execution_id=stored.execution_id,
+        workflow_name=head.workflow,
+        workflow_hash=head.blueprint_hash,
+        status=head.status,
+        started_at=head.started_at,
+        completed_at=head.ended_at,
+        current_step_index=head.step_index,
+        total_steps=head.total_steps,
+        current_step_name=head.step_name,
+        history_length=stored.version,
+    )

@@ -1,0 +1,236 @@
+"""The worker service: registration, tasks, results, blueprints, executions."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from cerebelum_codegen.runtime import Empty
+from cerebelum_codegen.runtime.rpc import RequestContext, RpcError, StatusCode
+from cerebelum_core.blueprints import BlueprintRegistry
+from cerebelum_core.clock import Clock
+from cerebelum_core.edges.foreign import fill_structs, read_foreign_result
+from cerebelum_core.edges.refusals import accepted, refusals, refused, require
+from cerebelum_core.edges.views import full_status, listed_status, status_word
+from cerebelum_core.execution import Answer
+from cerebelum_core.ids import RandomBytes, uuid7
+from cerebelum_core.leases import Lease
+from cerebelum_core.payloads import payload_of
+from cerebelum_core.registry import Registry
+from cerebelum_core.router import TaskRouter
+from cerebelum_core.store import EventStore, HeadQuery
+from cerebelum_core.workers import RecoveryGate, Worker, WorkerRegistry
+from cerebelum_engine import Reason, Rejected, StartExecution, build_task, owed_tasks, read_result
+from cerebelum_proto.worker import worker_service_pb as pb
+from cerebelum_proto.worker.worker_service_grpc import WorkerServiceBase
+
+LONGEST_POLL_MS = 30_000
+_DEFAULT_LIMIT = 50
+_LONGEST_LIST = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseTerms:
+    """How long a worker may be silent before its task moves on, in seconds."""
+
+    ours_s: float = 30.0
+    foreign_s: float = 300.0
+    """Deployed clients send no heartbeat while they run a step."""
+
+    def of(self, worker: Worker) -> float:
+        """The term of this worker."""
+        return self.foreign_s if worker.foreign else self.ours_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerEdge(WorkerServiceBase):
+    """Serves `cerebelum.worker.WorkerService`."""
+
+    registry: Registry
+    blueprints: BlueprintRegistry
+    workers: WorkerRegistry
+    router: TaskRouter
+    gate: RecoveryGate
+    store: EventStore
+    clock: Clock
+    random_bytes: RandomBytes
+    terms: LeaseTerms
+
+    # -- workers -----------------------------------------------------------------------------
+
+    async def register(self, request: pb.RegisterRequest, context: RequestContext) -> pb.RegisterResponse:
+        """Welcome a worker; what it holds, it keeps; what it had and does not hold is lost."""
+        require(bool(request.worker_id), "worker_id is empty: choose an id that is this worker's alone")
+        with refusals():
+            worker = await self.workers.register(request)
+        term_s = self.terms.of(worker)
+        lost = self.router.hold(request.worker_id, request.held_task_ids, term_s)
+        for lease in self.router.leases.of(request.worker_id):
+            if lease.task_id not in request.held_task_ids:
+                self.router.lose(lease, "its worker registered anew without it")
+        self.gate.spoke(request.worker_id)
+        return pb.RegisterResponse(
+            success=True,
+            message=f"welcome, {request.worker_id}",
+            heartbeat_interval_ms=int(self.terms.ours_s * 1000 / 3),
+            lease_ms=int(term_s * 1000),
+            lost_task_ids=lost,
+        )
+
+    async def heartbeat(self, request: pb.HeartbeatRequest, context: RequestContext) -> pb.HeartbeatResponse:
+        """Renew a worker's leases."""
+        worker = self.workers.seen(request.worker_id)
+        if worker is None:
+            return pb.HeartbeatResponse(acknowledged=False, commands=["register"])
+        if worker.foreign:
+            self.router.leases.renew(self.router.leases.of(request.worker_id))
+            return pb.HeartbeatResponse(acknowledged=True)
+        lost = self.router.hold(request.worker_id, request.held_task_ids, self.terms.ours_s)
+        return pb.HeartbeatResponse(acknowledged=True, lost_task_ids=lost)
+
+    async def unregister(self, request: pb.UnregisterRequest, context: RequestContext) -> Empty:
+        """Let a worker go; its tasks move on at once."""
+        with refusals():
+            await self.workers.forget(request.worker_id)
+        self.gate.spoke(request.worker_id)
+        self.router.lose_all_of(request.worker_id, request.reason or "its worker took leave")
+        return Empty()
+
+    async def poll_for_task(self, request: pb.PollRequest, context: RequestContext) -> pb.Task:
+        """Wait for a task that this worker can run."""
+        worker = self.workers.seen(request.worker_id)
+        if worker is None:
+            raise RpcError(
+                StatusCode.NOT_FOUND, f"worker '{request.worker_id}' is not registered: call Register, then poll again"
+            )
+        if worker.foreign:
+            self.gate.spoke(request.worker_id)
+            self.router.lose_all_of(request.worker_id, "its worker polled again without handing in a result")
+        loop = asyncio.get_running_loop()
+        until = loop.time() + min(max(request.timeout_ms, 0), LONGEST_POLL_MS) / 1000
+        while True:
+            left_s = max(until - loop.time(), 0)
+            lease = await self.router.poll(request.worker_id, worker.pools, left_s, self.terms.of(worker))
+            if lease is None:
+                return pb.Task()
+            task = await self._task(lease, worker)
+            if task is not None:
+                self.workers.seen(request.worker_id)
+                return task
+
+    async def _task(self, lease: Lease, worker: Worker) -> pb.Task | None:
+        """What the worker is handed; None when the task has moved on meanwhile."""
+        try:
+            with refusals():
+                state = await self.registry.state(lease.execution_id)
+        except BaseException:
+            self.router.give_back(lease)
+            raise
+        for dispatch in owed_tasks(state):
+            if dispatch.task_id == lease.task_id:
+                task = build_task(state, dispatch)
+                task.created_at = self.clock.now()
+                task.lease_ms = int(lease.length_s * 1000)
+                if worker.foreign:
+                    fill_structs(task)
+                return task
+        self.router.leases.end(lease.task_id)
+        return None
+
+    async def submit_result(self, request: pb.TaskResult, context: RequestContext) -> pb.Ack:
+        """Record what became of a task, and say what became of that."""
+        worker = self.workers.seen(request.worker_id)
+        foreign = worker is None or worker.foreign
+        command = read_foreign_result(request) if foreign else read_result(request)
+        if isinstance(command, Rejected):
+            raise refused(command)
+        try:
+            with refusals():
+                answer = await self.registry.tell(request.execution_id, command)
+        except RpcError as error:
+            if error.code is StatusCode.NOT_FOUND:
+                return pb.Ack(message=error.message, outcome=pb.ResultOutcome.RESULT_OUTCOME_STALE)
+            raise
+        return _ack(answer)
+
+    # -- blueprints and executions -----------------------------------------------------------
+
+    async def submit_blueprint(self, request: pb.Blueprint, context: RequestContext) -> pb.BlueprintValidation:
+        """Validate and keep a blueprint."""
+        with refusals():
+            return await self.blueprints.submit(request)
+
+    async def execute_workflow(self, request: pb.ExecuteRequest, context: RequestContext) -> pb.ExecutionHandle:
+        """Start an execution and answer at once."""
+        options = request.options or pb.ExecutionOptions()
+        with refusals():
+            if request.workflow_hash:
+                blueprint = await self.blueprints.get(request.workflow_hash)
+            else:
+                blueprint = await self.blueprints.newest(request.workflow_module)
+            require(
+                request.workflow_module in ("", blueprint.workflow),
+                f"blueprint '{blueprint.hash}' is of workflow '{blueprint.workflow}', not '{request.workflow_module}'",
+            )
+            command = StartExecution(
+                execution_id=options.execution_id or uuid7(self.clock, self.random_bytes),
+                workflow=blueprint.workflow,
+                inputs=request.exact_inputs or payload_of(request.inputs or {}),
+                correlation_id=options.correlation_id,
+                tags=tuple(options.tags),
+                timeout_ms=options.timeout_ms,
+            )
+            answer = accepted(await self.registry.start(command, blueprint))
+        return pb.ExecutionHandle(
+            execution_id=command.execution_id,
+            status=status_word(answer.state.status),
+            started_at=answer.state.started_at,
+            created=bool(answer.events),
+        )
+
+    async def get_execution_status(
+        self, request: pb.GetExecutionStatusRequest, context: RequestContext
+    ) -> pb.ExecutionStatus:
+        """Where an execution stands."""
+        with refusals():
+            return full_status(await self.registry.state(request.execution_id), self.clock.now())
+
+    async def list_executions(
+        self, request: pb.ListExecutionsRequest, context: RequestContext
+    ) -> pb.ListExecutionsResponse:
+        """Executions, newest first."""
+        limit = min(request.limit if request.limit > 0 else _DEFAULT_LIMIT, _LONGEST_LIST)
+        offset = max(request.offset, 0)
+        query = HeadQuery(
+            workflow=request.workflow_name or "",
+            status=request.status or None,
+            limit=limit,
+            offset=offset,
+        )
+        with refusals():
+            page = await self.store.list_heads(query)
+        return pb.ListExecutionsResponse(
+            executions=[listed_status(stored) for stored in page.heads],
+            total_count=page.total,
+            has_more=offset + len(page.heads) < page.total,
+        )
+
+    async def resume_execution(self, request: pb.ResumeExecutionRequest, context: RequestContext) -> pb.ExecutionHandle:
+        """Refuse: nothing here is ever paused by the Core, and no operator can pause yet."""
+        with refusals():
+            state = await self.registry.state(request.execution_id)
+        raise RpcError(
+            StatusCode.FAILED_PRECONDITION,
+            f"execution '{request.execution_id}' is {status_word(state.status)}, not paused: "
+            "the Core goes on by itself after a restart",
+        )
+
+
+def _ack(answer: Answer) -> pb.Ack:
+    if not isinstance(answer, Rejected):
+        return pb.Ack(success=True, message="recorded", outcome=pb.ResultOutcome.RESULT_OUTCOME_RECORDED)
+    if answer.reason is Reason.DUPLICATE:
+        return pb.Ack(success=True, message=answer.message, outcome=pb.ResultOutcome.RESULT_OUTCOME_DUPLICATE)
+    if answer.reason in (Reason.STALE, Reason.ENDED):
+        return pb.Ack(message=answer.message, outcome=pb.ResultOutcome.RESULT_OUTCOME_STALE)
+    raise refused(answer)

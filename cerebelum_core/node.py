@@ -1,0 +1,159 @@
+"""The composition root: names every concrete part of one Core process and what each is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+
+from cerebelum_core.blueprints import BlueprintRegistry
+from cerebelum_core.clock import Clock
+from cerebelum_core.edges.control_edge import ControlEdge
+from cerebelum_core.edges.worker_edge import LeaseTerms, WorkerEdge
+from cerebelum_core.errors import CoreError, UnknownExecution
+from cerebelum_core.ids import RandomBytes
+from cerebelum_core.leases import Lease
+from cerebelum_core.registry import Registry
+from cerebelum_core.resurrector import Resurrector
+from cerebelum_core.router import TaskRouter
+from cerebelum_core.scheduler import WorkflowScheduler
+from cerebelum_core.store import EventStore
+from cerebelum_core.supervisor import Supervisor
+from cerebelum_core.watchers import Watchers
+from cerebelum_core.workers import RecoveryGate, WorkerRegistry
+from cerebelum_engine import FireTimers, LoseTask, State, next_timer
+from cerebelum_proto.control.v1.control_pb import GetServerInfoResponse
+from cerebelum_proto.events.v1.events_pb import Event
+
+_LOSS_RETRY_S = 1.0
+_SWEEP_S = 30.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """What one Core process is told."""
+
+    node_id: str
+    version: str
+    terms: LeaseTerms = field(default_factory=LeaseTerms)
+
+
+class Node:
+    """One Core: everything but the socket. The edges may be called directly."""
+
+    def __init__(self, config: NodeConfig, *, store: EventStore, clock: Clock, random_bytes: RandomBytes) -> None:
+        self._config = config
+        self._background: set[asyncio.Task[None]] = set()
+        self.store = store
+        self.blueprints = BlueprintRegistry(store, clock)
+        self.workers = WorkerRegistry(store, clock)
+        self.router = TaskRouter(self._on_lost)
+        self.gate = RecoveryGate(self.router.open_gate)
+        self.watchers = Watchers(store)
+        self.scheduler = WorkflowScheduler(store, clock, self._fire)
+        self.registry = Registry(
+            store=store,
+            blueprints=self.blueprints,
+            clock=clock,
+            supervisor=Supervisor(clock),
+            observer=self,
+        )
+        self.worker_edge = WorkerEdge(
+            registry=self.registry,
+            blueprints=self.blueprints,
+            workers=self.workers,
+            router=self.router,
+            gate=self.gate,
+            store=store,
+            clock=clock,
+            random_bytes=random_bytes,
+            terms=config.terms,
+        )
+        self.control_edge = ControlEdge(
+            registry=self.registry,
+            watchers=self.watchers,
+            info=GetServerInfoResponse(version=config.version, node_id=config.node_id, store=store.kind),
+        )
+
+    # -- what the executions tell ------------------------------------------------------------
+
+    def committed(self, state: State, events: Sequence[Event]) -> None:
+        """Events are durable: offer what they owe."""
+        self.router.sync(state)
+        self.scheduler.arm(state.execution_id, next_timer(state))
+        self.watchers.notify(state.execution_id)
+
+    def loaded(self, state: State) -> None:
+        """An execution was read from the store: its tasks may be known, or held by somebody."""
+        self.router.recover(state)
+
+    # -- life --------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take up where the store says that things stand."""
+        self.gate.expect(await self.workers.load(), self._config.terms.ours_s)
+        self.scheduler.start()
+        self._run(self._resurrect())
+        self._run(self._sweep())
+
+    async def drain(self) -> None:
+        """Hand out nothing more; answer those who wait; finish what is being recorded."""
+        self.gate.close()
+        self.router.drain()
+        self.watchers.close()
+        await self.scheduler.stop()
+        for task in list(self._background):
+            task.cancel()
+        if self._background:
+            await asyncio.wait(self._background)
+        await self.registry.settle()
+
+    async def stop(self) -> None:
+        """Drain, and close the store."""
+        await self.drain()
+        await self.store.close()
+
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _resurrect(self) -> None:
+        count = await Resurrector(self.store, self.registry).run()
+        if count:
+            _log.info("%d executions owe a task and go on", count)
+        self.gate.all_read()
+
+    async def _sweep(self) -> None:
+        """Forget workers that have been silent for long."""
+        terms = self._config.terms
+        while True:
+            await asyncio.sleep(_SWEEP_S)
+            for worker_id in self.workers.silent_for(2 * terms.ours_s, 2 * terms.foreign_s):
+                await self._forget(worker_id)
+
+    async def _forget(self, worker_id: str) -> None:
+        try:
+            await self.workers.forget(worker_id)
+        except CoreError as error:
+            _log.warning("worker %s cannot be forgotten yet: %s", worker_id, error)
+
+    async def _fire(self, execution_id: str) -> None:
+        try:
+            await self.registry.tell(execution_id, FireTimers())
+            self.scheduler.arm(execution_id, next_timer(await self.registry.state(execution_id)))
+        except UnknownExecution:
+            self.scheduler.arm(execution_id, None)
+
+    def _on_lost(self, lease: Lease, reason: str) -> None:
+        self._run(self._record_loss(lease, reason))
+
+    async def _record_loss(self, lease: Lease, reason: str) -> None:
+        command = LoseTask(task_id=lease.task_id, worker_id=lease.worker_id, reason=reason)
+        try:
+            await self.registry.tell(lease.execution_id, command)
+        except CoreError as error:
+            _log.warning("the loss of task %s is recorded later: %s", lease.task_id, error)
+            self.router.lose_again(lease, _LOSS_RETRY_S)

@@ -1,0 +1,162 @@
+"""Registry: finds the mailbox of an execution, or builds the execution again from its history.
+
+An execution that owes no task leaves memory at once: a sleeper costs a row, not a process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import Protocol
+
+from cerebelum_core.blueprints import BlueprintRegistry
+from cerebelum_core.clock import Clock
+from cerebelum_core.errors import UnknownExecution
+from cerebelum_core.execution import Answer, Execution, Observer
+from cerebelum_core.store import EventStore
+from cerebelum_core.supervisor import Supervisor
+from cerebelum_engine import Blueprint, Command, StartExecution, State, new, owed_tasks, reconstruct
+from cerebelum_proto.events.v1.events_pb import ExecutionStarted
+
+MAX_LIVE = 10_000
+"""Executions with owed tasks that stay in memory; the others are read again when their turn comes."""
+
+
+class LoadObserver(Observer, Protocol):
+    """Also told of executions that come back into memory."""
+
+    def loaded(self, state: State) -> None:
+        """An execution was built from its history."""
+
+
+class Registry:
+    """Every execution that is awake, by id."""
+
+    def __init__(
+        self,
+        *,
+        store: EventStore,
+        blueprints: BlueprintRegistry,
+        clock: Clock,
+        supervisor: Supervisor,
+        observer: LoadObserver,
+        max_live: int = MAX_LIVE,
+    ) -> None:
+        self._store = store
+        self._blueprints = blueprints
+        self._clock = clock
+        self._supervisor = supervisor
+        self._observer = observer
+        self._max_live = max_live
+        self._live: OrderedDict[str, Execution] = OrderedDict()
+        self._loading: dict[str, asyncio.Task[Execution | None]] = {}
+
+    @property
+    def live_count(self) -> int:
+        """How many executions are in memory."""
+        return len(self._live)
+
+    async def start(self, command: StartExecution, blueprint: Blueprint) -> Answer:
+        """Begin an execution, or find that it has begun."""
+        while (execution := await self._find(command.execution_id)) is None:
+            if command.execution_id not in self._live:
+                self._adopt(command.execution_id, new(blueprint))
+        return await execution.tell(command)
+
+    async def tell(self, execution_id: str, command: Command) -> Answer:
+        """Carry out a command.
+
+        Raises:
+            UnknownExecution, Quarantined, StoreError: it was not carried out, or nobody knows.
+        """
+        execution = await self._find(execution_id)
+        if execution is None:
+            raise _unknown(execution_id)
+        return await execution.tell(command)
+
+    async def state(self, execution_id: str) -> State:
+        """Where an execution stands. Reading does not wake it.
+
+        Raises:
+            UnknownExecution: there is none.
+        """
+        execution = self._live.get(execution_id)
+        if execution is not None and execution.state.started is not None:
+            return execution.state
+        state = await self._read(execution_id)
+        if state is None:
+            raise _unknown(execution_id)
+        return state
+
+    async def wake(self, execution_id: str) -> None:
+        """Bring an execution into memory, so that the tasks that it owes are known."""
+        execution = await self._find(execution_id)
+        if execution is not None and execution.idle:
+            self._rest(execution)
+
+    async def settle(self) -> None:
+        """Return when every mailbox is empty."""
+        for execution in list(self._live.values()):
+            await execution.settled()
+
+    async def _find(self, execution_id: str) -> Execution | None:
+        self._supervisor.require_healthy(execution_id)
+        execution = self._live.get(execution_id)
+        if execution is not None:
+            self._live.move_to_end(execution_id)
+            return execution
+        loading = self._loading.get(execution_id)
+        if loading is None:
+            loading = asyncio.create_task(self._load(execution_id))
+            self._loading[execution_id] = loading
+            loading.add_done_callback(lambda _: self._loading.pop(execution_id, None))
+        loaded = await asyncio.shield(loading)
+        # It may have come and gone while this caller waited for its turn.
+        return self._live.get(execution_id) or (loaded and await self._find(execution_id))
+
+    async def _load(self, execution_id: str) -> Execution | None:
+        state = await self._read(execution_id)
+        if state is None:
+            return None
+        execution = self._adopt(execution_id, state)
+        self._observer.loaded(state)
+        return execution
+
+    def _adopt(self, execution_id: str, state: State) -> Execution:
+        async def reload() -> State:
+            return await self._read(execution_id) or new(state.blueprint)
+
+        execution = Execution(
+            state,
+            store=self._store,
+            clock=self._clock,
+            observer=self._observer,
+            reload=reload,
+            on_idle=lambda idle: self._rest(idle, execution_id),
+            on_crash=lambda error: self._supervisor.crashed(execution_id, error),
+        )
+        self._live[execution_id] = execution
+        return execution
+
+    def _rest(self, execution: Execution, execution_id: str = "") -> None:
+        """Let an idle execution leave memory when it owes nothing, and the oldest ones when there are too many."""
+        execution_id = execution_id or execution.state.execution_id
+        if execution.idle and not owed_tasks(execution.state) and self._live.get(execution_id) is execution:
+            del self._live[execution_id]
+        for oldest, candidate in list(self._live.items())[: max(0, len(self._live) - self._max_live)]:
+            if candidate.idle:
+                del self._live[oldest]
+
+    async def _read(self, execution_id: str) -> State | None:
+        history = await self._store.read(execution_id)
+        if not history:
+            return None
+        first = history[0].fact
+        if not isinstance(first, ExecutionStarted):
+            raise ValueError(f"the history of '{execution_id}' does not begin with its start")
+        blueprint = await self._blueprints.get(first.blueprint_hash)
+        return reconstruct(new(blueprint), history)
+
+
+def _unknown(execution_id: str) -> UnknownExecution:
+    return UnknownExecution(f"there is no execution '{execution_id}'")

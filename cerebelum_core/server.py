@@ -1,0 +1,96 @@
+"""One Core on a socket: listens, serves until it is told to stop, and leaves nothing half done."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from cerebelum_codegen.runtime.rpc import Server
+from cerebelum_core.clock import SystemClock
+from cerebelum_core.edges.worker_edge import LeaseTerms
+from cerebelum_core.errors import ListenError
+from cerebelum_core.ids import uuid7
+from cerebelum_core.node import Node, NodeConfig
+from cerebelum_core.store import open_store
+
+DRAIN_S = 10.0
+"""How long calls that are under way may take when the Core stops."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """What a person tells a Core."""
+
+    store_url: str
+    host: str = "127.0.0.1"
+    port: int = 50051
+    """0 takes a free one."""
+    terms: LeaseTerms = field(default_factory=LeaseTerms)
+
+
+def open_node(store_url: str, terms: LeaseTerms | None = None) -> Node:
+    """A Core on a store, by the machine's clock and randomness. Not started yet.
+
+    Raises:
+        StartError: the store cannot be had.
+    """
+    clock = SystemClock()
+    node_id = uuid7(clock, secrets.token_bytes)
+    config = NodeConfig(node_id=node_id, version=version("cerebelum"), terms=terms or LeaseTerms())
+    store = open_store(store_url, node_id=node_id, clock=clock)
+    return Node(config, store=store, clock=clock, random_bytes=secrets.token_bytes)
+
+
+async def serve(config: ServerConfig, on_listening: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT. `on_listening` is told the address once calls are answered.
+
+    Raises:
+        StartError: the store or the address cannot be had.
+    """
+    listening = _listen(config.host, config.port)
+    with listening:
+        node = open_node(config.store_url, config.terms)
+        server = Server([node.worker_edge, node.control_edge])
+        stop = _stop_signal()
+        await node.start()
+        await server.start(sock=listening)
+        host, port = listening.getsockname()[:2]
+        on_listening(f"{host}:{port}")
+        await stop.wait()
+        _log.info("stopping")
+        await _shut_down(server, node)
+    _log.info("stopped; nothing is lost")
+
+
+async def _shut_down(server: Server, node: Node) -> None:
+    server.refuse("the Core is stopping")
+    await node.drain()
+    await server.finish(DRAIN_S)
+    server.close()
+    await server.wait_closed()
+    await node.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ListenError(f"cannot listen on {host}:{port}: {reason}; choose another with --listen HOST:PORT") from None
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    return stop

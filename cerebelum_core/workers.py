@@ -1,0 +1,137 @@
+"""WorkerRegistry: who polls here, what each can run, and when it was last heard of. Durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cerebelum_core.clock import Clock
+from cerebelum_core.router import Pool
+from cerebelum_core.store import EventStore, WorkerRecord
+from cerebelum_proto.worker.worker_service_pb import RegisterRequest
+
+
+@dataclass(slots=True)
+class Worker:
+    """A worker as it registered."""
+
+    registration: RegisterRequest
+    pools: tuple[Pool, ...]
+    seen_at: float
+    """By the loop's clock."""
+
+    @property
+    def foreign(self) -> bool:
+        """It speaks the deployed contract only: it announced nothing that it can do beyond."""
+        return not self.registration.features
+
+
+class WorkerRegistry:
+    """Every worker that has registered and not been silent for too long."""
+
+    def __init__(self, store: EventStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._workers: dict[str, Worker] = {}
+
+    async def load(self) -> list[str]:
+        """Read the workers of the last run; their ids."""
+        for record in await self._store.workers():
+            self._keep(RegisterRequest.from_bytes(record.registration))
+        return list(self._workers)
+
+    async def register(self, registration: RegisterRequest) -> Worker:
+        """Note a worker, or what a known one says now."""
+        kept = RegisterRequest.from_bytes(registration.to_bytes())
+        kept.held_task_ids = []
+        known = self._workers.get(kept.worker_id)
+        worker = self._keep(kept)
+        if known is None or known.registration != kept:
+            await self._store.put_worker(
+                WorkerRecord(worker_id=kept.worker_id, registration=kept.to_bytes(), seen_at=self._clock.now())
+            )
+        return worker
+
+    async def forget(self, worker_id: str) -> None:
+        """A worker took leave, or fell silent."""
+        if self._workers.pop(worker_id, None) is not None:
+            await self._store.remove_worker(worker_id)
+
+    def seen(self, worker_id: str) -> Worker | None:
+        """A worker gave a sign of life. None when it is not known."""
+        worker = self._workers.get(worker_id)
+        if worker is not None:
+            worker.seen_at = _now()
+        return worker
+
+    def silent_for(self, ours_s: float, foreign_s: float) -> list[str]:
+        """Workers that have not been heard of for longer than their kind may be silent."""
+        return [
+            worker_id
+            for worker_id, worker in self._workers.items()
+            if _now() - worker.seen_at > (foreign_s if worker.foreign else ours_s)
+        ]
+
+    def _keep(self, registration: RegisterRequest) -> Worker:
+        worker = Worker(registration, pools_of(registration), _now())
+        self._workers[registration.worker_id] = worker
+        return worker
+
+
+def pools_of(registration: RegisterRequest) -> tuple[Pool, ...]:
+    """What a worker can run: blueprints by hash, or for a foreign one steps by name."""
+    if registration.features:
+        return tuple(Pool(blueprint_hash=each.workflow_hash) for each in registration.workflows)
+    return tuple(Pool(step=name) for name in registration.capabilities)
+
+
+class RecoveryGate:
+    """After a restart, tasks that may be in living hands wait until those hands have spoken.
+
+    It opens once every worker of the last run has spoken, or after one lease: by then a silent worker has lost its
+    task anyhow.
+    """
+
+    def __init__(self, on_open: Callable[[], None]) -> None:
+        self._on_open = on_open
+        self._expected: set[str] = set()
+        self._all_read = False
+        self._waited = False
+        self._is_open = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def expect(self, worker_ids: list[str], at_most_s: float) -> None:
+        """Wait for these workers, but not for longer."""
+        self._expected = set(worker_ids)
+        self._timer = asyncio.get_running_loop().call_later(at_most_s, self._time_over)
+
+    def spoke(self, worker_id: str) -> None:
+        """A worker has said what it holds."""
+        self._expected.discard(worker_id)
+        self._try_open()
+
+    def all_read(self) -> None:
+        """Every execution that owes a task has been read."""
+        self._all_read = True
+        self._try_open()
+
+    def close(self) -> None:
+        """Stay as it is: the Core stops."""
+        self._is_open = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _time_over(self) -> None:
+        self._waited = True
+        self._try_open()
+
+    def _try_open(self) -> None:
+        if self._is_open or not self._all_read or (self._expected and not self._waited):
+            return
+        self.close()
+        self._on_open()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
