@@ -1,0 +1,45 @@
+"""A thin typed client of a Core, the marker serializer and the payload converter."""
+
+from cerebelum_client.address import Address, core_address, parse_address
+from cerebelum_client.backoff import Backoff
+from cerebelum_client.client import CerebelumClient, new_execution_id
+from cerebelum_client.errors import (
+    AddressError,
+    AlreadyExists,
+    ClientError,
+    CoreFailed,
+    CoreUnavailable,
+    InvalidRequest,
+    NotFound,
+    PayloadError,
+    Refused,
+)
+from cerebelum_client.markers import Approval, Request, Sleep, from_marker, read_marker, to_marker, write_marker
+from cerebelum_client.payload import from_payload, to_payload
+
+__all__ = [
+    "Address",
+    "AddressError",
+    "AlreadyExists",
+    "Approval",
+    "Backoff",
+    "CerebelumClient",
+    "ClientError",
+    "CoreFailed",
+    "CoreUnavailable",
+    "InvalidRequest",
+    "NotFound",
+    "PayloadError",
+    "Refused",
+    "Request",
+    "Sleep",
+    "core_address",
+    "from_marker",
+    "from_payload",
+    "new_execution_id",
+    "parse_address",
+    "read_marker",
+    "to_marker",
+    "to_payload",
+    "write_marker",
+]

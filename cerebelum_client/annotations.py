@@ -1,0 +1,96 @@
+"""Gives a value back as its annotation says, where it can be so. It converts; it does not validate."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from enum import Enum
+from typing import Union, cast, get_args, get_origin
+from uuid import UUID
+
+_FROM_TEXT: dict[type, Callable[[str], object]] = {
+    datetime: datetime.fromisoformat,
+    date: date.fromisoformat,
+    time: time.fromisoformat,
+    Decimal: Decimal,
+    UUID: UUID,
+}
+
+
+def fit(value: object, annotation: object) -> object:
+    """The value as the annotation says; unchanged where it does not apply."""
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return _fit_union(value, get_args(annotation))
+    if origin is typing.Annotated:
+        return fit(value, get_args(annotation)[0])
+    if origin is not None:
+        return _fit_group(value, origin, get_args(annotation))
+    if isinstance(annotation, type):
+        return _fit_type(value, annotation)
+    return value
+
+
+def _fit_union(value: object, members: tuple[object, ...]) -> object:
+    if value is None:
+        return None
+    for member in members:
+        bare = get_origin(member) or member
+        if isinstance(bare, type) and type(value) is bare:
+            return fit(value, member)
+    for member in members:
+        fitted = fit(value, member)
+        bare = get_origin(member) or member
+        if isinstance(bare, type) and isinstance(fitted, bare):
+            return fitted
+    return value
+
+
+def _fit_group(value: object, origin: object, arguments: tuple[object, ...]) -> object:
+    if isinstance(value, Mapping) and isinstance(origin, type) and issubclass(origin, Mapping) and len(arguments) == 2:
+        return {fit(key, arguments[0]): fit(item, arguments[1]) for key, item in value.items()}
+    if not isinstance(value, list | tuple | set | frozenset):
+        return value
+    if origin is tuple:
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            return tuple(fit(item, arguments[0]) for item in value)
+        return tuple(fit(item, kind) for item, kind in zip(value, arguments, strict=False))
+    if origin in (set, frozenset):
+        return cast("type", origin)(fit(item, arguments[0]) for item in value)
+    if origin is list or (isinstance(origin, type) and issubclass(list, origin) and issubclass(origin, Sequence)):
+        return [fit(item, arguments[0]) for item in value]
+    return value
+
+
+def _fit_type(value: object, kind: type) -> object:
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if isinstance(value, str) and kind in _FROM_TEXT:
+        return _FROM_TEXT[kind](value)
+    if isinstance(value, list) and kind in (tuple, set, frozenset):
+        return kind(value)
+    if issubclass(kind, Enum) and not isinstance(value, kind):
+        return kind(value)
+    if is_dataclass(kind) and isinstance(value, Mapping):
+        return _fit_dataclass(value, kind)
+    return value
+
+
+def _fit_dataclass(value: Mapping[str, object], kind: type) -> object:
+    hints = hints_of(kind)
+    names = {each.name for each in fields(kind) if each.init}
+    return kind(**{name: fit(item, hints.get(name, object)) for name, item in value.items() if name in names})
+
+
+def hints_of(owner: object) -> Mapping[str, object]:
+    """The annotations of a function or class; those that cannot be resolved count as absent."""
+    try:
+        return typing.get_type_hints(owner)
+    except (NameError, TypeError, AttributeError):
+        return {}
