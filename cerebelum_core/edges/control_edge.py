@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ class ControlEdge(ControlServiceBase):
 
     async def get_history(
         self, request: pb.GetHistoryRequest, context: RequestContext
-    ) -> AsyncIterator[pb.GetHistoryResponse]:
+    ) -> AsyncGenerator[pb.GetHistoryResponse, None]:
         """The history of an execution, and with `follow` what is added to it until it ends."""
         with refusals():
             events = self.watchers.follow(request.execution_id, request.after_version, live=request.follow)

@@ -1,0 +1,68 @@
+"""Durable workflows for Python.
+
+from cerebelum import step, workflow
+
+@step
+async def greet(inputs: dict[str, str]) -> str:
+    return f"hello, {inputs['name']}"
+
+@workflow
+def hello(wf):
+    wf.timeline(greet)
+
+result = await hello.execute({"name": "Ada"})
+"""
+
+from cerebelum.context import Context
+from cerebelum.errors import (
+    ApprovalRejected,
+    ApprovalTimedOut,
+    CerebelumError,
+    DefinitionError,
+    ExecutionFailed,
+    MarkerMismatch,
+    NonRetryable,
+    OutsideStep,
+    StepError,
+    WorkerError,
+)
+from cerebelum.executor import DistributedExecutor, ExecutionHandle
+from cerebelum.local import Approver, No, PendingApproval, Yes
+from cerebelum.results import ExecutionError, ExecutionResult
+from cerebelum.step import Retry, Step, Timeline, step
+from cerebelum.waits import Decision, sleep, wait_for_approval
+from cerebelum.worker import Worker
+from cerebelum.workflow import Workflow, WorkflowBuilder, workflow
+
+__all__ = [
+    "ApprovalRejected",
+    "ApprovalTimedOut",
+    "Approver",
+    "CerebelumError",
+    "Context",
+    "Decision",
+    "DefinitionError",
+    "DistributedExecutor",
+    "ExecutionError",
+    "ExecutionFailed",
+    "ExecutionHandle",
+    "ExecutionResult",
+    "MarkerMismatch",
+    "No",
+    "NonRetryable",
+    "OutsideStep",
+    "PendingApproval",
+    "Retry",
+    "Step",
+    "StepError",
+    "Timeline",
+    "Worker",
+    "WorkerError",
+    "Workflow",
+    "WorkflowBuilder",
+    "Yes",
+    "sleep",
+    "step",
+    "wait_for_approval",
+    "workflow",
+]

@@ -1,0 +1,66 @@
+"""Errors of the SDK, split by who must act.
+
+CerebelumError
+|-- DefinitionError        the author: a step or workflow is put together wrongly
+|-- ExecutionFailed        the caller of `unwrap`: the execution ended without a result
+|-- StepError              raised inside of steps
+|   |-- NonRetryable       raise it to say that trying again cannot help
+|   |-- ApprovalRejected   a person said no
+|   |-- ApprovalTimedOut   nobody decided in time
+|   |-- MarkerMismatch     the step asked for other things than on its last run
+|   `-- OutsideStep        sleep() and wait_for_approval() belong into a step
+`-- WorkerError            the operator: the worker cannot start
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class CerebelumError(Exception):
+    """Anything that the SDK raises on purpose."""
+
+
+class DefinitionError(CerebelumError):
+    """A step or workflow that cannot run. `faults` holds all that is wrong, each with its mend."""
+
+    def __init__(self, subject: str, faults: Sequence[str]) -> None:
+        super().__init__(f"{subject}: " + "; ".join(faults))
+        self.faults = tuple(faults)
+
+
+class ExecutionFailed(CerebelumError):
+    """An execution that failed or was cancelled, where its output was asked for."""
+
+
+class StepError(CerebelumError):
+    """An error inside of a step."""
+
+
+class NonRetryable(StepError):
+    """Raise it, or a class of your own below it, from a step: it fails for good, whatever its retry policy."""
+
+
+class ApprovalRejected(StepError):
+    """A person said no. Uncaught, it fails the step for good."""
+
+    def __init__(self, decided_by: str, reason: str) -> None:
+        super().__init__(f"rejected{f' by {decided_by}' if decided_by else ''}{f': {reason}' if reason else ''}")
+        self.decided_by = decided_by
+        self.reason = reason
+
+
+class ApprovalTimedOut(StepError):
+    """Nobody decided in time. Uncaught, it fails the step for good."""
+
+
+class MarkerMismatch(StepError):
+    """A resumed step took another way than before: its nth wait is of another kind than the one that ended."""
+
+
+class OutsideStep(StepError):
+    """`sleep()` or `wait_for_approval()` was called where no step runs."""
+
+
+class WorkerError(CerebelumError):
+    """The worker cannot start as it was asked to."""

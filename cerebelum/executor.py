@@ -1,0 +1,146 @@
+"""Starts executions on a Core and waits for them. It runs no steps: a `Worker` does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from cerebelum.core import CallerCore
+from cerebelum.errors import DefinitionError
+from cerebelum.results import ExecutionResult, result_of
+from cerebelum.step import AnyStep
+from cerebelum.workflow import Workflow
+from cerebelum_client import CerebelumClient, CoreUnavailable, new_execution_id, to_payload
+from cerebelum_client.markers import milliseconds
+
+_RETRY_S = 1.0
+
+
+class ExecutionHandle:
+    """One execution on a Core."""
+
+    def __init__(self, core: CallerCore, execution_id: str, steps: Mapping[str, AnyStep] | None = None) -> None:
+        self.execution_id = execution_id
+        self._core = core
+        self._steps = steps
+
+    async def result(self) -> ExecutionResult:
+        """Wait for the end, however long it takes and however often the Core is started again meanwhile."""
+        version = 0
+        while True:
+            try:
+                async for event in self._core.history(self.execution_id, after_version=version, follow=True):
+                    version = event.version
+                status = await self.status()
+            except CoreUnavailable:
+                await asyncio.sleep(_RETRY_S)
+                continue
+            if status.status in ("completed", "failed", "cancelled"):
+                return status
+
+    async def status(self) -> ExecutionResult:
+        """Where it stands."""
+        return result_of(await self._core.status(self.execution_id), self._steps)
+
+    async def approve(self, response: object = None, *, decided_by: str = "", step: str = "") -> None:
+        """Answer its waiting approval with yes; `step` names which one when several wait."""
+        await self._core.approve(self.execution_id, response=to_payload(response), decided_by=decided_by, step=step)
+
+    async def reject(self, reason: str = "", *, decided_by: str = "", step: str = "") -> None:
+        """Answer its waiting approval with no."""
+        await self._core.reject(self.execution_id, reason=reason, decided_by=decided_by, step=step)
+
+    async def cancel(self, reason: str = "", *, cancelled_by: str = "") -> None:
+        """End it."""
+        await self._core.cancel(self.execution_id, reason=reason, cancelled_by=cancelled_by)
+
+
+class DistributedExecutor:
+    """Starts executions on a Core: at `core_url`, else at CEREBELUM_URL, else at localhost:50051."""
+
+    def __init__(self, core_url: str | None = None, *, core: CallerCore | None = None) -> None:
+        """Prepare an executor; nothing is opened yet. `core` takes one that is at hand instead of an address."""
+        self._client = CerebelumClient(core_url) if core is None else None
+        self._core: CallerCore = core or self._client or CerebelumClient(core_url)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._client is not None:
+            self._client.close()
+
+    async def execute(
+        self,
+        workflow: Workflow | str,
+        inputs: object = None,
+        *,
+        execution_id: str | None = None,
+        timeout: timedelta | None = None,
+        tags: Sequence[str] = (),
+        correlation_id: str = "",
+    ) -> ExecutionResult:
+        """Start an execution and wait for its end. See `submit`."""
+        handle = await self.submit(
+            workflow,
+            inputs,
+            execution_id=execution_id,
+            timeout=timeout,
+            tags=tags,
+            correlation_id=correlation_id,
+        )
+        return await handle.result()
+
+    async def submit(
+        self,
+        workflow: Workflow | str,
+        inputs: object = None,
+        *,
+        execution_id: str | None = None,
+        timeout: timedelta | None = None,
+        tags: Sequence[str] = (),
+        correlation_id: str = "",
+    ) -> ExecutionHandle:
+        """Start an execution of this workflow, or of the newest one with this name that the Core knows.
+
+        The same id, workflow and inputs again are the same execution. With `timeout` it fails when it takes longer.
+
+        Raises:
+            PayloadError: the inputs cannot travel.
+            NotFound: the Core knows no workflow of this name.
+            AlreadyExists: the id belongs to an execution of something else.
+            CoreUnavailable: nobody answers.
+            DefinitionError: the Core refuses the workflow.
+        """
+        known = workflow if isinstance(workflow, Workflow) else None
+        if known is not None:
+            await _submit(self._core, known)
+        handle = await self._core.start(
+            known.name if known else str(workflow),
+            to_payload(inputs),
+            execution_id=execution_id or new_execution_id(),
+            workflow_hash=known.hash if known else "",
+            correlation_id=correlation_id,
+            tags=tags,
+            timeout_ms=milliseconds(timeout) if timeout else 0,
+        )
+        return ExecutionHandle(self._core, handle.execution_id, known.steps if known else None)
+
+    def handle(self, execution_id: str) -> ExecutionHandle:
+        """A handle of an execution that was started before."""
+        return ExecutionHandle(self._core, execution_id)
+
+
+async def _submit(core: CallerCore, workflow: Workflow) -> None:
+    validation = await core.submit_blueprint(workflow.blueprint)
+    if not validation.valid:
+        raise DefinitionError(f"workflow '{workflow.name}'", validation.errors)

@@ -1,0 +1,165 @@
+"""Runs a workflow in this process on the same engine as the Core, with nothing durable."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from cerebelum.errors import CerebelumError
+from cerebelum.results import ExecutionResult, result_of
+from cerebelum.runner import run_task
+from cerebelum.step import AnyStep
+from cerebelum_client import to_payload
+from cerebelum_codegen.runtime import JsonValue, Timestamp
+from cerebelum_engine import (
+    Approve,
+    AwaitApproval,
+    Blueprint,
+    Command,
+    FireTimers,
+    Reject,
+    Rejected,
+    StartExecution,
+    build_task,
+    decide,
+    evolve,
+    new,
+    next_timer,
+    owed_tasks,
+    pending,
+    read_result,
+    status_of,
+)
+from cerebelum_proto.events.v1.events_pb import ApprovalRequested
+from cerebelum_proto.worker.worker_service_pb import TaskResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingApproval:
+    """What an approver of a local run is asked."""
+
+    step: str
+    approval_type: str
+    data: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Yes:
+    """An approver's yes, with what the step is to get."""
+
+    response: object = None
+    decided_by: str = "local"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class No:
+    """An approver's no."""
+
+    reason: str = ""
+    decided_by: str = "local"
+
+
+Approver: TypeAlias = Callable[[PendingApproval], Awaitable[Yes | No]]
+"""Decides the approvals of a local run."""
+
+
+async def run_locally(
+    blueprint: Blueprint,
+    steps: Mapping[str, AnyStep],
+    inputs: object,
+    *,
+    execution_id: str,
+    approver: Approver | None = None,
+    timeout_ms: int = 0,
+) -> ExecutionResult:
+    """Run a workflow to its end."""
+    run = _LocalRun(blueprint, steps, approver)
+    run.tell(
+        StartExecution(
+            execution_id=execution_id, workflow=blueprint.workflow, inputs=to_payload(inputs), timeout_ms=timeout_ms
+        )
+    )
+    await run.finish()
+    return result_of(status_of(run.state, run.now()), steps)
+
+
+class _LocalRun:
+    """One execution: its state, and the tasks that carry out what it owes."""
+
+    def __init__(self, blueprint: Blueprint, steps: Mapping[str, AnyStep], approver: Approver | None) -> None:
+        self.state = new(blueprint)
+        self._steps = steps
+        self._approver = approver
+        self._running: dict[str, asyncio.Task[TaskResult | Approve | Reject]] = {}
+        # The loop's clock drives it, so that a loop with virtual time needs nothing else.
+        self._epoch_ns = time.time_ns() - int(asyncio.get_running_loop().time() * 1e9)
+
+    def now(self) -> Timestamp:
+        return Timestamp.from_ns(self._epoch_ns + int(asyncio.get_running_loop().time() * 1e9))
+
+    def tell(self, command: Command) -> None:
+        decided = decide(self.state, command, self.now())
+        if isinstance(decided, Rejected):
+            return
+        for event in decided:
+            self.state = evolve(self.state, event)
+
+    async def finish(self) -> None:
+        try:
+            while self.state.running:
+                self._begin()
+                await self._next()
+        finally:
+            for task in self._running.values():
+                task.cancel()
+            await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _begin(self) -> None:
+        """Begin what is owed and not under way; drop what is not owed any more."""
+        owed = {effect.task_id: effect for effect in owed_tasks(self.state)}
+        asked = {f"approval of {e.step}": e for e in pending(self.state) if isinstance(e, AwaitApproval)}
+        for key in [key for key in self._running if key not in owed and key not in asked]:
+            self._running.pop(key).cancel()
+        for key, dispatch in owed.items():
+            if key not in self._running:
+                task = build_task(self.state, dispatch)
+                self._running[key] = asyncio.create_task(run_task(task, self._steps, worker_id="local", now=self.now))
+        for key, effect in asked.items():
+            if key not in self._running:
+                self._running[key] = asyncio.create_task(self._ask(effect.step))
+
+    async def _next(self) -> None:
+        """Wait for the first thing to happen, and tell the engine."""
+        due = next_timer(self.state)
+        nap_s = None if due is None else max(0.0, (due.to_ns() - self.now().to_ns()) / 1e9)
+        if self._running:
+            done, _ = await asyncio.wait(self._running.values(), timeout=nap_s, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            done = set()
+            await asyncio.sleep(nap_s or 0)
+        for key in [key for key, task in self._running.items() if task in done]:
+            self._hear(self._running.pop(key).result())
+        self.tell(FireTimers())
+
+    def _hear(self, answer: TaskResult | Approve | Reject) -> None:
+        command = read_result(answer) if isinstance(answer, TaskResult) else answer
+        if isinstance(command, Rejected):
+            raise CerebelumError(command.message)
+        self.tell(command)
+
+    async def _ask(self, name: str) -> Approve | Reject:
+        request = self.state.steps[name].waiting_for
+        if self._approver is None or not isinstance(request, ApprovalRequested):
+            raise CerebelumError(
+                f"step '{name}' waits for approval and nobody is there to decide: pass approver= to execute(), "
+                "or run the workflow on a Core"
+            )
+        decision = await self._approver(
+            PendingApproval(step=name, approval_type=request.approval_type, data=request.data or {})
+        )
+        if isinstance(decision, No):
+            return Reject(step=name, reason=decision.reason, decided_by=decision.decided_by)
+        return Approve(step=name, response=to_payload(decision.response), decided_by=decision.decided_by)

@@ -1,0 +1,186 @@
+"""`@step`: a function as a unit of a workflow. It stays callable as the function that it is."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Generic, ParamSpec, TypeAlias, TypeVar, overload
+
+from cerebelum.errors import DefinitionError
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+CONTEXT, INPUTS = "context", "inputs"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often, and with which pauses, a step that raised is tried again.
+
+    Each pause is `backoff` times the one before. Exceptions whose class name stands in `non_retryable` are final, as
+    are `NonRetryable` ones and what a step returns as `{"error": ...}`.
+    """
+
+    max_attempts: int = 3
+    """Tries in all, the first included."""
+    initial_interval: timedelta = timedelta(seconds=1)
+    backoff: float = 2.0
+    max_interval: timedelta = timedelta(minutes=1)
+    non_retryable: tuple[type[Exception] | str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AnyStep:
+    """A step of any signature: what timelines are made of."""
+
+    name: str
+    function: Callable[..., object] = field(repr=False)
+    parameters: Mapping[str, inspect.Parameter] = field(repr=False)
+    retry: Retry | None = None
+    timeout: timedelta | None = None
+    """How long one try may run."""
+
+    def __rshift__(self, after: Part) -> Timeline:
+        return Timeline.of(self) >> after
+
+    def __rrshift__(self, before: Sequence[AnyStep]) -> Timeline:
+        return Timeline.of(before) >> self
+
+    @property
+    def takes_context(self) -> bool:
+        """Whether it has a parameter `context`."""
+        return CONTEXT in self.parameters
+
+    @property
+    def takes_inputs(self) -> bool:
+        """Whether it has a parameter `inputs`."""
+        return INPUTS in self.parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Step(AnyStep, Generic[_P, _R]):
+    """A step that is called like its function."""
+
+    function: Callable[_P, _R] = field(repr=False)
+
+    def __call__(self, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return self.function(*args, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Stages in order; the steps of a stage run at once. Made by `>>`."""
+
+    stages: tuple[tuple[AnyStep, ...], ...]
+
+    @classmethod
+    def of(cls, part: Part) -> Timeline:
+        """A step, a group or a timeline as a timeline.
+
+        Raises:
+            DefinitionError: it is nothing of that.
+        """
+        if isinstance(part, Timeline):
+            return part
+        if isinstance(part, AnyStep):
+            return cls(((part,),))
+        if isinstance(part, list | tuple):
+            strangers = [each for each in part if not isinstance(each, AnyStep)]
+            if part and not strangers:
+                return cls((tuple(part),))
+            what = f"it holds {strangers[0]!r}" if strangers else "it is empty"
+            raise DefinitionError("a group of a timeline", [f"{what}: write steps into it, as in a >> [b, c]"])
+        raise DefinitionError(
+            "a timeline", [f"{part!r} is no step: decorate the function with @step, then compose as in a >> b"]
+        )
+
+    def __rshift__(self, after: Part) -> Timeline:
+        return Timeline((*self.stages, *Timeline.of(after).stages))
+
+    def __rrshift__(self, before: Sequence[AnyStep]) -> Timeline:
+        return Timeline.of(before) >> self
+
+
+Part: TypeAlias = AnyStep | Timeline | Sequence[AnyStep]
+"""What `>>` joins: steps, timelines, and lists of steps that run at once."""
+
+
+@overload
+def step(function: Callable[_P, _R], /) -> Step[_P, _R]: ...
+
+
+@overload
+def step(
+    *, name: str | None = None, retry: Retry | None = None, timeout: timedelta | None = None
+) -> Callable[[Callable[_P, _R]], Step[_P, _R]]: ...
+
+
+def step(
+    function: Callable[_P, _R] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    retry: Retry | None = None,
+    timeout: timedelta | None = None,
+) -> Step[_P, _R] | Callable[[Callable[_P, _R]], Step[_P, _R]]:
+    """Make a step of an `async def`, or of a plain `def`, which then runs in a thread.
+
+    A parameter `context` gets the `Context`, `inputs` what the execution was started with; every other one names the
+    step whose result it takes. A step returns its value, bare or as `{"ok": value}`; `{"error": reason}` fails it for
+    good, an exception obeys the retry policy (none: one try). `timeout` is for one try.
+
+    Raises:
+        DefinitionError: the function's parameters cannot be those of a step.
+    """
+
+    def decorate(decorated: Callable[_P, _R]) -> Step[_P, _R]:
+        return _define(decorated, name, retry, timeout)
+
+    return decorate if function is None else decorate(function)
+
+
+def _define(
+    function: Callable[_P, _R], name: str | None, retry: Retry | None, timeout: timedelta | None
+) -> Step[_P, _R]:
+    if not callable(function):
+        raise DefinitionError("@step", [f"{function!r} is no function"])
+    chosen = name or str(getattr(function, "__name__", ""))
+    parameters = inspect.signature(function).parameters
+    faults = [*_name_faults(chosen), *_parameter_faults(parameters), *_policy_faults(retry, timeout)]
+    if faults:
+        raise DefinitionError(f"step '{chosen}'", faults)
+    return Step(name=chosen, function=function, parameters=parameters, retry=retry, timeout=timeout)
+
+
+def _name_faults(name: str) -> list[str]:
+    if name in (CONTEXT, INPUTS):
+        return [f"'{name}' is a reserved parameter: give the step another name"]
+    return [] if name.isidentifier() else [f"'{name}' is no identifier: pass a name that can be a parameter"]
+
+
+def _parameter_faults(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    faults: list[str] = []
+    for name, parameter in parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            faults.append(f"it takes '{parameter}': name each step whose result it needs as a parameter of its own")
+        elif parameter.kind is parameter.POSITIONAL_ONLY:
+            faults.append(f"parameter '{name}' is positional only: steps are called by name")
+    return faults
+
+
+def _policy_faults(retry: Retry | None, timeout: timedelta | None) -> list[str]:
+    faults: list[str] = []
+    if timeout is not None and timeout <= timedelta(0):
+        faults.append(f"its timeout is {timeout}: give it a positive one")
+    if retry is None:
+        return faults
+    if retry.max_attempts < 1:
+        faults.append(f"its retry allows {retry.max_attempts} attempts: allow at least 1")
+    if not 1 <= retry.backoff <= 1000:
+        faults.append(f"its backoff is {retry.backoff}: give a factor from 1 to 1000")
+    if min(retry.initial_interval, retry.max_interval) <= timedelta(0):
+        faults.append("an interval of its retry is not positive")
+    return faults

@@ -1,0 +1,138 @@
+"""`sleep` and `wait_for_approval`: a step ends with a marker and is handed out again once it is satisfied.
+
+On that next run the nth wait returns at once, and the code after it goes on. Code before it runs again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch, OutsideStep
+from cerebelum_client import Approval, Request, Sleep, from_payload
+from cerebelum_codegen.runtime import JsonValue, Timestamp
+from cerebelum_proto.worker.worker_service_pb import (
+    ApprovalDecision,
+    ApprovalTimeout,
+    SatisfiedMarker,
+    SatisfiedMarker_Outcome,
+    SleepElapsed,
+)
+
+
+class Suspend(BaseException):
+    """Ends a run of a step that waits. It is no `Exception`, so that `except Exception` lets it through.
+
+    Let it pass: the step goes on after its wait. A step that swallows it fails.
+    """
+
+    def __init__(self, request: Request) -> None:
+        super().__init__("the step waits; let this pass, and it goes on here once the wait is over")
+        self.request = request
+
+
+@dataclass(slots=True)
+class Waits:
+    """The waits of one run of a step: those that are over, and the one that it stopped at."""
+
+    satisfied: list[SatisfiedMarker]
+    position: int = 0
+    suspended: bool = field(default=False)
+
+    def next(self, request: Request) -> SatisfiedMarker_Outcome:
+        """How the nth wait ended.
+
+        Raises:
+            Suspend: it has not ended.
+        """
+        if self.position == len(self.satisfied):
+            self.suspended = True
+            raise Suspend(request)
+        self.position += 1
+        outcome = self.satisfied[self.position - 1].outcome
+        if outcome is None:
+            raise MarkerMismatch(f"wait {self.position} of this step ended in a way that this version does not know")
+        return outcome
+
+
+current_waits: ContextVar[Waits | None] = ContextVar("cerebelum_waits", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A person's yes."""
+
+    decided_by: str
+    """Who decided, as the approver told."""
+    decided_at: datetime
+    response: object = None
+    """What came with it."""
+
+
+async def sleep(duration: timedelta | float, data: Mapping[str, JsonValue] | None = None) -> None:
+    """Go on after a while: a timedelta, or seconds. While it lasts, nothing of the step is in memory anywhere.
+
+    The step runs again from its first line afterwards, and this call then returns at once. `data` is shown to
+    operators meanwhile.
+
+    Raises:
+        OutsideStep: no step runs here.
+        ValueError: the duration is negative or no number.
+    """
+    span = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
+    if span < timedelta(0):
+        raise ValueError(f"cannot sleep for {span}: a duration is not negative")
+    outcome = _waits("sleep").next(Sleep(span, data or {}))
+    if not isinstance(outcome, SleepElapsed):
+        raise _mismatch("sleep()", outcome)
+
+
+async def wait_for_approval(
+    approval_type: str = "manual",
+    data: Mapping[str, JsonValue] | None = None,
+    *,
+    timeout: timedelta | None = None,
+) -> Decision:
+    """Ask a person, and go on with the decision: who, when and what.
+
+    The step runs again from its first line once somebody has decided, and this call then returns at once. `data` is
+    what the approver is shown. Without a timeout it waits as long as it takes.
+
+    Raises:
+        ApprovalRejected: somebody said no.
+        ApprovalTimedOut: nobody decided in time.
+        OutsideStep: no step runs here.
+    """
+    outcome = _waits("wait_for_approval").next(Approval(approval_type, data or {}, timeout))
+    match outcome:
+        case ApprovalDecision(approved=True):
+            decided_at = (outcome.decided_at or Timestamp()).to_datetime()
+            return Decision(outcome.decided_by, decided_at, from_payload(outcome.response))
+        case ApprovalDecision():
+            raise ApprovalRejected(outcome.decided_by, outcome.reason)
+        case ApprovalTimeout():
+            raise ApprovalTimedOut("nobody decided in time")
+        case SleepElapsed():
+            raise _mismatch("wait_for_approval()", outcome)
+        case _:
+            assert_never(outcome)
+
+
+def _waits(name: str) -> Waits:
+    waits = current_waits.get()
+    if waits is None:
+        raise OutsideStep(
+            f"{name}() was called where no step runs: call it in a step that a workflow runs; "
+            "in a unit test of a single step, run a workflow of that step with execute()"
+        )
+    return waits
+
+
+def _mismatch(asked: str, outcome: SatisfiedMarker_Outcome) -> MarkerMismatch:
+    return MarkerMismatch(
+        f"the step called {asked} where on its last run something ended as {type(outcome).__name__}: "
+        "its waits must come in the same order on every run"
+    )
