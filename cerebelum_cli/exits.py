@@ -1,8 +1,30 @@
-"""Exit codes that scripts can rely on."""
+"""Exit codes that scripts can rely on, and which error leads to which."""
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Coroutine
 from enum import IntEnum
+from typing import NoReturn, TypeAlias, TypeVar
+
+from cerebelum import CerebelumError, DefinitionError
+from cerebelum_client import (
+    AddressError,
+    AlreadyExists,
+    ClientError,
+    CoreUnavailable,
+    InvalidRequest,
+    NotFound,
+    PayloadError,
+    Refused,
+)
+
+_T = TypeVar("_T")
+LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
+DEBUG = "CEREBELUM_DEBUG"
+"""Set, an unexpected error shows its traceback."""
 
 
 class Exit(IntEnum):
@@ -21,3 +43,56 @@ class Exit(IntEnum):
     """The Core understood and refused: it has ended, it is not waiting, the id is taken."""
     UNUSABLE = 6
     """The Core cannot start here: its store or its address."""
+    INTERRUPTED = 130
+
+
+_EXITS: tuple[tuple[type[Exception], Exit], ...] = (
+    (AddressError, Exit.USAGE),
+    (PayloadError, Exit.USAGE),
+    (InvalidRequest, Exit.USAGE),
+    (DefinitionError, Exit.USAGE),
+    (CoreUnavailable, Exit.UNREACHABLE),
+    (NotFound, Exit.NOT_FOUND),
+    (AlreadyExists, Exit.REFUSED),
+    (Refused, Exit.REFUSED),
+    (ClientError, Exit.FAILED),
+    (CerebelumError, Exit.FAILED),
+)
+
+
+class UsageError(CerebelumError):
+    """The command line asks for something that cannot be."""
+
+
+def fail(message: str, code: Exit) -> NoReturn:
+    """Tell a person what is wrong, and exit."""
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(code)
+
+
+def run_async(
+    main: Coroutine[None, None, _T], loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> _T:
+    """Run a command's coroutine; every error becomes a message and an exit code."""
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            return runner.run(main)
+    except KeyboardInterrupt:
+        fail("interrupted", Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read us has seen enough. Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.OK)
+    except Exception as error:
+        _fail_with(error)
+
+
+def _fail_with(error: Exception) -> NoReturn:
+    if isinstance(error, UsageError):
+        fail(str(error), Exit.USAGE)
+    for kind, code in _EXITS:
+        if isinstance(error, kind):
+            fail(str(error), code)
+    if os.environ.get(DEBUG):
+        raise error
+    fail(f"unexpected {type(error).__name__}: {error} (set {DEBUG}=1 to see where it comes from)", Exit.FAILED)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from typing import assert_never
 
+from cerebelum_cli.output import time_text, value_of
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
@@ -14,13 +15,38 @@ _NS_PER_MS = 1_000_000
 _WIDTH = 60
 
 
-def timeline(history: Iterable[ev.Event]) -> Iterator[str]:
-    """One line an event: its version, the time since the start, and what happened."""
-    started_ns: int | None = None
-    for event in history:
-        at_ns = (event.recorded_at or Timestamp()).to_ns()
-        started_ns = at_ns if started_ns is None else started_ns
-        yield f"{event.version:>4}  {elapsed(at_ns - started_ns):>10}  {describe(event.fact)}"
+class Timeline:
+    """Turns events into lines: version, time since the start, what happened."""
+
+    def __init__(self) -> None:
+        self._started_ns: int | None = None
+
+    def line(self, event: ev.Event) -> str:
+        """The line of an event."""
+        return self.note(event.recorded_at or Timestamp(), describe(event.fact), str(event.version))
+
+    def note(self, at: Timestamp, text: str, mark: str = "") -> str:
+        """A line of something that is no event."""
+        self._started_ns = at.to_ns() if self._started_ns is None else self._started_ns
+        return f"{mark:>4}  {elapsed(at.to_ns() - self._started_ns):>10}  {text}"
+
+
+def event_json(event: ev.Event) -> dict[str, object]:
+    """An event for scripts: its version, time, kind and members."""
+    fact = event.fact
+    members: dict[str, object] = {}
+    for each in fields(fact) if fact is not None else ():
+        value = getattr(fact, each.name)
+        if isinstance(value, Payload):
+            members[each.name] = value_of(value)
+        elif isinstance(value, Timestamp):
+            members[each.name] = time_text(value)
+        elif isinstance(value, Failure):
+            members[each.name] = {"kind": value.kind, "message": value.message}
+        elif not each.name.startswith("_"):
+            members[each.name] = value
+    kind = type(fact).__name__ if fact is not None else None
+    return {"version": event.version, "at": time_text(event.recorded_at), "kind": kind, **members}
 
 
 def elapsed(duration_ns: int) -> str:
@@ -99,9 +125,7 @@ def show(payload: Payload | None) -> str:
     """A payload on one line, shortened."""
     if payload is None or not payload.data:
         return "nothing"
-    if not payload.encoding.startswith("json"):
-        return f"{len(payload.data)} bytes of {payload.encoding}"
-    text = json.dumps(json.loads(payload.data), ensure_ascii=False)
+    text = json.dumps(value_of(payload), ensure_ascii=False, default=str)
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 

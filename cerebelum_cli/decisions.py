@@ -1,0 +1,75 @@
+"""`approve`, `reject`, `cancel`: people decide."""
+
+from __future__ import annotations
+
+import click
+
+from cerebelum_cli.exits import run_async
+from cerebelum_cli.options import core_option, execution_argument, json_option, read_json, step_option, who_option
+from cerebelum_cli.output import print_json
+from cerebelum_client import CerebelumClient, to_payload
+
+
+@click.command()
+@execution_argument
+@click.option(
+    "--response",
+    callback=read_json,
+    default="null",
+    metavar="JSON",
+    help="What the step gets with the yes; @FILE, or @- .",
+)
+@who_option
+@step_option
+@core_option
+@json_option
+def approve(execution_id: str, response: object, by: str, step: str, core_url: str, as_json: bool) -> None:
+    """Say yes to an execution that waits for approval; its step goes on."""
+
+    async def call() -> str:
+        async with CerebelumClient(core_url) as client:
+            answer = await client.approve(execution_id, response=to_payload(response), decided_by=by, step=step)
+            return answer.step_name
+
+    _show(execution_id, "approved", run_async(call()), as_json)
+
+
+@click.command()
+@execution_argument
+@click.option("--reason", metavar="TEXT", default="", help="Why; the step is told.")
+@who_option
+@step_option
+@core_option
+@json_option
+def reject(execution_id: str, reason: str, by: str, step: str, core_url: str, as_json: bool) -> None:
+    """Say no to an execution that waits for approval; its step may handle the rejection, or fails."""
+
+    async def call() -> str:
+        async with CerebelumClient(core_url) as client:
+            return (await client.reject(execution_id, reason=reason, decided_by=by, step=step)).step_name
+
+    _show(execution_id, "rejected", run_async(call()), as_json)
+
+
+@click.command()
+@execution_argument
+@click.option("--reason", metavar="TEXT", default="", help="Why; recorded.")
+@who_option
+@core_option
+@json_option
+def cancel(execution_id: str, reason: str, by: str, core_url: str, as_json: bool) -> None:
+    """End an execution; steps that run are stopped at their next sign of life."""
+
+    async def call() -> str:
+        async with CerebelumClient(core_url) as client:
+            await client.cancel(execution_id, reason=reason, cancelled_by=by)
+            return ""
+
+    _show(execution_id, "cancelled", run_async(call()), as_json)
+
+
+def _show(execution_id: str, decision: str, step: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"execution_id": execution_id, "decision": decision, "step": step or None})
+    else:
+        click.echo(f"{decision} {step or execution_id}")

@@ -1,0 +1,146 @@
+"""`list`, `status`, `history`: look at executions."""
+
+from __future__ import annotations
+
+import click
+
+from cerebelum_cli.exits import UsageError, run_async
+from cerebelum_cli.options import core_option, execution_argument, json_option
+from cerebelum_cli.output import print_json, table, time_text, value_of
+from cerebelum_cli.timeline import Timeline, elapsed, event_json
+from cerebelum_client import CerebelumClient
+from cerebelum_proto.worker.worker_service_pb import (
+    ExecutionState,
+    ExecutionStatus,
+    ListExecutionsRequest,
+    ListExecutionsResponse,
+)
+
+_PREFIX = "EXECUTION_"
+_STATUSES = {each.name.removeprefix(_PREFIX).lower(): each for each in ExecutionState if each}
+
+
+@click.command(name="list")
+@core_option
+@click.option("--workflow", metavar="NAME", default="", help="Only executions of this workflow.")
+@click.option("--status", "state", type=click.Choice(list(_STATUSES)), help="Only executions in this state.")
+@click.option("--limit", metavar="N", type=click.IntRange(1, 100), default=50, show_default=True)
+@click.option("--offset", metavar="N", type=click.IntRange(0), default=0, show_default=True)
+@json_option
+def list_(core_url: str, workflow: str, state: str | None, limit: int, offset: int, as_json: bool) -> None:
+    """List executions, newest first."""
+    request = ListExecutionsRequest(
+        workflow_name=workflow, status=_STATUSES[state] if state else None, limit=limit, offset=offset
+    )
+    page = run_async(_list(core_url, request))
+    if as_json:
+        listed = [_status_json(each, full=False) for each in page.executions]
+        print_json({"executions": listed, "total": page.total_count, "has_more": page.has_more})
+    elif not page.executions:
+        click.echo("no executions")
+    else:
+        table([("EXECUTION", "WORKFLOW", "STATUS", "STEPS", "AT", "STARTED"), *map(_row, page.executions)])
+        if page.has_more:
+            click.echo(f"{page.total_count} in all; --offset {offset + len(page.executions)} shows the next")
+
+
+async def _list(core_url: str, request: ListExecutionsRequest) -> ListExecutionsResponse:
+    async with CerebelumClient(core_url) as client:
+        return await client.executions(request)
+
+
+@click.command()
+@execution_argument
+@core_option
+@json_option
+def status(execution_id: str, core_url: str, as_json: bool) -> None:
+    """Show where an execution stands, and what it waits for."""
+    found = run_async(_status(core_url, execution_id))
+    if as_json:
+        print_json(_status_json(found, full=True))
+    else:
+        _print_status(found)
+
+
+async def _status(core_url: str, execution_id: str) -> ExecutionStatus:
+    async with CerebelumClient(core_url) as client:
+        return await client.status(execution_id)
+
+
+@click.command()
+@execution_argument
+@core_option
+@click.option("--follow", "-f", is_flag=True, help="Go on until the execution has ended.")
+@json_option
+def history(execution_id: str, core_url: str, follow: bool, as_json: bool) -> None:
+    """Show everything that happened to an execution; with --json, one event a line."""
+    if not execution_id:
+        raise UsageError("the execution's id is empty")
+    run_async(_history(core_url, execution_id, follow, as_json))
+
+
+async def _history(core_url: str, execution_id: str, follow: bool, as_json: bool) -> None:
+    lines = Timeline()
+    async with CerebelumClient(core_url) as client:
+        async for event in client.history(execution_id, follow=follow):
+            if as_json:
+                print_json(event_json(event))
+            else:
+                click.echo(lines.line(event))
+
+
+def _word(state: ExecutionState) -> str:
+    return state.name.removeprefix(_PREFIX).lower()
+
+
+def _row(each: ExecutionStatus) -> tuple[str, ...]:
+    steps = f"{each.current_step_index}/{each.total_steps}"
+    started = (time_text(each.started_at) or "")[:19].replace("T", " ")
+    return (each.execution_id, each.workflow_name, _word(each.status), steps, each.current_step_name, started)
+
+
+def _print_status(found: ExecutionStatus) -> None:
+    steps = f"{found.current_step_index} of {found.total_steps} steps done"
+    click.echo(f"{found.execution_id}  {found.workflow_name}  {_word(found.status)}, {steps}")
+    for each in found.completed_steps:
+        tries = f", {each.attempts} tries" if each.attempts > 1 else ""
+        click.echo(f"  {each.step_name}: {each.status}{tries}")
+    if found.sleep_info is not None:
+        click.echo(
+            f"  {found.current_step_name}: sleeps, {elapsed(found.sleep_info.remaining_ms * 1_000_000)[1:]} left"
+        )
+    if found.approval_info is not None:
+        kind, step = found.approval_info.approval_type, found.approval_info.step_name
+        click.echo(f"  {step}: waits for approval ({kind}); cerebelum approve {found.execution_id}")
+    elif found.sleep_info is None and found.current_step_name and not found.completed_at:
+        click.echo(f"  {found.current_step_name}: with a worker, or waiting for one")
+    if found.error is not None:
+        click.echo(f"  {found.error.kind}: {found.error.message}")
+    for name in found.result_steps:
+        click.echo(f"  result of {name}: {value_of(found.outputs.get(name))}")
+
+
+def _status_json(found: ExecutionStatus, *, full: bool) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "execution_id": found.execution_id,
+        "workflow": found.workflow_name,
+        "status": _word(found.status),
+        "steps_done": found.current_step_index,
+        "steps_total": found.total_steps,
+        "current_step": found.current_step_name or None,
+        "started_at": time_text(found.started_at),
+        "completed_at": time_text(found.completed_at),
+    }
+    if not full:
+        return shown
+    sleep, approval, error = found.sleep_info, found.approval_info, found.error
+    return shown | {
+        "inputs": value_of(found.exact_inputs),
+        "outputs": {name: value_of(payload) for name, payload in found.outputs.items()},
+        "result_steps": list(found.result_steps),
+        "error": None if error is None else {"kind": error.kind, "message": error.message},
+        "sleep": None if sleep is None else {"remaining_ms": sleep.remaining_ms, "data": sleep.data},
+        "approval": None
+        if approval is None
+        else {"step": approval.step_name, "type": approval.approval_type, "data": approval.data},
+    }

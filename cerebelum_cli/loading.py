@@ -1,0 +1,64 @@
+"""Finds the workflows in a user's module."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from types import ModuleType
+
+from cerebelum import DefinitionError, Workflow
+from cerebelum_cli.exits import UsageError
+
+
+def load_workflows(name: str) -> list[Workflow]:
+    """Every workflow of `MODULE`, or the one of `MODULE:WORKFLOW`.
+
+    Raises:
+        UsageError: there is none, or the module cannot be imported.
+    """
+    module_name, _, attribute = name.partition(":")
+    module = _import(module_name)
+    found = {key: value for key, value in vars(module).items() if isinstance(value, Workflow)}
+    if attribute:
+        return [_one(module, found, attribute)]
+    if not found:
+        raise UsageError(f"module '{module_name}' has no workflow: decorate one with @workflow at its top level")
+    return list({id(each): each for each in found.values()}.values())
+
+
+def _one(module: ModuleType, found: dict[str, Workflow], attribute: str) -> Workflow:
+    if attribute in found:
+        return found[attribute]
+    for each in found.values():
+        if each.name == attribute:
+            return each
+    there = f"it has {', '.join(sorted(found))}" if found else "it has none"
+    raise UsageError(f"module '{module.__name__}' has no workflow '{attribute}': {there}")
+
+
+def _import(name: str) -> ModuleType:
+    if name.endswith(".py") or "/" in name or not name:
+        hint = name.removesuffix(".py").strip("./").replace("/", ".") or "shop.orders"
+        raise UsageError(f"'{name}' is no module: name it as Python does, for example {hint}")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(name)
+    except DefinitionError as error:
+        raise UsageError(f"module '{name}': {error}") from None
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise UsageError(f"there is no module '{name}' here ({os.getcwd()}) or among the installed ones") from None
+        raise UsageError(f"module '{name}' needs '{error.name}', which is not installed") from None
+    except Exception as error:
+        raise UsageError(f"module '{name}' fails when it is imported: {_where(error)}") from None
+
+
+def _where(error: Exception) -> str:
+    text = f"{type(error).__name__}: {error}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    if isinstance(error, SyntaxError):
+        return text
+    return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})" if len(frames) > 1 else text

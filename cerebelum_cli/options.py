@@ -1,0 +1,78 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+_F = TypeVar("_F", bound=Callable[..., object])
+
+
+def read_json(_ctx: click.Context, _param: click.Parameter, value: str) -> object:
+    """A JSON value on the command line; `@FILE` reads it from a file, `@-` from standard input.
+
+    Raises:
+        click.BadParameter: there is no such file, or no JSON.
+    """
+    text = _read(value[1:]) if value.startswith("@") else value
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise click.BadParameter(
+            f"{text[:60]!r} is no JSON: {error.msg} at position {error.pos}; strings need double quotes, "
+            """for example '{"id": 7}'"""
+        ) from None
+    except RecursionError:
+        raise click.BadParameter("the JSON nests too deep") from None
+
+
+def _read(name: str) -> str:
+    try:
+        return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise click.BadParameter(f"cannot read {name!r}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise click.BadParameter(f"{name!r} is no UTF-8 text") from None
+
+
+def core_option(command: _F) -> _F:
+    """`--core HOST:PORT`, else CEREBELUM_URL, else 127.0.0.1:50051."""
+    return click.option(
+        "--core",
+        "core_url",
+        metavar="HOST:PORT",
+        envvar="CEREBELUM_URL",
+        default="127.0.0.1:50051",
+        show_default=True,
+        show_envvar=True,
+        help="Where the Core is.",
+    )(command)
+
+
+def json_option(command: _F) -> _F:
+    """`--json` for scripts."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
+
+
+def execution_argument(command: _F) -> _F:
+    """The id of an execution."""
+    return click.argument("execution_id", metavar="EXECUTION")(command)
+
+
+def step_option(command: _F) -> _F:
+    """`--step NAME`, where several steps wait."""
+    return click.option(
+        "--step", metavar="NAME", default="", help="Which step's approval, when several steps of a group wait."
+    )(command)
+
+
+def who_option(command: _F) -> _F:
+    """`--by WHO`."""
+    return click.option("--by", metavar="WHO", envvar="USER", default="", help="Who decides; recorded. [default: you]")(
+        command
+    )

@@ -1,0 +1,98 @@
+"""`run`: start an execution, here or on a Core."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from cerebelum import DistributedExecutor, ExecutionResult, No, PendingApproval, Workflow, Yes
+from cerebelum_cli.exits import Exit, UsageError, run_async
+from cerebelum_cli.loading import load_workflows
+from cerebelum_cli.options import core_option, json_option, read_json
+from cerebelum_cli.output import print_json
+
+
+@click.command()
+@click.argument("workflow", metavar="MODULE:WORKFLOW")
+@click.option(
+    "--input", "inputs", callback=read_json, default="null", metavar="JSON", help="What it starts with; @FILE, or @- ."
+)
+@click.option("--execution-id", metavar="ID", help="Your own id: the same id and input again is the same execution.")
+@core_option
+@click.option("--local", is_flag=True, help="Run it in this process; nothing is kept.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for its end.")
+@json_option
+def run(
+    workflow: str,
+    inputs: object,
+    execution_id: str | None,
+    core_url: str,
+    local: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Run a workflow.
+
+    MODULE:WORKFLOW is read from here; a bare name means the newest workflow of this name that the Core knows. Exits
+    with 1 when the execution fails.
+    """
+    if local and not wait:
+        raise click.UsageError("--local cannot run without waiting: leave out --no-wait")
+    if local:
+        result = run_async(_run_here(workflow, inputs, execution_id))
+    else:
+        result = run_async(_run_there(workflow, inputs, execution_id, core_url, wait))
+    _show(result, as_json)
+    sys.exit(Exit.OK if result.error is None and result.status != "cancelled" else Exit.FAILED)
+
+
+async def _run_here(name: str, inputs: object, execution_id: str | None) -> ExecutionResult:
+    return await _loaded(name).execute(inputs, execution_id=execution_id, approver=_ask if sys.stdin.isatty() else None)
+
+
+async def _run_there(name: str, inputs: object, execution_id: str | None, core_url: str, wait: bool) -> ExecutionResult:
+    workflow = _loaded(name) if ":" in name else name
+    async with DistributedExecutor(core_url) as executor:
+        handle = await executor.submit(workflow, inputs, execution_id=execution_id)
+        if not wait:
+            return await handle.status()
+        click.echo(f"execution {handle.execution_id} (it goes on when you leave)", err=True)
+        return await handle.result()
+
+
+def _loaded(name: str) -> Workflow:
+    if ":" not in name:
+        raise UsageError(f"'{name}' names no workflow: write MODULE:WORKFLOW, for example shop.orders:order")
+    return load_workflows(name)[0]
+
+
+async def _ask(request: PendingApproval) -> Yes | No:
+    click.echo(f"step {request.step} asks for approval ({request.approval_type}): {dict(request.data)}", err=True)
+    if click.confirm("approve?", err=True):
+        return Yes(decided_by="terminal")
+    return No(reason=click.prompt("reason", default="", err=True), decided_by="terminal")
+
+
+def _show(result: ExecutionResult, as_json: bool) -> None:
+    if as_json:
+        error = result.error
+        print_json(
+            {
+                "execution_id": result.execution_id,
+                "status": result.status,
+                "output": result.output,
+                "error": None
+                if error is None
+                else {"kind": error.kind, "message": error.message, "step": error.step, "reason": error.reason},
+                "started_at": result.started_at and result.started_at.isoformat(),
+                "completed_at": result.completed_at and result.completed_at.isoformat(),
+            }
+        )
+        return
+    click.echo(f"{result.execution_id}  {result.status}")
+    if result.error is not None:
+        at = f" at {result.error.step}" if result.error.step else ""
+        click.echo(f"{result.error.kind}{at}: {result.error.message}")
+    elif result.status == "completed":
+        print_json(result.output)

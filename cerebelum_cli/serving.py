@@ -1,0 +1,120 @@
+"""`core` and `worker`: the processes that stay."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from importlib.metadata import version
+
+import click
+
+from cerebelum import Worker
+from cerebelum_cli.exits import Exit, LoopFactory, UsageError, fail, run_async
+from cerebelum_cli.loading import load_workflows
+from cerebelum_cli.options import core_option
+from cerebelum_client import parse_address
+
+
+@click.command()
+@click.option(
+    "--store",
+    metavar="URL",
+    envvar="CEREBELUM_STORE",
+    default="sqlite:///cerebelum.db",
+    show_default=True,
+    show_envvar=True,
+    help="Where executions are kept: sqlite:///FILE, or memory:// for a trial.",
+)
+@click.option(
+    "--listen", metavar="HOST:PORT", default="127.0.0.1:50051", show_default=True, help="Port 0 takes a free one."
+)
+@click.option(
+    "--lease",
+    "lease_s",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.1, max=86_400),
+    default=30.0,
+    show_default=True,
+    help="How long a worker may be silent before its steps go to another.",
+)
+@click.option("--verbose", "-v", is_flag=True, help="Log more.")
+def core(store: str, listen: str, lease_s: float, verbose: bool) -> None:
+    """Start a Core: it keeps every execution and hands steps to workers.
+
+    Everything that it has acknowledged is on disk. It stops cleanly on Ctrl-C or SIGTERM, and goes on where it was
+    when it is started again, also after kill -9.
+    """
+    _log_to_stderr(verbose)
+    run_async(_serve(store, listen, lease_s), _fast_loop())
+
+
+async def _serve(store: str, listen: str, lease_s: float) -> None:
+    address = parse_address(listen)
+    try:
+        from cerebelum_core.edges.worker_edge import LeaseTerms
+        from cerebelum_core.errors import StartError
+        from cerebelum_core.server import ServerConfig, serve
+    except ImportError as error:
+        raise UsageError(f"the Core is not installed ({error}): pip install 'cerebelum[core]'") from None
+    config = ServerConfig(
+        store_url=store,
+        host=address.host,
+        port=address.port,
+        terms=LeaseTerms(ours_s=lease_s, foreign_s=max(lease_s * 10, 300.0)),
+    )
+    try:
+        await serve(config, lambda at: click.echo(f"cerebelum {version('cerebelum')} listening on {at}, store {store}"))
+    except StartError as error:
+        fail(str(error), Exit.UNUSABLE)
+    click.echo("stopped")
+
+
+@click.command()
+@click.argument("modules", metavar="MODULE...", nargs=-1, required=True)
+@core_option
+@click.option(
+    "--concurrency",
+    metavar="N",
+    type=click.IntRange(min=1, max=10_000),
+    default=10,
+    show_default=True,
+    help="How many steps run at once.",
+)
+@click.option("--verbose", "-v", is_flag=True, help="Log more.")
+def worker(modules: tuple[str, ...], core_url: str, concurrency: int, verbose: bool) -> None:
+    """Run the steps of the workflows in MODULE.
+
+    MODULE is named as Python imports it from here (shop.orders), or MODULE:WORKFLOW for one of its workflows. The
+    worker waits for a Core that is not there yet, and keeps its results while a Core is away. On Ctrl-C or SIGTERM it
+    finishes the steps that run.
+    """
+    _log_to_stderr(verbose)
+    run_async(_work(modules, core_url, concurrency), _fast_loop())
+
+
+async def _work(modules: tuple[str, ...], core_url: str, concurrency: int) -> None:
+    workflows = [each for name in modules for each in load_workflows(name)]
+    running = Worker(core_url, workflows=workflows, concurrency=concurrency)
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, running.stop)
+    names = ", ".join(sorted({each.name for each in workflows}))
+    await running.run(lambda: click.echo(f"worker {running.worker_id} polling {core_url} for {names}"))
+    click.echo("stopped")
+
+
+def _log_to_stderr(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for noisy in ("hpack", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.INFO)
+
+
+def _fast_loop() -> LoopFactory | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
