@@ -51,7 +51,7 @@ class TaskRouter:
 
     def __init__(self, on_lost: Callable[[Lease, str], None]) -> None:
         self._on_lost = on_lost
-        self.leases = Leases(lambda lease: on_lost(lease, "its lease ended without a sign of life"))
+        self.leases = Leases(self._expired)
         self._owed: dict[str, dict[str, Offer]] = {}
         self._offers: dict[str, Offer] = {}
         self._queues: dict[Pool, deque[Offer]] = {}
@@ -128,7 +128,7 @@ class TaskRouter:
         if timeout_s <= 0 or self._draining:
             return None
         self._wait(poll)
-        timer = asyncio.get_running_loop().call_later(timeout_s, _answer, poll, None)
+        timer = asyncio.get_running_loop().call_later(timeout_s, self._answer, poll, None)
         try:
             return await poll.answer
         except asyncio.CancelledError:
@@ -151,8 +151,7 @@ class TaskRouter:
         """Hand an offer to a waiting worker, the last one of its execution if that one waits, or queue it."""
         poll = self._best_poll(offer)
         if poll is not None:
-            self._leave(poll)
-            _answer(poll, self._lease(offer, poll))
+            self._answer(poll, self._lease(offer, poll))
             return
         queue = self._queues.setdefault(offer.pool, deque())
         if first:
@@ -161,10 +160,11 @@ class TaskRouter:
             queue.append(offer)
 
     def _best_poll(self, offer: Offer) -> _Poll | None:
+        # A poll whose caller has gone away stays in the index until its coroutine runs: it is no taker any more.
         for poll in self._polls_of.get(offer.last_worker_id, ()):
-            if offer.pool in poll.pools:
+            if offer.pool in poll.pools and not poll.answer.done():
                 return poll
-        return next(iter(self._waiting.get(offer.pool, ())), None)
+        return next((poll for poll in self._waiting.get(offer.pool, ()) if not poll.answer.done()), None)
 
     def _next_offer(self, poll: _Poll) -> Offer | None:
         """The task that has waited longest among those that the worker can run."""
@@ -247,15 +247,24 @@ class TaskRouter:
     def drain(self) -> None:
         """Answer every waiting poll with nothing, and let no further one wait."""
         self._draining = True
-        for polls in list(self._polls_of.values()):
-            for poll in list(polls):
-                _answer(poll, None)
+        for worker_id in list(self._polls_of):
+            self._dismiss(worker_id)
         self.leases.close()
 
+    def _expired(self, lease: Lease) -> None:
+        # Its worker may be gone, and the polls that it left here with it: it gets no more until it asks again.
+        self._dismiss(lease.worker_id)
+        self._on_lost(lease, "its lease ended without a sign of life")
 
-def _answer(poll: _Poll, lease: Lease | None) -> None:
-    if not poll.answer.done():
-        poll.answer.set_result(lease)
+    def _dismiss(self, worker_id: str) -> None:
+        """Answer the waiting polls of a worker with nothing."""
+        for poll in list(self._polls_of.get(worker_id, ())):
+            self._answer(poll, None)
+
+    def _answer(self, poll: _Poll, lease: Lease | None) -> None:
+        self._leave(poll)
+        if not poll.answer.done():
+            poll.answer.set_result(lease)
 
 
 def _remove(index: dict[_Key, OrderedDict[_Poll, None]], key: _Key, poll: _Poll) -> None:
