@@ -19,33 +19,35 @@ from cerebelum import (
 )
 
 NOTES = Path(os.environ.get("E2E_NOTES", "notes"))
-"""Where the bodies note that they ran: one line, `step attempt pid`."""
+"""Where the bodies note that they ran: one line, `word pid`."""
 GATE = Path(os.environ.get("E2E_GATE", "gate"))
 """A gated step waits until this file exists."""
 
+Inputs = dict[str, int]
 
-def note(context: Context, word: str = "") -> None:
+
+def note(word: str) -> None:
     with NOTES.open("a") as notes:
-        notes.write(f"{word or context.step_name} {context.attempt} {os.getpid()}\n")
+        notes.write(f"{word} {os.getpid()}\n")
 
 
 @step
-async def reserve(context: Context, inputs: dict[str, int]) -> dict[str, int]:
-    note(context)
+async def reserve(inputs: Inputs) -> dict[str, int]:
+    note("reserve")
     return {"order": inputs["order"], "items": 3}
 
 
 @step
-async def cool_down(context: Context, reserve: dict[str, int]) -> str:
-    note(context, "before-sleep")
-    await sleep(timedelta(seconds=2))
-    note(context, "after-sleep")
+async def cool_down(reserve: dict[str, int]) -> str:
+    note("before-sleep")
+    await sleep(timedelta(seconds=1.5))
+    note("after-sleep")
     return f"rested for {reserve['order']}"
 
 
 @step
-async def finish(context: Context, cool_down: str, reserve: dict[str, int]) -> str:
-    note(context)
+async def finish(cool_down: str, reserve: dict[str, int]) -> str:
+    note("finish")
     return f"{cool_down}, {reserve['items']} items"
 
 
@@ -55,12 +57,12 @@ def sleeper(wf: WorkflowBuilder) -> None:
 
 
 @step
-async def nap_twice(context: Context, reserve: dict[str, int]) -> str:
-    note(context, "start")
-    await sleep(timedelta(seconds=1))
-    note(context, "first")
-    await sleep(timedelta(seconds=2))
-    note(context, "second")
+async def nap_twice(reserve: dict[str, int]) -> str:
+    note("nap-begins")
+    await sleep(timedelta(seconds=0.3))
+    note("after-first")
+    await sleep(timedelta(seconds=1.5))
+    note("after-second")
     return f"napped twice for {reserve['order']}"
 
 
@@ -70,39 +72,56 @@ def double_sleeper(wf: WorkflowBuilder) -> None:
 
 
 @step
-async def gated(context: Context, reserve: dict[str, int]) -> str:
-    note(context, "gated-begins")
+async def gated(context: Context[Inputs], reserve: dict[str, int]) -> str:
+    note("gated-begins")
     while not GATE.exists():
         await asyncio.sleep(0.01)
-    note(context, "gated-ends")
+    note("gated-ends")
     return f"gate passed by {reserve['order']}"
+
+
+@step
+async def lock_up(gated: str) -> str:
+    note("lock-up")
+    return f"{gated}, locked"
 
 
 @workflow
 def gate_keeper(wf: WorkflowBuilder) -> None:
-    wf.timeline(reserve >> gated)
+    wf.timeline(reserve >> gated >> lock_up)
 
 
 @step
-async def sign(context: Context, inputs: dict[str, int]) -> str:
-    note(context, "asks")
-    timeout = timedelta(seconds=inputs["timeout_s"]) if inputs.get("timeout_s") else None
+async def sign(inputs: Inputs) -> str:
+    note("asks")
+    timeout = timedelta(milliseconds=inputs["timeout_ms"]) if inputs.get("timeout_ms") else None
     try:
         decision = await wait_for_approval("signature", data={"order": inputs["order"]}, timeout=timeout)
     except ApprovalRejected as rejected:
         return f"rejected by {rejected.decided_by}: {rejected.reason}"
     except ApprovalTimedOut:
         return "timed out"
-    note(context, "answered")
+    note("answered")
     return f"signed by {decision.decided_by}: {decision.response}"
 
 
 @step
-async def deliver(context: Context, sign: str) -> str:
-    note(context)
+async def deliver(sign: str) -> str:
+    note("deliver")
     return f"delivered, {sign}"
 
 
 @workflow
 def signer(wf: WorkflowBuilder) -> None:
     wf.timeline(sign >> deliver)
+
+
+@step
+async def snooze(inputs: Inputs) -> int:
+    await sleep(timedelta(days=1))
+    return inputs["order"]
+
+
+@workflow
+def day_sleeper(wf: WorkflowBuilder) -> None:
+    wf.timeline(snooze)
