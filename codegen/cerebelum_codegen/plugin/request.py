@@ -148,7 +148,7 @@ class _FileReader:
         package = f"{self.file.package}." if self.file.package else ""
         entries = {e.name: e for e in message.nested_type if e.options.map_entry}
         fields, members = [], dict[int, list[Member]]()
-        for index, field in enumerate(message.field):
+        for index, field in sorted(enumerate(message.field), key=lambda each: each[1].number):
             doc = self.comments.doc((*location, 2, index))
             if field.HasField("oneof_index") and not field.proto3_optional:
                 taken = members.setdefault(field.oneof_index, [])

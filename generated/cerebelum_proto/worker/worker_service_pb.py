@@ -3036,7 +3036,7 @@ class ExecutionStatus(Message):
                         if n > 127:
                             n, at = read_varint(data, at - 1)
                         stop = at + n
-                        step_outputs_item = read_struct(data, at, stop, depth - 1)
+                        step_outputs_item = {**step_outputs_item, **read_struct(data, at, stop, depth - 2)}
                         at = stop
                     else:
                         at = skip(data, at, entry_end, tag, depth - 1)
