@@ -5,9 +5,17 @@ from __future__ import annotations
 import click
 
 from cerebelum_cli.exits import run_async
-from cerebelum_cli.options import core_option, execution_argument, json_option, read_json, step_option, who_option
+from cerebelum_cli.options import (
+    RemoteCore,
+    core_option,
+    execution_argument,
+    json_option,
+    read_json,
+    step_option,
+    who_option,
+)
 from cerebelum_cli.output import print_json
-from cerebelum_client import CerebelumClient, to_payload
+from cerebelum_client import to_payload
 
 
 @click.command()
@@ -23,11 +31,11 @@ from cerebelum_client import CerebelumClient, to_payload
 @step_option
 @core_option
 @json_option
-def approve(execution_id: str, response: object, by: str, step: str, core_url: str, as_json: bool) -> None:
+def approve(execution_id: str, response: object, by: str, step: str, core: RemoteCore, as_json: bool) -> None:
     """Say yes to an execution that waits for approval; its step goes on."""
 
     async def call() -> str:
-        async with CerebelumClient(core_url) as client:
+        async with core.client() as client:
             answer = await client.approve(execution_id, response=to_payload(response), decided_by=by, step=step)
             return answer.step_name
 
@@ -41,11 +49,11 @@ def approve(execution_id: str, response: object, by: str, step: str, core_url: s
 @step_option
 @core_option
 @json_option
-def reject(execution_id: str, reason: str, by: str, step: str, core_url: str, as_json: bool) -> None:
+def reject(execution_id: str, reason: str, by: str, step: str, core: RemoteCore, as_json: bool) -> None:
     """Say no to an execution that waits for approval; its step may handle the rejection, or fails."""
 
     async def call() -> str:
-        async with CerebelumClient(core_url) as client:
+        async with core.client() as client:
             return (await client.reject(execution_id, reason=reason, decided_by=by, step=step)).step_name
 
     _show(execution_id, "rejected", run_async(call()), as_json)
@@ -57,11 +65,11 @@ def reject(execution_id: str, reason: str, by: str, step: str, core_url: str, as
 @who_option
 @core_option
 @json_option
-def cancel(execution_id: str, reason: str, by: str, core_url: str, as_json: bool) -> None:
+def cancel(execution_id: str, reason: str, by: str, core: RemoteCore, as_json: bool) -> None:
     """End an execution; steps that run are stopped at their next sign of life."""
 
     async def call() -> str:
-        async with CerebelumClient(core_url) as client:
+        async with core.client() as client:
             await client.cancel(execution_id, reason=reason, cancelled_by=by)
             return ""
 

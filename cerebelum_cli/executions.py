@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from cerebelum_cli.exits import UsageError, run_async
-from cerebelum_cli.options import core_option, execution_argument, json_option
+from cerebelum_cli.options import RemoteCore, core_option, execution_argument, json_option
 from cerebelum_cli.output import print_json, table, time_text, value_of
 from cerebelum_cli.timeline import Timeline, elapsed, event_json
-from cerebelum_client import CerebelumClient
 from cerebelum_proto.worker.worker_service_pb import (
     ExecutionState,
     ExecutionStatus,
@@ -27,12 +26,12 @@ _STATUSES = {each.name.removeprefix(_PREFIX).lower(): each for each in Execution
 @click.option("--limit", metavar="N", type=click.IntRange(1, 100), default=50, show_default=True)
 @click.option("--offset", metavar="N", type=click.IntRange(0), default=0, show_default=True)
 @json_option
-def list_(core_url: str, workflow: str, state: str | None, limit: int, offset: int, as_json: bool) -> None:
+def list_(core: RemoteCore, workflow: str, state: str | None, limit: int, offset: int, as_json: bool) -> None:
     """List executions, newest first."""
     request = ListExecutionsRequest(
         workflow_name=workflow, status=_STATUSES[state] if state else None, limit=limit, offset=offset
     )
-    page = run_async(_list(core_url, request))
+    page = run_async(_list(core, request))
     if as_json:
         listed = [_status_json(each, full=False) for each in page.executions]
         print_json({"executions": listed, "total": page.total_count, "has_more": page.has_more})
@@ -44,8 +43,8 @@ def list_(core_url: str, workflow: str, state: str | None, limit: int, offset: i
             click.echo(f"{page.total_count} in all; --offset {offset + len(page.executions)} shows the next")
 
 
-async def _list(core_url: str, request: ListExecutionsRequest) -> ListExecutionsResponse:
-    async with CerebelumClient(core_url) as client:
+async def _list(core: RemoteCore, request: ListExecutionsRequest) -> ListExecutionsResponse:
+    async with core.client() as client:
         return await client.executions(request)
 
 
@@ -53,17 +52,17 @@ async def _list(core_url: str, request: ListExecutionsRequest) -> ListExecutions
 @execution_argument
 @core_option
 @json_option
-def status(execution_id: str, core_url: str, as_json: bool) -> None:
+def status(execution_id: str, core: RemoteCore, as_json: bool) -> None:
     """Show where an execution stands, and what it waits for."""
-    found = run_async(_status(core_url, execution_id))
+    found = run_async(_status(core, execution_id))
     if as_json:
         print_json(_status_json(found, full=True))
     else:
         _print_status(found)
 
 
-async def _status(core_url: str, execution_id: str) -> ExecutionStatus:
-    async with CerebelumClient(core_url) as client:
+async def _status(core: RemoteCore, execution_id: str) -> ExecutionStatus:
+    async with core.client() as client:
         return await client.status(execution_id)
 
 
@@ -72,16 +71,16 @@ async def _status(core_url: str, execution_id: str) -> ExecutionStatus:
 @core_option
 @click.option("--follow", "-f", is_flag=True, help="Go on until the execution has ended.")
 @json_option
-def history(execution_id: str, core_url: str, follow: bool, as_json: bool) -> None:
+def history(execution_id: str, core: RemoteCore, follow: bool, as_json: bool) -> None:
     """Show everything that happened to an execution; with --json, one event a line."""
     if not execution_id:
         raise UsageError("the execution's id is empty")
-    run_async(_history(core_url, execution_id, follow, as_json))
+    run_async(_history(core, execution_id, follow, as_json))
 
 
-async def _history(core_url: str, execution_id: str, follow: bool, as_json: bool) -> None:
+async def _history(core: RemoteCore, execution_id: str, follow: bool, as_json: bool) -> None:
     lines = Timeline()
-    async with CerebelumClient(core_url) as client:
+    async with core.client() as client:
         async for event in client.history(execution_id, follow=follow):
             if as_json:
                 print_json(event_json(event))

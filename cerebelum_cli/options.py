@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TypeVar
 
 import click
+
+from cerebelum_client import CerebelumClient
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -40,7 +44,7 @@ def _read(name: str) -> str:
         raise click.BadParameter(f"{name!r} is no UTF-8 text") from None
 
 
-def core_option(command: _F) -> _F:
+def address_option(command: _F) -> _F:
     """`--core HOST:PORT`, else CEREBELUM_URL, else 127.0.0.1:50051."""
     return click.option(
         "--core",
@@ -52,6 +56,41 @@ def core_option(command: _F) -> _F:
         show_envvar=True,
         help="Where the Core is.",
     )(command)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteCore:
+    """The Core that a command was pointed to."""
+
+    address: str
+    retry_s: float
+
+    def client(self) -> CerebelumClient:
+        """A client of it.
+
+        Raises:
+            AddressError: its address is no HOST:PORT.
+        """
+        return CerebelumClient(self.address, retry_s=self.retry_s)
+
+
+def core_option(command: Callable[..., None]) -> Callable[..., None]:
+    """`--core` and `--retry`; the command gets them as `core: RemoteCore`."""
+
+    @wraps(command)
+    def with_core(*args: object, core_url: str, retry_s: float, **others: object) -> None:
+        command(*args, core=RemoteCore(core_url, retry_s), **others)
+
+    with_retry = click.option(
+        "--retry",
+        "retry_s",
+        metavar="SECONDS",
+        type=click.FloatRange(0),
+        default=5.0,
+        show_default=True,
+        help="How long to try again while no Core answers.",
+    )(with_core)
+    return address_option(with_retry)
 
 
 def json_option(command: _F) -> _F:

@@ -9,7 +9,7 @@ import click
 from cerebelum import DistributedExecutor, ExecutionResult, No, PendingApproval, Workflow, Yes
 from cerebelum_cli.exits import Exit, UsageError, run_async
 from cerebelum_cli.loading import load_workflows
-from cerebelum_cli.options import core_option, json_option, read_json
+from cerebelum_cli.options import RemoteCore, core_option, json_option, read_json
 from cerebelum_cli.output import print_json
 
 
@@ -27,7 +27,7 @@ def run(
     workflow: str,
     inputs: object,
     execution_id: str | None,
-    core_url: str,
+    core: RemoteCore,
     local: bool,
     wait: bool,
     as_json: bool,
@@ -42,7 +42,7 @@ def run(
     if local:
         result = run_async(_run_here(workflow, inputs, execution_id))
     else:
-        result = run_async(_run_there(workflow, inputs, execution_id, core_url, wait))
+        result = run_async(_run_there(workflow, inputs, execution_id, core, wait))
     _show(result, as_json)
     sys.exit(Exit.OK if result.error is None and result.status != "cancelled" else Exit.FAILED)
 
@@ -51,10 +51,12 @@ async def _run_here(name: str, inputs: object, execution_id: str | None) -> Exec
     return await _loaded(name).execute(inputs, execution_id=execution_id, approver=_ask if sys.stdin.isatty() else None)
 
 
-async def _run_there(name: str, inputs: object, execution_id: str | None, core_url: str, wait: bool) -> ExecutionResult:
+async def _run_there(
+    name: str, inputs: object, execution_id: str | None, core: RemoteCore, wait: bool
+) -> ExecutionResult:
     workflow = _loaded(name) if ":" in name else name
-    async with DistributedExecutor(core_url) as executor:
-        handle = await executor.submit(workflow, inputs, execution_id=execution_id)
+    async with core.client() as client:
+        handle = await DistributedExecutor(core=client).submit(workflow, inputs, execution_id=execution_id)
         if not wait:
             return await handle.status()
         click.echo(f"execution {handle.execution_id} (it goes on when you leave)", err=True)

@@ -12,7 +12,7 @@ import click
 from cerebelum import Worker
 from cerebelum_cli.exits import Exit, LoopFactory, UsageError, fail, run_async
 from cerebelum_cli.loading import load_workflows
-from cerebelum_cli.options import core_option
+from cerebelum_cli.options import address_option
 from cerebelum_client import parse_address
 
 
@@ -72,7 +72,7 @@ async def _serve(store: str, listen: str, lease_s: float) -> None:
 
 @click.command()
 @click.argument("modules", metavar="MODULE...", nargs=-1, required=True)
-@core_option
+@address_option
 @click.option(
     "--concurrency",
     metavar="N",

@@ -40,7 +40,10 @@ def parse_address(text: str) -> Address:
     bare = text.removeprefix("http://").removeprefix("grpc://").rstrip("/")
     host, colon, port = bare.rpartition(":")
     number = int(port) if port.isascii() and port.isdigit() else -1
-    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif any(each in host for each in ":[]"):
+        host = ""
     if not colon or not host or not 0 <= number <= 65535 or "/" in host:
         raise AddressError(f"'{text}' is no address: write HOST:PORT, for example {DEFAULT}")
     return Address(host, number)

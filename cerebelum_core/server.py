@@ -85,7 +85,7 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=1024)
     except (OSError, OverflowError) as error:
         # `socket.create_server` puts the address into the reason once more, in brackets.
-        reason = str(isinstance(error, OSError) and error.strerror or error).partition(" (")[0]
+        reason = str((isinstance(error, OSError) and error.strerror) or error).partition(" (")[0]
         raise ListenError(f"cannot listen on {host}:{port}: {reason}; choose another with --listen HOST:PORT") from None
 
 

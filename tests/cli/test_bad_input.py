@@ -1,0 +1,204 @@
+"""Whatever is wrong, a person reads what it is and what to do, and a script gets an exit code."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from cerebelum_cli.exits import Exit
+from tests.cli.command_line import cerebelum
+
+NOBODY = "127.0.0.1:1"
+
+
+def module(folder: Path, source: str, name: str = "mine") -> None:
+    (folder / f"{name}.py").write_text(source)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense", "use sqlite:///FILE"),
+        ("mysql://x/y", "use sqlite:///FILE"),
+        ("sqlite:///", "use sqlite:///FILE"),
+        ("sqlite:///no/such/folder/core.db", "no/such/folder"),
+    ],
+)
+def test_a_bad_store_url_says_which_ones_there_are(tmp_path: Path, url: str, words: str) -> None:
+    ran = cerebelum("core", "--listen", "127.0.0.1:0", "--store", url, folder=tmp_path)
+    assert ran.code == Exit.UNUSABLE
+    assert words in ran.err
+
+
+def test_a_store_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "core.db").write_text("my diary, not a database at all, but long enough to look like one" * 20)
+    before = (tmp_path / "core.db").read_bytes()
+    ran = cerebelum("core", "--listen", "127.0.0.1:0", "--store", "sqlite:///core.db", folder=tmp_path)
+    assert ran.code == Exit.UNUSABLE
+    assert "core.db" in ran.err
+    assert (tmp_path / "core.db").read_bytes() == before
+
+
+def test_a_store_in_a_folder_that_is_a_file_names_it(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("")
+    ran = cerebelum("core", "--listen", "127.0.0.1:0", "--store", "sqlite:///plain/core.db", folder=tmp_path)
+    assert ran.code == Exit.UNUSABLE
+    assert "plain" in ran.err
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that refuses files even from root")
+def test_a_store_without_permission_names_the_file(tmp_path: Path) -> None:
+    ran = cerebelum("core", "--listen", "127.0.0.1:0", "--store", "sqlite:////proc/core.db", folder=tmp_path)
+    assert ran.code == Exit.UNUSABLE
+    assert "/proc/core.db" in ran.err
+
+
+def test_a_port_that_is_taken_names_it_and_says_how_to_choose_another(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ran = cerebelum("core", "--listen", address, "--store", "memory://", folder=tmp_path)
+    assert ran.code == Exit.UNUSABLE
+    assert ran.err.startswith(f"error: cannot listen on {address}: Address already in use")
+    assert "--listen" in ran.err
+
+
+@pytest.mark.parametrize("address", ["here", "1.2.3.4", "host:port", "host:70000", "[::1", "host:1:2/x"])
+def test_an_address_that_is_none_is_said_to_be_none(tmp_path: Path, address: str) -> None:
+    for command in (["core", "--listen"], ["list", "--core"]):
+        ran = cerebelum(*command, address, folder=tmp_path)
+        assert ran.code == Exit.USAGE
+        assert f"'{address}' is no address: write HOST:PORT" in ran.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["list"], ["status", "x"], ["history", "x"], ["approve", "x"], ["reject", "x"], ["cancel", "x"], ["run", "x"]],
+)
+def test_no_core_at_the_address_is_said_with_the_address(tmp_path: Path, command: list[str]) -> None:
+    ran = cerebelum(*command, "--core", NOBODY, "--retry", "0", folder=tmp_path)
+    assert ran.code == Exit.UNREACHABLE
+    assert f"the Core at {NOBODY} does not answer" in ran.err
+
+
+@pytest.mark.parametrize("text", ["{a}", "{'id': 7}", "", "[1,", "nul"])
+def test_invalid_json_shows_the_place_and_an_example(tmp_path: Path, text: str) -> None:
+    ran = cerebelum("run", "x", "--input", text, folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert "is no JSON" in ran.err
+    assert """'{"id": 7}'""" in ran.err
+
+
+def test_a_json_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    ran = cerebelum("run", "x", "--input", "@order.json", folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert "cannot read 'order.json'" in ran.err
+
+
+def test_json_that_nests_for_ever_is_refused(tmp_path: Path) -> None:
+    ran = cerebelum("run", "x", "--input", "@-", stdin="[" * 100_000, folder=tmp_path)
+    assert ran.code == Exit.USAGE
+
+
+def test_a_module_that_is_not_there_is_named_with_the_folder(tmp_path: Path) -> None:
+    ran = cerebelum("worker", "no_such_module", folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert "there is no module 'no_such_module' here" in ran.err
+    assert str(tmp_path) in ran.err
+
+
+def test_a_file_name_in_place_of_a_module_is_corrected(tmp_path: Path) -> None:
+    ran = cerebelum("worker", "shop/orders.py", folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert "for example shop.orders" in ran.err
+
+
+def test_a_module_without_a_workflow_says_how_to_make_one(tmp_path: Path) -> None:
+    module(tmp_path, "x = 1")
+    ran = cerebelum("worker", "mine", folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert "has no workflow: decorate one with @workflow" in ran.err
+
+
+def test_a_module_that_fails_on_import_shows_its_error_and_line(tmp_path: Path) -> None:
+    module(tmp_path, "\n\n1 / 0\n")
+    ran = cerebelum("worker", "mine", folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert "ZeroDivisionError: division by zero" in ran.err
+    assert "mine.py, line 3" in ran.err
+
+
+def test_a_module_that_needs_another_names_the_other(tmp_path: Path) -> None:
+    module(tmp_path, "import no_such_library\n")
+    ran = cerebelum("worker", "mine", folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert "needs 'no_such_library', which is not installed" in ran.err
+
+
+def test_a_workflow_with_faults_shows_all_of_them(tmp_path: Path) -> None:
+    source = """
+from cerebelum import step, workflow
+
+@step
+async def first(second: int, nothing: int) -> int:
+    return second
+
+@step
+async def second(first: int) -> int:
+    return first
+
+@workflow
+def wrong(wf):
+    wf.timeline(first >> second)
+"""
+    module(tmp_path, source)
+    ran = cerebelum("worker", "mine", folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert "'first' takes the result of 'second', which does not end before it begins" in ran.err
+    assert "'first' has a parameter 'nothing', which is no step" in ran.err
+
+
+def test_a_workflow_name_that_a_module_does_not_have_shows_those_that_it_has(tmp_path: Path) -> None:
+    source = """
+from cerebelum import step, workflow
+
+@step
+async def only(inputs: int) -> int:
+    return inputs + 1
+
+@workflow
+def mine(wf):
+    wf.timeline(only)
+"""
+    module(tmp_path, source)
+    ran = cerebelum("run", "mine:other", "--local", folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert "module 'mine' has no workflow 'other': it has mine" in ran.err
+    ran = cerebelum("run", "mine:mine", "--local", "--json", "--input", "41", folder=tmp_path)
+    assert ran.code == Exit.OK
+    assert '"output": 42' in ran.out
+
+
+def test_a_result_that_cannot_travel_fails_the_step_and_says_which_part(tmp_path: Path) -> None:
+    source = """
+from cerebelum import step, workflow
+
+@step
+async def opens() -> object:
+    return {"file": open(__file__)}
+
+@workflow
+def mine(wf):
+    wf.timeline(opens)
+"""
+    module(tmp_path, source)
+    ran = cerebelum("run", "mine:mine", "--local", folder=tmp_path)
+    assert ran.code == Exit.FAILED
+    assert "value['file'] is a _io.TextIOWrapper, which cannot travel between steps" in ran.out
+
+
+def test_an_unknown_command_and_an_unknown_option_are_usage_errors(tmp_path: Path) -> None:
+    assert cerebelum("frobnicate", folder=tmp_path).code == Exit.USAGE
+    assert cerebelum("list", "--frobnicate", folder=tmp_path).code == Exit.USAGE
+    assert cerebelum("worker", folder=tmp_path).code == Exit.USAGE
