@@ -1,0 +1,105 @@
+"""`protoc-gen-cerebelum`: request -> intermediate form -> templates -> response."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from google.protobuf.compiler import plugin_pb2
+
+from cerebelum_codegen.plugin.errors import PluginError
+from cerebelum_codegen.plugin.render import render
+from cerebelum_codegen.plugin.request import Reader
+
+_HELP = """\
+protoc-gen-cerebelum: typed Python dataclasses, codecs and gRPC stubs from .proto files.
+
+It is called by buf or protoc, which write a request to its input. With buf, in buf.gen.yaml:
+
+    version: v2
+    plugins:
+      - local: protoc-gen-cerebelum
+        out: generated
+        strategy: all
+
+With protoc:
+
+    protoc --cerebelum_out=generated --proto_path=proto shop/v1/order.proto
+
+Writes for shop/v1/order.proto:
+    shop/v1/order_pb.py       messages and enums
+    shop/v1/order_grpc.py     client stubs and server bases, if it has services
+    shop/v1/order_markers.py  the table of its markers, if it declares any
+and __init__.py for each package, py.typed at each root.
+
+Options (opt: in buf.gen.yaml, --cerebelum_opt= for protoc), joined by commas:
+    map=PROTO_PREFIX:PYTHON_PACKAGE   write and import what lies below the prefix as that package
+
+    --include-path    print the folder that holds cerebelum/options/v1/options.proto, and stop
+    --version         print the version, and stop
+    --help            print this, and stop
+"""
+
+
+def run() -> None:
+    """Answer the request on standard input, or the arguments of a person."""
+    if len(sys.argv) > 1:
+        _answer(sys.argv[1:])
+        return
+    if sys.stdin.isatty():
+        sys.stdout.write(_HELP)
+        return
+    request = plugin_pb2.CodeGeneratorRequest.FromString(sys.stdin.buffer.read())
+    sys.stdout.buffer.write(generate(request).SerializeToString())
+
+
+def generate(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGeneratorResponse:
+    """The files of a request, or the error that explains why there are none."""
+    response = plugin_pb2.CodeGeneratorResponse(
+        supported_features=plugin_pb2.CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL,
+    )
+    try:
+        files = dict(_files(request))
+    except PluginError as error:
+        response.error = str(error)
+        return response
+    for name, content in sorted(files.items()):
+        response.file.add(name=name, content=content)
+    return response
+
+
+def _files(request: plugin_pb2.CodeGeneratorRequest) -> Iterator[tuple[str, str]]:
+    reader = Reader(request)
+    for name in request.file_to_generate:
+        for path, text in render(reader.read(name)):
+            yield path, text
+            yield from _packages(path)
+
+
+def _packages(path: str) -> Iterator[tuple[str, str]]:
+    folders = path.split("/")[:-1]
+    for depth in range(1, len(folders) + 1):
+        yield "/".join([*folders[:depth], "__init__.py"]), ""
+    if folders:
+        yield f"{folders[0]}/py.typed", ""
+
+
+def _answer(arguments: list[str]) -> None:
+    match arguments:
+        case ["--help" | "-h"]:
+            sys.stdout.write(_HELP)
+        case ["--version"]:
+            sys.stdout.write(f"protoc-gen-cerebelum {version('cerebelum')}\n")
+        case ["--include-path"]:
+            sys.stdout.write(f"{include_path()}\n")
+        case _:
+            sys.stderr.write(f"unknown arguments: {' '.join(arguments)}\n\n{_HELP}")
+            sys.exit(2)
+
+
+def include_path() -> Path:
+    """The folder to add to the proto path so that `cerebelum/options/v1/options.proto` is found."""
+    installed = Path(__file__).parent.parent / "include"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "proto"
