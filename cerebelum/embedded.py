@@ -45,8 +45,7 @@ async def run_embedded(
     Without an `approver`, an approval waits for somebody who decides it through a Core on the same store.
 
     Raises:
-        StartError: the store cannot be had.
-        CerebelumError: the Core's dependencies are not installed.
+        CerebelumError: the store cannot be had, or what it needs is not installed.
     """
     async with embedded_core(store) as core:
         worker = Worker(core, workflows=[workflow])
@@ -68,12 +67,18 @@ async def run_embedded(
 
 @asynccontextmanager
 async def embedded_core(store: str) -> AsyncIterator[EmbeddedCore]:
-    """A Core on a store, started and stopped with this block."""
+    """A Core on a store, started and stopped with this block.
+
+    Raises:
+        CerebelumError: the store cannot be had.
+    """
+    from cerebelum_core.errors import StartError
+    from cerebelum_core.server import open_node
+
     try:
-        from cerebelum_core.server import open_node
-    except ImportError as error:
-        raise CerebelumError(f"durable execution needs the Core: pip install 'cerebelum[core]' ({error})") from None
-    node = open_node(store)
+        node = open_node(store)
+    except StartError as error:
+        raise CerebelumError(str(error)) from None
     await node.start()
     try:
         yield EmbeddedCore(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cerebelum_core.clock import Clock
-from cerebelum_core.errors import StoreUrlError
+from cerebelum_core.errors import StoreUnusable, StoreUrlError
 from cerebelum_core.store.memory import MemoryStore
 from cerebelum_core.store.records import (
     Append,
@@ -34,8 +34,12 @@ def open_store(url: str, *, node_id: str, clock: Clock) -> EventStore:
         return MemoryStore()
     scheme, separator, path = url.partition(":///")
     if scheme == "sqlite" and separator and path:
-        from cerebelum_core.store.sqlite import open_sqlite
-
+        try:
+            from cerebelum_core.store.sqlite import open_sqlite
+        except ImportError as error:
+            raise StoreUnusable(
+                f"the SQLite store needs more packages ({error}): pip install 'cerebelum[core]'"
+            ) from None
         return open_sqlite(Path(path), node_id, clock)
     raise StoreUrlError(f"store URL '{url}' is not understood: use {_FORMS}")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from google.protobuf.compiler import plugin_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from cerebelum_codegen.plugin import generate
+from cerebelum_codegen.plugin.program import generate
 
 PROJECT = Path(__file__).parents[2]
 PROTOS = Path(__file__).parent / "protos"
