@@ -35,7 +35,7 @@ def write_struct(value: Mapping[str, JsonValue]) -> bytes:
         try:
             body = write_value(item)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"[{key!r}]{_joined(error)}") from None
+            raise _at(f"[{key!r}]", error) from None
         entry = b"".join((b"\n", size(len(name)), name, b"\x12", size(len(body)), body))
         out += (b"\n", size(len(entry)), entry)
     return b"".join(out)
@@ -48,7 +48,7 @@ def write_list(value: Sequence[JsonValue]) -> bytes:
         try:
             body = write_value(item)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"[{position}]{_joined(error)}") from None
+            raise _at(f"[{position}]", error) from None
         out += (b"\n", size(len(body)), body)
     return b"".join(out)
 
@@ -89,9 +89,11 @@ def _write_other(value: JsonValue) -> bytes:
     raise TypeError(f": a Struct cannot hold {type(value).__name__}")
 
 
-def _joined(error: Exception) -> str:
+def _at(place: str, error: Exception) -> Exception:
+    """The error with the path to what is at fault."""
+    kind = TypeError if isinstance(error, TypeError) else ValueError
     text = str(error)
-    return text if text.startswith(("[", ":")) else f": {text}"
+    return kind(place + (text if text.startswith(("[", ":")) else f": {text}"))
 
 
 def read_struct(data: bytes, at: int, end: int, depth: int) -> dict[str, JsonValue]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import struct
 from abc import abstractmethod
 from dataclasses import dataclass, field, fields
-from typing import ClassVar, NoReturn, Self
+from typing import ClassVar, Final, NoReturn, Self
 
-from cerebelum_codegen.runtime.errors import CodecError, DecodeError, EncodeError
+from cerebelum_codegen.runtime.errors import DecodeError, EncodeError
 from cerebelum_codegen.runtime.wire import MAX_DEPTH, truncated
+
+_OF_ANOTHER_TYPE: Final = (TypeError, AttributeError, struct.error)
+"""What Python says of a value that is nothing like its field's type."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,21 +69,20 @@ class Message:
         if isinstance(error, EncodeError):
             raise error
         for each in fields(self):
-            if each.init and (reason := self._fault(each.name)) is not None:
-                separator = "" if reason.startswith(("[", ".")) else ": "
-                raise EncodeError(f"{self.FULL_NAME}.{each.name}{separator}{reason}") from None
+            if each.init and (reason := self._fault(each.name, each.type)) is not None:
+                raise EncodeError(f"{self.FULL_NAME}.{each.name}{reason}") from None
         raise EncodeError(f"{self.FULL_NAME}: {error}") from error
 
-    def _fault(self, name: str) -> str | None:
+    def _fault(self, name: str, annotation: object) -> str | None:
+        """What is wrong with one field, after its name; None when nothing is."""
         alone = type(self)()
         setattr(alone, name, getattr(self, name))
         try:
             alone._write([])
-        except CodecError as error:
-            return f" > {error}"
         except Exception as error:
-            text = str(error)
-            return text.removeprefix(": ") if text.startswith((":", "[")) else text or type(error).__name__
+            text = str(error) or type(error).__name__
+            ending = f"; the field takes {annotation}" if isinstance(error, _OF_ANOTHER_TYPE) else ""
+            return (text if text.startswith((":", "[")) else f": {text}") + ending
         return None
 
     @abstractmethod

@@ -87,7 +87,14 @@ def boolean(value: bool) -> bytes:
         return b"\x01"
     if value is False:
         return b"\x00"
-    raise TypeError(f"{value!r} is not a bool")
+    raise TypeError(f"{type(value).__name__} is not bool")
+
+
+def octets(value: object) -> bytes:
+    """What a field of bytes holds when it is not exactly `bytes`."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return bytes(value)
+    raise TypeError(f"{type(value).__name__} is not bytes")
 
 
 def is_default_float(value: float) -> bool:

@@ -78,6 +78,8 @@ class Duration:
 
 def write_timestamp(value: Timestamp) -> bytes:
     """The body of a Timestamp."""
+    if not isinstance(value, Timestamp):
+        raise TypeError(f"{type(value).__name__} is not Timestamp")
     if not (_FIRST_SECOND <= value.seconds <= _LAST_SECOND and 0 <= value.nanos < _NS):
         raise ValueError(f"{value} is outside of 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z")
     return _write(value.seconds, value.nanos)
@@ -85,6 +87,8 @@ def write_timestamp(value: Timestamp) -> bytes:
 
 def write_duration(value: Duration) -> bytes:
     """The body of a Duration."""
+    if not isinstance(value, Duration):
+        raise TypeError(f"{type(value).__name__} is not Duration")
     if abs(value.seconds) > _LONGEST_SECONDS or abs(value.nanos) >= _NS or value.seconds * value.nanos < 0:
         raise ValueError(f"{value} is outside of +-10,000 years or its parts differ in sign")
     return _write(value.seconds, value.nanos)

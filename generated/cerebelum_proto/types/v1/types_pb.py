@@ -12,6 +12,7 @@ from cerebelum_codegen.runtime.v1 import (
     int32,
     int64,
     is_default_float,
+    octets,
     pack_double,
     read_varint,
     skip,
@@ -49,8 +50,11 @@ class Payload(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.data != b"":
-            n = len(self.data)
-            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), self.data)
+            x = self.data
+            if type(x) is not bytes:
+                x = octets(x)
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
 
