@@ -26,12 +26,12 @@ class Stage:
     core: CoreProcess
     workers: list[Process] = field(default_factory=list)
 
-    async def start_worker(self, address: str = "") -> Process:
+    async def start_worker(self, address: str = "", module: str = "tests.e2e.flows") -> Process:
         number = len(self.workers)
         worker = worker_process(
             self.folder,
             address or self.core.address,
-            "tests.e2e.flows",
+            module,
             name=f"worker-{number}",
             environment={"E2E_NOTES": str(self.folder / "notes"), "E2E_GATE": str(self.folder / "gate")},
         )
