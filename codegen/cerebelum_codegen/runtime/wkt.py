@@ -48,7 +48,7 @@ class Timestamp:
         return _EPOCH + timedelta(seconds=self.seconds, microseconds=self.nanos // 1_000)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Duration:
     """A span of time, exact to the nanosecond; both parts have the same sign."""
 
