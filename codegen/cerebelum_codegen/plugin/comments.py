@@ -15,21 +15,27 @@ class Comments:
 
     def __init__(self, file: d.FileDescriptorProto) -> None:
         self.file = file
-        self._docs = {
-            tuple(each.path): each.leading_comments or each.trailing_comments for each in file.source_code_info.location
-        }
+        self._places = {tuple(each.path): each for each in file.source_code_info.location}
 
-    def doc(self, location: Location) -> tuple[str, ...]:
-        """The lines of a declaration's comment."""
-        lines = [
-            line.removeprefix(" ").rstrip().replace("\\", "\\\\").replace('"""', "'''")
-            for line in self._docs.get(location, "").splitlines()
-        ]
+    def doc(self, location: Location, deprecated: bool = False) -> tuple[str, ...]:
+        """The lines of a declaration's comment, fit for a docstring."""
+        place = self._places.get(location)
+        text = (place.leading_comments or place.trailing_comments) if place else ""
+        lines = [_fit(line) for line in text.splitlines()]
         while lines and not lines[-1]:
             lines.pop()
         while lines and not lines[0]:
             lines.pop(0)
+        if deprecated:
+            lines += ["", "Deprecated."] if lines else ["Deprecated."]
+        if len(lines) == 1 and lines[0].endswith('"'):
+            lines[0] = lines[0][:-1] + '\\"'
         return tuple(lines)
+
+    def place(self, location: Location) -> str:
+        """Where a declaration stands: the file, and its line when the request tells."""
+        found = self._places.get(location)
+        return f"{self.file.name}:{found.span[0] + 1}" if found else self.file.name
 
     def file_doc(self) -> tuple[str, ...]:
         """The comment on the package, which speaks of the file."""
@@ -47,6 +53,12 @@ class Comments:
         for path, message, location in self.messages():
             for index, enum in enumerate(message.enum_type):
                 yield (*path, enum.name), enum, (*location, 4, index)
+
+
+def _fit(line: str) -> str:
+    """A line that ends no docstring, begins no escape and shows nothing that cannot be seen."""
+    visible = "".join(character for character in line if character >= " ")
+    return visible.removeprefix(" ").rstrip().replace("\\", "\\\\").replace('"""', "'''")
 
 
 def _walk(

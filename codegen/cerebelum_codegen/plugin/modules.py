@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import keyword
 from dataclasses import dataclass, field
 
+from cerebelum_codegen.plugin import names
 from cerebelum_codegen.plugin.errors import PluginError
 
 _BUILT_IN = {"cerebelum/": "cerebelum_proto/"}
@@ -36,9 +36,8 @@ class ModuleMap:
         """The file of a proto's messages, without ending: `shop/v1/order.proto` is `shop/v1/order_pb`."""
         best = max((p for p in self.prefixes if proto.startswith(p)), key=len, default="")
         mapped = self.prefixes.get(best, "") + proto[len(best) :]
-        parts = mapped.removesuffix(".proto").replace("-", "_").split("/")
-        folders = [f"{part}_" if keyword.iskeyword(part) else part for part in parts[:-1]]
-        return "/".join([*folders, parts[-1].replace(".", "_") + "_pb"])
+        *folders, last = mapped.removesuffix(".proto").split("/")
+        return "/".join(names.module_part(part) for part in (*folders, f"{last}_pb"))
 
     def module(self, proto: str) -> str:
         """The dotted path of a proto's messages."""

@@ -1,39 +1,91 @@
-"""From names in proto to names in Python, without a clash."""
+"""From names in proto to names in Python: the same ones, unless Python or the generated code means something by them.
+
+What a name becomes depends on its file alone, never on the interpreter that runs the plugin.
+"""
 
 from __future__ import annotations
 
-import builtins
 import keyword
 import re
+from collections.abc import Callable, Container, Iterable
 
 from cerebelum_codegen.runtime import v1
 
-_MODULE_NAMES = frozenset(
-    {"Mapping", "Sequence", "ClassVar", "TypeAlias", "annotations", "dataclass", "field", "assert_never"}
+_BUILTINS = frozenset(
+    {"Exception", "TypeError", "bool", "bytes", "classmethod", "dict", "float", "frozenset", "int", "isinstance", "len"}
+    | {"list", "object", "property", "range", "set", "staticmethod", "str", "super", "tuple", "type"}
 )
-_CLASS_RESERVED = frozenset(dir(builtins)) | frozenset(v1.__all__) | _MODULE_NAMES
+_IMPORTED = frozenset({"Mapping", "Sequence", "ClassVar", "TypeAlias", "annotations", "dataclass", "field"})
+_LOCALS = frozenset(
+    {"at", "data", "depth", "end", "entry_end", "error", "n", "out", "self", "start", "stop", "tag", "x"}
+)
+_CLASS_RESERVED = _BUILTINS | _IMPORTED | _LOCALS | frozenset(v1.__all__)
+_LOCAL_ENDINGS = ("_entry", "_item", "_key", "_value")
+
 _FIELD_RESERVED = frozenset(
-    {"FULL_NAME", "to_bytes", "from_bytes", "merge_from_bytes", "self", "cls"}
-    | {"int", "str", "bytes", "float", "bool", "list", "dict", "field", "dataclass"}
+    {"FULL_NAME", "to_bytes", "from_bytes", "merge_from_bytes", "to_json", "from_json", "to_dict", "from_dict"}
+    | {"self", "cls", "int", "str", "bytes", "float", "bool", "list", "dict"}
+    | {"ClassVar", "Duration", "Empty", "Enum", "JsonValue", "Mapping", "Message", "Sequence", "Timestamp", "field"}
 )
-_MEMBER_RESERVED = frozenset({"name", "value", "mro"})
+_MEMBER_RESERVED = frozenset(
+    {"name", "value", "mro", "as_integer_ratio", "bit_count", "bit_length", "conjugate", "denominator", "from_bytes"}
+    | {"imag", "is_integer", "numerator", "real", "to_bytes"}
+)
+_METHOD_RESERVED = frozenset({"dict", "float", "max_message_bytes", "str"})
+
+
+class Scope:
+    """Names of one namespace: each is given once."""
+
+    def __init__(self) -> None:
+        self.taken: set[str] = set()
+
+    def take(self, name: str) -> str:
+        """The name, with as many underscores behind it as it needs to be its own."""
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
+
+
+def distinct(names: Iterable[str], to_python: Callable[[str], str]) -> dict[str, str]:
+    """What each name becomes. One that stays as it is comes first: `class_` keeps its name beside `class`."""
+    scope, ordered = Scope(), list(names)
+    kept = {name: scope.take(name) for name in ordered if to_python(name) == name}
+    return kept | {name: scope.take(to_python(name)) for name in ordered if name not in kept}
 
 
 def class_name(path: tuple[str, ...]) -> str:
     """The module-level name of a message or enum: nested ones are joined by an underscore."""
     name = "_".join(path)
-    return f"{name}_" if name in _CLASS_RESERVED or keyword.iskeyword(name) else name
+    reserved = name in _CLASS_RESERVED or name.endswith((*_LOCAL_ENDINGS, "_pb"))
+    return _public(f"{name}_" if reserved or keyword.iskeyword(name) else name)
 
 
-def field_name(name: str) -> str:
-    """The attribute of a field."""
-    reserved = keyword.iskeyword(name) or name in _FIELD_RESERVED or name in _CLASS_RESERVED - frozenset(dir(builtins))
-    return f"{name}_" if reserved or name.startswith("_") else name
+def field_name(name: str, classes: Container[str] = ()) -> str:
+    """The attribute of a field. It hides none of the classes that its message speaks of."""
+    reserved = name in _FIELD_RESERVED or name.endswith("_pb") or keyword.iskeyword(name)
+    chosen = _public(f"{name}_" if reserved else name)
+    while chosen in classes:
+        chosen += "_"
+    return chosen
 
 
 def member_name(name: str) -> str:
     """The member of an enum."""
-    return f"{name}_" if keyword.iskeyword(name) or name in _MEMBER_RESERVED or name.startswith("_") else name
+    return _public(f"{name}_" if keyword.iskeyword(name) or name in _MEMBER_RESERVED else name)
+
+
+def method_name(name: str) -> str:
+    """The method of an rpc: `PollForTask` as `poll_for_task`."""
+    parted = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)).lower()
+    return _public(f"{parted}_" if keyword.iskeyword(parted) or parted in _METHOD_RESERVED else parted)
+
+
+def module_part(name: str) -> str:
+    """A part of a module's path."""
+    usable = name.replace("-", "_").replace(".", "_")
+    return f"_{usable}" if usable[:1].isdigit() else f"{usable}_" if keyword.iskeyword(usable) else usable
 
 
 def camel(name: str) -> str:
@@ -41,7 +93,6 @@ def camel(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in name.split("_"))
 
 
-def snake(name: str) -> str:
-    """`PollForTask` as `poll_for_task`."""
-    parted = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)).lower()
-    return f"{parted}_" if keyword.iskeyword(parted) else parted
+def _public(name: str) -> str:
+    """Python gives names that begin with an underscore a meaning of their own."""
+    return f"x{name}" if name.startswith("_") else name

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from google.protobuf.compiler import plugin_pb2
+from google.protobuf.message import DecodeError
 
 from cerebelum_codegen.plugin.errors import PluginError
 from cerebelum_codegen.plugin.render import render
@@ -51,7 +52,11 @@ def run() -> None:
     if sys.stdin.isatty():
         sys.stdout.write(_HELP)
         return
-    request = plugin_pb2.CodeGeneratorRequest.FromString(sys.stdin.buffer.read())
+    try:
+        request = plugin_pb2.CodeGeneratorRequest.FromString(sys.stdin.buffer.read())
+    except DecodeError:
+        sys.stderr.write("error: the input is not a request: let buf or protoc call this program; --help tells how\n")
+        sys.exit(1)
     sys.stdout.buffer.write(generate(request).SerializeToString())
 
 
@@ -72,8 +77,11 @@ def generate(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGenerat
 
 def _files(request: plugin_pb2.CodeGeneratorRequest) -> Iterator[tuple[str, str]]:
     reader = Reader(request)
+    sources: dict[str, str] = {}
     for name in request.file_to_generate:
         for path, text in render(reader.read(name)):
+            if sources.setdefault(path, name) != name:
+                raise PluginError(f"{name} and {sources[path]} both become {path}: rename one of them")
             yield path, text
             yield from _packages(path)
 

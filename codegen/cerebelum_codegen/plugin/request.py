@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from google.protobuf import descriptor_pb2 as d
@@ -48,39 +49,35 @@ class Reader:
         self.files = {file.name: file for file in request.proto_file}
         self.marker_extension = extension_number(request.proto_file)
         self.declared: dict[str, _Declared] = {}
+        self.scopes = {name: names.Scope() for name in self.files}
         for file in request.proto_file:
             self._declare(file)
 
     def read(self, name: str) -> FileForm:
         """The form of one file."""
-        return _FileReader(self, self.files[name]).read()
+        file = self.files.get(name)
+        if file is None:
+            raise PluginError(f"{name} is to be generated, but the request does not describe it")
+        if file.syntax == "editions":
+            raise PluginError(f'{name}: editions are not supported yet: write syntax = "proto3"')
+        return _FileReader(self, file).read()
 
     def _declare(self, file: d.FileDescriptorProto) -> None:
-        prefix = f".{file.package}" if file.package else ""
-        for path, message in _messages(file):
-            key = ".".join((prefix, *path))
-            self.declared[key] = _Declared(file.name, names.class_name(path))
-            for enum in message.enum_type:
-                self._declare_enum(file, key, (*path, enum.name), enum)
-        for enum in file.enum_type:
-            self._declare_enum(file, prefix, (enum.name,), enum)
-
-    def _declare_enum(
-        self, file: d.FileDescriptorProto, prefix: str, path: tuple[str, ...], enum: d.EnumDescriptorProto
-    ) -> None:
-        first = names.member_name(enum.value[0].name)
-        self.declared[f"{prefix}.{enum.name}"] = _Declared(file.name, names.class_name(path), first)
+        """Give every message and enum of a file its name; what nests less comes first."""
+        comments, prefix = Comments(file), f".{file.package}" if file.package else ""
+        found: list[tuple[tuple[str, ...], str]] = [
+            (path, "") for path, each, _ in comments.messages() if _is_own(each)
+        ]
+        for path, enum, _ in comments.enums():
+            found.append((path, names.distinct((v.name for v in enum.value), names.member_name)[enum.value[0].name]))
+        for path, first_member in sorted(found, key=lambda each: len(each[0])):
+            name = self.scopes[file.name].take(names.class_name(path))
+            self.declared[".".join((prefix, *path))] = _Declared(file.name, name, first_member)
 
 
-def _messages(file: d.FileDescriptorProto) -> Iterator[tuple[tuple[str, ...], d.DescriptorProto]]:
-    def walk(outer: tuple[str, ...], message: d.DescriptorProto) -> Iterator[tuple[tuple[str, ...], d.DescriptorProto]]:
-        path = (*outer, message.name)
-        yield path, message
-        for nested in message.nested_type:
-            yield from walk(path, nested)
-
-    for message in file.message_type:
-        yield from walk((), message)
+def _is_own(message: d.DescriptorProto) -> bool:
+    """Whether a message has a class: a map's entries have none."""
+    return not message.options.map_entry
 
 
 class _FileReader:
@@ -88,6 +85,7 @@ class _FileReader:
         self.reader = reader
         self.file = file
         self.comments = Comments(file)
+        self.scope = reader.scopes[file.name]
         self.imports: dict[str, Import] = {}
 
     def read(self) -> FileForm:
@@ -95,7 +93,7 @@ class _FileReader:
         messages = tuple(
             self._message(path, message, location)
             for path, message, location in self.comments.messages()
-            if not message.options.map_entry
+            if _is_own(message)
         )
         services = tuple(self._service(index, each) for index, each in enumerate(self.file.service))
         return FileForm(
@@ -111,6 +109,17 @@ class _FileReader:
 
     # -- names -------------------------------------------------------------------------------
 
+    @contextmanager
+    def _at(self, location: tuple[int, ...]) -> Iterator[None]:
+        try:
+            yield
+        except PluginError as error:
+            raise PluginError(f"{self.comments.place(location)}: {error}") from None
+
+    def _own(self, path: tuple[str, ...]) -> str:
+        package = f".{self.file.package}" if self.file.package else ""
+        return self.reader.declared[".".join((package, *path))].name
+
     def _reference(self, type_name: str) -> str:
         found = self.reader.declared[type_name]
         if found.proto == self.file.name:
@@ -120,8 +129,7 @@ class _FileReader:
     def _import(self, proto: str) -> str:
         if proto.startswith("google/protobuf/"):
             raise PluginError(
-                f"{self.file.name}: types of {proto} have no Python form yet; "
-                "use Struct, Value, ListValue, Timestamp, Duration or Empty"
+                f"types of {proto} have no Python form yet; use Struct, Value, ListValue, Timestamp, Duration or Empty"
             )
         if proto not in self.imports:
             package, _, module = self.reader.modules.module(proto).rpartition(".")
@@ -134,64 +142,68 @@ class _FileReader:
 
     def _enums(self) -> Iterator[EnumForm]:
         for path, enum, location in self.comments.enums():
+            spelled = names.distinct((member.name for member in enum.value), names.member_name)
             members = tuple(
                 EnumMember(
-                    name=names.member_name(member.name),
+                    name=spelled[member.name],
                     number=member.number,
-                    doc=self.comments.doc((*location, 2, index)),
+                    doc=self.comments.doc((*location, 2, index), member.options.deprecated),
                 )
                 for index, member in enumerate(enum.value)
             )
-            yield EnumForm(name=names.class_name(path), doc=self.comments.doc(location), members=members)
+            doc = self.comments.doc(location, enum.options.deprecated)
+            yield EnumForm(name=self._own(path), doc=doc, members=members)
 
     def _message(self, path: tuple[str, ...], message: d.DescriptorProto, location: tuple[int, ...]) -> MessageForm:
         package = f"{self.file.package}." if self.file.package else ""
         entries = {e.name: e for e in message.nested_type if e.options.map_entry}
+        spelled = self._attributes(message)
         fields, members = [], dict[int, list[Member]]()
         for index, field in sorted(enumerate(message.field), key=lambda each: each[1].number):
-            doc = self.comments.doc((*location, 2, index))
-            if field.HasField("oneof_index") and not field.proto3_optional:
-                taken = members.setdefault(field.oneof_index, [])
-                taken.append(self._member(path, field, doc, taken))
-            else:
-                fields.append(self._field(field, doc, entries))
+            doc = self.comments.doc((*location, 2, index), field.options.deprecated)
+            with self._at((*location, 2, index)):
+                if _in_oneof(field):
+                    taken = members.setdefault(field.oneof_index, [])
+                    taken.append(self._member(path, field, spelled[field.name], doc, taken))
+                else:
+                    fields.append(self._field(field, spelled[field.name], doc, entries))
         return MessageForm(
-            name=names.class_name(path),
+            name=self._own(path),
             full_name=package + ".".join(path),
-            doc=self.comments.doc(location),
+            doc=self.comments.doc(location, message.options.deprecated),
             fields=tuple(fields),
-            oneofs=tuple(self._oneof(path, message, location, index, taken) for index, taken in members.items()),
+            oneofs=tuple(
+                Oneof(
+                    name=spelled[message.oneof_decl[index].name],
+                    doc=self.comments.doc((*location, 8, index)),
+                    alias=self.scope.take(names.class_name((*path, names.camel(message.oneof_decl[index].name)))),
+                    members=tuple(taken),
+                )
+                for index, taken in members.items()
+            ),
         )
 
-    def _oneof(
-        self,
-        path: tuple[str, ...],
-        message: d.DescriptorProto,
-        location: tuple[int, ...],
-        index: int,
-        members: list[Member],
-    ) -> Oneof:
-        name = message.oneof_decl[index].name
-        return Oneof(
-            name=names.field_name(name),
-            doc=self.comments.doc((*location, 8, index)),
-            alias=names.class_name((*path, names.camel(name))),
-            members=tuple(sorted(members, key=lambda member: member.number)),
-        )
+    def _attributes(self, message: d.DescriptorProto) -> dict[str, str]:
+        """What the fields and oneofs of a message are called."""
+        oneofs = {message.oneof_decl[field.oneof_index].name for field in message.field if _in_oneof(field)}
+        every = [field.name for field in message.field] + [
+            each.name for each in message.oneof_decl if each.name in oneofs
+        ]
+        return names.distinct(every, lambda name: names.field_name(name, self.scope.taken))
 
-    def _member(self, path: tuple[str, ...], field: _F, doc: tuple[str, ...], taken: list[Member]) -> Member:
+    def _member(self, path: tuple[str, ...], field: _F, name: str, doc: tuple[str, ...], taken: list[Member]) -> Member:
         value = self._value(field)
         # Stable when members join later: the first of its type stands for itself for ever.
         alone = value.kind == "message" and all(value.annotation != other.value.annotation for other in taken)
-        wrapper = None if alone else names.class_name((*path, names.camel(field.name)))
-        return Member(name=names.field_name(field.name), number=field.number, doc=doc, value=value, wrapper=wrapper)
+        wrapper = None if alone else self.scope.take(names.class_name((*path, names.camel(field.name))))
+        return Member(name=name, number=field.number, doc=doc, value=value, wrapper=wrapper)
 
-    def _field(self, field: _F, doc: tuple[str, ...], entries: dict[str, d.DescriptorProto]) -> Field:
+    def _field(self, field: _F, name: str, doc: tuple[str, ...], entries: dict[str, d.DescriptorProto]) -> Field:
         entry = entries.get(field.type_name.rpartition(".")[2]) if field.type == _F.TYPE_MESSAGE else None
         repeated = field.label == _F.LABEL_REPEATED
         value = self._value(entry.field[1] if entry else field)
         return Field(
-            name=names.field_name(field.name),
+            name=name,
             number=field.number,
             doc=doc,
             value=value,
@@ -218,30 +230,35 @@ class _FileReader:
             first = self.reader.declared[field.type_name].first_member
             return enum_value(self._reference(field.type_name), first)
         if field.type == _F.TYPE_GROUP:
-            raise PluginError(f"{self.file.name}: field '{field.name}' is a group; groups have no form yet")
+            raise PluginError(f"field '{field.name.lower()}' is a group, and groups have no form yet; use a message")
         return WELL_KNOWN.get(field.type_name) or message_value(self._reference(field.type_name))
 
     # -- services ----------------------------------------------------------------------------
 
     def _service(self, index: int, service: d.ServiceDescriptorProto) -> Service:
         package = f"{self.file.package}." if self.file.package else ""
-        methods = tuple(
-            Method(
-                name=names.snake(method.name),
-                proto_name=method.name,
-                doc=self.comments.doc((6, index, 2, number)),
-                request=self._spoken(method.input_type),
-                response=self._spoken(method.output_type),
-                client_streaming=method.client_streaming,
-                server_streaming=method.server_streaming,
-            )
-            for number, method in enumerate(service.method)
-        )
+        spelled = names.distinct((method.name for method in service.method), names.method_name)
         return Service(
             name=service.name,
             full_name=package + service.name,
-            doc=self.comments.doc((6, index)),
-            methods=methods,
+            doc=self.comments.doc((6, index), service.options.deprecated),
+            methods=tuple(
+                self._method(method, spelled[method.name], (6, index, 2, number))
+                for number, method in enumerate(service.method)
+            ),
+        )
+
+    def _method(self, method: d.MethodDescriptorProto, name: str, location: tuple[int, ...]) -> Method:
+        with self._at(location):
+            request, response = self._spoken(method.input_type), self._spoken(method.output_type)
+        return Method(
+            name=name,
+            proto_name=method.name,
+            doc=self.comments.doc(location, method.options.deprecated),
+            request=request,
+            response=response,
+            client_streaming=method.client_streaming,
+            server_streaming=method.server_streaming,
         )
 
     def _spoken(self, type_name: str) -> str:
@@ -250,3 +267,7 @@ class _FileReader:
             return "Empty"
         found = self.reader.declared[type_name]
         return f"{self._import(found.proto)}.{found.name}"
+
+
+def _in_oneof(field: _F) -> bool:
+    return field.HasField("oneof_index") and not field.proto3_optional

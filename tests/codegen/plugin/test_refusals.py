@@ -1,0 +1,105 @@
+"""What the plugin cannot do it refuses: a sentence with the file, the line and a way out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from google.protobuf.compiler import plugin_pb2
+
+from cerebelum_codegen.plugin.program import generate
+from tests.codegen.generating import PROJECT, TEMPLATE, described, requested, run, write
+
+GROUP = """syntax = "proto2";
+package a;
+
+message Old {
+  optional group Inner = 1 {
+    optional string name = 1;
+  }
+}
+"""
+
+MARKED = 'syntax = "proto3";\npackage a;\nimport "cerebelum/options/v1/options.proto";\n'
+
+
+def refusal(tmp_path: Path, files: dict[str, str], parameter: str = "") -> str:
+    write(files, tmp_path / "proto")
+    response = generate(requested(described(tmp_path / "proto", tmp_path / "image.binpb"), parameter))
+    assert not response.file, "what is refused is not half written"
+    return response.error
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        pytest.param(GROUP, r"a/b\.proto:5: field 'inner' is a group.*use a message", id="a group"),
+        pytest.param(
+            'edition = "2023";\npackage a;\nmessage New {}\n', r"a/b\.proto: editions are not supported", id="editions"
+        ),
+        pytest.param(
+            'syntax = "proto3";\nimport "google/protobuf/any.proto";\n\n'
+            "message M {\n  google.protobuf.Any any = 1;\n}\n",
+            r"a/b\.proto:5: types of google/protobuf/any\.proto have no Python form yet; use Struct",
+            id="a well-known type without a form",
+        ),
+        pytest.param(
+            'syntax = "proto3";\nimport "google/protobuf/wrappers.proto";\nmessage M {}\n'
+            "service S {\n  rpc Get(M) returns (google.protobuf.StringValue);\n}\n",
+            r"a/b\.proto:5: types of google/protobuf/wrappers\.proto have no Python form",
+            id="an answer without a form",
+        ),
+    ],
+)
+def test_what_has_no_form_is_refused_where_it_stands(tmp_path: Path, text: str, said: str) -> None:
+    assert re.match(said, refusal(tmp_path, {"a/b.proto": text}))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        pytest.param(
+            'message Nap { option (cerebelum.options.v1.marker) = {status: "NAP"}; }\n',
+            r"a/b\.proto: no message has a field for each of the markers Nap: add the missing field",
+            id="a marker that nobody carries",
+        ),
+        pytest.param(
+            'message Nap { option (cerebelum.options.v1.marker) = {status: "NAP"}; }\n'
+            "enum Status { STATUS_UNSPECIFIED = 0; }\n"
+            "message Result { Status status = 1; Nap nap = 2; }\n",
+            r"a/b\.proto: message Result carries markers, but no enum .* has the values NAP: add them",
+            id="a marker without a status",
+        ),
+    ],
+)
+def test_a_marker_that_cannot_travel_is_refused(tmp_path: Path, body: str, said: str) -> None:
+    options = (PROJECT / "proto/cerebelum/options/v1/options.proto").read_text()
+    files = {"cerebelum/options/v1/options.proto": options, "a/b.proto": MARKED + body}
+    assert re.match(said, refusal(tmp_path, files))
+
+
+@pytest.mark.parametrize("parameter", ["speed=fast", "map=only_a_prefix", "map"])
+def test_an_option_that_is_not_known_is_named_beside_the_one_there_is(tmp_path: Path, parameter: str) -> None:
+    said = refusal(tmp_path, {"a.proto": 'syntax = "proto3";\n'}, parameter)
+    assert said == f"option '{parameter}' is not known: use map=PROTO_PREFIX:PYTHON_PACKAGE"
+
+
+def test_two_files_that_would_become_one_module_are_refused(tmp_path: Path) -> None:
+    text = 'syntax = "proto3";\n'
+    said = refusal(tmp_path, {"a-b.proto": text, "a_b.proto": text})
+    assert said == "a_b.proto and a-b.proto both become a_b_pb.py: rename one of them"
+
+
+def test_a_file_that_the_request_does_not_describe_is_named() -> None:
+    response = generate(plugin_pb2.CodeGeneratorRequest(file_to_generate=["lost.proto"]))
+    assert response.error == "lost.proto is to be generated, but the request does not describe it"
+
+
+def test_a_refusal_reaches_the_one_who_called_buf_without_a_traceback(tmp_path: Path) -> None:
+    write({"buf.gen.yaml": TEMPLATE, "proto/a/b.proto": GROUP}, tmp_path)
+    done = run("buf", "generate", "proto", cwd=tmp_path, check=False)
+    assert done.returncode != 0
+    assert "a/b.proto:5: field 'inner' is a group" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "generated").exists()
