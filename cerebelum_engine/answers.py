@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cerebelum_codegen.runtime.errors import DecodeError
 from cerebelum_engine.commands import (
     Completed,
     Failed,
@@ -35,29 +36,24 @@ def read_result(
 
 
 def _outcome(result: TaskResult, resumable: bool, fallback: Payload | None) -> Outcome | Rejected:
+    try:
+        # Which statuses are a marker's is the contract's to say: the generated table knows them all.
+        marker = detach(result)
+    except DecodeError as error:
+        return Rejected(Reason.INVALID, f"the result of task '{result.task_id}': {error}")
+    if marker is not None:
+        return Suspended(marker=marker, resumable=resumable, fallback=fallback)
     match result.status:
         case TaskStatus.SUCCESS:
             return Completed(output=result.output or Payload())
         case TaskStatus.FAILED | TaskStatus.TIMEOUT | TaskStatus.CANCELLED:
             return Failed(failure=_failure(result))
-        case TaskStatus.SLEEP | TaskStatus.APPROVAL:
-            return _suspension(result, resumable, fallback)
         case _:
             return Rejected(
                 Reason.INVALID,
                 f"the result of task '{result.task_id}' has status {int(result.status)}: "
-                "send SUCCESS, FAILED, TIMEOUT, CANCELLED, SLEEP or APPROVAL",
+                "send SUCCESS, FAILED, TIMEOUT, CANCELLED or the status of a marker",
             )
-
-
-def _suspension(result: TaskResult, resumable: bool, fallback: Payload | None) -> Suspended | Rejected:
-    try:
-        marker = detach(result)
-    except ValueError as error:
-        return Rejected(Reason.INVALID, f"the result of task '{result.task_id}': {error}")
-    if marker is None:
-        return Rejected(Reason.INVALID, f"the result of task '{result.task_id}' carries no marker")
-    return Suspended(marker=marker, resumable=resumable, fallback=fallback)
 
 
 def _failure(result: TaskResult) -> Failure:
