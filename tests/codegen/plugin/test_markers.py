@@ -15,12 +15,14 @@ CHANGES = (
     ("  APPROVAL = 6;\n", "  APPROVAL = 6;\n  SIGNAL = 100;\n"),
     (
         "message TaskResult {\n",
-        "// A step waits for word from outside.\n"
-        "message SignalRequest {\n"
-        '  option (cerebelum.options.v1.marker) = {status: "SIGNAL"};\n'
-        "  string name = 1;\n"
-        "}\n\n"
-        "message TaskResult {\n  SignalRequest signal_request = 199;\n",
+        (
+            "// A step waits for word from outside.\n"
+            "message SignalRequest {\n"
+            '  option (cerebelum.options.v1.marker) = {status: "SIGNAL"};\n'
+            "  string name = 1;\n"
+            "}\n\n"
+            "message TaskResult {\n  SignalRequest signal_request = 199;\n"
+        ),
     ),
 )
 
