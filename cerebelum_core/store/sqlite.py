@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import apsw
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import Clock
-from cerebelum_core.errors import OwnershipLost, StoreUnavailable, StoreUnusable, VersionConflict
-from cerebelum_core.store import sqlite_rows as rows
+from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable, StoreUnusable, VersionConflict
+from cerebelum_core.store import rows
+from cerebelum_core.store import sqlite_statements as sql
 from cerebelum_core.store.lock import FileLock
 from cerebelum_core.store.migrations import migrations, outstanding
 from cerebelum_core.store.records import (
@@ -26,10 +28,13 @@ from cerebelum_core.store.records import (
     WorkerRecord,
     shard_of,
 )
-from cerebelum_core.store.writer import GroupCommit
+from cerebelum_core.store.writer import GroupCommit, Outcome
 from cerebelum_proto.events.v1.events_pb import Event
 
 _T = TypeVar("_T")
+
+Write: TypeAlias = Callable[[apsw.Connection], None]
+"""All of it happens or, when it raises, none."""
 
 
 class SqliteStore:
@@ -41,7 +46,7 @@ class SqliteStore:
         self._lock = lock
         self._epoch = epoch
         self._writer_connection = writer
-        self._writer = GroupCommit(writer, self._require_ownership)
+        self._writer = GroupCommit[Write](self._commit)
         self._reader_connection = _connect(path)
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cerebelum-store-reader")
         self._closed = False
@@ -53,75 +58,73 @@ class SqliteStore:
         events = rows.event_rows(append, shard)
 
         def write(connection: apsw.Connection) -> None:
-            statement = rows.INSERT_HEAD if append.expected_version == 0 else rows.UPDATE_HEAD
+            statement = sql.INSERT_HEAD if append.expected_version == 0 else sql.UPDATE_HEAD
             connection.execute(statement, head)
             if connection.changes() == 0:
                 raise VersionConflict(
                     f"execution '{append.execution_id}' is not at version {append.expected_version} any more"
                 )
-            connection.executemany(rows.INSERT_EVENT, events)
+            connection.executemany(sql.INSERT_EVENT, events)
 
         await self._writer.submit(write)
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""
-        found = await self._query(rows.EVENTS, (execution_id, after_version, -1 if limit is None else limit))
+        found = await self._query(sql.EVENTS, (execution_id, after_version, -1 if limit is None else limit))
         return [rows.event(row) for row in found]
 
     async def head(self, execution_id: str) -> StoredHead | None:
         """The head of an execution."""
-        found = await self._query(rows.HEAD, (execution_id,))
+        found = await self._query(sql.HEAD, (execution_id,))
         return rows.stored_head(found[0]) if found else None
 
     async def list_heads(self, query: HeadQuery) -> HeadPage:
         """Heads by workflow and status, newest first."""
         status = -1 if query.status is None else int(query.status)
         where: dict[str, rows.Cell] = {"workflow": query.workflow, "status": status}
-        page = await self._query(rows.HEADS, {**where, "limit": query.limit, "offset": query.offset})
-        total = await self._query(rows.COUNT_HEADS, where)
+        page = await self._query(sql.HEADS, {**where, "limit": query.limit, "offset": query.offset})
+        total = await self._query(sql.COUNT_HEADS, where)
         return HeadPage(heads=[rows.stored_head(row) for row in page], total=rows.number(total[0]))
 
     async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Executions that owe a task, by id."""
-        return [rows.text(row) for row in await self._query(rows.READY, (after, limit))]
+        return [rows.text(row) for row in await self._query(sql.READY, (after, limit))]
 
     async def due(self, until: Timestamp, *, limit: int) -> Sequence[Due]:
         """The earliest timers up to an instant."""
-        return [rows.due(row) for row in await self._query(rows.DUE, (until.to_ns(), limit))]
+        return [rows.due(row) for row in await self._query(sql.DUE, (until.to_ns(), limit))]
 
     async def put_blueprint(self, record: BlueprintRecord) -> None:
         """Keep a blueprint, and make it the newest of its workflow."""
 
         def write(connection: apsw.Connection) -> None:
-            connection.execute(
-                rows.PUT_BLUEPRINT, (record.hash, record.workflow, record.data, record.stored_at.to_ns())
-            )
-            connection.execute(rows.PUT_NEWEST, (record.workflow, record.hash))
+            connection.execute(sql.PUT_BLUEPRINT, (record.hash, record.workflow, record.data, record.stored_at.to_ns()))
+            connection.execute(sql.PUT_NEWEST, (record.workflow, record.hash))
 
         await self._writer.submit(write)
 
     async def blueprint(self, blueprint_hash: str) -> BlueprintRecord | None:
         """The blueprint with this hash."""
-        found = await self._query(rows.BLUEPRINT, (blueprint_hash,))
+        found = await self._query(sql.BLUEPRINT, (blueprint_hash,))
         return rows.blueprint(found[0]) if found else None
 
     async def newest_blueprint(self, workflow: str) -> BlueprintRecord | None:
         """The blueprint of this workflow that was submitted last."""
-        found = await self._query(rows.NEWEST_BLUEPRINT, (workflow,))
+        found = await self._query(sql.NEWEST_BLUEPRINT, (workflow,))
         return rows.blueprint(found[0]) if found else None
 
     async def put_worker(self, record: WorkerRecord) -> None:
         """Keep a worker's registration."""
         row = (record.worker_id, record.registration, record.seen_at.to_ns())
-        await self._writer.submit(lambda connection: _run(connection, rows.PUT_WORKER, row))
+        await self._writer.submit(lambda connection: _run(connection, sql.PUT_WORKER, row))
 
     async def remove_worker(self, worker_id: str) -> None:
         """Forget a worker."""
-        await self._writer.submit(lambda connection: _run(connection, rows.REMOVE_WORKER, (worker_id,)))
+        await self._writer.submit(lambda connection: _run(connection, sql.REMOVE_WORKER, (worker_id,)))
 
     async def workers(self) -> Sequence[WorkerRecord]:
         """Every worker that is known, by id."""
-        return [rows.worker(row) for row in await self._query(rows.WORKERS, ())]
+        return [rows.worker(row) for row in await self._query(sql.WORKERS, ())]
 
     async def close(self) -> None:
         """Write what is queued, and let go of the file."""
@@ -134,10 +137,29 @@ class SqliteStore:
         self._writer_connection.close()
         self._lock.close()
 
-    def _require_ownership(self, connection: apsw.Connection) -> None:
-        epoch = rows.number(next(connection.execute(rows.EPOCH)))
+    def _commit(self, batch: Sequence[Write]) -> Sequence[Outcome]:
+        """Run writes in one transaction, in the writer's thread."""
+        try:
+            with transaction(self._writer_connection):
+                self._require_ownership()
+                return [self._attempt(write) for write in batch]
+        except OwnershipLost as error:
+            return [error] * len(batch)
+        except apsw.Error as error:
+            return [StoreUnavailable(f"the store cannot write: {error}")] * len(batch)
+
+    def _require_ownership(self) -> None:
+        epoch = rows.number(next(self._writer_connection.execute(sql.EPOCH)))
         if epoch != self._epoch:
             raise OwnershipLost(f"the store belongs to epoch {epoch}, this Core is of epoch {self._epoch}")
+
+    def _attempt(self, write: Write) -> Outcome:
+        """Run one write. A refusal is its own alone; it comes before it has changed anything."""
+        try:
+            write(self._writer_connection)
+        except StoreError as error:
+            return error
+        return None
 
     async def _query(self, statement: str, bindings: rows.Bindings) -> list[rows.Row]:
         if self._closed:
@@ -164,7 +186,7 @@ def open_sqlite(path: Path, node_id: str, clock: Clock) -> SqliteStore:
     try:
         connection = _connect(path)
         _migrate(connection, clock)
-        epoch = rows.number(next(connection.execute(rows.TAKE_OWNERSHIP, (node_id,))))
+        epoch = rows.number(next(connection.execute(sql.TAKE_OWNERSHIP, (node_id,))))
         return SqliteStore(path, lock, connection, epoch)
     except apsw.Error as error:
         lock.close()
@@ -182,14 +204,27 @@ def _connect(path: Path) -> apsw.Connection:
     return connection
 
 
+@contextmanager
+def transaction(connection: apsw.Connection) -> Iterator[None]:
+    """Write all or nothing. It waits for its turn at the start: a transaction that only then begins to write cannot."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
 def _migrate(connection: apsw.Connection, clock: Clock) -> None:
-    with connection:
-        connection.execute(rows.CREATE_MIGRATIONS)
-        applied = dict(rows.migration(row) for row in connection.execute(rows.MIGRATIONS))
+    with transaction(connection):
+        connection.execute(sql.CREATE_MIGRATIONS)
+        applied = dict(rows.migration(row) for row in connection.execute(sql.MIGRATIONS))
         for migration in outstanding(migrations("sqlite"), applied):
             connection.execute(migration.sql)
             connection.execute(
-                rows.PUT_MIGRATION, (migration.number, migration.name, migration.checksum, clock.now().to_ns())
+                sql.PUT_MIGRATION, (migration.number, migration.name, migration.checksum, clock.now().to_ns())
             )
 
 

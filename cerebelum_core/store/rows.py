@@ -1,4 +1,4 @@
-"""Every statement of the SQLite store, and what its rows mean."""
+"""What the rows of a database mean, in every dialect: the same columns in the same order."""
 
 from __future__ import annotations
 
@@ -14,62 +14,14 @@ Cell: TypeAlias = int | float | bytes | str | None
 Row: TypeAlias = tuple[Cell, ...]
 Bindings: TypeAlias = Sequence[Cell] | Mapping[str, Cell]
 
-CREATE_MIGRATIONS = """
-CREATE TABLE IF NOT EXISTS migrations (
-    number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at_ns INTEGER NOT NULL
-)"""
-MIGRATIONS = "SELECT number, checksum FROM migrations ORDER BY number"
-PUT_MIGRATION = "INSERT INTO migrations (number, name, checksum, applied_at_ns) VALUES (?, ?, ?, ?)"
-
-TAKE_OWNERSHIP = "UPDATE ownership SET epoch = epoch + 1, node_id = ? WHERE id = 1 RETURNING epoch"
-EPOCH = "SELECT epoch FROM ownership WHERE id = 1"
-
-_HEAD_COLUMNS = (
+HEAD_COLUMNS = (
     "workflow, blueprint_hash, status, started_at_ns, ended_at_ns, ready, wake_at_ns, "
     "step_index, total_steps, step_name"
 )
-INSERT_HEAD = f"""
-INSERT INTO executions (execution_id, shard, version, {_HEAD_COLUMNS})
-VALUES (:execution_id, :shard, :version, :workflow, :blueprint_hash, :status, :started_at_ns, :ended_at_ns,
-        :ready, :wake_at_ns, :step_index, :total_steps, :step_name)
-ON CONFLICT DO NOTHING"""
-UPDATE_HEAD = """
-UPDATE executions
-SET version = :version, status = :status, ended_at_ns = :ended_at_ns, ready = :ready, wake_at_ns = :wake_at_ns,
-    step_index = :step_index, step_name = :step_name
-WHERE execution_id = :execution_id AND shard = :shard AND version = :expected_version"""
-INSERT_EVENT = "INSERT INTO events (execution_id, version, shard, data) VALUES (?, ?, ?, ?)"
-EVENTS = "SELECT data FROM events WHERE execution_id = ? AND version > ? ORDER BY version LIMIT ?"
-
-HEAD = f"SELECT execution_id, version, {_HEAD_COLUMNS} FROM executions WHERE execution_id = ?"
-_FILTER = "(:workflow = '' OR workflow = :workflow) AND (:status = -1 OR status = :status)"
-HEADS = f"""
-SELECT execution_id, version, {_HEAD_COLUMNS} FROM executions
-WHERE {_FILTER} ORDER BY started_at_ns DESC, execution_id DESC LIMIT :limit OFFSET :offset"""
-COUNT_HEADS = f"SELECT count(*) FROM executions WHERE {_FILTER}"
-READY = "SELECT execution_id FROM executions WHERE ready = 1 AND execution_id > ? ORDER BY execution_id LIMIT ?"
-DUE = """
-SELECT wake_at_ns, execution_id FROM executions
-WHERE wake_at_ns IS NOT NULL AND wake_at_ns <= ? ORDER BY wake_at_ns, execution_id LIMIT ?"""
-
-PUT_BLUEPRINT = "INSERT INTO blueprints (hash, workflow, data, stored_at_ns) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-PUT_NEWEST = """
-INSERT INTO newest_blueprints (workflow, hash) VALUES (?, ?)
-ON CONFLICT (workflow) DO UPDATE SET hash = excluded.hash"""
-BLUEPRINT = "SELECT hash, workflow, data, stored_at_ns FROM blueprints WHERE hash = ?"
-NEWEST_BLUEPRINT = """
-SELECT b.hash, b.workflow, b.data, b.stored_at_ns
-FROM newest_blueprints AS n JOIN blueprints AS b ON b.hash = n.hash WHERE n.workflow = ?"""
-
-PUT_WORKER = """
-INSERT INTO workers (worker_id, registration, seen_at_ns) VALUES (?, ?, ?)
-ON CONFLICT (worker_id) DO UPDATE SET registration = excluded.registration, seen_at_ns = excluded.seen_at_ns"""
-REMOVE_WORKER = "DELETE FROM workers WHERE worker_id = ?"
-WORKERS = "SELECT worker_id, registration, seen_at_ns FROM workers ORDER BY worker_id"
 
 
 def head_row(append: Append, shard: int) -> dict[str, Cell]:
-    """The bindings of INSERT_HEAD and UPDATE_HEAD."""
+    """The columns of an execution's row, and the version that it must have now."""
     head = append.head
     return {
         "execution_id": append.execution_id,
@@ -90,17 +42,17 @@ def head_row(append: Append, shard: int) -> dict[str, Cell]:
 
 
 def event_rows(append: Append, shard: int) -> list[Row]:
-    """The bindings of INSERT_EVENT. Made by the caller's thread: the writer's time is everybody's."""
+    """Each event as a row. Made by the caller's thread: the writer's time is everybody's."""
     return [(append.execution_id, event.version, shard, event.to_bytes()) for event in append.events]
 
 
 def event(row: Row) -> Event:
-    """An event of EVENTS."""
+    """An event from its bytes."""
     return Event.from_bytes(cast("bytes", row[0]))
 
 
 def stored_head(row: Row) -> StoredHead:
-    """A head of HEAD or HEADS."""
+    """A head of its columns."""
     cells: Iterator[Cell] = iter(row)
     execution_id, version, workflow, blueprint_hash = (next(cells) for _ in range(4))
     status, started, ended, ready, wake, index, total, step = cells
@@ -123,12 +75,12 @@ def stored_head(row: Row) -> StoredHead:
 
 
 def due(row: Row) -> Due:
-    """A timer of DUE."""
+    """A timer."""
     return Due(Timestamp.from_ns(cast("int", row[0])), cast("str", row[1]))
 
 
 def blueprint(row: Row) -> BlueprintRecord:
-    """A blueprint of BLUEPRINT or NEWEST_BLUEPRINT."""
+    """A blueprint."""
     return BlueprintRecord(
         hash=cast("str", row[0]),
         workflow=cast("str", row[1]),
@@ -138,7 +90,7 @@ def blueprint(row: Row) -> BlueprintRecord:
 
 
 def worker(row: Row) -> WorkerRecord:
-    """A worker of WORKERS."""
+    """A worker."""
     return WorkerRecord(
         worker_id=cast("str", row[0]),
         registration=cast("bytes", row[1]),
@@ -147,7 +99,7 @@ def worker(row: Row) -> WorkerRecord:
 
 
 def migration(row: Row) -> tuple[int, str]:
-    """A number and checksum of MIGRATIONS."""
+    """A migration's number and checksum."""
     return cast("int", row[0]), cast("str", row[1])
 
 

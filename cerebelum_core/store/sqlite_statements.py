@@ -1,0 +1,54 @@
+"""Every statement of the SQLite store."""
+
+from __future__ import annotations
+
+from cerebelum_core.store.rows import HEAD_COLUMNS
+
+CREATE_MIGRATIONS = """
+CREATE TABLE IF NOT EXISTS migrations (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at_ns INTEGER NOT NULL
+)"""
+MIGRATIONS = "SELECT number, checksum FROM migrations ORDER BY number"
+PUT_MIGRATION = "INSERT INTO migrations (number, name, checksum, applied_at_ns) VALUES (?, ?, ?, ?)"
+
+TAKE_OWNERSHIP = "UPDATE ownership SET epoch = epoch + 1, node_id = ? WHERE id = 1 RETURNING epoch"
+EPOCH = "SELECT epoch FROM ownership WHERE id = 1"
+
+INSERT_HEAD = f"""
+INSERT INTO executions (execution_id, shard, version, {HEAD_COLUMNS})
+VALUES (:execution_id, :shard, :version, :workflow, :blueprint_hash, :status, :started_at_ns, :ended_at_ns,
+        :ready, :wake_at_ns, :step_index, :total_steps, :step_name)
+ON CONFLICT DO NOTHING"""
+UPDATE_HEAD = """
+UPDATE executions
+SET version = :version, status = :status, ended_at_ns = :ended_at_ns, ready = :ready, wake_at_ns = :wake_at_ns,
+    step_index = :step_index, step_name = :step_name
+WHERE execution_id = :execution_id AND shard = :shard AND version = :expected_version"""
+INSERT_EVENT = "INSERT INTO events (execution_id, version, shard, data) VALUES (?, ?, ?, ?)"
+EVENTS = "SELECT data FROM events WHERE execution_id = ? AND version > ? ORDER BY version LIMIT ?"
+
+HEAD = f"SELECT execution_id, version, {HEAD_COLUMNS} FROM executions WHERE execution_id = ?"
+_FILTER = "(:workflow = '' OR workflow = :workflow) AND (:status = -1 OR status = :status)"
+HEADS = f"""
+SELECT execution_id, version, {HEAD_COLUMNS} FROM executions
+WHERE {_FILTER} ORDER BY started_at_ns DESC, execution_id DESC LIMIT :limit OFFSET :offset"""
+COUNT_HEADS = f"SELECT count(*) FROM executions WHERE {_FILTER}"
+READY = "SELECT execution_id FROM executions WHERE ready = 1 AND execution_id > ? ORDER BY execution_id LIMIT ?"
+DUE = """
+SELECT wake_at_ns, execution_id FROM executions
+WHERE wake_at_ns IS NOT NULL AND wake_at_ns <= ? ORDER BY wake_at_ns, execution_id LIMIT ?"""
+
+PUT_BLUEPRINT = "INSERT INTO blueprints (hash, workflow, data, stored_at_ns) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+PUT_NEWEST = """
+INSERT INTO newest_blueprints (workflow, hash) VALUES (?, ?)
+ON CONFLICT (workflow) DO UPDATE SET hash = excluded.hash"""
+BLUEPRINT = "SELECT hash, workflow, data, stored_at_ns FROM blueprints WHERE hash = ?"
+NEWEST_BLUEPRINT = """
+SELECT b.hash, b.workflow, b.data, b.stored_at_ns
+FROM newest_blueprints AS n JOIN blueprints AS b ON b.hash = n.hash WHERE n.workflow = ?"""
+
+PUT_WORKER = """
+INSERT INTO workers (worker_id, registration, seen_at_ns) VALUES (?, ?, ?)
+ON CONFLICT (worker_id) DO UPDATE SET registration = excluded.registration, seen_at_ns = excluded.seen_at_ns"""
+REMOVE_WORKER = "DELETE FROM workers WHERE worker_id = ?"
+WORKERS = "SELECT worker_id, registration, seen_at_ns FROM workers ORDER BY worker_id"
