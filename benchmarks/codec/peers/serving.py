@@ -1,0 +1,55 @@
+"""A peer answers requests for rounds, line by line: peers then take turns within one run, under the same weather."""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+from collections.abc import Callable, Mapping
+from time import perf_counter
+
+from benchmarks.codec import payloads
+
+Operation = Callable[[], object]
+Offer = Callable[[str, dict[str, object]], Mapping[str, Operation]]
+"""From a message's name and values to its operations; `decode_dict` gives back the values."""
+
+
+def serve(offer: Offer) -> None:
+    """Measure what the lines on standard input ask for."""
+    operations = {
+        (message, size): offer(message, payloads.values(message, size))
+        for message, sizes in payloads.SIZES.items()
+        for size in sizes
+    }
+    for (message, size), offered in operations.items():
+        if "decode_dict" in offered and (got := offered["decode_dict"]()) != payloads.values(message, size):
+            raise SystemExit(f"{message} {size} came back as {got}")
+    counts: dict[tuple[str, str, str], int] = {}
+    for line in sys.stdin:
+        asked = json.loads(line)
+        key = (asked["message"], asked["size"], asked["op"])
+        operation = operations[key[:2]][key[2]]
+        if key not in counts:
+            counts[key] = _calibrate(operation, asked["round_ms"] / 1_000)
+        answer = _time(operation, counts[key]) / counts[key] * 1e6
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def _calibrate(operation: Operation, round_s: float) -> int:
+    count = 1
+    while (spent := _time(operation, count)) < round_s / 8:
+        count *= 4
+    return max(1, round(count * round_s / spent))
+
+
+def _time(operation: Operation, count: int) -> float:
+    gc.collect()
+    gc.disable()
+    started = perf_counter()
+    for _ in range(count):
+        operation()
+    spent = perf_counter() - started
+    gc.enable()
+    return spent

@@ -1,0 +1,69 @@
+"""A case yields figures; the frame prints the settings and then each figure as one JSON line, and knows no more.
+
+A new case is a module with a `figures(settings)` and a line in `CASES`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[1]
+CACHE = PROJECT / ".cache" / "benchmarks"
+
+CASES = {
+    "codec": "benchmarks.codec.case",
+}
+"""What can be measured, and the module that does."""
+
+Figure = Mapping[str, str | int | float | None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How thoroughly to measure, and what to leave out."""
+
+    rounds: int = 9
+    """Every figure is the median of so many rounds."""
+    round_ms: int = 40
+    only: tuple[str, ...] = ()
+    """Peers to measure; all when empty."""
+
+
+def run(name: str, settings: Settings) -> None:
+    """Measure one case and print what it finds."""
+    _print({"settings": {"case": name, **asdict(settings), **machine()}})
+    case = importlib.import_module(CASES[name])
+    figures: Iterator[Figure] = case.figures(settings)
+    for figure in figures:
+        _print({"case": name, **figure})
+
+
+def machine() -> Figure:
+    """Where the figures are from: they compare within one run, and hardly beyond it."""
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def _print(line: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
