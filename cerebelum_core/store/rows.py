@@ -14,6 +14,8 @@ Cell: TypeAlias = int | float | bytes | str | None
 Row: TypeAlias = tuple[Cell, ...]
 Bindings: TypeAlias = Sequence[Cell] | Mapping[str, Cell]
 
+_LAST_NS = (1 << 63) - 1
+
 HEAD_COLUMNS = (
     "workflow, blueprint_hash, status, started_at_ns, ended_at_ns, ready, wake_at_ns, "
     "step_index, total_steps, step_name"
@@ -114,7 +116,8 @@ def text(row: Row) -> str:
 
 
 def _ns(instant: Timestamp | None) -> int | None:
-    return None if instant is None else instant.to_ns()
+    """An instant as 64 bits hold it: what lies beyond the year 2262 is kept as that."""
+    return None if instant is None else min(instant.to_ns(), _LAST_NS)
 
 
 def _timestamp(cell: Cell) -> Timestamp | None:

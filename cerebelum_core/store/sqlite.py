@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -28,7 +28,7 @@ from cerebelum_core.store.records import (
     WorkerRecord,
     shard_of,
 )
-from cerebelum_core.store.writer import GroupCommit, Outcome
+from cerebelum_core.store.writer import GroupCommit, Outcome, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
 
 _T = TypeVar("_T")
@@ -42,13 +42,16 @@ class SqliteStore:
 
     kind = "sqlite"
 
-    def __init__(self, path: Path, lock: FileLock, writer: apsw.Connection, epoch: int) -> None:
+    def __init__(
+        self, path: Path, lock: FileLock, writer: apsw.Connection, epoch: int, thread: Callable[[str], Executor]
+    ) -> None:
         self._lock = lock
         self._epoch = epoch
         self._writer_connection = writer
-        self._writer = GroupCommit[Write](self._commit)
+        self._writer_thread = thread("writer")
+        self._writer = GroupCommit[Write](self._commit, self._writer_thread)
         self._reader_connection = _connect(path)
-        self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="cerebelum-store-reader")
+        self._reader_thread = thread("reader")
         self._closed = False
 
     async def append(self, append: Append) -> None:
@@ -133,7 +136,8 @@ class SqliteStore:
         self._closed = True
         await self._writer.close()
         await self._in_reader(self._reader_connection.close)
-        self._reader.shutdown(wait=True)
+        self._writer_thread.shutdown()
+        self._reader_thread.shutdown()
         self._writer_connection.close()
         self._lock.close()
 
@@ -146,7 +150,7 @@ class SqliteStore:
         except OwnershipLost as error:
             return [error] * len(batch)
         except apsw.Error as error:
-            return [StoreUnavailable(f"the store cannot write: {error}")] * len(batch)
+            raise StoreUnavailable(f"the store cannot write: {error}") from error
 
     def _require_ownership(self) -> None:
         epoch = rows.number(next(self._writer_connection.execute(sql.EPOCH)))
@@ -170,11 +174,15 @@ class SqliteStore:
             raise StoreUnavailable(f"the store cannot read: {error}") from error
 
     async def _in_reader(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._reader, work)
+        return await asyncio.get_running_loop().run_in_executor(self._reader_thread, work)
 
 
-def open_sqlite(path: Path, node_id: str, clock: Clock) -> SqliteStore:
+def open_sqlite(
+    path: Path, node_id: str, clock: Clock, *, thread: Callable[[str], Executor] = one_thread
+) -> SqliteStore:
     """Open a file, or make it; take ownership of it and bring its schema up to date.
+
+    `thread` makes what the writer and the reader run in.
 
     Raises:
         StoreInUse: another Core has it.
@@ -187,7 +195,7 @@ def open_sqlite(path: Path, node_id: str, clock: Clock) -> SqliteStore:
         connection = _connect(path)
         _migrate(connection, clock)
         epoch = rows.number(next(connection.execute(sql.TAKE_OWNERSHIP, (node_id,))))
-        return SqliteStore(path, lock, connection, epoch)
+        return SqliteStore(path, lock, connection, epoch, thread)
     except apsw.Error as error:
         lock.close()
         raise StoreUnusable(f"{path} cannot be used: {error}") from None

@@ -6,21 +6,26 @@ There is no timer and no linger: under load the queue is the batch, alone a writ
 from __future__ import annotations
 
 import asyncio
-import queue
-import threading
+from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
-from cerebelum_core.errors import StoreError, StoreUnavailable
+from cerebelum_core.errors import StoreUnavailable
 
 _W = TypeVar("_W")
 
-Outcome: TypeAlias = StoreError | None
+Outcome: TypeAlias = Exception | None
 """What became of one write: None when it is durable."""
 
 MAX_BATCH = 1_000
 """Writes in one transaction at the most, so that the first of them does not wait for ever."""
+
+
+def one_thread(name: str) -> Executor:
+    """Runs one piece of work after another, away from the loop."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"cerebelum-store-{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +35,19 @@ class _Queued(Generic[_W]):
 
 
 class GroupCommit(Generic[_W]):
-    """Hands writes to `commit`, as many at once as have queued up. It runs in a thread of its own.
+    """Hands writes to `commit`, as many at once as have queued up. It runs in the thread that it is given.
 
-    `commit` says what became of each write; one that is refused takes no other with it.
+    `commit` makes all of them durable and says which it refuses; when it raises, none is durable. The thread is awake
+    only while there is something to write.
     """
 
-    def __init__(self, commit: Callable[[Sequence[_W]], Sequence[Outcome]]) -> None:
+    def __init__(self, commit: Callable[[Sequence[_W]], Sequence[Outcome]], thread: Executor) -> None:
         self._commit = commit
+        self._thread = thread
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[_Queued[_W] | None] = queue.SimpleQueue()
+        self._queue: deque[_Queued[_W]] = deque()
+        self._awake = False
         self._closed = False
-        self._thread = threading.Thread(target=self._work, name="cerebelum-store-writer", daemon=True)
-        self._thread.start()
 
     async def submit(self, write: _W) -> None:
         """Return when a write is durable.
@@ -52,40 +58,50 @@ class GroupCommit(Generic[_W]):
         if self._closed:
             raise StoreUnavailable("the store is closed")
         done: asyncio.Future[None] = self._loop.create_future()
-        self._queue.put(_Queued(write, done))
+        self._queue.append(_Queued(write, done))
+        self._wake()
         # A caller that goes away does not take its write with it.
         await asyncio.shield(done)
 
     async def close(self) -> None:
-        """Write what is queued, then stop the thread."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
-            await self._loop.run_in_executor(None, self._thread.join)
+        """Write what is queued."""
+        self._closed = True
+        while self._awake:
+            await self._loop.run_in_executor(self._thread, _pass)
+
+    def _wake(self) -> None:
+        if not self._awake:
+            self._awake = True
+            self._thread.submit(self._work)
 
     def _work(self) -> None:
-        while (batch := self._next_batch()) is not None:
-            try:
-                outcomes = self._commit([queued.write for queued in batch])
-            except Exception as error:
-                outcomes = [StoreUnavailable(f"the store cannot write: {error!r}")] * len(batch)
+        """Commit batch after batch until the queue is empty. Runs in the thread."""
+        while batch := self._next_batch():
+            outcomes = self._outcomes([queued.write for queued in batch])
             self._loop.call_soon_threadsafe(_tell, batch, outcomes)
+        self._loop.call_soon_threadsafe(self._rest)
 
-    def _next_batch(self) -> list[_Queued[_W]] | None:
-        first = self._queue.get()
-        if first is None:
-            return None
-        batch = [first]
-        while len(batch) < MAX_BATCH:
-            try:
-                queued = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if queued is None:
-                self._queue.put(None)
-                break
-            batch.append(queued)
-        return batch
+    def _rest(self) -> None:
+        self._awake = False
+        # A write may have come when the thread had seen the queue empty.
+        if self._queue:
+            self._wake()
+
+    def _next_batch(self) -> list[_Queued[_W]]:
+        return [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+
+    def _outcomes(self, writes: Sequence[_W]) -> Sequence[Outcome]:
+        try:
+            return self._commit(writes)
+        except Exception as error:
+            # One write may have sunk the others with it: each is tried alone.
+            if len(writes) > 1:
+                return [outcome for write in writes for outcome in self._outcomes([write])]
+            return [error]
+
+
+def _pass() -> None:
+    """Nothing: to wait for it is to wait for the thread."""
 
 
 def _tell(batch: list[_Queued[_W]], outcomes: Sequence[Outcome]) -> None:

@@ -6,15 +6,17 @@ import asyncio
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import apsw
 import pytest
 
+from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import SystemClock
-from cerebelum_core.errors import OwnershipLost, StoreInUse, StoreUnusable, StoreUrlError
+from cerebelum_core.errors import OwnershipLost, StoreInUse, StoreUnavailable, StoreUnusable, StoreUrlError
 from cerebelum_core.store import EventStore, open_store
-from tests.core.store.appends import append
+from tests.core.store.appends import append, head
 
 _WRITER = """
 import asyncio, sys
@@ -85,6 +87,34 @@ async def test_a_caller_that_goes_away_does_not_take_its_write_with_it(tmp_path:
     again = opened(tmp_path / "core.db")
     assert len(await again.read("x")) == 1
     await again.close()
+
+
+async def test_a_write_that_cannot_be_made_fails_alone(tmp_path: Path) -> None:
+    """The executions that share its batch are written, its own row is left as it was, and the writer goes on."""
+    store = opened(tmp_path / "core.db")
+    await store.append(append("bad", 0))
+    too_large = append("bad", 1, row=replace(head(), step_index=1 << 63))
+    repeated = replace(append("worse", 0), events=append("worse", 0).events * 2)
+    outcomes = await asyncio.gather(
+        *(store.append(each) for each in (append("a", 0), too_large, repeated, append("b", 0))), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), OverflowError, StoreUnavailable, type(None)]
+    for execution_id, version in (("a", 1), ("b", 1), ("bad", 1)):
+        stored = await store.head(execution_id)
+        assert stored is not None
+        assert stored.version == version
+    assert await store.head("worse") is None
+    await store.append(append("bad", 1))
+    await store.close()
+
+
+async def test_a_timer_beyond_64_bits_of_nanoseconds_is_kept_as_the_last_that_they_hold(tmp_path: Path) -> None:
+    store = opened(tmp_path / "core.db")
+    await store.append(append("x", 0, row=replace(head(), wake_at=Timestamp(253_402_300_799))))
+    found = await store.head("x")
+    assert found is not None
+    assert found.head.wake_at == Timestamp.from_ns((1 << 63) - 1)
+    await store.close()
 
 
 @pytest.mark.parametrize(
