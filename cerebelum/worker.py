@@ -29,6 +29,10 @@ _POLL_MS = 20_000
 _log = logging.getLogger(__name__)
 
 
+def _now() -> Timestamp:
+    return Timestamp.from_ns(time.time_ns())
+
+
 @dataclass(slots=True)
 class _Held:
     """A task in this worker's hands: running, or finished and not yet taken by the Core."""
@@ -52,6 +56,7 @@ class Worker:
         concurrency: int = 10,
         drain_s: float = 30.0,
         chance: Callable[[], float] = random.random,
+        now: Callable[[], Timestamp] = _now,
     ) -> None:
         """Prepare a worker; `core` is a client or an address, by default CEREBELUM_URL, then localhost:50051.
 
@@ -62,6 +67,7 @@ class Worker:
             concurrency: how many steps it runs at once.
             drain_s: how long running steps may take when it is stopped.
             chance: gives numbers from 0 to 1, for pauses.
+            now: tells the time, for when steps began and ended.
 
         Raises:
             DefinitionError: one of the workflows is none.
@@ -78,6 +84,7 @@ class Worker:
         self._concurrency = concurrency
         self._drain_s = drain_s
         self._chance = chance
+        self._now = now
         self._held: dict[str, _Held] = {}
         self._registered = asyncio.Event()
         self._must_register = asyncio.Event()
@@ -206,7 +213,7 @@ class Worker:
                 task,
                 workflow.steps if workflow else {},
                 worker_id=self.worker_id,
-                now=_now,
+                now=self._now,
                 heartbeat=self._step_heartbeat,
             )
         )
@@ -282,7 +289,3 @@ def _untakable(result: pb.TaskResult, error: ClientError) -> pb.TaskResult:
             kind="ResultRefused", message=f"the Core cannot take the step's result: {error}", non_retryable=True
         ),
     )
-
-
-def _now() -> Timestamp:
-    return Timestamp.from_ns(time.time_ns())

@@ -10,6 +10,11 @@ from cerebelum_proto.worker import worker_service_pb as pb
 
 
 def random_blueprint(dice: random.Random) -> Blueprint:
+    """A random workflow in the engine's form."""
+    return compile_blueprint(random_workflow(dice))
+
+
+def random_workflow(dice: random.Random, name: str = "random") -> pb.Blueprint:
     """One to five stages of one to three steps, with data from earlier stages and retry policies."""
     stages: list[list[str]] = []
     steps: list[pb.Step] = []
@@ -19,7 +24,7 @@ def random_blueprint(dice: random.Random) -> Blueprint:
         steps += [_step(dice, name, earlier) for name in names]
         stages.append(names)
     definition = pb.WorkflowDefinition(timeline=steps, stages=[pb.Stage(steps=names) for names in stages])
-    return compile_blueprint(pb.Blueprint(workflow_module="random", definition=definition))
+    return pb.Blueprint(workflow_module=name, definition=definition)
 
 
 def _step(dice: random.Random, name: str, earlier: list[str]) -> pb.Step:
