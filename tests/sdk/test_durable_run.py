@@ -1,0 +1,119 @@
+"""A durable run in one process: the same workflow, and what was recorded is never done again."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from cerebelum import (
+    CerebelumError,
+    DistributedExecutor,
+    No,
+    PendingApproval,
+    Worker,
+    WorkflowBuilder,
+    Yes,
+    sleep,
+    step,
+    wait_for_approval,
+    workflow,
+)
+from cerebelum.embedded import embedded_core
+from cerebelum_client import AlreadyExists
+
+ran: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_ran_yet() -> None:
+    ran.clear()
+
+
+@step
+async def begin(inputs: int) -> int:
+    ran.append("begin")
+    return inputs + 1
+
+
+@step
+async def rest(begin: int) -> int:
+    await sleep(timedelta(milliseconds=50))
+    ran.append("rested")
+    return begin + 1
+
+
+@step
+async def sign(rest: int) -> str:
+    decision = await wait_for_approval("limit", data={"amount": rest})
+    return f"{rest} signed by {decision.decided_by}"
+
+
+@workflow
+def order(wf: WorkflowBuilder) -> None:
+    wf.timeline(begin >> rest >> sign)
+
+
+async def yes(request: PendingApproval) -> Yes | No:
+    return Yes(decided_by="Ada")
+
+
+async def test_it_gives_what_a_local_run_gives(tmp_path: Path) -> None:
+    durable = await order.execute(1, store=f"sqlite:///{tmp_path}/a.db", approver=yes)
+    local = await order.execute(1, approver=yes)
+    assert durable.output == local.output == "3 signed by Ada"
+
+
+async def test_a_run_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/a.db"
+    cut_off = asyncio.create_task(order.execute(1, store=store, execution_id="order-1"))
+    while "rested" not in ran:
+        await asyncio.sleep(0)
+    cut_off.cancel()
+    await asyncio.gather(cut_off, return_exceptions=True)
+
+    result = await order.execute(1, store=store, execution_id="order-1", approver=yes)
+    assert result.output == "3 signed by Ada"
+    assert ran == ["begin", "rested"]
+
+
+async def test_an_execution_that_has_ended_is_not_run_again_and_other_inputs_are_refused(tmp_path: Path) -> None:
+    store = f"sqlite:///{tmp_path}/a.db"
+    await order.execute(1, store=store, execution_id="order-1", approver=yes)
+    assert (await order.execute(1, store=store, execution_id="order-1")).output == "3 signed by Ada"
+    assert ran == ["begin", "rested"]
+    with pytest.raises(AlreadyExists, match="choose another id"):
+        await order.execute(2, store=store, execution_id="order-1")
+
+
+async def test_a_store_that_cannot_be_had_is_an_error_of_the_sdk(tmp_path: Path) -> None:
+    with pytest.raises(CerebelumError, match="does not exist: make it first"):
+        await order.execute(1, store=f"sqlite:///{tmp_path}/nowhere/a.db")
+    with pytest.raises(CerebelumError, match="is not understood: use sqlite:///FILE"):
+        await order.execute(1, store="mysql://here")
+    with pytest.raises(ValueError, match="not both"):
+        await order.execute(1, store="memory://", distributed=True)
+
+
+async def test_a_handle_follows_approves_and_cancels_by_id() -> None:
+    async with embedded_core("memory://") as core, asyncio.TaskGroup() as group:
+        worker = Worker(core, workflows=[order])
+        group.create_task(worker.run())
+        executor = DistributedExecutor(core=core)
+        first = await executor.submit(order, 1, execution_id="first")
+        second = await executor.submit("order", 5, execution_id="second")
+        for handle in (first, second):
+            while (await handle.status()).status != "waiting_for_approval":
+                await asyncio.sleep(0)
+
+        await executor.handle("first").approve(decided_by="Bob")
+        await second.cancel("changed our mind", cancelled_by="Eve")
+        results = [await handle.result() for handle in (first, second)]
+        worker.stop()
+
+    assert results[0].unwrap() == "3 signed by Bob"
+    assert results[1].status == "cancelled"
+    assert results[1].error is not None
+    assert results[1].error.message == "changed our mind"

@@ -1,0 +1,95 @@
+"""Everything here must pass `mypy --strict`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import assert_type
+
+from cerebelum import (
+    ApprovalRejected,
+    Context,
+    Decision,
+    DistributedExecutor,
+    ExecutionHandle,
+    ExecutionResult,
+    PendingApproval,
+    Retry,
+    Worker,
+    Workflow,
+    WorkflowBuilder,
+    Yes,
+    sleep,
+    step,
+    wait_for_approval,
+    workflow,
+)
+
+
+@dataclass
+class Order:
+    number: int
+    amount: float
+
+
+@step
+async def validate(inputs: Order) -> Order:
+    return inputs
+
+
+@step(retry=Retry(max_attempts=5, non_retryable=(KeyError, "CardDeclined")), timeout=timedelta(seconds=30))
+async def charge(validate: Order, context: Context[Order]) -> float:
+    await context.heartbeat()
+    return validate.amount + context.inputs.amount
+
+
+@step
+def reserve(validate: Order) -> str:
+    return f"shelf {validate.number}"
+
+
+@step
+async def sign(charge: float) -> Decision | None:
+    try:
+        return await wait_for_approval("refund", data={"amount": charge}, timeout=timedelta(days=3))
+    except ApprovalRejected as rejected:
+        assert_type(rejected.reason, str)
+        return None
+
+
+@step
+async def ship(reserve: str, sign: Decision | None) -> dict[str, str]:
+    await sleep(timedelta(days=1), data={"why": "cooling off"})
+    return {"shipped": reserve, "by": sign.decided_by if sign else "nobody"}
+
+
+@workflow
+def order(wf: WorkflowBuilder) -> None:
+    wf.timeline(validate >> [charge, reserve] >> sign >> ship)
+
+
+@workflow(name="other")
+def group_first(wf: WorkflowBuilder) -> None:
+    wf.timeline([validate] >> charge >> sign)
+
+
+async def approver(request: PendingApproval) -> Yes:
+    return Yes(response=request.data, decided_by="Ada")
+
+
+async def unit_test() -> None:
+    assert_type(await validate(Order(1, 2.0)), Order)
+    assert_type(reserve(validate=Order(1, 2.0)), str)
+    assert_type(order, Workflow)
+
+
+async def use() -> None:
+    assert_type(await order.execute(Order(1, 2.0), approver=approver), ExecutionResult)
+    await order.execute(Order(1, 2.0), store="sqlite:///orders.db", execution_id="order-1")
+    async with DistributedExecutor("core:50051") as executor:
+        handle = await executor.submit(order, Order(1, 2.0), timeout=timedelta(hours=1), tags=["vip"])
+        assert_type(handle, ExecutionHandle)
+        await handle.approve({"limit": 3}, decided_by="Ada")
+        assert_type(await handle.result(), ExecutionResult)
+        await executor.execute("order", {"number": 1, "amount": 2.0})
+    await Worker("core:50051", workflows=[order, group_first], concurrency=4).run()

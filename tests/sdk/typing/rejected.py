@@ -1,0 +1,46 @@
+"""Each line that ends in the word must be an error of `mypy --strict`, and no other line."""
+
+from __future__ import annotations
+
+from cerebelum import Context, PendingApproval, Retry, Worker, WorkflowBuilder, sleep, step, wait_for_approval, workflow
+
+
+@step
+async def first(inputs: int) -> int:
+    return inputs
+
+
+async def undecorated(first: int) -> int:
+    return first
+
+
+@step
+async def second(first: int, context: Context[str]) -> str:
+    context.inputs.no_such_method()  # wrong
+    await sleep("tomorrow")  # wrong
+    await wait_for_approval("refund", timeout=3)  # wrong
+    return f"{first}"
+
+
+@step(retry=Retry(attempts=5))  # wrong
+async def third(second: str) -> str:
+    return second
+
+
+@workflow
+def order(wf: WorkflowBuilder) -> None:
+    wf.timeline(first >> undecorated)  # wrong
+    wf.timeline(first >> "second")  # wrong
+    wf.timeline(first >> [second, 3])  # wrong
+
+
+async def approver(request: PendingApproval) -> bool:
+    return True
+
+
+async def use() -> None:
+    await first("one")  # wrong
+    second(first=1)  # wrong
+    await order.execute(1, approver=approver)  # wrong
+    Worker("core:50051", workflows=order)  # wrong
+    Worker("core:50051", workflows=[first])  # wrong
