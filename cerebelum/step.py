@@ -165,7 +165,8 @@ def _parameter_faults(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
     faults: list[str] = []
     for name, parameter in parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            faults.append(f"it takes '{parameter.replace(annotation=parameter.empty)}': name each step whose result it needs as a parameter of its own")
+            bare = parameter.replace(annotation=parameter.empty)
+            faults.append(f"it takes '{bare}': name each step whose result it needs as a parameter of its own")
         elif parameter.kind is parameter.POSITIONAL_ONLY:
             faults.append(f"parameter '{name}' is positional only: steps are called by name")
     return faults

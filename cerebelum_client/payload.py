@@ -128,7 +128,7 @@ _SIMPLE: dict[type, tuple[str, Callable[..., object]]] = {
     Decimal: ("decimal", str),
     UUID: ("uuid", str),
     float: ("float", repr),
-    complex: ("complex", lambda value: [value.real, value.imag]),
+    complex: ("complex", lambda value: [repr(value.real), repr(value.imag)]),
 }
 _GROUPS: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset, "list": list}
 _READERS: dict[str, Callable[..., object]] = {
@@ -140,7 +140,7 @@ _READERS: dict[str, Callable[..., object]] = {
     "decimal": Decimal,
     "uuid": UUID,
     "float": float,
-    "complex": lambda parts: complex(*parts),
+    "complex": lambda parts: complex(*map(float, parts)),
     "enum": lambda value: value,
     "plain": lambda value: value,
     "dataclass": lambda members: members,

@@ -1,0 +1,184 @@
+"""The client: safe calls are repeated while the Core is away, others are not, and every failure has its class."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import pytest
+
+from cerebelum_client import (
+    AlreadyExists,
+    Backoff,
+    CerebelumClient,
+    ClientError,
+    CoreFailed,
+    CoreUnavailable,
+    InvalidRequest,
+    NotFound,
+    Refused,
+    new_execution_id,
+    to_payload,
+)
+from cerebelum_codegen.runtime.rpc import RequestContext, RpcError, Server, StatusCode
+from cerebelum_proto.control.v1 import control_pb
+from cerebelum_proto.control.v1.control_grpc import ControlServiceBase
+from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.worker import worker_service_pb as pb
+from cerebelum_proto.worker.worker_service_grpc import WorkerServiceStub
+
+QUICK = Backoff(first_s=0.001, longest_s=0.002)
+
+
+class Control(ControlServiceBase):
+    """Answers as a test says, and counts."""
+
+    def __init__(self, *failures: RpcError | None) -> None:
+        self.failures = list(failures)
+        self.calls = 0
+        self.asked_after: list[int] = []
+
+    def _answer(self) -> None:
+        self.calls += 1
+        failure = self.failures.pop(0) if self.failures else None
+        if failure is not None:
+            raise failure
+
+    async def get_server_info(
+        self, request: control_pb.GetServerInfoRequest, context: RequestContext
+    ) -> control_pb.GetServerInfoResponse:
+        self._answer()
+        return control_pb.GetServerInfoResponse(version="1", store="memory")
+
+    async def approve(self, request: control_pb.ApproveRequest, context: RequestContext) -> control_pb.ApproveResponse:
+        self._answer()
+        return control_pb.ApproveResponse(step_name="sign")
+
+    async def reject(self, request: control_pb.RejectRequest, context: RequestContext) -> control_pb.RejectResponse:
+        self._answer()
+        return control_pb.RejectResponse()
+
+    async def cancel(self, request: control_pb.CancelRequest, context: RequestContext) -> control_pb.CancelResponse:
+        self._answer()
+        return control_pb.CancelResponse()
+
+    async def get_history(
+        self, request: control_pb.GetHistoryRequest, context: RequestContext
+    ) -> AsyncIterator[control_pb.GetHistoryResponse]:
+        self.asked_after.append(request.after_version)
+        for version in range(request.after_version + 1, 7):
+            if version % 3 == 0 and version != request.after_version + 1:
+                raise RpcError(StatusCode.UNAVAILABLE, "the Core is stopping")
+            yield control_pb.GetHistoryResponse(event=Event(version=version))
+
+
+@asynccontextmanager
+async def serving(control: Control, **options: float) -> AsyncIterator[CerebelumClient]:
+    server = Server([control])
+    await server.start("127.0.0.1", 0)
+    port = server._server.sockets[0].getsockname()[1]
+    async with CerebelumClient(f"127.0.0.1:{port}", backoff=QUICK, **options) as client:
+        yield client
+    server.close()
+    await server.wait_closed()
+
+
+def away() -> RpcError:
+    return RpcError(StatusCode.UNAVAILABLE, "starting")
+
+
+async def test_a_safe_call_is_repeated_until_the_core_is_there() -> None:
+    control = Control(away(), away(), None)
+    async with serving(control) as client:
+        assert (await client.server_info()).store == "memory"
+    assert control.calls == 3
+
+
+async def test_a_safe_call_gives_up_after_its_time_and_names_the_address() -> None:
+    async with CerebelumClient("127.0.0.1:1", backoff=QUICK, retry_s=0.02) as client:
+        with pytest.raises(CoreUnavailable, match=r"the Core at 127\.0\.0\.1:1 does not answer"):
+            await client.server_info()
+
+
+async def test_a_call_that_may_have_happened_is_not_repeated() -> None:
+    control = Control(away())
+    async with serving(control) as client:
+        with pytest.raises(CoreUnavailable):
+            await client.approve("x")
+    assert control.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (StatusCode.NOT_FOUND, NotFound),
+        (StatusCode.ALREADY_EXISTS, AlreadyExists),
+        (StatusCode.INVALID_ARGUMENT, InvalidRequest),
+        (StatusCode.RESOURCE_EXHAUSTED, InvalidRequest),
+        (StatusCode.FAILED_PRECONDITION, Refused),
+        (StatusCode.INTERNAL, CoreFailed),
+    ],
+)
+async def test_each_status_is_the_class_of_who_must_act(code: StatusCode, kind: type[ClientError]) -> None:
+    control = Control(RpcError(code, "because"))
+    async with serving(control) as client:
+        with pytest.raises(kind, match="because"):
+            await client.server_info()
+    assert control.calls == 1, "what the Core has answered is not asked again"
+
+
+async def test_a_history_that_is_cut_off_goes_on_after_the_last_event_seen() -> None:
+    control = Control()
+    async with serving(control) as client:
+        versions = [event.version async for event in client.history("x", follow=True)]
+    assert versions == [1, 2, 3, 4, 5, 6]
+    assert control.asked_after == [0, 2, 5]
+
+
+async def test_a_call_that_takes_too_long_ends_with_its_deadline() -> None:
+    class Slow(Control):
+        async def cancel(self, request: control_pb.CancelRequest, context: RequestContext) -> control_pb.CancelResponse:
+            assert context.remaining_s is not None
+            await asyncio.Event().wait()
+            return control_pb.CancelResponse()
+
+    async with serving(Slow(), call_s=0.05) as client:
+        with pytest.raises(CoreUnavailable, match="does not answer"):
+            await client.cancel("x")
+
+
+async def test_a_start_that_is_repeated_asks_for_the_same_execution(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids: list[str] = []
+
+    async def start(stub: WorkerServiceStub, request: pb.ExecuteRequest, timeout_s: float) -> pb.ExecutionHandle:
+        assert request.options is not None
+        ids.append(request.options.execution_id)
+        if len(ids) < 3:
+            raise away()
+        return pb.ExecutionHandle(execution_id=ids[-1])
+
+    monkeypatch.setattr(WorkerServiceStub, "execute_workflow", start)
+    async with CerebelumClient("127.0.0.1:1", backoff=QUICK) as client:
+        handle = await client.start("order", to_payload(1))
+    assert len(ids) == 3
+    assert set(ids) == {handle.execution_id}
+
+
+async def test_a_value_that_its_field_cannot_carry_is_a_client_error_that_names_it() -> None:
+    async with serving(Control()) as client:
+        with pytest.raises(ClientError, match=r"ApproveRequest\.decided_by.*the field takes str"):
+            await client.approve("x", decided_by=3)  # type: ignore[arg-type]  # what the test is about
+
+
+def test_new_ids_are_uuids_of_version_7_that_sort_by_time() -> None:
+    ids = [new_execution_id() for _ in range(3)]
+    assert {UUID(each).version for each in ids} == {7}
+    assert [UUID(each).int >> 80 for each in ids] == sorted(UUID(each).int >> 80 for each in ids)
+
+
+@pytest.mark.parametrize(("chance", "pauses"), [(lambda: 0.0, [1.0, 2.0, 4.0, 5.0, 5.0]), (lambda: 1.0, [0.5, 1, 2])])
+def test_pauses_double_to_their_limit_and_spread_out(chance: Callable[[], float], pauses: list[float]) -> None:
+    given = Backoff(first_s=1.0, longest_s=5.0).pauses(chance)
+    assert [next(given) for _ in pauses] == pauses
