@@ -1,29 +1,37 @@
-"""One execution as a process: a mailbox, one command after another, and nothing acknowledged before it is durable."""
+"""One execution as a process: a mailbox, one command after another, and nothing acknowledged before it is durable.
+
+It has no task of its own. A command is decided as soon as the one before it is on disk; whoever sent it is called
+back. So an execution costs nothing while it waits, and a step costs one append.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from functools import partial
+from typing import Protocol, TypeAlias, TypeVar
 
 from cerebelum_core.clock import Clock
 from cerebelum_core.errors import StoreError, StoreUnavailable, VersionConflict
 from cerebelum_core.store import Append, EventStore, Head
 from cerebelum_engine import (
     Command,
+    Effect,
     Rejected,
     State,
     current_step,
     decide,
+    earliest_timer,
     evolve,
-    next_timer,
-    owed_tasks,
+    pending,
     step_index,
     summary,
+    tasks_among,
 )
 from cerebelum_proto.events.v1.events_pb import Event
 
+_T = TypeVar("_T")
 _RELOADS = 3
 """How often a batch of commands is decided anew on a history that somebody else moved on."""
 
@@ -37,23 +45,36 @@ class Accepted:
 
 
 Answer: TypeAlias = Accepted | Rejected
+Reply: TypeAlias = Callable[[Answer | Exception], None]
+"""Called once, with what became of a command, or why nobody knows."""
 
 
 class Observer(Protocol):
     """Whoever acts on what became durable."""
 
-    def committed(self, state: State, events: Sequence[Event]) -> None:
-        """New events are durable and led to this state."""
+    def committed(self, state: State, effects: Sequence[Effect]) -> None:
+        """New events are durable; they led to this state, which owes these effects."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Letter:
     command: Command
-    answer: asyncio.Future[Answer]
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Letters decided together, and what they lead to."""
+
+    letters: Sequence[_Letter]
+    answers: Sequence[Answer]
+    events: Sequence[Event]
+    state: State
+    effects: Sequence[Effect]
 
 
 class Execution:
-    """The mailbox of one execution. It has a task only while it has letters."""
+    """The mailbox of one execution."""
 
     def __init__(
         self,
@@ -67,6 +88,7 @@ class Execution:
         on_crash: Callable[[Exception], bool],
     ) -> None:
         self.state = state
+        self.owes_tasks = bool(tasks_among(pending(state)))
         self._store = store
         self._clock = clock
         self._observer = observer
@@ -74,64 +96,80 @@ class Execution:
         self._on_idle = on_idle
         self._on_crash = on_crash
         self._letters: list[_Letter] = []
-        self._draining: asyncio.Task[None] | None = None
+        self._busy = False
+        self._recovering: asyncio.Task[None] | None = None
+        self._settling: list[asyncio.Future[None]] = []
 
     @property
     def idle(self) -> bool:
         """Whether nobody waits for an answer."""
-        return self._draining is None and not self._letters
+        return not self._busy and not self._letters
+
+    def post(self, command: Command, reply: Reply) -> None:
+        """Carry out a command after those that came before, and reply."""
+        self._letters.append(_Letter(command, reply))
+        if not self._busy:
+            self._drain()
 
     async def tell(self, command: Command) -> Answer:
         """Carry out a command after those that came before. A caller that goes away does not stop it."""
-        letter = _Letter(command, asyncio.get_running_loop().create_future())
-        self._letters.append(letter)
-        if self._draining is None:
-            self._draining = asyncio.create_task(self._drain())
-        return await asyncio.shield(letter.answer)
+        return await answered(partial(self.post, command))
 
     async def settled(self) -> None:
         """Return when every letter that is here now is answered."""
-        while self._draining is not None:
-            await asyncio.wait([self._draining])
+        while not self.idle:
+            settling: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._settling.append(settling)
+            await settling
 
-    async def _drain(self) -> None:
-        try:
-            while self._letters:
-                letters, self._letters = self._letters, []
-                await self._carry_out(letters)
-        finally:
-            self._draining = None
-            self._on_idle(self)
-
-    async def _carry_out(self, letters: list[_Letter]) -> None:
-        try:
-            answers = await self._decided(letters)
-        except Exception as error:
-            for letter in letters:
-                _fail(letter, error)
-            return
-        for letter, answer in zip(letters, answers, strict=True):
-            if not letter.answer.done():
-                letter.answer.set_result(answer)
-
-    async def _decided(self, letters: list[_Letter]) -> list[Answer]:
-        """Decide all letters, and make what they lead to durable in one append."""
-        for last in (False,) * _RELOADS + (True,):
+    def _drain(self) -> None:
+        """Decide what has come; go on when it is durable."""
+        while self._letters:
+            self._busy = True
+            letters, self._letters = self._letters, []
             try:
-                return await self._once(letters)
-            except (VersionConflict, StoreUnavailable):
-                # Whether the append happened is unknown: only reading tells. The engine knows what it has recorded.
-                if last:
-                    raise
-            except StoreError:
-                raise
+                batch = self._decide(letters)
             except Exception as error:
-                if not self._on_crash(error):
-                    raise
-            self.state = await self._reload()
-        raise AssertionError("unreachable")
+                self._recover(letters, error)
+                return
+            if batch.events:
+                writing = asyncio.ensure_future(self._store.append(self._append_of(batch)))
+                writing.add_done_callback(partial(self._written, batch))
+                return
+            self._answer(batch)
+        self._rest()
 
-    async def _once(self, letters: list[_Letter]) -> list[Answer]:
+    def _rest(self) -> None:
+        self._busy = False
+        self._on_idle(self)
+        settling, self._settling = self._settling, []
+        for each in settling:
+            _settle(each, None)
+
+    def _written(self, batch: _Batch, writing: asyncio.Future[None]) -> None:
+        try:
+            writing.result()
+            self._take(batch)
+        except asyncio.CancelledError:
+            self._recover(batch.letters, StoreUnavailable("the store was closed while it wrote"))
+        except Exception as error:
+            self._recover(batch.letters, error)
+        else:
+            self._answer(batch)
+            self._drain()
+
+    def _take(self, batch: _Batch) -> None:
+        """The events of a batch are durable."""
+        self.state = batch.state
+        self.owes_tasks = bool(tasks_among(batch.effects))
+        self._observer.committed(batch.state, batch.effects)
+
+    def _answer(self, batch: _Batch) -> None:
+        for letter, answer in zip(batch.letters, batch.answers, strict=True):
+            letter.reply(answer)
+
+    def _decide(self, letters: Sequence[_Letter]) -> _Batch:
+        """Decide letters one after another; all that they lead to becomes durable in one append."""
         state, events, answers = self.state, list[Event](), list[Answer]()
         for letter in letters:
             decided = decide(state, letter.command, self._clock.now())
@@ -142,22 +180,58 @@ class Execution:
                 state = evolve(state, event)
             events += decided
             answers.append(Accepted(decided, state))
-        if events:
-            await self._store.append(
-                Append(
-                    execution_id=state.execution_id,
-                    expected_version=self.state.version,
-                    events=events,
-                    head=head_of(state),
-                )
-            )
-            self.state = state
-            self._observer.committed(state, events)
-        return answers
+        return _Batch(letters, answers, events, state, pending(state) if events else ())
+
+    def _append_of(self, batch: _Batch) -> Append:
+        return Append(
+            execution_id=batch.state.execution_id,
+            expected_version=self.state.version,
+            events=batch.events,
+            head=head_of(batch.state, batch.effects),
+        )
+
+    # -- when something goes wrong -----------------------------------------------------------
+
+    def _recover(self, letters: Sequence[_Letter], error: Exception) -> None:
+        self._recovering = asyncio.ensure_future(self._decide_anew(letters, error))
+
+    async def _decide_anew(self, letters: Sequence[_Letter], error: Exception) -> None:
+        try:
+            batch = await self._read_and_decide(letters, error)
+        except Exception as failure:
+            for letter in letters:
+                letter.reply(failure)
+        else:
+            self._answer(batch)
+        self._recovering = None
+        self._drain()
+
+    async def _read_and_decide(self, letters: Sequence[_Letter], error: Exception) -> _Batch:
+        """Whether an append happened is unknown: only reading tells. The engine knows what it has recorded."""
+        for _ in range(_RELOADS):
+            if not self._may_go_on(error):
+                break
+            self.state = await self._reload()
+            self.owes_tasks = bool(tasks_among(pending(self.state)))
+            try:
+                batch = self._decide(letters)
+                if batch.events:
+                    await self._store.append(self._append_of(batch))
+                    self._take(batch)
+            except Exception as again:
+                error = again
+            else:
+                return batch
+        raise error
+
+    def _may_go_on(self, error: Exception) -> bool:
+        if isinstance(error, VersionConflict | StoreUnavailable):
+            return True
+        return not isinstance(error, StoreError) and self._on_crash(error)
 
 
-def head_of(state: State) -> Head:
-    """The row that stands for a state where only rows are read."""
+def head_of(state: State, effects: Sequence[Effect]) -> Head:
+    """The row that stands for a state, which owes these effects, where only rows are read."""
     started = state.started_at
     if started is None:
         raise ValueError("an execution that has not started has no head")
@@ -167,15 +241,30 @@ def head_of(state: State) -> Head:
         status=summary(state),
         started_at=started,
         ended_at=state.ended_at,
-        ready=bool(owed_tasks(state)),
-        wake_at=next_timer(state),
+        ready=bool(tasks_among(effects)),
+        wake_at=earliest_timer(effects),
         step_index=step_index(state),
         total_steps=len(state.blueprint.steps),
         step_name=current_step(state),
     )
 
 
-def _fail(letter: _Letter, error: Exception) -> None:
-    if not letter.answer.done():
-        letter.answer.set_exception(error)
-        letter.answer.exception()  # a caller that has gone away leaves nobody to look at it
+async def answered(post: Callable[[Reply], None]) -> Answer:
+    """Post a command and wait for the reply.
+
+    Raises:
+        Exception: what the reply was, when it was no answer.
+    """
+    answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    post(partial(_settle, answer))
+    return await answer
+
+
+def _settle(answer: asyncio.Future[_T], value: _T | Exception) -> None:
+    if answer.done():
+        return
+    if isinstance(value, Exception):
+        answer.set_exception(value)
+        answer.exception()  # a caller that has gone away leaves nobody to look at it
+    else:
+        answer.set_result(value)

@@ -6,6 +6,7 @@ import asyncio
 import heapq
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import inf
 
 
 @dataclass(slots=True)
@@ -21,13 +22,16 @@ class Lease:
 
 
 class Leases:
-    """Every lease, with one timer for the one that ends first."""
+    """Every lease. One timer looks at the worker whose leases may end first; what ends in time costs no entry of its
+    own.
+    """
 
     def __init__(self, on_expired: Callable[[Lease], None]) -> None:
         self._on_expired = on_expired
         self._by_task: dict[str, Lease] = {}
         self._by_worker: dict[str, dict[str, Lease]] = {}
-        self._ends: list[tuple[float, str]] = []
+        self._looks: list[tuple[float, str]] = []
+        self._look_at: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
@@ -46,14 +50,14 @@ class Leases:
         lease = Lease(task_id, execution_id, worker_id, length_s, _now() + length_s)
         self._by_task[task_id] = lease
         self._by_worker.setdefault(worker_id, {})[task_id] = lease
-        heapq.heappush(self._ends, (lease.expires_at, task_id))
-        self._arm()
+        self._look(worker_id, lease.expires_at)
         return lease
 
     def renew(self, leases: Iterable[Lease]) -> None:
         """Their worker gave a sign of life."""
+        now = _now()
         for lease in leases:
-            lease.expires_at = _now() + lease.length_s
+            lease.expires_at = now + lease.length_s
 
     def end(self, task_id: str) -> Lease | None:
         """Take a task out of a worker's hands."""
@@ -70,30 +74,39 @@ class Leases:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._ends.clear()
+        self._looks.clear()
+        self._look_at.clear()
+
+    def _look(self, worker_id: str, at: float) -> None:
+        """Look at a worker's leases at this time, or before."""
+        if at < self._look_at.get(worker_id, inf):
+            self._look_at[worker_id] = at
+            heapq.heappush(self._looks, (at, worker_id))
+            self._arm()
 
     def _arm(self) -> None:
-        if self._timer is not None and (not self._ends or self._timer.when() <= self._ends[0][0]):
+        if self._timer is not None and (not self._looks or self._timer.when() <= self._looks[0][0]):
             return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._ends:
-            self._timer = asyncio.get_running_loop().call_at(self._ends[0][0], self._expire)
+        if self._looks:
+            self._timer = asyncio.get_running_loop().call_at(self._looks[0][0], self._expire)
 
     def _expire(self) -> None:
         self._timer = None
+        now = _now()
         expired: list[Lease] = []
-        while self._ends and self._ends[0][0] <= _now():
-            _, task_id = heapq.heappop(self._ends)
-            lease = self._by_task.get(task_id)
-            if lease is None:
-                continue
-            if lease.expires_at > _now():
-                # Renewed since: an entry waits for its new end, instead of one more entry a heartbeat.
-                heapq.heappush(self._ends, (lease.expires_at, task_id))
-            else:
-                expired.append(lease)
+        while self._looks and self._looks[0][0] <= now:
+            at, worker_id = heapq.heappop(self._looks)
+            if self._look_at.get(worker_id) != at:
+                continue  # it was looked at before
+            del self._look_at[worker_id]
+            held = self._by_worker.get(worker_id, {}).values()
+            expired += [lease for lease in held if lease.expires_at <= now]
+            later = min((lease.expires_at for lease in held if lease.expires_at > now), default=None)
+            if later is not None:
+                self._look(worker_id, later)
         self._arm()
         for lease in expired:
             if self.end(lease.task_id) is not None:

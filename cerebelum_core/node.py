@@ -11,6 +11,7 @@ from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
 from cerebelum_core.edges.control_edge import ControlEdge
 from cerebelum_core.edges.worker_edge import LeaseTerms, WorkerEdge
+from cerebelum_core.endings import Endings
 from cerebelum_core.errors import CoreError, UnknownExecution
 from cerebelum_core.ids import RandomBytes
 from cerebelum_core.leases import Lease
@@ -22,9 +23,17 @@ from cerebelum_core.store import EventStore
 from cerebelum_core.supervisor import Supervisor
 from cerebelum_core.watchers import Watchers
 from cerebelum_core.workers import RecoveryGate, WorkerRegistry
-from cerebelum_engine import FireTimers, LoseTask, State, next_timer
+from cerebelum_engine import (
+    Effect,
+    FireTimers,
+    LoseTask,
+    State,
+    earliest_timer,
+    next_timer,
+    owed_tasks,
+    tasks_among,
+)
 from cerebelum_proto.control.v1.control_pb import GetServerInfoResponse
-from cerebelum_proto.events.v1.events_pb import Event
 
 _LOSS_RETRY_S = 1.0
 _SWEEP_S = 30.0
@@ -52,6 +61,7 @@ class Node:
         self.router = TaskRouter(self._on_lost)
         self.gate = RecoveryGate(self.router.open_gate)
         self.watchers = Watchers(store)
+        self.endings = Endings()
         self.scheduler = WorkflowScheduler(store, clock, self._fire)
         self.registry = Registry(
             store=store,
@@ -79,15 +89,17 @@ class Node:
 
     # -- what the executions tell ------------------------------------------------------------
 
-    def committed(self, state: State, events: Sequence[Event]) -> None:
+    def committed(self, state: State, effects: Sequence[Effect]) -> None:
         """Events are durable: offer what they owe."""
-        self.router.sync(state)
-        self.scheduler.arm(state.execution_id, next_timer(state))
+        self.router.sync(state, tasks_among(effects))
+        self.scheduler.arm(state.execution_id, earliest_timer(effects))
         self.watchers.notify(state.execution_id)
+        if state.ended:
+            self.endings.ended(state)
 
     def loaded(self, state: State) -> None:
         """An execution was read from the store: its tasks may be known, or held by somebody."""
-        self.router.recover(state)
+        self.router.recover(state, owed_tasks(state))
 
     # -- life --------------------------------------------------------------------------------
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from itertools import islice
 from typing import Protocol
 
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
 from cerebelum_core.errors import UnknownExecution
-from cerebelum_core.execution import Answer, Execution, Observer
+from cerebelum_core.execution import Answer, Execution, Observer, Reply, answered
 from cerebelum_core.store import EventStore
 from cerebelum_core.supervisor import Supervisor
-from cerebelum_engine import Blueprint, Command, StartExecution, State, new, owed_tasks, reconstruct
+from cerebelum_engine import Blueprint, Command, StartExecution, State, new, reconstruct
 from cerebelum_proto.events.v1.events_pb import ExecutionStarted
 
 MAX_LIVE = 10_000
@@ -50,18 +51,45 @@ class Registry:
         self._max_live = max_live
         self._live: OrderedDict[str, Execution] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Execution | None]] = {}
+        self._posting: set[asyncio.Task[None]] = set()
 
     @property
     def live_count(self) -> int:
         """How many executions are in memory."""
         return len(self._live)
 
+    def post_start(self, command: StartExecution, blueprint: Blueprint, reply: Reply) -> None:
+        """Begin an execution, or find that it has begun, and reply.
+
+        Nothing is read first: that the id is taken is found when the first event is refused its place.
+
+        Raises:
+            Quarantined: the execution was set aside.
+        """
+        self._supervisor.require_healthy(command.execution_id)
+        execution = self._live.get(command.execution_id) or self._adopt(command.execution_id, new(blueprint))
+        execution.post(command, reply)
+
     async def start(self, command: StartExecution, blueprint: Blueprint) -> Answer:
         """Begin an execution, or find that it has begun."""
-        while (execution := await self._find(command.execution_id)) is None:
-            if command.execution_id not in self._live:
-                self._adopt(command.execution_id, new(blueprint))
-        return await execution.tell(command)
+        return await answered(lambda reply: self.post_start(command, blueprint, reply))
+
+    def post(self, execution_id: str, command: Command, reply: Reply) -> None:
+        """Carry out a command, and reply. `tell` without a task of its own, for executions that are in memory."""
+        execution = self._live.get(execution_id)
+        if execution is not None and self._supervisor.is_healthy(execution_id):
+            self._live.move_to_end(execution_id)
+            execution.post(command, reply)
+            return
+        posting = asyncio.ensure_future(self._post_later(execution_id, command, reply))
+        self._posting.add(posting)
+        posting.add_done_callback(self._posting.discard)
+
+    async def _post_later(self, execution_id: str, command: Command, reply: Reply) -> None:
+        try:
+            reply(await self.tell(execution_id, command))
+        except Exception as error:
+            reply(error)
 
     async def tell(self, execution_id: str, command: Command) -> Answer:
         """Carry out a command.
@@ -92,10 +120,12 @@ class Registry:
         """Bring an execution into memory, so that the tasks that it owes are known."""
         execution = await self._find(execution_id)
         if execution is not None and execution.idle:
-            self._rest(execution)
+            self._rest(execution, execution_id)
 
     async def settle(self) -> None:
         """Return when every mailbox is empty."""
+        if self._posting:
+            await asyncio.wait(self._posting)
         for execution in list(self._live.values()):
             await execution.settled()
 
@@ -116,6 +146,8 @@ class Registry:
 
     async def _load(self, execution_id: str) -> Execution | None:
         state = await self._read(execution_id)
+        if execution_id in self._live:  # a start did not wait for this read
+            return self._live[execution_id]
         if state is None:
             return None
         execution = self._adopt(execution_id, state)
@@ -124,7 +156,11 @@ class Registry:
 
     def _adopt(self, execution_id: str, state: State) -> Execution:
         async def reload() -> State:
-            return await self._read(execution_id) or new(state.blueprint)
+            found = await self._read(execution_id)
+            if found is None:
+                return new(state.blueprint)
+            self._observer.loaded(found)
+            return found
 
         execution = Execution(
             state,
@@ -138,13 +174,13 @@ class Registry:
         self._live[execution_id] = execution
         return execution
 
-    def _rest(self, execution: Execution, execution_id: str = "") -> None:
+    def _rest(self, execution: Execution, execution_id: str) -> None:
         """Let an idle execution leave memory when it owes nothing, and the oldest ones when there are too many."""
-        execution_id = execution_id or execution.state.execution_id
-        if execution.idle and not owed_tasks(execution.state) and self._live.get(execution_id) is execution:
+        if execution.idle and not execution.owes_tasks and self._live.get(execution_id) is execution:
             del self._live[execution_id]
-        for oldest, candidate in list(self._live.items())[: max(0, len(self._live) - self._max_live)]:
-            if candidate.idle:
+        excess = len(self._live) - self._max_live
+        for oldest in [*islice(self._live, excess)] if excess > 0 else ():
+            if self._live[oldest].idle:
                 del self._live[oldest]
 
     async def _read(self, execution_id: str) -> State | None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from cerebelum_core.leases import Lease, Leases
-from cerebelum_engine import State, owed_tasks
+from cerebelum_engine import DispatchTask, State
 
 _Key = TypeVar("_Key")
 
@@ -38,12 +38,49 @@ class Offer:
     """Its place in the order in which tasks were offered."""
 
 
+class Taker(Protocol):
+    """Whoever waits for tasks: a poll, or a worker's stream."""
+
+    worker_id: str
+    pools: Collection[Pool]
+    lease_s: float
+
+    @property
+    def room(self) -> int:
+        """How many more tasks it takes."""
+
+    def take(self, lease: Lease) -> None:
+        """Be handed a task."""
+
+    def dismiss(self) -> None:
+        """Wait no longer: there is none in time, or its worker seems gone."""
+
+
+class Session(Taker, Protocol):
+    """A worker's stream: it hears at once what it has lost."""
+
+    def revoke(self, task_id: str) -> None:
+        """A task in the worker's hands is not owed any more."""
+
+
 @dataclass(slots=True, eq=False)
 class _Poll:
     worker_id: str
-    pools: tuple[Pool, ...]
+    pools: Collection[Pool]
     lease_s: float
     answer: asyncio.Future[Lease | None] = field(repr=False)
+
+    @property
+    def room(self) -> int:
+        # A poll whose caller has gone away stays in the index until its coroutine runs: it is no taker any more.
+        return 0 if self.answer.done() else 1
+
+    def take(self, lease: Lease) -> None:
+        self.answer.set_result(lease)
+
+    def dismiss(self) -> None:
+        if not self.answer.done():
+            self.answer.set_result(None)
 
 
 class TaskRouter:
@@ -55,8 +92,9 @@ class TaskRouter:
         self._owed: dict[str, dict[str, Offer]] = {}
         self._offers: dict[str, Offer] = {}
         self._queues: dict[Pool, deque[Offer]] = {}
-        self._waiting: dict[Pool, OrderedDict[_Poll, None]] = {}
-        self._polls_of: dict[str, OrderedDict[_Poll, None]] = {}
+        self._waiting: dict[Pool, OrderedDict[Taker, None]] = {}
+        self._takers_of: dict[str, OrderedDict[Taker, None]] = {}
+        self._sessions: dict[str, Session] = {}
         self._numbers = count()
         self._held_back: dict[str, Offer] | None = {}
         self._claims: dict[str, tuple[str, float]] = {}
@@ -64,13 +102,13 @@ class TaskRouter:
 
     # -- what is owed ------------------------------------------------------------------------
 
-    def sync(self, state: State) -> None:
+    def sync(self, state: State, tasks: Iterable[DispatchTask]) -> None:
         """Take over what an execution owes now: new tasks are offered, those not owed any more forgotten."""
-        self._take_over(state, recovered=False)
+        self._take_over(state, tasks, recovered=False)
 
-    def recover(self, state: State) -> None:
+    def recover(self, state: State, tasks: Iterable[DispatchTask]) -> None:
         """The same for an execution read from the store: its tasks may be in hands that this Core forgot."""
-        self._take_over(state, recovered=self._held_back is not None)
+        self._take_over(state, tasks, recovered=self._held_back is not None)
 
     def owes(self, task_id: str) -> bool:
         """Whether a task is still owed, waiting or in a worker's hands."""
@@ -87,21 +125,28 @@ class TaskRouter:
         """How many tasks are owed."""
         return len(self._offers)
 
-    def _take_over(self, state: State, *, recovered: bool) -> None:
-        before = self._owed.get(state.execution_id, {})
-        now = {task.task_id: task for task in owed_tasks(state)}
-        for task_id in before.keys() - now.keys():
+    def _take_over(self, state: State, tasks: Iterable[DispatchTask], *, recovered: bool) -> None:
+        before = self._owed.pop(state.execution_id, {})
+        owed: dict[str, Offer] = {}
+        new: list[Offer] = []
+        for task in tasks:
+            offer = before.pop(task.task_id, None)
+            if offer is None:
+                offer = Offer(
+                    task.task_id, state.execution_id, _pool(state, task), task.last_worker_id, next(self._numbers)
+                )
+                new.append(offer)
+            owed[task.task_id] = offer
+        if owed:
+            self._owed[state.execution_id] = owed
+        for task_id in before:
             self._forget(task_id)
-        for task_id in [task_id for task_id in now if task_id not in before]:
-            task = now[task_id]
-            blueprint = state.blueprint
-            pool = Pool(step=task.step) if blueprint.foreign else Pool(blueprint_hash=blueprint.hash)
-            self._offer(Offer(task_id, state.execution_id, pool, task.last_worker_id, next(self._numbers)), recovered)
+        for offer in new:
+            self._offer(offer, recovered)
 
     def _offer(self, offer: Offer, recovered: bool) -> None:
         self._offers[offer.task_id] = offer
-        self._owed.setdefault(offer.execution_id, {})[offer.task_id] = offer
-        claim = self._claims.pop(offer.task_id, None)
+        claim = self._claims.pop(offer.task_id, None) if self._claims else None
         if claim is not None:
             self.leases.grant(offer.task_id, offer.execution_id, *claim)
         elif recovered and self._held_back is not None:
@@ -110,25 +155,22 @@ class TaskRouter:
             self._place(offer)
 
     def _forget(self, task_id: str) -> None:
-        offer = self._offers.pop(task_id)
-        self.leases.end(task_id)
-        owed = self._owed[offer.execution_id]
-        del owed[task_id]
-        if not owed:
-            del self._owed[offer.execution_id]
+        del self._offers[task_id]
+        lease = self.leases.end(task_id)
+        session = self._sessions.get(lease.worker_id) if lease is not None else None
+        if session is not None:
+            session.revoke(task_id)
 
     # -- matching ----------------------------------------------------------------------------
 
     async def poll(self, worker_id: str, pools: Iterable[Pool], timeout_s: float, lease_s: float) -> Lease | None:
         """Wait for a task that this worker can run, and lease it. None when there was none in time."""
-        poll = _Poll(worker_id, tuple(pools), lease_s, asyncio.get_running_loop().create_future())
-        offer = self._next_offer(poll)
-        if offer is not None:
-            return self._lease(offer, poll)
-        if timeout_s <= 0 or self._draining:
-            return None
-        self._wait(poll)
-        timer = asyncio.get_running_loop().call_later(timeout_s, self._answer, poll, None)
+        loop = asyncio.get_running_loop()
+        poll = _Poll(worker_id, tuple(pools), lease_s, loop.create_future())
+        self.serve(poll)
+        if poll.answer.done():
+            return poll.answer.result()
+        timer = loop.call_later(max(timeout_s, 0), poll.dismiss)
         try:
             return await poll.answer
         except asyncio.CancelledError:
@@ -136,7 +178,26 @@ class TaskRouter:
             raise
         finally:
             timer.cancel()
-            self._leave(poll)
+            self.leave(poll)
+
+    def serve(self, taker: Taker) -> None:
+        """Hand a taker what waits for it; while it has room for more, it is among those that wait."""
+        if self._draining:
+            taker.dismiss()
+            return
+        while taker.room > 0:
+            offer = self._next_offer(taker)
+            if offer is None:
+                self._wait(taker)
+                return
+            taker.take(self._lease(offer, taker))
+        self.leave(taker)
+
+    def leave(self, taker: Taker) -> None:
+        """A taker waits no longer."""
+        _remove(self._takers_of, taker.worker_id, taker)
+        for pool in taker.pools:
+            _remove(self._waiting, pool, taker)
 
     def give_back(self, lease: Lease) -> None:
         """The worker never got the task: offer it again."""
@@ -148,10 +209,12 @@ class TaskRouter:
             self.give_back(lease)
 
     def _place(self, offer: Offer, *, first: bool = False) -> None:
-        """Hand an offer to a waiting worker, the last one of its execution if that one waits, or queue it."""
-        poll = self._best_poll(offer)
-        if poll is not None:
-            self._answer(poll, self._lease(offer, poll))
+        """Hand an offer to who waits, the last worker of its execution if that one waits, or queue it."""
+        taker = self._best_taker(offer)
+        if taker is not None:
+            taker.take(self._lease(offer, taker))
+            if taker.room <= 0:
+                self.leave(taker)
             return
         queue = self._queues.setdefault(offer.pool, deque())
         if first:
@@ -159,16 +222,21 @@ class TaskRouter:
         else:
             queue.append(offer)
 
-    def _best_poll(self, offer: Offer) -> _Poll | None:
-        # A poll whose caller has gone away stays in the index until its coroutine runs: it is no taker any more.
-        for poll in self._polls_of.get(offer.last_worker_id, ()):
-            if offer.pool in poll.pools and not poll.answer.done():
-                return poll
-        return next((poll for poll in self._waiting.get(offer.pool, ()) if not poll.answer.done()), None)
+    def _best_taker(self, offer: Offer) -> Taker | None:
+        for taker in self._takers_of.get(offer.last_worker_id, ()):
+            if taker.room > 0 and offer.pool in taker.pools:
+                return taker
+        waiting = self._waiting.get(offer.pool)
+        for taker in waiting or ():
+            if taker.room > 0:
+                if waiting is not None:
+                    waiting.move_to_end(taker)  # those that wait take turns
+                return taker
+        return None
 
-    def _next_offer(self, poll: _Poll) -> Offer | None:
+    def _next_offer(self, taker: Taker) -> Offer | None:
         """The task that has waited longest among those that the worker can run."""
-        heads = [head for pool in poll.pools if (head := self._head(pool)) is not None]
+        heads = [head for pool in taker.pools if (head := self._head(pool)) is not None]
         if not heads:
             return None
         oldest = min(heads, key=lambda offer: offer.number)
@@ -187,18 +255,13 @@ class TaskRouter:
     def _is_free(self, offer: Offer) -> bool:
         return self._offers.get(offer.task_id) is offer and self.leases.get(offer.task_id) is None
 
-    def _lease(self, offer: Offer, poll: _Poll) -> Lease:
-        return self.leases.grant(offer.task_id, offer.execution_id, poll.worker_id, poll.lease_s)
+    def _lease(self, offer: Offer, taker: Taker) -> Lease:
+        return self.leases.grant(offer.task_id, offer.execution_id, taker.worker_id, taker.lease_s)
 
-    def _wait(self, poll: _Poll) -> None:
-        self._polls_of.setdefault(poll.worker_id, OrderedDict())[poll] = None
-        for pool in poll.pools:
-            self._waiting.setdefault(pool, OrderedDict())[poll] = None
-
-    def _leave(self, poll: _Poll) -> None:
-        _remove(self._polls_of, poll.worker_id, poll)
-        for pool in poll.pools:
-            _remove(self._waiting, pool, poll)
+    def _wait(self, taker: Taker) -> None:
+        self._takers_of.setdefault(taker.worker_id, OrderedDict())[taker] = None
+        for pool in taker.pools:
+            self._waiting.setdefault(pool, OrderedDict())[taker] = None
 
     # -- workers -----------------------------------------------------------------------------
 
@@ -244,10 +307,20 @@ class TaskRouter:
             if self._is_free(offer):
                 self._place(offer)
 
+    def attach(self, session: Session) -> None:
+        """A worker has opened its stream."""
+        self._sessions[session.worker_id] = session
+
+    def detach(self, session: Session) -> None:
+        """A worker's stream has ended. What it held, it holds until its lease ends."""
+        self.leave(session)
+        if self._sessions.get(session.worker_id) is session:
+            del self._sessions[session.worker_id]
+
     def drain(self) -> None:
-        """Answer every waiting poll with nothing, and let no further one wait."""
+        """Answer whoever waits with nothing, and let no one wait any more."""
         self._draining = True
-        for worker_id in list(self._polls_of):
+        for worker_id in list(self._takers_of):
             self._dismiss(worker_id)
         self.leases.close()
 
@@ -257,19 +330,20 @@ class TaskRouter:
         self._on_lost(lease, "its lease ended without a sign of life")
 
     def _dismiss(self, worker_id: str) -> None:
-        """Answer the waiting polls of a worker with nothing."""
-        for poll in list(self._polls_of.get(worker_id, ())):
-            self._answer(poll, None)
-
-    def _answer(self, poll: _Poll, lease: Lease | None) -> None:
-        self._leave(poll)
-        if not poll.answer.done():
-            poll.answer.set_result(lease)
+        """Let nothing of a worker wait any more."""
+        for taker in list(self._takers_of.get(worker_id, ())):
+            self.leave(taker)
+            taker.dismiss()
 
 
-def _remove(index: dict[_Key, OrderedDict[_Poll, None]], key: _Key, poll: _Poll) -> None:
-    polls = index.get(key)
-    if polls is not None:
-        polls.pop(poll, None)
-        if not polls:
+def _pool(state: State, task: DispatchTask) -> Pool:
+    blueprint = state.blueprint
+    return Pool(step=task.step) if blueprint.foreign else Pool(blueprint_hash=blueprint.hash)
+
+
+def _remove(index: dict[_Key, OrderedDict[Taker, None]], key: _Key, taker: Taker) -> None:
+    takers = index.get(key)
+    if takers is not None:
+        takers.pop(taker, None)
+        if not takers:
             del index[key]

@@ -40,6 +40,10 @@ class Supervisor:
         _log.error("execution %s is set aside: it crashed %d times", execution_id, len(recent), exc_info=error)
         return False
 
+    def is_healthy(self, execution_id: str) -> bool:
+        """Whether an execution may be touched."""
+        return execution_id not in self._quarantined
+
     def require_healthy(self, execution_id: str) -> None:
         """Refuse to touch an execution that was set aside.
 

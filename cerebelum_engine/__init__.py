@@ -28,7 +28,7 @@ from cerebelum_engine.commands import (
 from cerebelum_engine.decide import decide
 from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect
 from cerebelum_engine.evolve import evolve, reconstruct
-from cerebelum_engine.pending import next_timer, owed_tasks, pending
+from cerebelum_engine.pending import earliest_timer, next_timer, owed_tasks, pending, tasks_among
 from cerebelum_engine.state import Phase, State, StepState, new
 from cerebelum_engine.status import current_step, status_of, step_index, summary
 from cerebelum_engine.tasks import build_task
@@ -64,6 +64,7 @@ __all__ = [
     "compile_blueprint",
     "current_step",
     "decide",
+    "earliest_timer",
     "evolve",
     "hash_of",
     "new",
@@ -75,5 +76,6 @@ __all__ = [
     "status_of",
     "step_index",
     "summary",
+    "tasks_among",
     "validate",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect
@@ -19,15 +19,22 @@ def pending(state: State) -> tuple[Effect, ...]:
 
 def next_timer(state: State) -> Timestamp | None:
     """The earliest instant at which `FireTimers` will find something due."""
-    return min(
-        (effect.due_at for effect in pending(state) if isinstance(effect, ArmTimer)),
-        default=None,
-    )
+    return earliest_timer(pending(state))
 
 
 def owed_tasks(state: State) -> tuple[DispatchTask, ...]:
     """The tasks that a worker is owed, or has."""
-    return tuple(effect for effect in pending(state) if isinstance(effect, DispatchTask))
+    return tasks_among(pending(state))
+
+
+def earliest_timer(effects: Iterable[Effect]) -> Timestamp | None:
+    """The earliest timer among effects."""
+    return min((effect.due_at for effect in effects if isinstance(effect, ArmTimer)), default=None)
+
+
+def tasks_among(effects: Iterable[Effect]) -> tuple[DispatchTask, ...]:
+    """The tasks among effects."""
+    return tuple(effect for effect in effects if isinstance(effect, DispatchTask))
 
 
 def _owed(state: State) -> Iterator[Effect]:
