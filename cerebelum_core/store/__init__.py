@@ -20,11 +20,11 @@ from cerebelum_core.store.records import (
     shard_of,
 )
 
-_FORMS = "sqlite:///FILE (sqlite:////ABSOLUTE/FILE) or memory://"
+_FORMS = "sqlite:///FILE (sqlite:////ABSOLUTE/FILE), postgresql://USER@HOST/DATABASE or memory://"
 
 
 def open_store(url: str, *, node_id: str, clock: Clock) -> EventStore:
-    """Open the store that a URL names: `sqlite:///FILE`, `sqlite:////ABSOLUTE/FILE` or `memory://`.
+    """Open the store that a URL names: `sqlite:///FILE`, `postgresql://USER@HOST/DATABASE` or `memory://`.
 
     Raises:
         StoreUrlError: the URL names no store.
@@ -32,6 +32,14 @@ def open_store(url: str, *, node_id: str, clock: Clock) -> EventStore:
     """
     if url in ("memory://", "memory:"):
         return MemoryStore()
+    if url.startswith(("postgresql://", "postgres://")):
+        try:
+            from cerebelum_core.store.postgres import open_postgres
+        except ImportError as error:
+            raise StoreUnusable(
+                f"the PostgreSQL store needs more packages ({error}): pip install 'cerebelum[postgres]'"
+            ) from None
+        return open_postgres(url, node_id, clock)
     scheme, separator, path = url.partition(":///")
     if scheme == "sqlite" and separator and path:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from cerebelum_codegen.runtime import Timestamp
@@ -100,6 +101,10 @@ class MemoryStore:
     async def workers(self) -> Sequence[WorkerRecord]:
         """Every worker that is known."""
         return [self._workers[worker_id] for worker_id in sorted(self._workers)]
+
+    async def superseded(self) -> None:
+        """Never: nobody else can have it."""
+        await asyncio.Event().wait()
 
     async def close(self) -> None:
         """Refuse further appends."""

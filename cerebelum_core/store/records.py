@@ -151,5 +151,8 @@ class EventStore(Protocol):
     async def workers(self) -> Sequence[WorkerRecord]:
         """Every worker that is known, by id."""
 
+    async def superseded(self) -> None:
+        """Return when a newer Core owns the store: nothing can be written any more."""
+
     async def close(self) -> None:
         """Write what is queued, and let go of the store."""

@@ -52,6 +52,8 @@ class SqliteStore:
         self._writer = GroupCommit[Write](self._commit, self._writer_thread)
         self._reader_connection = _connect(path)
         self._reader_thread = thread("reader")
+        self._loop = asyncio.get_running_loop()
+        self._superseded = asyncio.Event()
         self._closed = False
 
     async def append(self, append: Append) -> None:
@@ -129,6 +131,10 @@ class SqliteStore:
         """Every worker that is known, by id."""
         return [rows.worker(row) for row in await self._query(sql.WORKERS, ())]
 
+    async def superseded(self) -> None:
+        """Return when a newer Core owns the file."""
+        await self._superseded.wait()
+
     async def close(self) -> None:
         """Write what is queued, and let go of the file."""
         if self._closed:
@@ -148,6 +154,7 @@ class SqliteStore:
                 self._require_ownership()
                 return [self._attempt(write) for write in batch]
         except OwnershipLost as error:
+            self._loop.call_soon_threadsafe(self._superseded.set)
             return [error] * len(batch)
         except apsw.Error as error:
             raise StoreUnavailable(f"the store cannot write: {error}") from error

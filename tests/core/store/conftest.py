@@ -7,12 +7,20 @@ import pytest
 
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.store import EventStore, open_store
+from tests.postgresql import PostgresServer
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EventStore]:
     """Every store in turn: one suite says what a store is."""
-    url = "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/core.db"
+    match request.param:
+        case "memory":
+            url = "memory://"
+        case "sqlite":
+            url = f"sqlite:///{tmp_path}/core.db"
+        case _:
+            server: PostgresServer = request.getfixturevalue("postgresql")
+            url = server.new_database()
     opened = open_store(url, node_id="node", clock=SystemClock())
     yield opened
     await opened.close()

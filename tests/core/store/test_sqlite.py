@@ -71,6 +71,7 @@ async def test_a_store_that_lost_its_file_to_a_newer_one_writes_nothing(tmp_path
     thief.execute("UPDATE ownership SET epoch = epoch + 1")
     with pytest.raises(OwnershipLost):
         await store.append(append("x", 1))
+    await asyncio.wait_for(store.superseded(), 5)
     assert len(await store.read("x")) == 1
     thief.close()
     await store.close()

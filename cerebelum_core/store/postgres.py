@@ -1,0 +1,192 @@
+"""The store for real use: PostgreSQL, every commit on disk before it is acknowledged, one statement a batch."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import LiteralString
+
+import psycopg
+
+from cerebelum_codegen.runtime import Timestamp
+from cerebelum_core.clock import Clock
+from cerebelum_core.errors import OwnershipLost, StoreUnavailable
+from cerebelum_core.store import postgres_statements as sql
+from cerebelum_core.store import rows
+from cerebelum_core.store.postgres_address import PostgresAddress, postgres_address
+from cerebelum_core.store.postgres_batch import AppendRows, BatchWriter, append_rows
+from cerebelum_core.store.postgres_ownership import RENEW_S, lease_end_ns, take_ownership
+from cerebelum_core.store.postgres_readers import Readers
+from cerebelum_core.store.postgres_schema import migrate, require_permissions
+from cerebelum_core.store.records import (
+    Append,
+    BlueprintRecord,
+    Due,
+    HeadPage,
+    HeadQuery,
+    StoredHead,
+    WorkerRecord,
+)
+from cerebelum_core.store.writer import GroupCommit, one_thread
+from cerebelum_proto.events.v1.events_pb import Event
+
+_log = logging.getLogger(__name__)
+
+
+class PostgresStore:
+    """Keeps histories in a database. Made by `open_postgres`."""
+
+    kind = "postgresql"
+
+    def __init__(self, address: PostgresAddress, epoch: int, clock: Clock) -> None:
+        self._epoch = epoch
+        self._clock = clock
+        self._batches = BatchWriter(address.connect, epoch)
+        self._writer_thread = one_thread("writer")
+        self._writer = GroupCommit[AppendRows](self._batches.commit, self._writer_thread)
+        self._readers = Readers(address.connect)
+        self._superseded = asyncio.Event()
+        self._closed = False
+        self._renewing = asyncio.create_task(self._renew())
+
+    async def append(self, append: Append) -> None:
+        """Add events to a history, if it is as long as expected and this store still owns it."""
+        try:
+            await self._writer.submit(append_rows(append))
+        except OwnershipLost:
+            self._superseded.set()
+            raise
+
+    async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
+        """Events of a history in order."""
+        return [rows.event(row) for row in await self._read(sql.EVENTS, (execution_id, after_version, limit))]
+
+    async def head(self, execution_id: str) -> StoredHead | None:
+        """The head of an execution."""
+        found = await self._read(sql.HEAD, (execution_id,))
+        return rows.stored_head(found[0]) if found else None
+
+    async def list_heads(self, query: HeadQuery) -> HeadPage:
+        """Heads by workflow and status, newest first."""
+        where: dict[str, rows.Cell] = {
+            "workflow": query.workflow,
+            "status": -1 if query.status is None else int(query.status),
+        }
+        page = await self._read(sql.HEADS, {**where, "limit": query.limit, "offset": query.offset})
+        total = await self._read(sql.COUNT_HEADS, where)
+        return HeadPage(heads=[rows.stored_head(row) for row in page], total=rows.number(total[0]))
+
+    async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+        """Executions that owe a task, by id."""
+        return [rows.text(row) for row in await self._read(sql.READY, (after, limit))]
+
+    async def due(self, until: Timestamp, *, limit: int) -> Sequence[Due]:
+        """The earliest timers up to an instant."""
+        return [rows.due(row) for row in await self._read(sql.DUE, (until.to_ns(), limit))]
+
+    async def put_blueprint(self, record: BlueprintRecord) -> None:
+        """Keep a blueprint, and make it the newest of its workflow."""
+        row: dict[str, rows.Cell] = {
+            "hash": record.hash,
+            "workflow": record.workflow,
+            "data": record.data,
+            "stored_at_ns": record.stored_at.to_ns(),
+        }
+        await self._write(sql.PUT_BLUEPRINT, row)
+
+    async def blueprint(self, blueprint_hash: str) -> BlueprintRecord | None:
+        """The blueprint with this hash."""
+        found = await self._read(sql.BLUEPRINT, (blueprint_hash,))
+        return rows.blueprint(found[0]) if found else None
+
+    async def newest_blueprint(self, workflow: str) -> BlueprintRecord | None:
+        """The blueprint of this workflow that was submitted last."""
+        found = await self._read(sql.NEWEST_BLUEPRINT, (workflow,))
+        return rows.blueprint(found[0]) if found else None
+
+    async def put_worker(self, record: WorkerRecord) -> None:
+        """Keep a worker's registration."""
+        row: dict[str, rows.Cell] = {
+            "worker_id": record.worker_id,
+            "registration": record.registration,
+            "seen_at_ns": record.seen_at.to_ns(),
+        }
+        await self._write(sql.PUT_WORKER, row)
+
+    async def remove_worker(self, worker_id: str) -> None:
+        """Forget a worker."""
+        await self._write(sql.REMOVE_WORKER, {"worker_id": worker_id})
+
+    async def workers(self) -> Sequence[WorkerRecord]:
+        """Every worker that is known, by id."""
+        return [rows.worker(row) for row in await self._read(sql.WORKERS, ())]
+
+    async def superseded(self) -> None:
+        """Return when a newer Core owns the database."""
+        await self._superseded.wait()
+
+    async def close(self) -> None:
+        """Write what is queued, let the next owner in, and let go of the connections."""
+        if self._closed:
+            return
+        self._closed = True
+        self._renewing.cancel()
+        await asyncio.wait([self._renewing])
+        await self._writer.close()
+        self._writer_thread.shutdown()
+        self._batches.close()
+        try:
+            await self._readers.run(sql.RENEW, (0, self._epoch))
+        except StoreUnavailable as error:
+            _log.warning("the next Core waits until the lease of this one ends: %s", error)
+        await self._readers.close()
+
+    async def _read(
+        self, statement: LiteralString, parameters: Sequence[rows.Cell] | Mapping[str, rows.Cell]
+    ) -> list[rows.Row]:
+        self._require_open()
+        return await self._readers.run(statement, parameters)
+
+    async def _write(self, statement: LiteralString, row: dict[str, rows.Cell]) -> None:
+        """Write one row beside the batches. It returns a row when this Core is the owner."""
+        self._require_open()
+        if not await self._readers.run(statement, {**row, "epoch": self._epoch}, again=False):
+            self._superseded.set()
+            raise OwnershipLost(f"a newer Core owns the store; this one is of epoch {self._epoch}")
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+
+    async def _renew(self) -> None:
+        """Say that this owner lives, as long as it is the owner."""
+        while True:
+            await asyncio.sleep(RENEW_S)
+            try:
+                owned = await self._readers.run(sql.RENEW, (lease_end_ns(self._clock), self._epoch))
+            except StoreUnavailable as error:
+                _log.warning("the lease on the store is renewed later: %s", error)
+                continue
+            if not owned:
+                self._superseded.set()
+                return
+
+
+def open_postgres(url: str, node_id: str, clock: Clock) -> PostgresStore:
+    """Take ownership of a database, and bring its schema up to date.
+
+    Raises:
+        StoreUrlError: the URL is none.
+        StoreInUse: another Core has it.
+        StoreUnusable: no server, no permission, too old, another schema.
+    """
+    address = postgres_address(url)
+    try:
+        with address.connect() as connection:
+            address.require_usable(connection)
+            migrate(connection, clock)
+            require_permissions(connection)
+            return PostgresStore(address, take_ownership(connection, node_id, clock), clock)
+    except psycopg.Error as error:
+        raise address.unusable(error) from None

@@ -1,0 +1,91 @@
+"""One Core a database: an epoch that every write checks, and a lease that says when a silent owner may be replaced.
+
+The epoch alone is what keeps histories whole. The lease only decides who is refused at the door.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from cerebelum_core.clock import Clock
+from cerebelum_core.errors import StoreInUse
+from cerebelum_core.store import postgres_statements as sql
+
+LEASE_S = 10.0
+RENEW_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    epoch: int
+    node_id: str
+    machine: str
+    process_id: int
+    until_ns: int
+
+    def has_ended(self) -> bool:
+        """Whether it was a process of this very machine, which is gone."""
+        return self.machine == machine() and not _runs(self.process_id)
+
+
+def take_ownership(connection: psycopg.Connection, node_id: str, clock: Clock) -> int:
+    """Become the owner; the epoch that this one's writes carry.
+
+    Raises:
+        StoreInUse: the present owner renews its lease, or may still come back within it.
+    """
+    row = connection.execute(sql.OWNER).fetchone()
+    owner = _Owner(*row) if row else _Owner(0, "", "", 0, 0)
+    now_ns = clock.now().to_ns()
+    if owner.until_ns > now_ns and not owner.has_ended():
+        raise _in_use(owner, now_ns)
+    claim = {
+        "node_id": node_id,
+        "machine": machine(),
+        "process_id": os.getpid(),
+        "until_ns": lease_end_ns(clock),
+        "epoch": owner.epoch,
+        "seen_until_ns": owner.until_ns,
+    }
+    taken = connection.execute(sql.TAKE_OWNERSHIP, claim).fetchone()
+    if taken is None:
+        raise StoreInUse("another Core took the store at the same moment: one of the two is enough")
+    return int(taken[0])
+
+
+def lease_end_ns(clock: Clock) -> int:
+    """When a lease ends that is renewed now."""
+    return clock.now().to_ns() + int(LEASE_S * 1e9)
+
+
+def machine() -> str:
+    """Which processes this one can see: the host, this boot of it, and the namespace of process ids."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    space = Path("/proc/self/ns/pid")
+    if not boot.exists():
+        return socket.gethostname()
+    return f"{socket.gethostname()} {boot.read_text().strip()} {os.readlink(space)}"
+
+
+def _runs(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _in_use(owner: _Owner, now_ns: int) -> StoreInUse:
+    host = owner.machine.partition(" ")[0]
+    left_s = (owner.until_ns - now_ns) / 1e9
+    return StoreInUse(
+        f"the store is in use by node {owner.node_id}, process {owner.process_id} on {host}: stop that one, or give "
+        f"this one another store. If it has died, its lease ends in {left_s:.0f} s: start again then"
+    )

