@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from cerebelum_codegen.runtime.wire import (
+    SMALL,
     pack_double,
     read_varint,
     size,
@@ -13,6 +14,7 @@ from cerebelum_codegen.runtime.wire import (
     too_deep,
     truncated,
     unpack_double,
+    varint,
 )
 
 JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
@@ -31,13 +33,22 @@ def write_struct(value: Mapping[str, JsonValue]) -> bytes:
     for key, item in value.items():
         if not isinstance(key, str):
             raise TypeError(f"{key!r} is no key of a Struct: keys are str")
-        name = key.encode()
         try:
-            body = write_value(item)
+            x = key.encode()
+            n = len(x)
+            entry = b"\n" + (SMALL[n] if n < 1024 else varint(n)) + x
+            if type(item) is str:
+                x = item.encode()
+                n = len(x)
+                x = b"\x1a" + (SMALL[n] if n < 1024 else varint(n)) + x
+            else:
+                x = write_value(item)
         except (TypeError, ValueError) as error:
             raise _at(f"[{key!r}]", error) from None
-        entry = b"".join((b"\n", size(len(name)), name, b"\x12", size(len(body)), body))
-        out += (b"\n", size(len(entry)), entry)
+        n = len(x)
+        entry += b"\x12" + (SMALL[n] if n < 1024 else varint(n)) + x
+        n = len(entry)
+        out.append(b"\n" + (SMALL[n] if n < 1024 else varint(n)) + entry)
     return b"".join(out)
 
 
@@ -46,20 +57,22 @@ def write_list(value: Sequence[JsonValue]) -> bytes:
     out: list[bytes] = []
     for position, item in enumerate(value):
         try:
-            body = write_value(item)
+            if type(item) is str:
+                x = item.encode()
+                n = len(x)
+                x = b"\x1a" + (SMALL[n] if n < 1024 else varint(n)) + x
+            else:
+                x = write_value(item)
         except (TypeError, ValueError) as error:
             raise _at(f"[{position}]", error) from None
-        out += (b"\n", size(len(body)), body)
+        n = len(x)
+        out.append(b"\n" + (SMALL[n] if n < 1024 else varint(n)) + x)
     return b"".join(out)
 
 
 def write_value(value: JsonValue) -> bytes:
     """The body of a Value."""
-    kind = type(value)
-    if kind is str:
-        body = value.encode()  # type: ignore[union-attr]  # `kind` is its exact type, which mypy does not follow
-        return b"\x1a" + size(len(body)) + body
-    if kind is float:
+    if isinstance(value, float):
         return b"\x11" + pack_double(value)
     if value is None:
         return b"\x08\x00"
@@ -67,26 +80,30 @@ def write_value(value: JsonValue) -> bytes:
         return b" \x01"
     if value is False:
         return b" \x00"
-    return _write_other(value)
-
-
-def _write_other(value: JsonValue) -> bytes:
-    if isinstance(value, Mapping):
-        body = write_struct(value)
-        return b"*" + size(len(body)) + body
+    if isinstance(value, dict):
+        return _sized(b"*", write_struct(value))
+    if isinstance(value, list):
+        return _sized(b"2", write_list(value))
     if isinstance(value, str):
-        body = str.encode(value)
-        return b"\x1a" + size(len(body)) + body
+        return _sized(b"\x1a", str.encode(value))
     if isinstance(value, int):
         if not -_EXACT <= value <= _EXACT:
             raise ValueError(f": {value} is beyond 2**53, where a Struct's numbers lose digits")
         return b"\x11" + pack_double(value)
-    if isinstance(value, float):
-        return b"\x11" + pack_double(value)
+    return _write_other(value)
+
+
+def _write_other(value: JsonValue) -> bytes:
+    """Mappings and sequences that are not exactly dict and list; to ask for them takes its time."""
+    if isinstance(value, Mapping):
+        return _sized(b"*", write_struct(value))
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        body = write_list(value)
-        return b"2" + size(len(body)) + body
+        return _sized(b"2", write_list(value))
     raise TypeError(f": a Struct cannot hold {type(value).__name__}")
+
+
+def _sized(tag: bytes, body: bytes) -> bytes:
+    return tag + size(len(body)) + body
 
 
 def _at(place: str, error: Exception) -> Exception:
@@ -96,26 +113,41 @@ def _at(place: str, error: Exception) -> Exception:
     return kind(place + (text if text.startswith(("[", ":")) else f": {text}"))
 
 
-def read_struct(data: bytes, at: int, end: int, depth: int) -> dict[str, JsonValue]:
-    """The Struct whose body lies between `at` and `end`."""
+def read_struct(
+    data: bytes, at: int, end: int, depth: int, before: Mapping[str, JsonValue] | None = None
+) -> dict[str, JsonValue]:
+    """The Struct whose body lies between `at` and `end`; it goes on where `before` stopped."""
     if depth < 0:
         raise too_deep()
-    found: dict[str, JsonValue] = {}
+    found: dict[str, JsonValue] = {} if before is None else dict(before)
     while at < end:
-        tag = data[at]
-        at += 1
-        if tag != 10:
+        if data[at] != 10:
             at = _skip(data, at, end, depth)
             continue
-        length = data[at]
-        at += 1
-        if length > 127:
-            length, at = read_varint(data, at - 1)
-        stop = at + length
+        n = data[at + 1]
+        at += 2
+        if n > 127:
+            n, at = read_varint(data, at - 1)
+        stop = at + n
         if stop > end:
             raise truncated()
-        key, found_value = _read_entry(data, at, stop, depth)
-        found[key] = found_value
+        # As everybody writes it: a short key, then its value. What is spelt otherwise is read with more care.
+        if n > 3 and data[at] == 10 and (n := data[at + 1]) < 128:
+            middle = at + 2 + n
+            if middle < stop and data[middle] == 18:
+                n = data[middle + 1]
+                value_at = middle + 2
+                if n > 127:
+                    n, value_at = read_varint(data, value_at - 1)
+                if value_at + n == stop:
+                    key = data[at + 2 : middle].decode()
+                    if 1 < n < 130 and data[value_at] == 0x1A and data[value_at + 1] == n - 2:
+                        found[key] = data[value_at + 2 : stop].decode()
+                    else:
+                        found[key] = read_value(data, value_at, stop, depth - 1)
+                    at = stop
+                    continue
+        key, found[key] = _read_entry(data, at, stop, depth)
         at = stop
     return found
 
@@ -127,7 +159,7 @@ def _read_entry(data: bytes, at: int, end: int, depth: int) -> tuple[str, JsonVa
         tag = data[at]
         at += 1
         if tag not in (10, 18):
-            at = _skip(data, at, end, depth)
+            at = _skip(data, at - 1, end, depth)
             continue
         length = data[at]
         at += 1
@@ -144,55 +176,78 @@ def _read_entry(data: bytes, at: int, end: int, depth: int) -> tuple[str, JsonVa
     return key, value
 
 
-def read_list(data: bytes, at: int, end: int, depth: int) -> list[JsonValue]:
-    """The ListValue whose body lies between `at` and `end`."""
+def read_list(data: bytes, at: int, end: int, depth: int, before: Sequence[JsonValue] | None = None) -> list[JsonValue]:
+    """The ListValue whose body lies between `at` and `end`; it goes on where `before` stopped."""
     if depth < 0:
         raise too_deep()
-    found: list[JsonValue] = []
+    found: list[JsonValue] = [] if before is None else list(before)
     while at < end:
-        tag = data[at]
-        at += 1
-        if tag != 10:
+        if data[at] != 10:
             at = _skip(data, at, end, depth)
             continue
-        length = data[at]
-        at += 1
-        if length > 127:
-            length, at = read_varint(data, at - 1)
-        stop = at + length
+        n = data[at + 1]
+        at += 2
+        if n > 127:
+            n, at = read_varint(data, at - 1)
+        stop = at + n
         if stop > end:
             raise truncated()
-        found.append(read_value(data, at, stop, depth - 1))
+        if 1 < n < 130 and data[at] == 0x1A and data[at + 1] == n - 2:
+            found.append(data[at + 2 : stop].decode())
+        else:
+            found.append(read_value(data, at, stop, depth - 1))
         at = stop
     return found
 
 
-def read_value(data: bytes, at: int, end: int, depth: int, value: JsonValue = None) -> JsonValue:
+def read_value(data: bytes, at: int, end: int, depth: int, before: JsonValue = None) -> JsonValue:
     """The Value whose body lies between `at` and `end`; the last member on the wire wins.
 
-    `value` is what an earlier part of the same Value held: a struct or list goes on where it stopped.
+    `before` is what an earlier part of the same Value held: a struct or list goes on where it stopped.
     """
+    # One member and nothing else is what nearly every Value is.
+    length = end - at
+    if length > 1:
+        kind, n = data[at], data[at + 1]
+        if kind == 0x11 and length == 9:
+            number: float = unpack_double(data, at + 1)[0]
+            return number
+        if kind == 0x20 and length == 2 and n < 2:
+            return n == 1
+        if kind == 0x08 and length == 2 and n < 128:
+            return None
+        if n == length - 2 < 128 and before is None:
+            if kind == 0x1A:
+                return data[at + 2 : end].decode()
+            if kind == 0x2A:
+                return read_struct(data, at + 2, end, depth - 1)
+            if kind == 0x32:
+                return read_list(data, at + 2, end, depth - 1)
+    return _read_members(data, at, end, depth, before)
+
+
+def _read_members(data: bytes, at: int, end: int, depth: int, value: JsonValue) -> JsonValue:
     while at < end:
         tag = data[at]
         at += 1
-        if tag == 0x11:
+        if tag in (0x1A, 0x2A, 0x32):
+            n, at = read_varint(data, at)
+            stop = at + n
+            if stop > end:
+                raise truncated()
+            value = _read_sized(data, at, stop, tag, depth, value)
+            at = stop
+        elif tag == 0x08:
+            _, at = read_varint(data, at)
+            value = None
+        elif tag == 0x11:
             value = unpack_double(data, at)[0]
             at += 8
         elif tag == 0x20:
             number, at = read_varint(data, at)
             value = number != 0
-        elif tag == 0x08:
-            _, at = read_varint(data, at)
-            value = None
-        elif tag in (0x1A, 0x2A, 0x32):
-            length, at = read_varint(data, at)
-            stop = at + length
-            if stop > end:
-                raise truncated()
-            value = _read_sized(data, at, stop, tag, depth, value)
-            at = stop
         else:
-            at = _skip(data, at, end, depth)
+            at = _skip(data, at - 1, end, depth)
     if at > end:
         raise truncated()
     return value
@@ -202,12 +257,10 @@ def _read_sized(data: bytes, at: int, end: int, tag: int, depth: int, before: Js
     if tag == 0x1A:
         return data[at:end].decode()
     if tag == 0x2A:
-        members = read_struct(data, at, end, depth - 1)
-        return {**before, **members} if isinstance(before, dict) else members
-    items = read_list(data, at, end, depth - 1)
-    return [*before, *items] if isinstance(before, list) else items
+        return read_struct(data, at, end, depth - 1, before if isinstance(before, dict) else None)
+    return read_list(data, at, end, depth - 1, before if isinstance(before, list) else None)
 
 
 def _skip(data: bytes, at: int, end: int, depth: int) -> int:
-    tag, at = read_varint(data, at - 1)
+    tag, at = read_varint(data, at)
     return skip(data, at, end, tag, depth)
