@@ -24,12 +24,12 @@ unpack_sfixed32 = Struct("<i").unpack_from
 unpack_sfixed64 = Struct("<q").unpack_from
 
 _END_GROUP: Final = 4
-_UINT64: Final = (1 << 64) - 1
+UINT64: Final = (1 << 64) - 1
 
 
 def varint(number: int) -> bytes:
     """A non-negative number in base 128, lowest digits first."""
-    out = bytearray()
+    out: list[int] = []
     while number > 127:
         out.append(number & 127 | 128)
         number >>= 7
@@ -49,25 +49,25 @@ def size(length: int) -> bytes:
 def int32(number: int) -> bytes:
     if not -0x80000000 <= number <= 0x7FFFFFFF:
         raise _out_of_range(number, "int32")
-    return varint(number & _UINT64)
+    return varint(number & UINT64)
 
 
 def int64(number: int) -> bytes:
     if not -0x8000000000000000 <= number <= 0x7FFFFFFFFFFFFFFF:
         raise _out_of_range(number, "int64")
-    return varint(number & _UINT64)
+    return varint(number & UINT64)
 
 
 def uint32(number: int) -> bytes:
     if not 0 <= number <= 0xFFFFFFFF:
         raise _out_of_range(number, "uint32")
-    return varint(number & _UINT64)
+    return varint(number & UINT64)
 
 
 def uint64(number: int) -> bytes:
-    if not 0 <= number <= _UINT64:
+    if not 0 <= number <= UINT64:
         raise _out_of_range(number, "uint64")
-    return varint(number & _UINT64)
+    return varint(number & UINT64)
 
 
 def sint32(number: int) -> bytes:
@@ -79,7 +79,7 @@ def sint32(number: int) -> bytes:
 def sint64(number: int) -> bytes:
     if not -0x8000000000000000 <= number <= 0x7FFFFFFFFFFFFFFF:
         raise _out_of_range(number, "sint64")
-    return varint((number << 1 ^ number >> 63) & _UINT64)
+    return varint((number << 1 ^ number >> 63) & UINT64)
 
 
 def boolean(value: bool) -> bytes:
@@ -104,13 +104,37 @@ def is_default_float(value: float) -> bool:
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
     """The varint at `at`, and where it ends. At most ten bytes; bits above 64 fall away."""
+    # Five bytes hold an instant's seconds. Taking 1 from a byte takes the mark of the one before it away.
+    number = data[at]
+    if number < 128:
+        return number, at + 1
+    byte = data[at + 1]
+    number += byte - 1 << 7
+    if byte < 128:
+        return number, at + 2
+    byte = data[at + 2]
+    number += byte - 1 << 14
+    if byte < 128:
+        return number, at + 3
+    byte = data[at + 3]
+    number += byte - 1 << 21
+    if byte < 128:
+        return number, at + 4
+    byte = data[at + 4]
+    number += byte - 1 << 28
+    if byte < 128:
+        return number, at + 5
+    return _read_long_varint(data, at)
+
+
+def _read_long_varint(data: bytes, at: int) -> tuple[int, int]:
     number = shift = 0
     while True:
         byte = data[at]
         at += 1
         number |= (byte & 127) << shift
         if byte < 128:
-            return number & _UINT64, at
+            return number & UINT64, at
         shift += 7
         if shift == 70:
             raise DecodeError("a varint is longer than ten bytes")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
-from cerebelum_codegen.runtime.wire import int64, read_varint, skip, truncated
+from cerebelum_codegen.runtime.wire import UINT64, read_varint, skip, truncated, varint
 
 _NS: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -80,9 +80,10 @@ def write_timestamp(value: Timestamp) -> bytes:
     """The body of a Timestamp."""
     if not isinstance(value, Timestamp):
         raise TypeError(f"{type(value).__name__} is not Timestamp")
-    if not (_FIRST_SECOND <= value.seconds <= _LAST_SECOND and 0 <= value.nanos < _NS):
+    seconds, nanos = value.seconds, value.nanos
+    if not (_FIRST_SECOND <= seconds <= _LAST_SECOND and 0 <= nanos < _NS):
         raise ValueError(f"{value} is outside of 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z")
-    return _write(value.seconds, value.nanos)
+    return _write(seconds, nanos)
 
 
 def write_duration(value: Duration) -> bytes:
@@ -95,8 +96,9 @@ def write_duration(value: Duration) -> bytes:
 
 
 def _write(seconds: int, nanos: int) -> bytes:
-    body = b"\x08" + int64(seconds) if seconds else b""
-    return body + b"\x10" + int64(nanos) if nanos else body
+    # Both are in range: what is written needs no second look.
+    body = b"\x08" + varint(seconds & UINT64) if seconds else b""
+    return body + b"\x10" + varint(nanos & UINT64) if nanos else body
 
 
 def read_timestamp(data: bytes, at: int, end: int, depth: int, before: Timestamp | None) -> Timestamp:
@@ -116,7 +118,7 @@ def _read(data: bytes, at: int, end: int, depth: int, before: tuple[int, int]) -
         at += 1
         if tag == 8:
             number, at = read_varint(data, at)
-            seconds = (number ^ 0x8000000000000000) - 0x8000000000000000
+            seconds = number if number < 1 << 63 else number - (1 << 64)
         elif tag == 16:
             number, at = read_varint(data, at)
             nanos = (number & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
