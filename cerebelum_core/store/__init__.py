@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from cerebelum_core.clock import Clock
@@ -49,7 +50,13 @@ def open_store(url: str, *, node_id: str, clock: Clock) -> EventStore:
                 f"the SQLite store needs more packages ({error}): pip install 'cerebelum[core]'"
             ) from None
         return open_sqlite(Path(path), node_id, clock)
-    raise StoreUrlError(f"store URL '{url}' is not understood: use {_FORMS}")
+    raise StoreUrlError(f"store URL '{shown(url)}' is not understood: use {_FORMS}")
+
+
+def shown(url: str) -> str:
+    """A store's URL as people may read it: without its password."""
+    url = re.sub(r"(?<=://)([^:/@?]*):[^@]*@", r"\1@", url)
+    return re.sub(r"(?<=[?&])password=[^&]*&?", "", url).rstrip("?&")
 
 
 __all__ = [
@@ -65,4 +72,5 @@ __all__ = [
     "WorkerRecord",
     "open_store",
     "shard_of",
+    "shown",
 ]

@@ -65,9 +65,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path, *core_arguments: str) -> AsyncIterator[Stage]:
+async def stage(folder: Path, *core_arguments: str, store: str = "") -> AsyncIterator[Stage]:
     """A Core on an empty store, without a worker yet. Ends every process that the test started."""
-    core = CoreProcess(folder=folder, arguments=core_arguments)
+    core = CoreProcess(folder=folder, arguments=core_arguments, store=store)
     on = Stage(folder=folder, core=core)
     await core.start()
     try:
