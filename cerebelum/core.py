@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Protocol
 
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 
@@ -32,6 +33,9 @@ class WorkerCore(Protocol):
     async def submit_result(self, result: pb.TaskResult) -> pb.Ack:
         """Hand in what became of a task."""
 
+    def work(self, requests: AsyncIterator[stream_pb.WorkRequest]) -> AsyncGenerator[stream_pb.WorkResponse, None]:
+        """Do all of that over one stream. It raises Unsupported where a Core has none."""
+
 
 class CallerCore(Protocol):
     """What those who start executions need of a Core."""
@@ -51,6 +55,19 @@ class CallerCore(Protocol):
         timeout_ms: int = 0,
     ) -> pb.ExecutionHandle:
         """Start an execution."""
+
+    async def await_result(
+        self, execution_id: str = "", *, start: pb.ExecuteRequest | None = None
+    ) -> pb.ExecutionStatus:
+        """Start an execution, or find one, and wait for its end, but not for ever: where it stands.
+
+        It raises Unsupported where a Core cannot.
+        """
+
+    def execute(
+        self, requests: AsyncIterator[stream_pb.ExecuteRequest]
+    ) -> AsyncGenerator[stream_pb.ExecuteResponse, None]:
+        """Start many executions over one stream and hear of the end of each. It raises Unsupported where it cannot."""
 
     async def status(self, execution_id: str) -> pb.ExecutionStatus:
         """Where an execution stands."""

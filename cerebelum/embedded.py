@@ -6,7 +6,7 @@ The one module of the SDK that imports the Core, and only when it is asked for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -17,10 +17,12 @@ from cerebelum.local import Approver, No, PendingApproval
 from cerebelum.results import ExecutionResult
 from cerebelum.worker import Worker
 from cerebelum.workflow import Workflow
+from cerebelum_client.client import execute_request, status_in
 from cerebelum_client.errors import client_error
 from cerebelum_codegen.runtime.rpc import RequestContext, RpcError
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, Event
+from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 
@@ -108,6 +110,7 @@ class EmbeddedCore:
 
     def __init__(self, node: Node) -> None:
         self._worker = node.worker_edge
+        self._stream = node.stream_edge
         self._control = node.control_edge
 
     async def submit_blueprint(self, blueprint: pb.Blueprint) -> pb.BlueprintValidation:
@@ -136,6 +139,27 @@ class EmbeddedCore:
         """Hand in what became of a task."""
         return await _call(self._worker.submit_result(result, _HERE))
 
+    async def work(
+        self, requests: AsyncIterator[stream_pb.WorkRequest]
+    ) -> AsyncGenerator[stream_pb.WorkResponse, None]:
+        """A worker's whole session."""
+        async for frame in _frames(self._stream.work(requests, _HERE)):
+            yield frame
+
+    async def execute(
+        self, requests: AsyncIterator[stream_pb.ExecuteRequest]
+    ) -> AsyncGenerator[stream_pb.ExecuteResponse, None]:
+        """Start many executions and hear of the end of each."""
+        async for frame in _frames(self._stream.execute(requests, _HERE)):
+            yield frame
+
+    async def await_result(
+        self, execution_id: str = "", *, start: pb.ExecuteRequest | None = None
+    ) -> pb.ExecutionStatus:
+        """Start an execution, or find one, and wait for its end, but not for ever."""
+        request = stream_pb.AwaitResultRequest(execution_id=execution_id, start=start)
+        return status_in(await _call(self._stream.await_result(request, _HERE)))
+
     async def start(
         self,
         workflow: str,
@@ -148,13 +172,14 @@ class EmbeddedCore:
         timeout_ms: int = 0,
     ) -> pb.ExecutionHandle:
         """Start an execution."""
-        request = pb.ExecuteRequest(
-            workflow_module=workflow,
-            exact_inputs=inputs,
+        request = execute_request(
+            workflow,
+            inputs,
+            execution_id=execution_id,
             workflow_hash=workflow_hash,
-            options=pb.ExecutionOptions(
-                execution_id=execution_id, correlation_id=correlation_id, tags=list(tags), timeout_ms=timeout_ms
-            ),
+            correlation_id=correlation_id,
+            tags=tags,
+            timeout_ms=timeout_ms,
         )
         return await _call(self._worker.execute_workflow(request, _HERE))
 
@@ -196,6 +221,15 @@ class EmbeddedCore:
         """End an execution."""
         request = control_pb.CancelRequest(execution_id=execution_id, reason=reason, cancelled_by=cancelled_by)
         await _call(self._control.cancel(request, _HERE))
+
+
+async def _frames(frames: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]:
+    try:
+        async with aclosing(frames):
+            async for frame in frames:
+                yield frame
+    except RpcError as error:
+        raise client_error(error, "this process") from None
 
 
 async def _call(answer: Awaitable[_T]) -> _T:

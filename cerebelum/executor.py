@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 from cerebelum.core import CallerCore
 from cerebelum.errors import DefinitionError
+from cerebelum.execution_stream import ExecutionStream, execution_id_in, steps_of
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.step import AnyStep
 from cerebelum.workflow import Workflow
-from cerebelum_client import CerebelumClient, CoreUnavailable, new_execution_id, to_payload
+from cerebelum_client import CerebelumClient, CoreUnavailable, Unsupported, execute_request, to_payload
 from cerebelum_client.markers import milliseconds
+from cerebelum_proto.worker import worker_service_pb as pb
 
 _RETRY_S = 1.0
 
@@ -29,6 +32,19 @@ class ExecutionHandle:
 
     async def result(self) -> ExecutionResult:
         """Wait for the end, however long it takes and however often the Core is started again meanwhile."""
+        while True:
+            try:
+                status = result_of(await self._core.await_result(self.execution_id), self._steps)
+            except Unsupported:
+                return await self._follow()
+            except CoreUnavailable:
+                await asyncio.sleep(_RETRY_S)
+                continue
+            if status.ended:
+                return status
+
+    async def _follow(self) -> ExecutionResult:
+        """The same with a Core that cannot wait: follow the history."""
         version = 0
         while True:
             try:
@@ -38,7 +54,7 @@ class ExecutionHandle:
             except CoreUnavailable:
                 await asyncio.sleep(_RETRY_S)
                 continue
-            if status.status in ("completed", "failed", "cancelled"):
+            if status.ended:
                 return status
 
     async def status(self) -> ExecutionResult:
@@ -65,6 +81,7 @@ class DistributedExecutor:
         """Prepare an executor; nothing is opened yet. `core` takes one that is at hand instead of an address."""
         self._client = CerebelumClient(core_url) if core is None else None
         self._core: CallerCore = core or self._client or CerebelumClient(core_url)
+        self._submitted: set[str] = set()
 
     async def __aenter__(self) -> Self:
         return self
@@ -89,16 +106,18 @@ class DistributedExecutor:
         tags: Sequence[str] = (),
         correlation_id: str = "",
     ) -> ExecutionResult:
-        """Start an execution and wait for its end. See `submit`."""
-        handle = await self.submit(
-            workflow,
-            inputs,
-            execution_id=execution_id,
-            timeout=timeout,
-            tags=tags,
-            correlation_id=correlation_id,
+        """Start an execution and wait for its end, in one call. See `submit`."""
+        request = await self.request(
+            workflow, inputs, execution_id=execution_id, timeout=timeout, tags=tags, correlation_id=correlation_id
         )
-        return await handle.result()
+        handle = self._handle(workflow, execution_id_in(request))
+        try:
+            status = await self._core.await_result(start=request)
+        except Unsupported:
+            await self._start(request)
+            return await handle.result()
+        result = result_of(status, steps_of(workflow))
+        return result if result.ended else await handle.result()
 
     async def submit(
         self,
@@ -121,19 +140,60 @@ class DistributedExecutor:
             CoreUnavailable: nobody answers.
             DefinitionError: the Core refuses the workflow.
         """
+        request = await self.request(
+            workflow, inputs, execution_id=execution_id, timeout=timeout, tags=tags, correlation_id=correlation_id
+        )
+        await self._start(request)
+        return self._handle(workflow, execution_id_in(request))
+
+    async def request(
+        self,
+        workflow: Workflow | str,
+        inputs: object = None,
+        *,
+        execution_id: str | None = None,
+        timeout: timedelta | None = None,
+        tags: Sequence[str] = (),
+        correlation_id: str = "",
+    ) -> pb.ExecuteRequest:
+        """What `submit` asks of the Core, once the Core has the workflow."""
         known = workflow if isinstance(workflow, Workflow) else None
-        if known is not None:
+        if known is not None and known.hash not in self._submitted:
             await _submit(self._core, known)
-        handle = await self._core.start(
+            self._submitted.add(known.hash)
+        return execute_request(
             known.name if known else str(workflow),
             to_payload(inputs),
-            execution_id=execution_id or new_execution_id(),
+            execution_id=execution_id or "",
             workflow_hash=known.hash if known else "",
             correlation_id=correlation_id,
             tags=tags,
             timeout_ms=milliseconds(timeout) if timeout else 0,
         )
-        return ExecutionHandle(self._core, handle.execution_id, known.steps if known else None)
+
+    async def _start(self, request: pb.ExecuteRequest) -> None:
+        options = request.options or pb.ExecutionOptions()
+        await self._core.start(
+            request.workflow_module,
+            request.exact_inputs or to_payload(None),
+            execution_id=options.execution_id,
+            workflow_hash=request.workflow_hash,
+            correlation_id=options.correlation_id,
+            tags=options.tags,
+            timeout_ms=options.timeout_ms,
+        )
+
+    @asynccontextmanager
+    async def stream(self) -> AsyncIterator[ExecutionStream]:
+        """Start many executions over one connection, many a frame: for callers with hundreds of them in flight."""
+        stream = ExecutionStream(self._core, self.request)
+        try:
+            yield stream
+        finally:
+            await stream.close()
+
+    def _handle(self, workflow: Workflow | str, execution_id: str) -> ExecutionHandle:
+        return ExecutionHandle(self._core, execution_id, steps_of(workflow))
 
     def handle(self, execution_id: str) -> ExecutionHandle:
         """A handle of an execution that was started before."""

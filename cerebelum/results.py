@@ -40,6 +40,11 @@ class ExecutionResult:
     started_at: datetime | None = None
     completed_at: datetime | None = None
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in ("completed", "failed", "cancelled")
+
     def unwrap(self) -> object:
         """The output.
 

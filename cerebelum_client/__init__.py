@@ -2,7 +2,7 @@
 
 from cerebelum_client.address import Address, core_address, parse_address
 from cerebelum_client.backoff import Backoff
-from cerebelum_client.client import CerebelumClient, new_execution_id
+from cerebelum_client.client import CerebelumClient, execute_request, new_execution_id
 from cerebelum_client.errors import (
     AddressError,
     AlreadyExists,
@@ -13,6 +13,7 @@ from cerebelum_client.errors import (
     NotFound,
     PayloadError,
     Refused,
+    Unsupported,
 )
 from cerebelum_client.markers import Approval, Request, Sleep, from_marker, read_marker, to_marker, write_marker
 from cerebelum_client.payload import from_payload, to_payload
@@ -33,7 +34,9 @@ __all__ = [
     "Refused",
     "Request",
     "Sleep",
+    "Unsupported",
     "core_address",
+    "execute_request",
     "from_marker",
     "from_payload",
     "new_execution_id",

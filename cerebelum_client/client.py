@@ -6,7 +6,7 @@ import asyncio
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 from uuid import UUID
@@ -18,6 +18,8 @@ from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES, Channel, RpcError
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
 from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.stream.v1 import stream_pb
+from cerebelum_proto.stream.v1.stream_grpc import StreamServiceStub
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 from cerebelum_proto.worker.worker_service_grpc import WorkerServiceStub
@@ -28,6 +30,7 @@ CALL_S = 10.0
 RETRY_S = 10.0
 """How long a safe call is tried again while the Core does not answer."""
 _POLL_GRACE_S = 5.0
+_WAIT_MS = 20_000
 
 
 def new_execution_id() -> str:
@@ -35,6 +38,35 @@ def new_execution_id() -> str:
     number = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
     number = number & ~(0xF << 76) | 0x7 << 76
     return str(UUID(int=number & ~(0x3 << 62) | 0x2 << 62))
+
+
+def execute_request(
+    workflow: str,
+    inputs: Payload,
+    *,
+    execution_id: str = "",
+    workflow_hash: str = "",
+    correlation_id: str = "",
+    tags: Sequence[str] = (),
+    timeout_ms: int = 0,
+) -> pb.ExecuteRequest:
+    """A request to start an execution; the id is chosen here when none is given, so that it is safe to repeat."""
+    return pb.ExecuteRequest(
+        workflow_module=workflow,
+        exact_inputs=inputs,
+        workflow_hash=workflow_hash,
+        options=pb.ExecutionOptions(
+            execution_id=execution_id or new_execution_id(),
+            correlation_id=correlation_id,
+            tags=list(tags),
+            timeout_ms=timeout_ms,
+        ),
+    )
+
+
+def status_in(response: stream_pb.AwaitResultResponse) -> pb.ExecutionStatus:
+    """The status that a Core answered."""
+    return response.status or pb.ExecutionStatus()
 
 
 class CerebelumClient:
@@ -66,6 +98,7 @@ class CerebelumClient:
         self._chance = chance
         self._channel = Channel(self.address.host, self.address.port, max_message_bytes=max_message_bytes)
         self._worker = WorkerServiceStub(self._channel)
+        self._stream = StreamServiceStub(self._channel)
         self._control = ControlServiceStub(self._channel)
 
     async def __aenter__(self) -> Self:
@@ -101,18 +134,34 @@ class CerebelumClient:
 
         Safe to repeat: the id is chosen here when none is given, and the same id and inputs are the same execution.
         """
-        request = pb.ExecuteRequest(
-            workflow_module=workflow,
-            exact_inputs=inputs,
+        request = execute_request(
+            workflow,
+            inputs,
+            execution_id=execution_id,
             workflow_hash=workflow_hash,
-            options=pb.ExecutionOptions(
-                execution_id=execution_id or new_execution_id(),
-                correlation_id=correlation_id,
-                tags=list(tags),
-                timeout_ms=timeout_ms,
-            ),
+            correlation_id=correlation_id,
+            tags=tags,
+            timeout_ms=timeout_ms,
         )
         return await self._safe(lambda: self._worker.execute_workflow(request, timeout_s=self._call_s))
+
+    async def await_result(
+        self, execution_id: str = "", *, start: pb.ExecuteRequest | None = None
+    ) -> pb.ExecutionStatus:
+        """Start an execution, or find one, and wait for its end, but no longer than half a minute.
+
+        What comes back is where it stands, with its result when it has ended. Safe to repeat.
+        """
+        request = stream_pb.AwaitResultRequest(execution_id=execution_id, start=start, timeout_ms=_WAIT_MS)
+        timeout_s = _WAIT_MS / 1000 + self._call_s
+        return status_in(await self._safe(lambda: self._stream.await_result(request, timeout_s=timeout_s)))
+
+    async def execute(
+        self, requests: AsyncIterator[stream_pb.ExecuteRequest]
+    ) -> AsyncGenerator[stream_pb.ExecuteResponse, None]:
+        """Start many executions over one stream and hear of the end of each. One try."""
+        async for frame in self._frames(self._stream.execute(requests)):
+            yield frame
 
     async def status(self, execution_id: str) -> pb.ExecutionStatus:
         """Where an execution stands."""
@@ -199,11 +248,27 @@ class CerebelumClient:
         """Hand in what became of a task."""
         return await self._once(lambda: self._worker.submit_result(result, timeout_s=self._call_s))
 
+    async def work(
+        self, requests: AsyncIterator[stream_pb.WorkRequest]
+    ) -> AsyncGenerator[stream_pb.WorkResponse, None]:
+        """A worker's whole session over one stream."""
+        async for frame in self._frames(self._stream.work(requests)):
+            yield frame
+
     # -- calls -------------------------------------------------------------------------------
 
     async def _once(self, call: Callable[[], Awaitable[_T]]) -> _T:
         try:
             return await call()
+        except RpcError as error:
+            raise client_error(error, str(self.address)) from None
+        except ValueError as error:
+            raise ClientError(str(error)) from None
+
+    async def _frames(self, frames: AsyncIterator[_T]) -> AsyncIterator[_T]:
+        try:
+            async for frame in frames:
+                yield frame
         except RpcError as error:
             raise client_error(error, str(self.address)) from None
         except ValueError as error:

@@ -8,6 +8,7 @@ ClientError
 |-- AlreadyExists       the execution id is taken by something else
 |-- InvalidRequest      the Core does not understand it, or it is too large
 |-- Refused             the Core understood and says no: it has ended, it is not waiting
+|-- Unsupported         the Core is older than what was asked of it, or another one
 `-- CoreFailed          the Core's fault; its log tells why
 """
 
@@ -48,6 +49,10 @@ class Refused(ClientError):
     """Understood, and not possible now."""
 
 
+class Unsupported(ClientError):
+    """This Core does not know the call."""
+
+
 class CoreFailed(ClientError):
     """The Core has a fault."""
 
@@ -60,6 +65,7 @@ _ERRORS: dict[StatusCode, type[ClientError]] = {
     StatusCode.INVALID_ARGUMENT: InvalidRequest,
     StatusCode.RESOURCE_EXHAUSTED: InvalidRequest,
     StatusCode.FAILED_PRECONDITION: Refused,
+    StatusCode.UNIMPLEMENTED: Unsupported,
 }
 
 

@@ -20,6 +20,7 @@ class BlueprintRegistry:
         self._store = store
         self._clock = clock
         self._compiled: OrderedDict[str, Blueprint] = OrderedDict()
+        self._newest: dict[str, str] = {}
 
     async def submit(self, blueprint: pb.Blueprint) -> pb.BlueprintValidation:
         """Validate a blueprint and, when it is valid, keep it as the newest of its workflow."""
@@ -35,6 +36,7 @@ class BlueprintRegistry:
                 stored_at=self._clock.now(),
             )
         )
+        self._newest[blueprint.workflow_module] = digest
         return pb.BlueprintValidation(valid=True, warnings=list(verdict.warnings), workflow_hash=digest)
 
     async def get(self, digest: str) -> Blueprint:
@@ -57,11 +59,15 @@ class BlueprintRegistry:
         Raises:
             UnknownBlueprint: none was submitted.
         """
+        digest = self._newest.get(workflow)
+        if digest is not None:
+            return await self.get(digest)
         record = await self._store.newest_blueprint(workflow)
         if record is None:
             raise UnknownBlueprint(
                 f"no blueprint of workflow '{workflow}' was submitted: start a worker that has it, or submit it"
             )
+        self._newest.setdefault(workflow, record.hash)
         return self._compiled.get(record.hash) or self._keep(record)
 
     def _keep(self, record: BlueprintRecord) -> Blueprint:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
 from cerebelum_core.edges.control_edge import ControlEdge
+from cerebelum_core.edges.handouts import Handouts
+from cerebelum_core.edges.starts import Starts
+from cerebelum_core.edges.stream_edge import StreamEdge
 from cerebelum_core.edges.worker_edge import LeaseTerms, WorkerEdge
 from cerebelum_core.endings import Endings
 from cerebelum_core.errors import CoreError, UnknownExecution
@@ -70,6 +73,7 @@ class Node:
             supervisor=Supervisor(clock),
             observer=self,
         )
+        handouts = Handouts(registry=self.registry, router=self.router, clock=clock)
         self.worker_edge = WorkerEdge(
             registry=self.registry,
             blueprints=self.blueprints,
@@ -78,9 +82,11 @@ class Node:
             gate=self.gate,
             store=store,
             clock=clock,
-            random_bytes=random_bytes,
+            handouts=handouts,
+            starts=Starts(blueprints=self.blueprints, clock=clock, random_bytes=random_bytes),
             terms=config.terms,
         )
+        self.stream_edge = StreamEdge(unary=self.worker_edge, endings=self.endings)
         self.control_edge = ControlEdge(
             registry=self.registry,
             watchers=self.watchers,
@@ -121,6 +127,7 @@ class Node:
         if self._background:
             await asyncio.wait(self._background)
         await self.registry.settle()
+        self.stream_edge.close()
 
     async def stop(self) -> None:
         """Drain, and close the store."""

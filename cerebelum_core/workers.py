@@ -53,6 +53,11 @@ class WorkerRegistry:
             )
         return worker
 
+    def is_same(self, registration: RegisterRequest) -> bool:
+        """Whether this is the very process that registered under its id before."""
+        known = self._workers.get(registration.worker_id)
+        return known is not None and known.registration.incarnation == registration.incarnation != ""
+
     async def forget(self, worker_id: str) -> None:
         """A worker took leave, or fell silent."""
         if self._workers.pop(worker_id, None) is not None:

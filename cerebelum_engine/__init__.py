@@ -30,7 +30,7 @@ from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effe
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.pending import earliest_timer, next_timer, owed_tasks, pending, tasks_among
 from cerebelum_engine.state import Phase, State, StepState, new
-from cerebelum_engine.status import current_step, status_of, step_index, summary
+from cerebelum_engine.status import conclusion_of, current_step, status_of, step_index, summary
 from cerebelum_engine.tasks import build_task
 from cerebelum_engine.validation import Verdict, validate
 
@@ -62,6 +62,7 @@ __all__ = [
     "Verdict",
     "build_task",
     "compile_blueprint",
+    "conclusion_of",
     "current_step",
     "decide",
     "earliest_timer",

@@ -45,6 +45,25 @@ def status_of(state: State, now: Timestamp) -> ExecutionStatus:
     )
 
 
+def conclusion_of(state: State) -> ExecutionStatus:
+    """What whoever waits for the end wants to know, and no more: how it ended, and its result."""
+    completed = state.status is ExecutionState.EXECUTION_COMPLETED
+    results = state.blueprint.result_steps if completed else ()
+    return ExecutionStatus(
+        execution_id=state.execution_id,
+        workflow_name=state.blueprint.workflow,
+        workflow_hash=state.blueprint.hash,
+        status=summary(state),
+        started_at=state.started_at,
+        completed_at=state.ended_at,
+        current_step_name=current_step(state),
+        outputs={name: output for name in results if (output := state.steps[name].output) is not None},
+        result_steps=list(results),
+        error=error_info(state.failure) if state.failure else None,
+        history_length=state.version,
+    )
+
+
 def summary(state: State) -> ExecutionState:
     """The execution's state; while it runs, what it waits for, if it only waits."""
     if not state.running:

@@ -9,18 +9,17 @@ from cerebelum_codegen.runtime import Empty
 from cerebelum_codegen.runtime.rpc import RequestContext, RpcError, StatusCode
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
-from cerebelum_core.edges.foreign import fill_structs, read_foreign_result
+from cerebelum_core.edges.foreign import read_foreign_result
+from cerebelum_core.edges.handouts import Handouts
 from cerebelum_core.edges.refusals import accepted, refusals, refused, require
+from cerebelum_core.edges.starts import Starts
 from cerebelum_core.edges.views import full_status, listed_status, status_word
 from cerebelum_core.execution import Answer
-from cerebelum_core.ids import RandomBytes, uuid7
-from cerebelum_core.leases import Lease
-from cerebelum_core.payloads import payload_of
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.store import EventStore, HeadQuery
 from cerebelum_core.workers import RecoveryGate, Worker, WorkerRegistry
-from cerebelum_engine import Reason, Rejected, StartExecution, build_task, owed_tasks, read_result
+from cerebelum_engine import Reason, Rejected, read_result
 from cerebelum_proto.worker import worker_service_pb as pb
 from cerebelum_proto.worker.worker_service_grpc import WorkerServiceBase
 
@@ -53,7 +52,8 @@ class WorkerEdge(WorkerServiceBase):
     gate: RecoveryGate
     store: EventStore
     clock: Clock
-    random_bytes: RandomBytes
+    handouts: Handouts
+    starts: Starts
     terms: LeaseTerms
 
     # -- workers -----------------------------------------------------------------------------
@@ -61,13 +61,12 @@ class WorkerEdge(WorkerServiceBase):
     async def register(self, request: pb.RegisterRequest, context: RequestContext) -> pb.RegisterResponse:
         """Welcome a worker; what it holds, it keeps; what it had and does not hold is lost."""
         require(bool(request.worker_id), "worker_id is empty: choose an id that is this worker's alone")
+        came_back = self.workers.is_same(request)
         with refusals():
             worker = await self.workers.register(request)
         term_s = self.terms.of(worker)
         lost = self.router.hold(request.worker_id, request.held_task_ids, term_s)
-        for lease in self.router.leases.of(request.worker_id):
-            if lease.task_id not in request.held_task_ids:
-                self.router.lose(lease, "its worker registered anew without it")
+        self._miss(request, came_back)
         self.gate.spoke(request.worker_id)
         return pb.RegisterResponse(
             success=True,
@@ -76,6 +75,17 @@ class WorkerEdge(WorkerServiceBase):
             lease_ms=int(term_s * 1000),
             lost_task_ids=lost,
         )
+
+    def _miss(self, request: pb.RegisterRequest, came_back: bool) -> None:
+        """Tasks that a worker does not hold: they never reached it, or it is a new process that lost them."""
+        held = set(request.held_task_ids)
+        for lease in self.router.leases.of(request.worker_id):
+            if lease.task_id in held:
+                continue
+            if came_back:
+                self.router.give_back(lease)
+            else:
+                self.router.lose(lease, "its worker registered anew without it")
 
     async def heartbeat(self, request: pb.HeartbeatRequest, context: RequestContext) -> pb.HeartbeatResponse:
         """Renew a worker's leases."""
@@ -113,29 +123,10 @@ class WorkerEdge(WorkerServiceBase):
             lease = await self.router.poll(request.worker_id, worker.pools, left_s, self.terms.of(worker))
             if lease is None:
                 return pb.Task()
-            task = await self._task(lease, worker)
+            task = await self.handouts.task(lease, worker)
             if task is not None:
                 self.workers.seen(request.worker_id)
                 return task
-
-    async def _task(self, lease: Lease, worker: Worker) -> pb.Task | None:
-        """What the worker is handed; None when the task has moved on meanwhile."""
-        try:
-            with refusals():
-                state = await self.registry.state(lease.execution_id)
-        except BaseException:
-            self.router.give_back(lease)
-            raise
-        for dispatch in owed_tasks(state):
-            if dispatch.task_id == lease.task_id:
-                task = build_task(state, dispatch)
-                task.created_at = self.clock.now()
-                task.lease_ms = int(lease.length_s * 1000)
-                if worker.foreign:
-                    fill_structs(task)
-                return task
-        self.router.leases.end(lease.task_id)
-        return None
 
     async def submit_result(self, request: pb.TaskResult, context: RequestContext) -> pb.Ack:
         """Record what became of a task, and say what became of that."""
@@ -162,24 +153,8 @@ class WorkerEdge(WorkerServiceBase):
 
     async def execute_workflow(self, request: pb.ExecuteRequest, context: RequestContext) -> pb.ExecutionHandle:
         """Start an execution and answer at once."""
-        options = request.options or pb.ExecutionOptions()
         with refusals():
-            if request.workflow_hash:
-                blueprint = await self.blueprints.get(request.workflow_hash)
-            else:
-                blueprint = await self.blueprints.newest(request.workflow_module)
-            require(
-                request.workflow_module in ("", blueprint.workflow),
-                f"blueprint '{blueprint.hash}' is of workflow '{blueprint.workflow}', not '{request.workflow_module}'",
-            )
-            command = StartExecution(
-                execution_id=options.execution_id or uuid7(self.clock, self.random_bytes),
-                workflow=blueprint.workflow,
-                inputs=request.exact_inputs or payload_of(request.inputs or {}),
-                correlation_id=options.correlation_id,
-                tags=tuple(options.tags),
-                timeout_ms=options.timeout_ms,
-            )
+            command, blueprint = await self.starts.read(request)
             answer = accepted(await self.registry.start(command, blueprint))
         return pb.ExecutionHandle(
             execution_id=command.execution_id,

@@ -97,6 +97,8 @@ class RegisterRequest(Message):
     """Blueprints that this worker has the code for."""
     held_task_ids: list[str] = field(default_factory=list)
     """Tasks that it still runs, or whose results it still holds: after a lost connection it keeps them."""
+    incarnation: str = ""
+    """Chosen anew by each process: what the same one was handed and does not hold has never reached it."""
 
     def to_bytes(self) -> bytes:
         out: list[bytes] = []
@@ -148,6 +150,10 @@ class RegisterRequest(Message):
             x = held_task_ids_item.encode()
             n = len(x)
             out += (b"\xb2\x06", SMALL[n] if n < 1024 else varint(n), x)
+        if self.incarnation != "":
+            x = self.incarnation.encode()
+            n = len(x)
+            out += (b"\xba\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
 
@@ -262,6 +268,14 @@ class RegisterRequest(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 self.held_task_ids.append(data[at:stop].decode())
+                at = stop
+            elif tag == 826:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.incarnation = data[at:stop].decode()
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)

@@ -106,7 +106,6 @@ class Stub:
             try:
                 async for response in self._answers(stream):
                     yield response
-                await sending
             finally:
                 sending.cancel()
 

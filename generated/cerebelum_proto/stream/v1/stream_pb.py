@@ -34,8 +34,6 @@ class RefusalKind(Enum):
 
 @dataclass(slots=True, kw_only=True)
 class WorkRequest(Message):
-    """Each frame is a sign of life, and renews nothing by itself."""
-
     FULL_NAME: ClassVar[str] = "cerebelum.stream.v1.WorkRequest"
 
     registration: worker_service_pb.RegisterRequest | None = None
@@ -46,6 +44,10 @@ class WorkRequest(Message):
     """Results, numbered from 1 in the order of this stream. A worker keeps each until its number is answered."""
     beat: bool = False
     """Renews the leases of all that the worker holds."""
+    dropped_task_ids: list[str] = field(default_factory=list)
+    """Tasks that it gave up without a result."""
+    leaving: bool = False
+    """It takes no further task."""
 
     def to_bytes(self) -> bytes:
         out: list[bytes] = []
@@ -72,6 +74,12 @@ class WorkRequest(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self.beat is not False:
             out += (b"\x20", boolean(self.beat))
+        for dropped_task_ids_item in self.dropped_task_ids:
+            x = dropped_task_ids_item.encode()
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.leaving is not False:
+            out += (b"\x30", boolean(self.leaving))
         if self._unknown:
             out.append(self._unknown)
 
@@ -116,6 +124,20 @@ class WorkRequest(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.beat = n != 0
+            elif tag == 42:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.dropped_task_ids.append(data[at:stop].decode())
+                at = stop
+            elif tag == 48:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.leaving = n != 0
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]

@@ -1,0 +1,152 @@
+"""Many executions over one stream: what is started together goes in one frame, and so do the results.
+
+The stream may break: what has not ended is asked for again on the next one, under the same ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from cerebelum.core import CallerCore
+from cerebelum.results import ExecutionResult, result_of
+from cerebelum.step import AnyStep
+from cerebelum.workflow import Workflow
+from cerebelum_client import ClientError, CoreUnavailable
+from cerebelum_client.errors import client_error
+from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
+from cerebelum_proto.stream.v1 import stream_pb
+from cerebelum_proto.worker import worker_service_pb as pb
+
+_RETRY_S = 0.5
+_FRAME_STARTS = 250
+
+
+class Requests(Protocol):
+    """Makes the request that starts an execution."""
+
+    def __call__(
+        self,
+        workflow: Workflow | str,
+        inputs: object = None,
+        *,
+        execution_id: str | None = None,
+        timeout: timedelta | None = None,
+        tags: Sequence[str] = (),
+        correlation_id: str = "",
+    ) -> Awaitable[pb.ExecuteRequest]:
+        """The request."""
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    request: pb.ExecuteRequest
+    steps: Mapping[str, AnyStep] | None
+    answer: asyncio.Future[ExecutionResult]
+
+
+class ExecutionStream:
+    """Starts executions and waits for their ends. Made by `DistributedExecutor.stream()`."""
+
+    def __init__(self, core: CallerCore, request: Requests) -> None:
+        self._core = core
+        self._request = request
+        self._unsent: list[_Asked] = []
+        self._sent: dict[int, _Asked] = {}
+        self._changed = asyncio.Event()
+        self._talking: asyncio.Task[None] | None = None
+
+    async def execute(
+        self,
+        workflow: Workflow | str,
+        inputs: object = None,
+        *,
+        execution_id: str | None = None,
+        timeout: timedelta | None = None,
+        tags: Sequence[str] = (),
+        correlation_id: str = "",
+    ) -> ExecutionResult:
+        """Start an execution and wait for its end, however often the Core is started again meanwhile.
+
+        Raises:
+            ClientError: it cannot be started; see `DistributedExecutor.submit`.
+        """
+        request = await self._request(
+            workflow, inputs, execution_id=execution_id, timeout=timeout, tags=tags, correlation_id=correlation_id
+        )
+        asked = _Asked(request, steps_of(workflow), asyncio.get_running_loop().create_future())
+        self._unsent.append(asked)
+        self._changed.set()
+        if self._talking is None:
+            self._talking = asyncio.create_task(self._talk())
+        return await asked.answer
+
+    async def close(self) -> None:
+        """End the stream. What was started goes on; whoever waits here is told that nobody listens."""
+        if self._talking is not None:
+            self._talking.cancel()
+            await asyncio.gather(self._talking, return_exceptions=True)
+        self._fail(CoreUnavailable("the stream was closed"))
+
+    async def _talk(self) -> None:
+        while True:
+            try:
+                async with aclosing(self._core.execute(self._frames())) as frames:
+                    async for frame in frames:
+                        self._hear(frame)
+            except CoreUnavailable:
+                pass
+            except ClientError as error:
+                self._fail(error)
+            await asyncio.sleep(_RETRY_S)
+            self._unsent = [*self._sent.values(), *self._unsent]
+            self._sent = {}
+
+    async def _frames(self) -> AsyncIterator[stream_pb.ExecuteRequest]:
+        number = 0
+        while True:
+            while not self._unsent:
+                self._changed.clear()
+                await self._changed.wait()
+            starting, self._unsent = self._unsent[:_FRAME_STARTS], self._unsent[_FRAME_STARTS:]
+            for asked in starting:
+                number += 1
+                self._sent[number] = asked
+            yield stream_pb.ExecuteRequest(starts=[asked.request for asked in starting])
+
+    def _hear(self, frame: stream_pb.ExecuteResponse) -> None:
+        for end in frame.ends:
+            asked = self._sent.pop(end.number)
+            if not asked.answer.done():
+                asked.answer.set_result(result_of(end.status or pb.ExecutionStatus(), asked.steps))
+        for refusal in frame.refusals:
+            asked = self._sent.pop(refusal.number)
+            error = client_error(RpcError(StatusCode(refusal.code), refusal.message), "the stream's address")
+            if isinstance(error, CoreUnavailable):
+                asyncio.get_running_loop().call_later(_RETRY_S, self._ask_again, asked)
+            elif not asked.answer.done():
+                asked.answer.set_exception(error)
+
+    def _ask_again(self, asked: _Asked) -> None:
+        self._unsent.append(asked)
+        self._changed.set()
+
+    def _fail(self, error: ClientError) -> None:
+        for asked in (*self._sent.values(), *self._unsent):
+            if not asked.answer.done():
+                asked.answer.set_exception(error)
+        self._sent, self._unsent = {}, []
+
+
+def steps_of(workflow: Workflow | str) -> Mapping[str, AnyStep] | None:
+    """The steps of a workflow that is at hand."""
+    return workflow.steps if isinstance(workflow, Workflow) else None
+
+
+def execution_id_in(request: pb.ExecuteRequest) -> str:
+    """The id that a request gives its execution."""
+    return request.options.execution_id if request.options else ""

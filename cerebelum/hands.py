@@ -1,0 +1,94 @@
+"""What is in a worker's hands: tasks that run, and results that the Core has not taken yet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from cerebelum.runner import run_task
+from cerebelum.workflow import Workflow
+from cerebelum_client import ClientError
+from cerebelum_codegen.runtime import Timestamp
+from cerebelum_proto.worker import worker_service_pb as pb
+
+_log = logging.getLogger(__name__)
+
+
+class Hands:
+    """The tasks that one worker holds."""
+
+    def __init__(
+        self, worker_id: str, workflows: Mapping[str, Workflow], now: Callable[[], Timestamp], room: int
+    ) -> None:
+        self.worker_id = worker_id
+        self._workflows = workflows
+        self._now = now
+        self._room = room
+        self._held: dict[str, asyncio.Task[pb.TaskResult]] = {}
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    @property
+    def task_ids(self) -> list[str]:
+        """Every task that is held."""
+        return list(self._held)
+
+    @property
+    def room(self) -> int:
+        """How many more tasks may run beside those that run."""
+        return self._room - sum(not running.done() for running in self._held.values())
+
+    def run(self, task: pb.Task, heartbeat: Callable[[], Awaitable[None]]) -> asyncio.Task[pb.TaskResult]:
+        """Hold a task and run its step."""
+        workflow = self._workflows.get(task.workflow_hash)
+        running = asyncio.create_task(
+            run_task(
+                task,
+                workflow.steps if workflow else {},
+                worker_id=self.worker_id,
+                now=self._now,
+                heartbeat=heartbeat,
+            )
+        )
+        self._held[task.task_id] = running
+        return running
+
+    def let_go(self, task_id: str) -> None:
+        """The Core has taken the result, or nobody wants it."""
+        self._held.pop(task_id, None)
+        self._changed.set()
+
+    def lose(self, task_ids: Sequence[str]) -> None:
+        """Stop what has moved on."""
+        for task_id in task_ids:
+            running = self._held.get(task_id)
+            if running is not None and running.cancel():
+                _log.warning("task %s has moved on; it is stopped here", task_id)
+
+    def cancel(self) -> None:
+        """Stop everything."""
+        for running in self._held.values():
+            running.cancel()
+
+    async def emptied(self) -> None:
+        """Return when nothing is held."""
+        while self._held:
+            self._changed.clear()
+            await self._changed.wait()
+
+
+def untakable(result: pb.TaskResult, reason: str | ClientError) -> pb.TaskResult:
+    """What is handed in for a result that the Core cannot take, so that its step does not run for ever."""
+    return pb.TaskResult(
+        task_id=result.task_id,
+        execution_id=result.execution_id,
+        worker_id=result.worker_id,
+        started_at=result.started_at,
+        status=pb.TaskStatus.FAILED,
+        error=pb.ErrorInfo(
+            kind="ResultRefused", message=f"the Core cannot take the step's result: {reason}", non_retryable=True
+        ),
+    )

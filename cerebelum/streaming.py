@@ -1,0 +1,227 @@
+"""A worker's talk with a Core over one stream: tasks come as there is room, results go as they are there.
+
+The stream may break at any time. What runs goes on, what has finished is kept, and both are told on the next stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
+
+from cerebelum.core import WorkerCore
+from cerebelum.hands import Hands, untakable
+from cerebelum_client import Backoff, ClientError, CoreUnavailable, Unsupported
+from cerebelum_codegen.runtime import EncodeError
+from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES
+from cerebelum_proto.stream.v1 import stream_pb
+from cerebelum_proto.worker import worker_service_pb as pb
+
+_FRAME_RESULTS = 250
+_FRAME_BYTES = 1024 * 1024
+_LARGEST_RESULT = MAX_MESSAGE_BYTES - _FRAME_BYTES - 64 * 1024
+_RETRY_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Streaming:
+    """Takes, runs and hands in, over one stream after another, until it is cancelled."""
+
+    def __init__(
+        self,
+        core: WorkerCore,
+        hands: Hands,
+        announce: Callable[[], Awaitable[pb.RegisterRequest]],
+        chance: Callable[[], float],
+    ) -> None:
+        self._core = core
+        self._hands = hands
+        self._announce = announce
+        self._chance = chance
+        self._finished: dict[str, pb.TaskResult] = {}
+        self._stream = _Stream()
+        self._leaving = False
+
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """Work until cancelled.
+
+        Raises:
+            Unsupported: the Core has no streams.
+            DefinitionError: it refuses one of the workflows.
+        """
+        backoff = Backoff(longest_s=0.5)
+        pauses = backoff.pauses(self._chance)
+        while True:
+            self._stream = _Stream()
+            try:
+                await self._talk(on_ready)
+                reason: object = "the Core ended the stream"
+            except Unsupported:
+                raise
+            except CoreUnavailable as error:
+                reason = error
+            except ClientError as error:
+                _log.error("the stream to the Core failed: %s", error)
+                reason = error
+            if self._stream.welcomed:
+                pauses = backoff.pauses(self._chance)
+            _log.info("%s; trying again", reason)
+            await asyncio.sleep(next(pauses))
+
+    def leave(self) -> None:
+        """Take no more tasks."""
+        self._leaving = True
+        self._stream.leave()
+
+    async def _talk(self, on_ready: Callable[[], None]) -> None:
+        """One stream, from its first frame until it breaks."""
+        stream = self._stream
+        stream.room = 0 if self._leaving else self._hands.room
+        for result in self._finished.values():
+            stream.send(result)
+        async with aclosing(self._core.work(stream.frames(await self._announce()))) as frames:
+            beating: asyncio.Task[None] | None = None
+            try:
+                async for frame in frames:
+                    if frame.welcome is not None:
+                        stream.welcomed = True
+                        beating = asyncio.create_task(stream.beat_every(frame.welcome.heartbeat_interval_ms / 1000))
+                        self._hands.lose(frame.welcome.lost_task_ids)
+                        on_ready()
+                    self._hear(frame, stream)
+            finally:
+                if beating is not None:
+                    beating.cancel()
+
+    def _hear(self, frame: stream_pb.WorkResponse, stream: _Stream) -> None:
+        for task in frame.tasks:
+            self._hands.run(task, self._beat).add_done_callback(partial(self._ended, task.task_id))
+        for number in frame.recorded:
+            self._taken(stream.answered(number))
+        for refusal in frame.refusals:
+            self._refused(refusal, stream)
+        self._hands.lose(frame.lost_task_ids)
+
+    async def _beat(self) -> None:
+        self._stream.beat()
+        await asyncio.sleep(0)
+
+    # -- tasks -------------------------------------------------------------------------------
+
+    def _ended(self, task_id: str, running: asyncio.Task[pb.TaskResult]) -> None:
+        self._stream.room += 1
+        if running.cancelled() or running.exception() is not None:
+            self._hands.let_go(task_id)
+            self._stream.drop(task_id)
+            return
+        self._hand_in(_sendable(running.result()))
+
+    def _hand_in(self, result: pb.TaskResult) -> None:
+        self._finished[result.task_id] = result
+        self._stream.send(result)
+
+    def _taken(self, result: pb.TaskResult) -> None:
+        self._finished.pop(result.task_id, None)
+        self._hands.let_go(result.task_id)
+
+    def _refused(self, refusal: stream_pb.ResultRefusal, stream: _Stream) -> None:
+        result = stream.answered(refusal.number)
+        if refusal.kind is stream_pb.RefusalKind.REFUSAL_KIND_UNAVAILABLE:
+            _log.warning("the result of %s is tried again: %s", result.task_id, refusal.message)
+            asyncio.get_running_loop().call_later(_RETRY_S, self._try_again, stream, result)
+        elif refusal.kind is stream_pb.RefusalKind.REFUSAL_KIND_STALE:
+            _log.warning("%s", refusal.message)
+            self._taken(result)
+        elif result.status is pb.TaskStatus.FAILED:
+            _log.error("the Core cannot take the result of %s: %s", result.task_id, refusal.message)
+            self._taken(result)
+        else:
+            self._hand_in(untakable(result, refusal.message))
+
+    def _try_again(self, stream: _Stream, result: pb.TaskResult) -> None:
+        if stream is self._stream:  # a later stream began with all that was not taken
+            stream.send(result)
+
+
+class _Stream:
+    """What one stream has to say, and which results it said under which number."""
+
+    def __init__(self) -> None:
+        self.room = 0
+        self.welcomed = False
+        self._results: list[pb.TaskResult] = []
+        self._sent: dict[int, pb.TaskResult] = {}
+        self._count = 0
+        self._dropped: list[str] = []
+        self._beat = False
+        self._leaving = False
+        self._changed = asyncio.Event()
+
+    def send(self, result: pb.TaskResult) -> None:
+        self._results.append(result)
+        self._changed.set()
+
+    def drop(self, task_id: str) -> None:
+        self._dropped.append(task_id)
+        self._changed.set()
+
+    def beat(self) -> None:
+        self._beat = True
+        self._changed.set()
+
+    def leave(self) -> None:
+        self._leaving = True
+        self._changed.set()
+
+    async def beat_every(self, interval_s: float) -> None:
+        while True:
+            await asyncio.sleep(max(interval_s, 0.1))
+            self.beat()
+
+    def answered(self, number: int) -> pb.TaskResult:
+        """The result with this number, which is settled now."""
+        return self._sent.pop(number)
+
+    async def frames(self, registration: pb.RegisterRequest) -> AsyncIterator[stream_pb.WorkRequest]:
+        """What is said, in frames: all that came together goes together."""
+        frame = stream_pb.WorkRequest(registration=registration)
+        while True:
+            self._fill(frame)
+            yield frame
+            if not self._results:
+                self._changed.clear()
+                await self._changed.wait()
+            frame = stream_pb.WorkRequest()
+
+    def _fill(self, frame: stream_pb.WorkRequest) -> None:
+        size, taken = 0, 0
+        for result in self._results[:_FRAME_RESULTS]:
+            self._count += 1
+            self._sent[self._count] = result
+            taken += 1
+            size += _size(result)
+            if size >= _FRAME_BYTES:
+                break
+        frame.results, self._results = self._results[:taken], self._results[taken:]
+        frame.dropped_task_ids, self._dropped = self._dropped, []
+        frame.room, self.room = (0 if self._leaving else self.room), 0
+        frame.beat, self._beat = self._beat, False
+        frame.leaving = self._leaving
+
+
+def _size(result: pb.TaskResult) -> int:
+    return len(result.output.data) if result.output is not None else 0
+
+
+def _sendable(result: pb.TaskResult) -> pb.TaskResult:
+    """The result, or one that says why it cannot travel: it must not break the stream for the others."""
+    if _size(result) > _LARGEST_RESULT:
+        return untakable(result, f"it has {_size(result)} bytes, and {_LARGEST_RESULT} is the most")
+    if result.status is not pb.TaskStatus.SUCCESS:
+        try:
+            result.to_bytes()
+        except EncodeError as error:
+            return untakable(result, str(error))
+    return result

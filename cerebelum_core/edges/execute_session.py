@@ -1,0 +1,123 @@
+"""One caller's stream: executions are started as they come, and the end of each is told by its number."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
+
+from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
+from cerebelum_core.edges.outbox import Outbox
+from cerebelum_core.edges.refusals import refusals, refused
+from cerebelum_core.edges.starts import Starts
+from cerebelum_core.endings import Endings
+from cerebelum_core.execution import Answer
+from cerebelum_core.registry import Registry
+from cerebelum_engine import Rejected, State, conclusion_of
+from cerebelum_proto.stream.v1 import stream_pb as pb
+from cerebelum_proto.worker.worker_service_pb import ExecuteRequest, ExecutionStatus
+
+FRAME_ITEMS = 250
+FRAME_BYTES = 1024 * 1024
+
+_Item: TypeAlias = pb.ExecutionEnd | pb.StartRefusal
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class ExecuteSession:
+    """Executions that one caller has started on one stream and that have not ended."""
+
+    registry: Registry
+    endings: Endings
+    starts: Starts
+    _number: int = 0
+    _awaited: dict[int, tuple[str, Callable[[State], None]]] = field(default_factory=dict)
+    _outbox: Outbox[_Item] = field(default_factory=Outbox)
+    _all_started: bool = False
+
+    async def start(self, request: ExecuteRequest) -> None:
+        """Start one more. Its end, or why it is not started, is told later."""
+        self._number += 1
+        number = self._number
+        try:
+            with refusals():
+                command, blueprint = await self.starts.read(request)
+                on_end = partial(self._ended, number)
+                self._awaited[number] = (command.execution_id, on_end)
+                self.endings.wait(command.execution_id, on_end)
+                self.registry.post_start(command, blueprint, partial(self._replied, number))
+        except RpcError as error:
+            self._refuse(number, error)
+
+    def close(self) -> None:
+        """Say what is left, and end."""
+        self._outbox.close()
+
+    def finish(self) -> None:
+        """No more will be started: end with the last of them."""
+        self._all_started = True
+        self._end_with_the_last()
+
+    def _end_with_the_last(self) -> None:
+        if self._all_started and not self._awaited:
+            self.close()
+
+    def forget(self) -> None:
+        """Nobody listens any more."""
+        for execution_id, on_end in self._awaited.values():
+            self.endings.forget(execution_id, on_end)
+        self._awaited.clear()
+
+    def _replied(self, number: int, answer: Answer | Exception) -> None:
+        if isinstance(answer, Rejected):
+            self._refuse(number, refused(answer))
+        elif isinstance(answer, Exception):
+            self._refuse(number, _status_of(answer))
+        elif answer.state.ended and number in self._awaited:
+            execution_id, on_end = self._awaited[number]
+            self.endings.forget(execution_id, on_end)
+            self._ended(number, answer.state)
+
+    def _ended(self, number: int, state: State) -> None:
+        del self._awaited[number]
+        self._outbox.put(pb.ExecutionEnd(number=number, status=conclusion_of(state)))
+        self._end_with_the_last()
+
+    def _refuse(self, number: int, error: RpcError) -> None:
+        if number in self._awaited:
+            self.endings.forget(*self._awaited.pop(number))
+        self._outbox.put(pb.StartRefusal(number=number, code=error.code.value, message=error.message))
+        self._end_with_the_last()
+
+    async def frames(self) -> AsyncGenerator[pb.ExecuteResponse, None]:
+        """Frames until the session is closed."""
+        while burst := await self._outbox.burst(FRAME_ITEMS):
+            frame, size = pb.ExecuteResponse(), 0
+            for item in burst:
+                if isinstance(item, pb.StartRefusal):
+                    frame.refusals.append(item)
+                    continue
+                frame.ends.append(item)
+                size += _size(item.status)
+                if size >= FRAME_BYTES:
+                    yield frame
+                    frame, size = pb.ExecuteResponse(), 0
+            yield frame
+
+
+def _size(status: ExecutionStatus | None) -> int:
+    return sum(len(payload.data) for payload in status.outputs.values()) if status else 0
+
+
+def _status_of(error: Exception) -> RpcError:
+    try:
+        with refusals():
+            raise error
+    except RpcError as refusal:
+        return refusal
+    except Exception:
+        _log.error("an execution cannot be started", exc_info=error)
+        return RpcError(StatusCode.INTERNAL, "the server failed; its log tells why")

@@ -1,0 +1,43 @@
+"""From a lease to the task that a worker is handed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cerebelum_core.clock import Clock
+from cerebelum_core.edges.foreign import fill_structs
+from cerebelum_core.edges.refusals import refusals
+from cerebelum_core.leases import Lease
+from cerebelum_core.registry import Registry
+from cerebelum_core.router import TaskRouter
+from cerebelum_core.workers import Worker
+from cerebelum_engine import build_task, owed_tasks
+from cerebelum_proto.worker.worker_service_pb import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handouts:
+    """Makes tasks from what executions owe."""
+
+    registry: Registry
+    router: TaskRouter
+    clock: Clock
+
+    async def task(self, lease: Lease, worker: Worker) -> Task | None:
+        """What the worker is handed; None when the task has moved on meanwhile."""
+        try:
+            with refusals():
+                state = await self.registry.state(lease.execution_id)
+        except BaseException:
+            self.router.give_back(lease)
+            raise
+        for dispatch in owed_tasks(state):
+            if dispatch.task_id == lease.task_id:
+                task = build_task(state, dispatch)
+                task.created_at = self.clock.now()
+                task.lease_ms = int(lease.length_s * 1000)
+                if worker.foreign:
+                    fill_structs(task)
+                return task
+        self.router.leases.end(lease.task_id)
+        return None

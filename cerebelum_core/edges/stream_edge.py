@@ -1,0 +1,184 @@
+"""The stream service: the work of the worker service, many messages a frame."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from cerebelum_codegen.runtime.rpc import RequestContext, RpcError, StatusCode
+from cerebelum_core.edges.execute_session import ExecuteSession
+from cerebelum_core.edges.refusals import refusals, refused, require
+from cerebelum_core.edges.work_session import WorkSession
+from cerebelum_core.edges.worker_edge import WorkerEdge
+from cerebelum_core.endings import Endings
+from cerebelum_core.execution import Answer
+from cerebelum_engine import Rejected, State, conclusion_of
+from cerebelum_proto.stream.v1 import stream_pb as pb
+from cerebelum_proto.stream.v1.stream_grpc import StreamServiceBase
+from cerebelum_proto.worker import worker_service_pb as worker_pb
+
+LONGEST_WAIT_MS = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamEdge(StreamServiceBase):
+    """Serves `cerebelum.stream.v1.StreamService`."""
+
+    unary: WorkerEdge
+    endings: Endings
+    _workers: dict[str, WorkSession] = field(default_factory=dict)
+    _callers: set[ExecuteSession] = field(default_factory=set)
+    _waits: set[asyncio.Future[State | None]] = field(default_factory=set)
+
+    def close(self) -> None:
+        """End every stream and every wait: the Core stops."""
+        for worker in list(self._workers.values()):
+            worker.close()
+        for caller in self._callers:
+            caller.close()
+        for wait in self._waits:
+            _settle(wait, None)
+
+    async def work(
+        self, requests: AsyncIterator[pb.WorkRequest], context: RequestContext
+    ) -> AsyncGenerator[pb.WorkResponse, None]:
+        """A worker's whole session."""
+        first = await anext(requests, pb.WorkRequest())
+        session, welcome = await self._welcome(first, context)
+        try:
+            yield pb.WorkResponse(welcome=welcome)
+            session.receive(first)
+            async with _reading(self._listen(session, requests)), aclosing(session.frames()) as frames:
+                async for frame in frames:
+                    yield frame
+        finally:
+            session.close()
+            session.give_back()
+            if self._workers.get(session.worker_id) is session:
+                del self._workers[session.worker_id]
+
+    async def _welcome(
+        self, first: pb.WorkRequest, context: RequestContext
+    ) -> tuple[WorkSession, worker_pb.RegisterResponse]:
+        registration = first.registration
+        if registration is None:
+            raise RpcError(StatusCode.INVALID_ARGUMENT, "the first frame brings no registration")
+        require(bool(registration.features), "a worker on a stream names its features in its registration")
+        before = self._workers.pop(registration.worker_id, None)
+        if before is not None:
+            before.close()
+            before.give_back()
+        welcome = await self.unary.register(registration, context)
+        worker = self.unary.workers.seen(registration.worker_id)
+        if worker is None:
+            raise RpcError(StatusCode.UNAVAILABLE, "the worker took leave while it registered")
+        session = WorkSession(
+            worker,
+            self.unary.terms.of(worker),
+            registry=self.unary.registry,
+            router=self.unary.router,
+            handouts=self.unary.handouts,
+        )
+        self._workers[session.worker_id] = session
+        self.unary.router.attach(session)
+        return session, welcome
+
+    async def _listen(self, session: WorkSession, requests: AsyncIterator[pb.WorkRequest]) -> None:
+        try:
+            async for frame in requests:
+                self.unary.workers.seen(session.worker_id)
+                session.receive(frame)
+        finally:
+            session.close()
+
+    async def execute(
+        self, requests: AsyncIterator[pb.ExecuteRequest], context: RequestContext
+    ) -> AsyncGenerator[pb.ExecuteResponse, None]:
+        """Start many executions and tell the end of each."""
+        session = ExecuteSession(registry=self.unary.registry, endings=self.endings, starts=self.unary.starts)
+        self._callers.add(session)
+        try:
+            async with _reading(_start_all(session, requests)), aclosing(session.frames()) as frames:
+                async for frame in frames:
+                    yield frame
+        finally:
+            session.forget()
+            self._callers.discard(session)
+
+    async def await_result(self, request: pb.AwaitResultRequest, context: RequestContext) -> pb.AwaitResultResponse:
+        """Start an execution, or find one, and wait for its end."""
+        with refusals():
+            state = await (self._started(request) if request.start else self._found(request))
+        return pb.AwaitResultResponse(status=conclusion_of(state))
+
+    async def _started(self, request: pb.AwaitResultRequest) -> State:
+        command, blueprint = await self.unary.starts.read(request.start or worker_pb.ExecuteRequest())
+        with self._waiting(command.execution_id, request.timeout_ms) as wait:
+            self.unary.registry.post_start(command, blueprint, partial(_replied, wait))
+            return await wait or await self.unary.registry.state(command.execution_id)
+
+    async def _found(self, request: pb.AwaitResultRequest) -> State:
+        with self._waiting(request.execution_id, request.timeout_ms) as wait:
+            state = await self.unary.registry.state(request.execution_id)
+            return state if state.ended else await wait or await self.unary.registry.state(request.execution_id)
+
+    @contextmanager
+    def _waiting(self, execution_id: str, timeout_ms: int) -> Iterator[asyncio.Future[State | None]]:
+        """The state in which the execution ends; None when the time is over, or the Core stops."""
+        loop = asyncio.get_running_loop()
+        wait: asyncio.Future[State | None] = loop.create_future()
+        on_end = partial(_settle, wait)
+        timeout_s = min(timeout_ms if timeout_ms > 0 else LONGEST_WAIT_MS, LONGEST_WAIT_MS) / 1000
+        timer = loop.call_later(timeout_s, _settle, wait, None)
+        self.endings.wait(execution_id, on_end)
+        self._waits.add(wait)
+        try:
+            yield wait
+        finally:
+            timer.cancel()
+            self.endings.forget(execution_id, on_end)
+            self._waits.discard(wait)
+
+
+async def _start_all(session: ExecuteSession, requests: AsyncIterator[pb.ExecuteRequest]) -> None:
+    try:
+        async for frame in requests:
+            for start in frame.starts:
+                await session.start(start)
+    except BaseException:
+        session.close()
+        raise
+    session.finish()
+
+
+@asynccontextmanager
+async def _reading(listening: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Listen while the block speaks. A fault of what is heard ends the call, after what is left was said."""
+    task = asyncio.create_task(listening)
+    try:
+        yield
+        await task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def _replied(wait: asyncio.Future[State | None], answer: Answer | Exception) -> None:
+    if isinstance(answer, Rejected):
+        _settle(wait, refused(answer))
+    elif isinstance(answer, Exception):
+        _settle(wait, answer)
+    elif answer.state.ended:
+        _settle(wait, answer.state)
+
+
+def _settle(wait: asyncio.Future[State | None], outcome: State | Exception | None) -> None:
+    if wait.done():
+        return
+    if isinstance(outcome, Exception):
+        wait.set_exception(outcome)
+    else:
+        wait.set_result(outcome)

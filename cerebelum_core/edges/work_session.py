@@ -1,0 +1,174 @@
+"""One worker's stream: it is a taker with room, hands over what it takes, and answers each result by its number."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+from cerebelum_codegen.runtime.rpc import RpcError
+from cerebelum_core.edges.handouts import Handouts
+from cerebelum_core.edges.outbox import Outbox
+from cerebelum_core.errors import CoreError, UnknownExecution
+from cerebelum_core.execution import Answer
+from cerebelum_core.leases import Lease
+from cerebelum_core.registry import Registry
+from cerebelum_core.router import Pool, TaskRouter
+from cerebelum_core.workers import Worker
+from cerebelum_engine import Reason, Rejected, read_result
+from cerebelum_proto.stream.v1 import stream_pb as pb
+from cerebelum_proto.worker.worker_service_pb import Task, TaskResult
+
+FRAME_ITEMS = 250
+"""Tasks and answers in one frame at the most ..."""
+FRAME_BYTES = 1024 * 1024
+"""... and a frame is closed once its payloads reach this size, so that it stays below what a message may be."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    task_id: str
+
+
+_Item: TypeAlias = Lease | int | pb.ResultRefusal | _Lost
+"""A task to hand over, the number of a recorded result, one that is not recorded, a task to stop."""
+
+
+class WorkSession:
+    """A `Session` of the router."""
+
+    def __init__(
+        self, worker: Worker, lease_s: float, *, registry: Registry, router: TaskRouter, handouts: Handouts
+    ) -> None:
+        self.worker_id = worker.registration.worker_id
+        self.pools: Collection[Pool] = frozenset(worker.pools)
+        self.lease_s = lease_s
+        self.room = 0
+        self._worker = worker
+        self._registry = registry
+        self._router = router
+        self._handouts = handouts
+        self._asked = 0
+        self._leaving = False
+        self._number = 0
+        self._recording: set[str] = set()
+        self._outbox: Outbox[_Item] = Outbox()
+
+    # -- a session of the router -------------------------------------------------------------
+
+    def take(self, lease: Lease) -> None:
+        """Be handed a task."""
+        self.room -= 1
+        self._outbox.put(lease)
+
+    def dismiss(self) -> None:
+        """The worker seems gone: it gets no more until it speaks again."""
+        self._asked, self.room = self.room, 0
+
+    def revoke(self, task_id: str) -> None:
+        """A task is not owed any more: tell the worker, unless it is its own result that settles it."""
+        if task_id not in self._recording:
+            self._outbox.put(_Lost(task_id))
+
+    # -- what the worker says ----------------------------------------------------------------
+
+    def receive(self, frame: pb.WorkRequest) -> None:
+        """Take results, signs of life and room."""
+        for result in frame.results:
+            self._number += 1
+            self._record(self._number, result)
+        if frame.beat:
+            self._router.leases.renew(self._router.leases.of(self.worker_id))
+        for task_id in frame.dropped_task_ids:
+            lease = self._router.leases.get(task_id)
+            if lease is not None and lease.worker_id == self.worker_id:
+                self._router.lose(lease, "its worker gave it up without a result")
+        self._leaving |= frame.leaving
+        self.room = 0 if self._leaving else self.room + frame.room + self._asked
+        self._asked = 0
+        self._router.serve(self)
+
+    def close(self) -> None:
+        """Take no more tasks, say what is left, and end."""
+        self._router.detach(self)
+        self.room = 0
+        self._outbox.close()
+
+    def give_back(self) -> None:
+        """The connection is gone: offer to others what was never sent."""
+        for item in self._outbox.take_back():
+            if isinstance(item, Lease):
+                self._router.give_back(item)
+
+    def _record(self, number: int, result: TaskResult) -> None:
+        result.worker_id = self.worker_id
+        command = read_result(result)
+        if isinstance(command, Rejected):
+            self._refuse(number, pb.RefusalKind.REFUSAL_KIND_INVALID, command.message)
+            return
+        self._recording.add(result.task_id)
+        self._registry.post(result.execution_id, command, partial(self._replied, number, result.task_id))
+
+    def _replied(self, number: int, task_id: str, answer: Answer | Exception) -> None:
+        self._recording.discard(task_id)
+        if isinstance(answer, Rejected) and answer.reason is not Reason.DUPLICATE:
+            stale = answer.reason in (Reason.STALE, Reason.ENDED)
+            kind = pb.RefusalKind.REFUSAL_KIND_STALE if stale else pb.RefusalKind.REFUSAL_KIND_INVALID
+            self._refuse(number, kind, answer.message)
+        elif isinstance(answer, UnknownExecution):
+            self._refuse(number, pb.RefusalKind.REFUSAL_KIND_STALE, str(answer))
+        elif isinstance(answer, Exception):
+            if not isinstance(answer, CoreError):
+                _log.error("the result of task %s cannot be recorded", task_id, exc_info=answer)
+            self._refuse(number, pb.RefusalKind.REFUSAL_KIND_UNAVAILABLE, str(answer))
+        else:
+            self._outbox.put(number)
+
+    def _refuse(self, number: int, kind: pb.RefusalKind, message: str) -> None:
+        self._outbox.put(pb.ResultRefusal(number=number, kind=kind, message=message))
+
+    # -- what the worker hears ---------------------------------------------------------------
+
+    async def frames(self) -> AsyncGenerator[pb.WorkResponse, None]:
+        """Frames until the session is closed."""
+        while burst := await self._outbox.burst(FRAME_ITEMS):
+            frame, size = pb.WorkResponse(), 0
+            for item in burst:
+                if isinstance(item, Lease):
+                    task = await self._task(item)
+                    if task is None:
+                        continue
+                    frame.tasks.append(task)
+                    size += _size(task)
+                    if size >= FRAME_BYTES:
+                        yield frame
+                        frame, size = pb.WorkResponse(), 0
+                elif isinstance(item, int):
+                    frame.recorded.append(item)
+                elif isinstance(item, _Lost):
+                    frame.lost_task_ids.append(item.task_id)
+                else:
+                    frame.refusals.append(item)
+            yield frame
+
+    async def _task(self, lease: Lease) -> Task | None:
+        if self._router.leases.get(lease.task_id) is not lease:
+            return None  # it was revoked before it was sent
+        try:
+            task = await self._handouts.task(lease, self._worker)
+        except RpcError as error:
+            _log.warning("task %s is handed out later: %s", lease.task_id, error.message)
+            task = None
+        if task is None:
+            self.room += 1
+            self._router.serve(self)
+        return task
+
+
+def _size(task: Task) -> int:
+    payloads: Sequence[int] = [len(payload.data) for payload in task.arguments.values()]
+    return sum(payloads) + (len(task.workflow_inputs.data) if task.workflow_inputs else 0)
