@@ -51,11 +51,14 @@ generated-is-fresh: setup
 	rm -rf $(CACHE)/fresh
 	buf generate -o $(CACHE)/fresh
 	diff -r -x __pycache__ $(CACHE)/fresh/generated generated
+	python -m cerebelum_codegen.plugin.known $(CACHE)/fresh
+	diff -r -x __pycache__ $(CACHE)/fresh/cerebelum_codegen/known codegen/cerebelum_codegen/known
 
 unit: setup $(CACHE)/deployed-client/installed
 	pytest -n 2 --dist loadgroup
 
 generate: setup
+	python -m cerebelum_codegen.plugin.known codegen
 	buf generate
 
 simulate: setup

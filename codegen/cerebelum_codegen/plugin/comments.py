@@ -54,6 +54,14 @@ class Comments:
             for index, enum in enumerate(message.enum_type):
                 yield (*path, enum.name), enum, (*location, 4, index)
 
+    def extensions(self) -> Iterator[tuple[tuple[str, ...], d.FieldDescriptorProto, Location]]:
+        """Every field that the file adds to a message, and the scope that it stands in."""
+        for index, field in enumerate(self.file.extension):
+            yield (), field, (7, index)
+        for path, message, location in self.messages():
+            for index, field in enumerate(message.extension):
+                yield path, field, (*location, 6, index)
+
 
 def _fit(line: str) -> str:
     """A line that ends no docstring, begins no escape and shows nothing that cannot be seen."""

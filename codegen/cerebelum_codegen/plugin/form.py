@@ -10,15 +10,17 @@ class Value:
     """One value on the wire: a scalar, an enum, a message or a well-known type with a Python form."""
 
     kind: str
-    """A scalar's name in proto (`int32`), or enum, message, struct, json_value, json_list, timestamp, duration."""
+    """A scalar's name in proto (`int32`), or what else the templates have a form for."""
     annotation: str
     wire: int
     default: str
     """The zero value as an expression."""
+    described: str
+    """The type as the message's description gives it."""
 
     @property
     def packable(self) -> bool:
-        return self.wire != 2
+        return self.wire not in (2, 3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +28,20 @@ class Field:
     """A field outside of a oneof."""
 
     name: str
+    proto_name: str
+    json_name: str
     number: int
     doc: tuple[str, ...]
     value: Value
     key: Value | None = None
     repeated: bool = False
     presence: bool = False
+    required: bool = False
     packed: bool = False
+    declared_default: str = ""
+    """What the field means when it is absent, as an expression; empty when the proto says nothing."""
+    fallback: str = ""
+    """The property that tells it."""
 
     @property
     def annotation(self) -> str:
@@ -40,7 +49,9 @@ class Field:
             return f"dict[{self.key.annotation}, {self.value.annotation}]"
         if self.repeated:
             return f"list[{self.value.annotation}]"
-        if self.presence and not self.value.annotation.endswith("| None"):
+        if self.value.kind == "json_value":
+            return "JsonValue | NullValue"
+        if self.presence:
             return f"{self.value.annotation} | None"
         return self.value.annotation
 
@@ -58,6 +69,8 @@ class Member:
     """One member of a oneof. A wrapper tells it apart when its type alone cannot."""
 
     name: str
+    proto_name: str
+    json_name: str
     number: int
     doc: tuple[str, ...]
     value: Value
@@ -94,7 +107,13 @@ class MessageForm:
     full_name: str
     doc: tuple[str, ...]
     fields: tuple[Field, ...]
-    oneofs: tuple[Oneof, ...]
+    oneofs: tuple[Oneof, ...] = ()
+    base: str = "Message"
+    demanding: bool = False
+    """Whether it, or a message that it may hold, has a required field."""
+    extendable: bool = False
+    extended: str = ""
+    """The message whose extensions these fields are."""
 
     @property
     def parts(self) -> list[Field | Oneof]:
@@ -102,10 +121,20 @@ class MessageForm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExtensionForm:
+    """A field that a file adds to a message."""
+
+    name: str
+    holder: MessageForm
+    field: Field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnumMember:
     """A named number of an enum."""
 
     name: str
+    proto_name: str
     number: int
     doc: tuple[str, ...]
 
@@ -117,6 +146,12 @@ class EnumForm:
     name: str
     doc: tuple[str, ...]
     members: tuple[EnumMember, ...]
+    closed: bool = False
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """What the members that Python calls otherwise are called in proto."""
+        return {member.name: member.proto_name for member in self.members if member.name != member.proto_name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,5 +221,12 @@ class FileForm:
     imports: tuple[Import, ...]
     enums: tuple[EnumForm, ...]
     messages: tuple[MessageForm, ...]
+    extensions: tuple[ExtensionForm, ...]
     services: tuple[Service, ...]
     carrier: Carrier | None
+
+    @property
+    def classes(self) -> list[MessageForm]:
+        """The messages, and those that hold extensions."""
+        holders = {extension.holder.name: extension.holder for extension in self.extensions}
+        return [*self.messages, *holders.values()]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from cerebelum_codegen.plugin import names
 from cerebelum_codegen.plugin.errors import PluginError
 
-_BUILT_IN = {"cerebelum/": "cerebelum_proto/"}
+_BUILT_IN = {"cerebelum/": "cerebelum_proto/", "google/protobuf/": "cerebelum_codegen/known/"}
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,8 @@ class ModuleMap:
     """Prefixes of proto paths and the package paths that take their place; the longest prefix counts."""
 
     prefixes: dict[str, str] = field(default_factory=dict)
+    own: frozenset[str] = frozenset()
+    """The prefixes that the user gave."""
 
     @classmethod
     def parse(cls, parameter: str) -> ModuleMap:
@@ -23,14 +25,18 @@ class ModuleMap:
         Raises:
             PluginError: an option that is not known, or not of this form.
         """
-        prefixes = dict(_BUILT_IN)
+        given = {}
         for option in filter(None, parameter.split(",")):
             key, _, value = option.partition("=")
             prefix, colon, package = value.partition(":")
             if key != "map" or not colon:
                 raise PluginError(f"option '{option}' is not known: use map=PROTO_PREFIX:PYTHON_PACKAGE")
-            prefixes[prefix.rstrip("/") + "/"] = package.replace(".", "/").rstrip("/") + "/"
-        return cls(prefixes)
+            given[prefix.rstrip("/") + "/"] = package.replace(".", "/").rstrip("/") + "/"
+        return cls(_BUILT_IN | given, frozenset(given))
+
+    def comes_with_runtime(self, proto: str) -> bool:
+        """Whether the runtime already has the module, so that nobody has to generate it."""
+        return proto.startswith("google/protobuf/") and "google/protobuf/" not in self.own
 
     def path(self, proto: str) -> str:
         """The file of a proto's messages, without ending: `shop/v1/order.proto` is `shop/v1/order_pb`."""

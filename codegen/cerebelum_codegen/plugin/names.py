@@ -15,15 +15,33 @@ _BUILTINS = frozenset(
     {"Exception", "TypeError", "bool", "bytes", "classmethod", "dict", "float", "frozenset", "int", "isinstance", "len"}
     | {"list", "object", "property", "range", "set", "staticmethod", "str", "super", "tuple", "type"}
 )
-_IMPORTED = frozenset({"Mapping", "Sequence", "ClassVar", "TypeAlias", "annotations", "dataclass", "field"})
+_IMPORTED = frozenset({"Mapping", "Sequence", "ClassVar", "Self", "TypeAlias", "annotations", "dataclass", "field"})
 _LOCALS = frozenset(
-    {"at", "data", "depth", "end", "entry_end", "error", "n", "out", "self", "start", "stop", "tag", "x"}
+    {
+        "at",
+        "cls",
+        "data",
+        "depth",
+        "end",
+        "beyond",
+        "entry_end",
+        "error",
+        "message",
+        "n",
+        "out",
+        "self",
+        "start",
+        "stop",
+        "tag",
+        "x",
+    }
 )
 _CLASS_RESERVED = _BUILTINS | _IMPORTED | _LOCALS | frozenset(v1.__all__)
 _LOCAL_ENDINGS = ("_entry", "_item", "_key", "_value")
 
 _FIELD_RESERVED = frozenset(
     {"FULL_NAME", "to_bytes", "from_bytes", "merge_from_bytes", "to_json", "from_json", "to_dict", "from_dict"}
+    | {"merge_from", "classmethod", "property", "Self"}
     | {"self", "cls", "int", "str", "bytes", "float", "bool", "list", "dict"}
     | {"ClassVar", "Duration", "Empty", "Enum", "JsonValue", "Mapping", "Message", "Sequence", "Timestamp", "field"}
 )

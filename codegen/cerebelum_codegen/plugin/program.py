@@ -8,11 +8,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 from google.protobuf.compiler import plugin_pb2
+from google.protobuf.descriptor_pb2 import EDITION_PROTO2
 from google.protobuf.message import DecodeError
 
+from cerebelum_codegen.plugin import features
 from cerebelum_codegen.plugin.errors import PluginError
 from cerebelum_codegen.plugin.render import render
 from cerebelum_codegen.plugin.request import Reader
+
+_SUPPORTED = (
+    plugin_pb2.CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL
+    | plugin_pb2.CodeGeneratorResponse.FEATURE_SUPPORTS_EDITIONS
+)
 
 _HELP = """\
 protoc-gen-cerebelum: typed Python dataclasses, codecs and gRPC stubs from .proto files.
@@ -63,7 +70,9 @@ def run() -> None:
 def generate(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGeneratorResponse:
     """The files of a request, or the error that explains why there are none."""
     response = plugin_pb2.CodeGeneratorResponse(
-        supported_features=plugin_pb2.CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL,
+        supported_features=_SUPPORTED,
+        minimum_edition=EDITION_PROTO2,
+        maximum_edition=features.NEWEST,
     )
     try:
         files = dict(_files(request))
@@ -79,6 +88,8 @@ def _files(request: plugin_pb2.CodeGeneratorRequest) -> Iterator[tuple[str, str]
     reader = Reader(request)
     sources: dict[str, str] = {}
     for name in request.file_to_generate:
+        if reader.modules.comes_with_runtime(name):
+            continue
         for path, text in render(reader.read(name)):
             if sources.setdefault(path, name) != name:
                 raise PluginError(f"{name} and {sources[path]} both become {path}: rename one of them")

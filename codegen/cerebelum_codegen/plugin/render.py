@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cerebelum_codegen.plugin.form import Field, FileForm, Import, Member, MessageForm, Oneof
 from cerebelum_codegen.runtime import v1
+from cerebelum_codegen.runtime.descriptor import json_name
 
 _WRITERS = {
     "struct": "write_struct",
@@ -84,7 +86,7 @@ def _standard(used: set[str], body: str) -> Iterator[str]:
         yield f"from collections.abc import {', '.join(collections)}"
     if "dataclass" in used:
         yield f"from dataclasses import dataclass{', field' if 'field(' in body else ''}"
-    typing = [name for name in ("ClassVar", "TypeAlias", "assert_never") if name in used]
+    typing = [name for name in ("ClassVar", "Self", "TypeAlias", "assert_never") if name in used]
     if typing:
         yield f"from typing import {', '.join(typing)}"
 
@@ -133,6 +135,28 @@ def branches(message: MessageForm) -> list[Branch]:
     return found
 
 
+def described(message: MessageForm) -> Iterator[str]:
+    """The table of a message's fields, for what is not worth code of its own: JSON, extensions, required fields."""
+    for part in message.parts:
+        if isinstance(part, Oneof):
+            for member in part.members:
+                wrapper = f", wrapper={member.wrapper}" if member.wrapper else ""
+                yield _descriptor(member, f', oneof="{part.name}"{wrapper}')
+        else:
+            key = f', key="{part.key.kind.removeprefix("unchecked_")}"' if part.key is not None else ""
+            flags = ", repeated=True" * part.repeated + ", required=True" * part.required
+            yield _descriptor(part, key + flags)
+    if message.extended:
+        yield f"extends={message.extended}"
+
+
+def _descriptor(part: Field | Member, rest: str) -> str:
+    spelled = f', attribute="{part.name}"' if part.name != part.proto_name else ""
+    usual = part.json_name == json_name(part.proto_name)
+    named = "" if usual else f", json={json.dumps(part.json_name)}"
+    return f'FieldDescriptor({part.number}, "{part.proto_name}", {part.value.described}{spelled}{named}{rest})'
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("cerebelum_codegen.plugin"),
@@ -144,6 +168,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "tag": tag_literal,
         "branches": branches,
+        "described": described,
         "writers": _WRITERS,
         "packers": _PACKERS,
     }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto as Kinds
 
+from cerebelum_codegen.plugin import features
 from cerebelum_codegen.plugin.form import Value
+from cerebelum_codegen.plugin.source import Source
 
 
 def _scalar(kind: str, annotation: str, wire: int, default: str) -> Value:
-    return Value(kind=kind, annotation=annotation, wire=wire, default=default)
+    return Value(kind=kind, annotation=annotation, wire=wire, default=default, described=f'"{kind}"')
 
 
 SCALARS = {
@@ -28,22 +32,62 @@ SCALARS = {
     Kinds.TYPE_SINT32: _scalar("sint32", "int", 0, "0"),
     Kinds.TYPE_SINT64: _scalar("sint64", "int", 0, "0"),
 }
+_UNCHECKED = replace(SCALARS[Kinds.TYPE_STRING], kind="unchecked_string")
 
-WELL_KNOWN = {
-    ".google.protobuf.Struct": Value(kind="struct", annotation="Mapping[str, JsonValue]", wire=2, default="{}"),
-    ".google.protobuf.Value": Value(kind="json_value", annotation="JsonValue", wire=2, default="None"),
-    ".google.protobuf.ListValue": Value(kind="json_list", annotation="Sequence[JsonValue]", wire=2, default="[]"),
-    ".google.protobuf.Timestamp": Value(kind="timestamp", annotation="Timestamp", wire=2, default="Timestamp()"),
-    ".google.protobuf.Duration": Value(kind="duration", annotation="Duration", wire=2, default="Duration()"),
-    ".google.protobuf.Empty": Value(kind="message", annotation="Empty", wire=2, default="Empty()"),
+
+def _known(kind: str, annotation: str, default: str, described: str) -> Value:
+    return Value(kind=kind, annotation=annotation, wire=2, default=default, described=described)
+
+
+_KNOWN = {
+    ".google.protobuf.Struct": _known("struct", "Mapping[str, JsonValue]", "{}", '"struct"'),
+    ".google.protobuf.Value": _known("json_value", "JsonValue", "None", '"value"'),
+    ".google.protobuf.ListValue": _known("json_list", "Sequence[JsonValue]", "[]", '"list"'),
+    ".google.protobuf.Timestamp": _known("timestamp", "Timestamp", "Timestamp()", "Timestamp"),
+    ".google.protobuf.Duration": _known("duration", "Duration", "Duration()", "Duration"),
+    ".google.protobuf.Empty": _known("message", "Empty", "Empty()", "Empty"),
+}
+_WRAPPED = {
+    "DoubleValue": Kinds.TYPE_DOUBLE,
+    "FloatValue": Kinds.TYPE_FLOAT,
+    "Int64Value": Kinds.TYPE_INT64,
+    "UInt64Value": Kinds.TYPE_UINT64,
+    "Int32Value": Kinds.TYPE_INT32,
+    "UInt32Value": Kinds.TYPE_UINT32,
+    "BoolValue": Kinds.TYPE_BOOL,
+    "StringValue": Kinds.TYPE_STRING,
+    "BytesValue": Kinds.TYPE_BYTES,
 }
 
 
-def enum_value(reference: str, first_member: str) -> Value:
-    """A value of an enum; its zero value is the first member."""
-    return Value(kind="enum", annotation=reference, wire=0, default=f"{reference}.{first_member}")
+def value_of(source: Source, field: Kinds, delimited: bool, checked: bool) -> Value:
+    """What one value of a field is."""
+    if field.type == Kinds.TYPE_STRING and not checked:
+        return _UNCHECKED
+    if field.type in SCALARS:
+        return SCALARS[field.type]
+    if field.type == Kinds.TYPE_ENUM:
+        return _enum(source, field.type_name)
+    if field.type_name in _KNOWN:
+        return _KNOWN[field.type_name]
+    return _wrapped(source, field.type_name) or _message(source, field.type_name, delimited)
 
 
-def message_value(reference: str) -> Value:
-    """A value of a generated message."""
-    return Value(kind="message", annotation=reference, wire=2, default=f"{reference}()")
+def _enum(source: Source, type_name: str) -> Value:
+    found = source.declared[type_name]
+    own = "NullValue" if type_name == ".google.protobuf.NullValue" else source.reference(type_name)
+    kind = "closed_enum" if features.is_closed(found.features) else "enum"
+    return Value(kind=kind, annotation=own, wire=0, default=f"{own}.{found.first_member}", described=own)
+
+
+def _wrapped(source: Source, type_name: str) -> Value | None:
+    """The scalar that stands for a message which only wraps it."""
+    if (scalar := _WRAPPED.get(type_name.removeprefix(".google.protobuf."))) is None:
+        return None
+    inner, own = SCALARS[scalar], source.reference(type_name)
+    return Value(kind="wrapped", annotation=inner.annotation, wire=2, default=inner.default, described=own)
+
+
+def _message(source: Source, type_name: str, delimited: bool) -> Value:
+    own = source.reference(type_name)
+    return Value(kind="message", annotation=own, wire=3 if delimited else 2, default=f"{own}()", described=own)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from cerebelum_codegen.runtime.descriptor import describe
 from cerebelum_codegen.runtime.message import Message
-from cerebelum_codegen.runtime.wire import read_varint, skip
+from cerebelum_codegen.runtime.wire import read_tag, skip
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +25,9 @@ class Empty(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         start = at
         while at < end:
-            tag, at = read_varint(data, at)
+            tag, at = read_tag(data, at)
             at = skip(data, at, end, tag, depth)
         self._unknown += data[start:end]
+
+
+describe(Empty)

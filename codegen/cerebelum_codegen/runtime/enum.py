@@ -1,9 +1,9 @@
-"""Open enums: a number that a newer sender knows is kept, not refused."""
+"""Enums. In an open one a number that a newer sender knows is kept; in a closed one it is an unknown field."""
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Self
+from typing import Self, TypeVar, cast
 
 
 class Enum(IntEnum):
@@ -21,3 +21,21 @@ class Enum(IntEnum):
 
     def __reduce_ex__(self, protocol: object) -> tuple[type[Self], tuple[int]]:
         return type(self), (self.value,)
+
+
+class NullValue(Enum):
+    """`google.protobuf.NullValue`: what a single field of type Value holds that is there and null."""
+
+    NULL_VALUE = 0
+
+
+class ClosedEnum(IntEnum):
+    """Base of generated enums of proto2. They hold the numbers that they name and no others."""
+
+
+_E = TypeVar("_E", bound=ClosedEnum)
+
+
+def named(kind: type[_E], number: int) -> _E | None:
+    """The member of a closed enum with this number, if there is one."""
+    return cast("_E | None", kind._value2member_map_.get(number))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from cerebelum_codegen.runtime.enum import NullValue
 from cerebelum_codegen.runtime.wire import (
     SMALL,
     pack_double,
+    read_tag,
     read_varint,
     size,
     skip,
@@ -84,6 +86,8 @@ def write_value(value: JsonValue) -> bytes:
         return _sized(b"*", write_struct(value))
     if isinstance(value, list):
         return _sized(b"2", write_list(value))
+    if isinstance(value, NullValue):
+        return b"\x08\x00"
     if isinstance(value, str):
         return _sized(b"\x1a", str.encode(value))
     if isinstance(value, int):
@@ -253,6 +257,11 @@ def _read_members(data: bytes, at: int, end: int, depth: int, value: JsonValue) 
     return value
 
 
+def said(value: JsonValue) -> JsonValue:
+    """What a single field of type Value holds when it is there: a null that is said is told from a silent field."""
+    return NullValue.NULL_VALUE if value is None else value
+
+
 def _read_sized(data: bytes, at: int, end: int, tag: int, depth: int, before: JsonValue) -> JsonValue:
     if tag == 0x1A:
         return data[at:end].decode()
@@ -262,5 +271,5 @@ def _read_sized(data: bytes, at: int, end: int, tag: int, depth: int, before: Js
 
 
 def _skip(data: bytes, at: int, end: int, depth: int) -> int:
-    tag, at = read_varint(data, at)
+    tag, at = read_tag(data, at)
     return skip(data, at, end, tag, depth)

@@ -24,7 +24,7 @@ class Message:
     FULL_NAME: ClassVar[str]
     """The message's name in the contract, with its package."""
 
-    _unknown: bytes = field(default=b"", init=False, repr=False)
+    _unknown: bytes = field(default=b"", repr=False)
 
     @abstractmethod
     def to_bytes(self) -> bytes:
@@ -60,6 +60,14 @@ class Message:
         except (IndexError, struct.error):
             raise DecodeError(f"{self.FULL_NAME}: {truncated()}") from None
 
+    def merge_from(self, other: Self) -> None:
+        """Read another message into this one: what it says single fields of replaces, what it repeats is added.
+
+        Raises:
+            EncodeError: the other message cannot be written.
+        """
+        self.merge_from_bytes(other.to_bytes())
+
     @abstractmethod
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         """Read the fields between `at` and `end`."""
@@ -69,7 +77,7 @@ class Message:
         if isinstance(error, EncodeError):
             raise error
         for each in fields(self):
-            if each.init and (reason := self._fault(each.name, each.type)) is not None:
+            if each.name != "_unknown" and (reason := self._fault(each.name, each.type)) is not None:
                 raise EncodeError(f"{self.FULL_NAME}.{each.name}{reason}") from None
         raise EncodeError(f"{self.FULL_NAME}: {error}") from error
 

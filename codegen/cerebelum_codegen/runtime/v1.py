@@ -4,22 +4,29 @@ Generated modules import from here and from nowhere else in the runtime. What st
 generated for version 1 is in use; a change that would break it begins a `v2`.
 """
 
+from cerebelum_codegen.runtime.anymessage import AnyMessage
+from cerebelum_codegen.runtime.descriptor import FieldDescriptor, check_extensions, describe, describe_enum
 from cerebelum_codegen.runtime.empty import Empty
-from cerebelum_codegen.runtime.enum import Enum
+from cerebelum_codegen.runtime.enum import ClosedEnum, Enum, NullValue, named
 from cerebelum_codegen.runtime.errors import CodecError, DecodeError
+from cerebelum_codegen.runtime.extension import Extension
 from cerebelum_codegen.runtime.jsonvalue import (
     JsonValue,
     read_list,
     read_struct,
     read_value,
+    said,
     write_list,
     write_struct,
     write_value,
 )
 from cerebelum_codegen.runtime.message import Message, wrong_type
+from cerebelum_codegen.runtime.messageset import MessageSet
+from cerebelum_codegen.runtime.required import complete, missing
 from cerebelum_codegen.runtime.wire import (
     SMALL,
     boolean,
+    group,
     int32,
     int64,
     is_default_float,
@@ -30,6 +37,7 @@ from cerebelum_codegen.runtime.wire import (
     pack_float,
     pack_sfixed32,
     pack_sfixed64,
+    read_tag,
     read_varint,
     sint32,
     sint64,
@@ -54,21 +62,35 @@ from cerebelum_codegen.runtime.wkt import (
     write_duration,
     write_timestamp,
 )
+from cerebelum_codegen.runtime.wrapped import read_wrapped
 
 __all__ = [
     "SMALL",
+    "AnyMessage",
+    "ClosedEnum",
     "CodecError",
     "DecodeError",
     "Duration",
     "Empty",
     "Enum",
+    "Extension",
+    "FieldDescriptor",
     "JsonValue",
     "Message",
+    "MessageSet",
+    "NullValue",
     "Timestamp",
     "boolean",
+    "check_extensions",
+    "complete",
+    "describe",
+    "describe_enum",
+    "group",
     "int32",
     "int64",
     "is_default_float",
+    "missing",
+    "named",
     "octets",
     "pack_double",
     "pack_fixed32",
@@ -81,7 +103,10 @@ __all__ = [
     "read_struct",
     "read_timestamp",
     "read_value",
+    "read_tag",
     "read_varint",
+    "read_wrapped",
+    "said",
     "sint32",
     "sint64",
     "skip",

@@ -140,6 +140,14 @@ def _read_long_varint(data: bytes, at: int) -> tuple[int, int]:
             raise DecodeError("a varint is longer than ten bytes")
 
 
+def read_tag(data: bytes, at: int) -> tuple[int, int]:
+    """The tag at `at`, and where it ends. At most five bytes."""
+    tag, stop = read_varint(data, at)
+    if stop - at > 5:
+        raise DecodeError("a tag is longer than five bytes")
+    return tag, stop
+
+
 def skip(data: bytes, at: int, end: int, tag: int, depth: int) -> int:
     """Where the field with this tag ends, which no one knows here."""
     number, wire_type = tag >> 3, tag & 7
@@ -163,15 +171,21 @@ def skip(data: bytes, at: int, end: int, tag: int, depth: int) -> int:
     return at
 
 
-def _skip_group(data: bytes, at: int, end: int, group: int, depth: int) -> int:
+def _skip_group(data: bytes, at: int, end: int, number: int, depth: int) -> int:
+    return group(data, at, end, number, depth)[1]
+
+
+def group(data: bytes, at: int, end: int, number: int, depth: int) -> tuple[int, int]:
+    """Where the body of the group that begins at `at` ends, and where its closing tag does."""
     if depth < 0:
         raise too_deep()
     while at < end:
-        tag, at = read_varint(data, at)
+        stop = at
+        tag, at = read_tag(data, at)
         if tag & 7 == _END_GROUP:
-            if tag >> 3 != group:
-                raise DecodeError(f"group {group} is closed as group {tag >> 3}")
-            return at
+            if tag >> 3 != number:
+                raise DecodeError(f"group {number} is closed as group {tag >> 3}")
+            return stop, at
         at = skip(data, at, end, tag, depth)
     raise truncated()
 

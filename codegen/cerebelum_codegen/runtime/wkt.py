@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
-from cerebelum_codegen.runtime.wire import UINT64, read_varint, skip, truncated, varint
+from cerebelum_codegen.runtime.errors import EncodeError
+from cerebelum_codegen.runtime.wire import MAX_DEPTH, UINT64, read_tag, read_varint, skip, truncated, varint
 
 _NS: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,8 +20,30 @@ _LONGEST_SECONDS: Final = 315_576_000_000
 class Timestamp:
     """An instant, exact to the nanosecond: seconds since 1970-01-01 UTC, and nanoseconds from 0 to 999,999,999."""
 
+    FULL_NAME: ClassVar[str] = "google.protobuf.Timestamp"
+
     seconds: int = 0
     nanos: int = 0
+
+    def to_bytes(self) -> bytes:
+        """The timestamp as a message of its own.
+
+        Raises:
+            EncodeError: it is outside of what the contract allows.
+        """
+        try:
+            return write_timestamp(self)
+        except ValueError as error:
+            raise EncodeError(str(error)) from None
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The timestamp that is a message of its own.
+
+        Raises:
+            DecodeError: the bytes are not such a message.
+        """
+        return cls(*_read_whole(data))
 
     @classmethod
     def from_ns(cls, nanoseconds: int) -> Self:
@@ -52,8 +75,30 @@ class Timestamp:
 class Duration:
     """A span of time, exact to the nanosecond; both parts have the same sign."""
 
+    FULL_NAME: ClassVar[str] = "google.protobuf.Duration"
+
     seconds: int = 0
     nanos: int = 0
+
+    def to_bytes(self) -> bytes:
+        """The duration as a message of its own.
+
+        Raises:
+            EncodeError: it is outside of what the contract allows.
+        """
+        try:
+            return write_duration(self)
+        except ValueError as error:
+            raise EncodeError(str(error)) from None
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """The duration that is a message of its own.
+
+        Raises:
+            DecodeError: the bytes are not such a message.
+        """
+        return cls(*_read_whole(data))
 
     @classmethod
     def from_ns(cls, nanoseconds: int) -> Self:
@@ -101,6 +146,13 @@ def _write(seconds: int, nanos: int) -> bytes:
     return body + b"\x10" + varint(nanos & UINT64) if nanos else body
 
 
+def _read_whole(data: bytes) -> tuple[int, int]:
+    try:
+        return _read(data, 0, len(data), MAX_DEPTH, (0, 0))
+    except IndexError:
+        raise truncated() from None
+
+
 def read_timestamp(data: bytes, at: int, end: int, depth: int, before: Timestamp | None) -> Timestamp:
     """The Timestamp whose body lies between `at` and `end`; it goes on where `before` stopped."""
     return Timestamp(*_read(data, at, end, depth, (before.seconds, before.nanos) if before else (0, 0)))
@@ -123,7 +175,7 @@ def _read(data: bytes, at: int, end: int, depth: int, before: tuple[int, int]) -
             number, at = read_varint(data, at)
             nanos = (number & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
         else:
-            tag, at = read_varint(data, at - 1)
+            tag, at = read_tag(data, at - 1)
             at = skip(data, at, end, tag, depth)
     if at > end:
         raise truncated()

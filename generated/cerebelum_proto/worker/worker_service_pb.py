@@ -9,13 +9,16 @@ from typing import ClassVar, TypeAlias
 from cerebelum_codegen.runtime.v1 import (
     SMALL,
     Enum,
+    FieldDescriptor,
     JsonValue,
     Message,
     Timestamp,
     boolean,
+    describe,
     int32,
     int64,
     read_struct,
+    read_tag,
     read_timestamp,
     read_varint,
     skip,
@@ -165,7 +168,7 @@ class RegisterRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -199,7 +202,7 @@ class RegisterRequest(Message):
                 metadata_key: str = ""
                 metadata_item: str = ""
                 while at < entry_end:
-                    tag, at = read_varint(data, at)
+                    tag, at = read_tag(data, at)
                     if tag == 10:
                         n = data[at]
                         at += 1
@@ -321,7 +324,7 @@ class WorkflowVersion(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -391,7 +394,7 @@ class RegisterResponse(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 8:
                 n = data[at]
                 at += 1
@@ -472,7 +475,7 @@ class HeartbeatRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -542,7 +545,7 @@ class HeartbeatResponse(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 8:
                 n = data[at]
                 at += 1
@@ -607,7 +610,7 @@ class UnregisterRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -665,7 +668,7 @@ class PollRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -795,7 +798,7 @@ class Task(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -881,7 +884,7 @@ class Task(Message):
                 arguments_key: str = ""
                 arguments_item: types_pb.Payload = types_pb.Payload()
                 while at < entry_end:
-                    tag, at = read_varint(data, at)
+                    tag, at = read_tag(data, at)
                     if tag == 10:
                         n = data[at]
                         at += 1
@@ -981,7 +984,7 @@ class SatisfiedMarker(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1051,7 +1054,7 @@ class SleepElapsed(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1122,7 +1125,7 @@ class ApprovalDecision(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 8:
                 n = data[at]
                 at += 1
@@ -1202,7 +1205,7 @@ class ApprovalTimeout(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1307,7 +1310,7 @@ class TaskResult(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1444,7 +1447,7 @@ class SleepRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 8:
                 n = data[at]
                 at += 1
@@ -1507,7 +1510,7 @@ class ApprovalRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1589,7 +1592,7 @@ class ErrorInfo(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1673,7 +1676,7 @@ class Ack(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 8:
                 n = data[at]
                 at += 1
@@ -1753,7 +1756,7 @@ class Blueprint(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1871,7 +1874,7 @@ class WorkflowDefinition(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1911,7 +1914,7 @@ class WorkflowDefinition(Message):
                 inputs_key: str = ""
                 inputs_item: InputDefinition = InputDefinition()
                 while at < entry_end:
-                    tag, at = read_varint(data, at)
+                    tag, at = read_tag(data, at)
                     if tag == 10:
                         n = data[at]
                         at += 1
@@ -1982,7 +1985,7 @@ class Stage(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -2049,7 +2052,7 @@ class Step(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -2132,7 +2135,7 @@ class DivergeRule(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -2193,7 +2196,7 @@ class PatternMatch(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -2254,7 +2257,7 @@ class BranchRule(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -2315,7 +2318,7 @@ class ConditionBranch(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -2377,7 +2380,7 @@ class InputDefinition(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -2450,7 +2453,7 @@ class BlueprintValidation(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 8:
                 n = data[at]
                 at += 1
@@ -2544,7 +2547,7 @@ class ExecuteRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -2641,7 +2644,7 @@ class ExecutionOptions(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -2724,7 +2727,7 @@ class ExecutionHandle(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -2792,7 +2795,7 @@ class GetExecutionStatusRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -2949,7 +2952,7 @@ class ExecutionStatus(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -3035,7 +3038,7 @@ class ExecutionStatus(Message):
                 step_outputs_key: str = ""
                 step_outputs_item: Mapping[str, JsonValue] = {}
                 while at < entry_end:
-                    tag, at = read_varint(data, at)
+                    tag, at = read_tag(data, at)
                     if tag == 10:
                         n = data[at]
                         at += 1
@@ -3104,7 +3107,7 @@ class ExecutionStatus(Message):
                 outputs_key: str = ""
                 outputs_item: types_pb.Payload = types_pb.Payload()
                 while at < entry_end:
-                    tag, at = read_varint(data, at)
+                    tag, at = read_tag(data, at)
                     if tag == 10:
                         n = data[at]
                         at += 1
@@ -3224,7 +3227,7 @@ class StepStatus(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -3341,7 +3344,7 @@ class SleepInfo(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 8:
                 n = data[at]
                 at += 1
@@ -3429,7 +3432,7 @@ class ApprovalInfo(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -3523,7 +3526,7 @@ class ListExecutionsRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -3595,7 +3598,7 @@ class ListExecutionsResponse(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -3658,7 +3661,7 @@ class ResumeExecutionRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -3682,3 +3685,285 @@ class ResumeExecutionRequest(Message):
 
 SatisfiedMarker_Outcome: TypeAlias = SleepElapsed | ApprovalDecision | ApprovalTimeout
 """What `SatisfiedMarker.outcome` holds when it is set."""
+
+
+describe(
+    RegisterRequest,
+    FieldDescriptor(1, "worker_id", "string"),
+    FieldDescriptor(2, "language", "string"),
+    FieldDescriptor(3, "capabilities", "string", repeated=True),
+    FieldDescriptor(4, "metadata", "string", key="string"),
+    FieldDescriptor(5, "version", "string"),
+    FieldDescriptor(100, "features", WorkerFeature, repeated=True),
+    FieldDescriptor(101, "workflows", WorkflowVersion, repeated=True),
+    FieldDescriptor(102, "held_task_ids", "string", repeated=True),
+    FieldDescriptor(103, "incarnation", "string"),
+)
+describe(
+    WorkflowVersion,
+    FieldDescriptor(1, "workflow_module", "string"),
+    FieldDescriptor(2, "workflow_hash", "string"),
+)
+describe(
+    RegisterResponse,
+    FieldDescriptor(1, "success", "bool"),
+    FieldDescriptor(2, "message", "string"),
+    FieldDescriptor(3, "heartbeat_interval_ms", "int32"),
+    FieldDescriptor(100, "lease_ms", "int64"),
+    FieldDescriptor(101, "lost_task_ids", "string", repeated=True),
+)
+describe(
+    HeartbeatRequest,
+    FieldDescriptor(1, "worker_id", "string"),
+    FieldDescriptor(2, "status", WorkerStatus),
+    FieldDescriptor(100, "held_task_ids", "string", repeated=True),
+)
+describe(
+    HeartbeatResponse,
+    FieldDescriptor(1, "acknowledged", "bool"),
+    FieldDescriptor(2, "commands", "string", repeated=True),
+    FieldDescriptor(100, "lost_task_ids", "string", repeated=True),
+)
+describe(
+    UnregisterRequest,
+    FieldDescriptor(1, "worker_id", "string"),
+    FieldDescriptor(2, "reason", "string"),
+)
+describe(
+    PollRequest,
+    FieldDescriptor(1, "worker_id", "string"),
+    FieldDescriptor(2, "timeout_ms", "int32"),
+)
+describe(
+    Task,
+    FieldDescriptor(1, "task_id", "string"),
+    FieldDescriptor(2, "execution_id", "string"),
+    FieldDescriptor(3, "workflow_module", "string"),
+    FieldDescriptor(4, "step_name", "string"),
+    FieldDescriptor(5, "step_inputs", "struct"),
+    FieldDescriptor(6, "context", "struct"),
+    FieldDescriptor(7, "created_at", Timestamp),
+    FieldDescriptor(100, "attempt", "int32"),
+    FieldDescriptor(101, "lease_ms", "int64"),
+    FieldDescriptor(102, "workflow_hash", "string"),
+    FieldDescriptor(103, "arguments", types_pb.Payload, key="string"),
+    FieldDescriptor(104, "workflow_inputs", types_pb.Payload),
+    FieldDescriptor(105, "satisfied_markers", SatisfiedMarker, repeated=True),
+    FieldDescriptor(106, "start_to_close_ms", "int64"),
+)
+describe(
+    SatisfiedMarker,
+    FieldDescriptor(1, "sleep_elapsed", SleepElapsed, oneof="outcome"),
+    FieldDescriptor(2, "approval_decision", ApprovalDecision, oneof="outcome"),
+    FieldDescriptor(3, "approval_timeout", ApprovalTimeout, oneof="outcome"),
+)
+describe(
+    SleepElapsed,
+    FieldDescriptor(1, "due_at", Timestamp),
+)
+describe(
+    ApprovalDecision,
+    FieldDescriptor(1, "approved", "bool"),
+    FieldDescriptor(2, "decided_by", "string"),
+    FieldDescriptor(3, "decided_at", Timestamp),
+    FieldDescriptor(4, "response", types_pb.Payload),
+    FieldDescriptor(5, "reason", "string"),
+)
+describe(
+    ApprovalTimeout,
+    FieldDescriptor(1, "expired_at", Timestamp),
+)
+describe(
+    TaskResult,
+    FieldDescriptor(1, "task_id", "string"),
+    FieldDescriptor(2, "execution_id", "string"),
+    FieldDescriptor(3, "worker_id", "string"),
+    FieldDescriptor(4, "status", TaskStatus),
+    FieldDescriptor(5, "result", "struct"),
+    FieldDescriptor(6, "error", ErrorInfo),
+    FieldDescriptor(7, "completed_at", Timestamp),
+    FieldDescriptor(8, "sleep_request", SleepRequest),
+    FieldDescriptor(9, "approval_request", ApprovalRequest),
+    FieldDescriptor(100, "output", types_pb.Payload),
+    FieldDescriptor(101, "started_at", Timestamp),
+)
+describe(
+    SleepRequest,
+    FieldDescriptor(1, "duration_ms", "int64"),
+    FieldDescriptor(2, "data", "struct"),
+)
+describe(
+    ApprovalRequest,
+    FieldDescriptor(1, "approval_type", "string"),
+    FieldDescriptor(2, "data", "struct"),
+    FieldDescriptor(3, "timeout_ms", "int64"),
+)
+describe(
+    ErrorInfo,
+    FieldDescriptor(1, "kind", "string"),
+    FieldDescriptor(2, "message", "string"),
+    FieldDescriptor(3, "stacktrace", "string"),
+    FieldDescriptor(100, "non_retryable", "bool"),
+    FieldDescriptor(101, "decision", types_pb.Payload),
+)
+describe(
+    Ack,
+    FieldDescriptor(1, "success", "bool"),
+    FieldDescriptor(2, "message", "string"),
+    FieldDescriptor(100, "outcome", ResultOutcome),
+)
+describe(
+    Blueprint,
+    FieldDescriptor(1, "workflow_module", "string"),
+    FieldDescriptor(2, "language", "string"),
+    FieldDescriptor(3, "source_code", "string"),
+    FieldDescriptor(4, "definition", WorkflowDefinition),
+    FieldDescriptor(5, "version", "string"),
+)
+describe(
+    WorkflowDefinition,
+    FieldDescriptor(1, "timeline", Step, repeated=True),
+    FieldDescriptor(2, "diverge_rules", DivergeRule, repeated=True),
+    FieldDescriptor(3, "branch_rules", BranchRule, repeated=True),
+    FieldDescriptor(4, "inputs", InputDefinition, key="string"),
+    FieldDescriptor(100, "stages", Stage, repeated=True),
+)
+describe(
+    Stage,
+    FieldDescriptor(1, "steps", "string", repeated=True),
+)
+describe(
+    Step,
+    FieldDescriptor(1, "name", "string"),
+    FieldDescriptor(2, "depends_on", "string", repeated=True),
+    FieldDescriptor(100, "takes_inputs", "bool"),
+    FieldDescriptor(101, "retry", types_pb.RetryPolicy),
+    FieldDescriptor(102, "start_to_close_ms", "int64"),
+)
+describe(
+    DivergeRule,
+    FieldDescriptor(1, "from_step", "string"),
+    FieldDescriptor(2, "patterns", PatternMatch, repeated=True),
+)
+describe(
+    PatternMatch,
+    FieldDescriptor(1, "pattern", "string"),
+    FieldDescriptor(2, "target", "string"),
+)
+describe(
+    BranchRule,
+    FieldDescriptor(1, "from_step", "string"),
+    FieldDescriptor(2, "branches", ConditionBranch, repeated=True),
+)
+describe(
+    ConditionBranch,
+    FieldDescriptor(1, "condition", "string"),
+    FieldDescriptor(2, "target", "string"),
+)
+describe(
+    InputDefinition,
+    FieldDescriptor(1, "type", "string"),
+    FieldDescriptor(2, "required", "bool"),
+    FieldDescriptor(3, "default_value", "struct"),
+)
+describe(
+    BlueprintValidation,
+    FieldDescriptor(1, "valid", "bool"),
+    FieldDescriptor(2, "errors", "string", repeated=True),
+    FieldDescriptor(3, "warnings", "string", repeated=True),
+    FieldDescriptor(4, "workflow_hash", "string"),
+)
+describe(
+    ExecuteRequest,
+    FieldDescriptor(1, "workflow_module", "string"),
+    FieldDescriptor(2, "inputs", "struct"),
+    FieldDescriptor(3, "options", ExecutionOptions),
+    FieldDescriptor(100, "exact_inputs", types_pb.Payload),
+    FieldDescriptor(101, "workflow_hash", "string"),
+)
+describe(
+    ExecutionOptions,
+    FieldDescriptor(1, "execution_id", "string"),
+    FieldDescriptor(2, "correlation_id", "string"),
+    FieldDescriptor(3, "tags", "string", repeated=True),
+    FieldDescriptor(4, "timeout_ms", "int32"),
+)
+describe(
+    ExecutionHandle,
+    FieldDescriptor(1, "execution_id", "string"),
+    FieldDescriptor(2, "status", "string"),
+    FieldDescriptor(3, "started_at", Timestamp),
+    FieldDescriptor(100, "created", "bool"),
+)
+describe(
+    GetExecutionStatusRequest,
+    FieldDescriptor(1, "execution_id", "string"),
+)
+describe(
+    ExecutionStatus,
+    FieldDescriptor(1, "execution_id", "string"),
+    FieldDescriptor(2, "workflow_name", "string"),
+    FieldDescriptor(3, "status", ExecutionState),
+    FieldDescriptor(4, "started_at", Timestamp),
+    FieldDescriptor(5, "completed_at", Timestamp),
+    FieldDescriptor(6, "current_step_index", "int32"),
+    FieldDescriptor(7, "total_steps", "int32"),
+    FieldDescriptor(8, "current_step_name", "string"),
+    FieldDescriptor(9, "completed_steps", StepStatus, repeated=True),
+    FieldDescriptor(10, "inputs", "struct"),
+    FieldDescriptor(11, "step_outputs", "struct", key="string"),
+    FieldDescriptor(12, "error", ErrorInfo),
+    FieldDescriptor(13, "sleep_info", SleepInfo),
+    FieldDescriptor(14, "approval_info", ApprovalInfo),
+    FieldDescriptor(100, "workflow_hash", "string"),
+    FieldDescriptor(101, "outputs", types_pb.Payload, key="string"),
+    FieldDescriptor(102, "result_steps", "string", repeated=True),
+    FieldDescriptor(103, "exact_inputs", types_pb.Payload),
+    FieldDescriptor(104, "history_length", "int64"),
+)
+describe(
+    StepStatus,
+    FieldDescriptor(1, "step_name", "string"),
+    FieldDescriptor(2, "step_index", "int32"),
+    FieldDescriptor(3, "status", "string"),
+    FieldDescriptor(4, "started_at", Timestamp),
+    FieldDescriptor(5, "completed_at", Timestamp),
+    FieldDescriptor(6, "duration_seconds", "int32"),
+    FieldDescriptor(7, "output", "struct"),
+    FieldDescriptor(8, "error", ErrorInfo),
+    FieldDescriptor(100, "attempts", "int32"),
+)
+describe(
+    SleepInfo,
+    FieldDescriptor(1, "duration_ms", "int64"),
+    FieldDescriptor(2, "sleep_started_at", Timestamp),
+    FieldDescriptor(3, "remaining_ms", "int64"),
+    FieldDescriptor(4, "data", "struct"),
+)
+describe(
+    ApprovalInfo,
+    FieldDescriptor(1, "approval_type", "string"),
+    FieldDescriptor(2, "data", "struct"),
+    FieldDescriptor(3, "timeout_ms", "int64"),
+    FieldDescriptor(4, "requested_at", Timestamp),
+    FieldDescriptor(5, "remaining_timeout_ms", "int64"),
+    FieldDescriptor(100, "step_name", "string"),
+)
+describe(
+    ListExecutionsRequest,
+    FieldDescriptor(1, "workflow_name", "string"),
+    FieldDescriptor(2, "status", ExecutionState),
+    FieldDescriptor(3, "limit", "int32"),
+    FieldDescriptor(4, "offset", "int32"),
+)
+describe(
+    ListExecutionsResponse,
+    FieldDescriptor(1, "executions", ExecutionStatus, repeated=True),
+    FieldDescriptor(2, "total_count", "int32"),
+    FieldDescriptor(3, "has_more", "bool"),
+)
+describe(
+    ResumeExecutionRequest,
+    FieldDescriptor(1, "execution_id", "string"),
+    FieldDescriptor(2, "skip_completed_steps", "bool"),
+)

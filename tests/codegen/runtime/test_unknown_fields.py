@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -36,8 +38,11 @@ def test_unknown_fields_count_when_messages_are_compared_and_do_not_show(trial: 
     plain, more = trial.kinds.Leaf(name="a"), trial.kinds.Leaf.from_bytes(b"\x0a\x01a\xa0\x06\x07")
     assert plain != more
     assert repr(plain) == repr(more) == "Leaf(name='a', size=0)"
-    with pytest.raises(TypeError):
-        trial.kinds.Leaf(_unknown=b"")
+
+
+def test_a_replaced_message_keeps_its_unknown_fields(trial: Trial) -> None:
+    message = trial.kinds.Leaf.from_bytes(b"\x0a\x01a\xa0\x06\x07")
+    assert replace(message, name="b").to_bytes() == b"\x0a\x01b\xa0\x06\x07"
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,12 @@ from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
     SMALL,
+    FieldDescriptor,
     Message,
     boolean,
+    describe,
     int64,
+    read_tag,
     read_varint,
     skip,
     too_deep,
@@ -69,7 +72,7 @@ class ApproveRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -142,7 +145,7 @@ class ApproveResponse(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -203,7 +206,7 @@ class RejectRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -273,7 +276,7 @@ class RejectResponse(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -329,7 +332,7 @@ class CancelRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -385,7 +388,7 @@ class CancelResponse(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             at = skip(data, at, end, tag, depth)
             self._unknown += data[start:at]
         if at != end:
@@ -430,7 +433,7 @@ class GetHistoryRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -490,7 +493,7 @@ class GetHistoryResponse(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -532,7 +535,7 @@ class GetServerInfoRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             at = skip(data, at, end, tag, depth)
             self._unknown += data[start:at]
         if at != end:
@@ -580,7 +583,7 @@ class GetServerInfoResponse(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -610,3 +613,55 @@ class GetServerInfoResponse(Message):
                 self._unknown += data[start:at]
         if at != end:
             raise truncated()
+
+
+describe(
+    ApproveRequest,
+    FieldDescriptor(1, "execution_id", "string"),
+    FieldDescriptor(2, "step_name", "string"),
+    FieldDescriptor(3, "response", types_pb.Payload),
+    FieldDescriptor(4, "decided_by", "string"),
+)
+describe(
+    ApproveResponse,
+    FieldDescriptor(1, "step_name", "string"),
+)
+describe(
+    RejectRequest,
+    FieldDescriptor(1, "execution_id", "string"),
+    FieldDescriptor(2, "step_name", "string"),
+    FieldDescriptor(3, "reason", "string"),
+    FieldDescriptor(4, "decided_by", "string"),
+)
+describe(
+    RejectResponse,
+    FieldDescriptor(1, "step_name", "string"),
+)
+describe(
+    CancelRequest,
+    FieldDescriptor(1, "execution_id", "string"),
+    FieldDescriptor(2, "reason", "string"),
+    FieldDescriptor(3, "cancelled_by", "string"),
+)
+describe(
+    CancelResponse,
+)
+describe(
+    GetHistoryRequest,
+    FieldDescriptor(1, "execution_id", "string"),
+    FieldDescriptor(2, "after_version", "int64"),
+    FieldDescriptor(3, "follow", "bool"),
+)
+describe(
+    GetHistoryResponse,
+    FieldDescriptor(1, "event", events_pb.Event),
+)
+describe(
+    GetServerInfoRequest,
+)
+describe(
+    GetServerInfoResponse,
+    FieldDescriptor(1, "version", "string"),
+    FieldDescriptor(2, "node_id", "string"),
+    FieldDescriptor(3, "store", "string"),
+)

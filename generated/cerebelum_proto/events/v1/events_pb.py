@@ -8,12 +8,15 @@ from typing import ClassVar, TypeAlias
 
 from cerebelum_codegen.runtime.v1 import (
     SMALL,
+    FieldDescriptor,
     JsonValue,
     Message,
     Timestamp,
     boolean,
+    describe,
     int64,
     read_struct,
+    read_tag,
     read_timestamp,
     read_varint,
     skip,
@@ -135,7 +138,7 @@ class Event(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -374,7 +377,7 @@ class ExecutionStarted(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -463,7 +466,7 @@ class ExecutionCompleted(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -517,7 +520,7 @@ class ExecutionFailed(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -578,7 +581,7 @@ class ExecutionCancelled(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -656,7 +659,7 @@ class StepCompleted(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -760,7 +763,7 @@ class StepFailed(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -870,7 +873,7 @@ class AttemptFailed(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -975,7 +978,7 @@ class AttemptLost(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1047,7 +1050,7 @@ class RetryDue(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1124,7 +1127,7 @@ class SleepStarted(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1218,7 +1221,7 @@ class SleepEnded(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1299,7 +1302,7 @@ class ApprovalRequested(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1409,7 +1412,7 @@ class ApprovalGranted(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1483,7 +1486,7 @@ class ApprovalRejected(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1545,7 +1548,7 @@ class ApprovalExpired(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -1579,3 +1582,126 @@ ExecutionStarted
 | ApprovalExpired
 )
 """What `Event.fact` holds when it is set."""
+
+
+describe(
+    Event,
+    FieldDescriptor(1, "execution_id", "string"),
+    FieldDescriptor(2, "version", "int64"),
+    FieldDescriptor(3, "recorded_at", Timestamp),
+    FieldDescriptor(10, "execution_started", ExecutionStarted, oneof="fact"),
+    FieldDescriptor(11, "execution_completed", ExecutionCompleted, oneof="fact"),
+    FieldDescriptor(12, "execution_failed", ExecutionFailed, oneof="fact"),
+    FieldDescriptor(13, "execution_cancelled", ExecutionCancelled, oneof="fact"),
+    FieldDescriptor(20, "step_completed", StepCompleted, oneof="fact"),
+    FieldDescriptor(21, "step_failed", StepFailed, oneof="fact"),
+    FieldDescriptor(22, "attempt_failed", AttemptFailed, oneof="fact"),
+    FieldDescriptor(23, "attempt_lost", AttemptLost, oneof="fact"),
+    FieldDescriptor(24, "retry_due", RetryDue, oneof="fact"),
+    FieldDescriptor(30, "sleep_started", SleepStarted, oneof="fact"),
+    FieldDescriptor(31, "sleep_ended", SleepEnded, oneof="fact"),
+    FieldDescriptor(40, "approval_requested", ApprovalRequested, oneof="fact"),
+    FieldDescriptor(41, "approval_granted", ApprovalGranted, oneof="fact"),
+    FieldDescriptor(42, "approval_rejected", ApprovalRejected, oneof="fact"),
+    FieldDescriptor(43, "approval_expired", ApprovalExpired, oneof="fact"),
+)
+describe(
+    ExecutionStarted,
+    FieldDescriptor(1, "workflow", "string"),
+    FieldDescriptor(2, "blueprint_hash", "string"),
+    FieldDescriptor(3, "inputs", types_pb.Payload),
+    FieldDescriptor(4, "correlation_id", "string"),
+    FieldDescriptor(5, "tags", "string", repeated=True),
+    FieldDescriptor(6, "deadline", Timestamp),
+)
+describe(
+    ExecutionCompleted,
+    FieldDescriptor(1, "result_steps", "string", repeated=True),
+)
+describe(
+    ExecutionFailed,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "failure", types_pb.Failure),
+)
+describe(
+    ExecutionCancelled,
+    FieldDescriptor(1, "reason", "string"),
+    FieldDescriptor(2, "cancelled_by", "string"),
+)
+describe(
+    StepCompleted,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "task_id", "string"),
+    FieldDescriptor(3, "worker_id", "string"),
+    FieldDescriptor(4, "started_at", Timestamp),
+    FieldDescriptor(5, "output", types_pb.Payload),
+)
+describe(
+    StepFailed,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "task_id", "string"),
+    FieldDescriptor(3, "worker_id", "string"),
+    FieldDescriptor(4, "started_at", Timestamp),
+    FieldDescriptor(5, "failure", types_pb.Failure),
+)
+describe(
+    AttemptFailed,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "task_id", "string"),
+    FieldDescriptor(3, "worker_id", "string"),
+    FieldDescriptor(4, "started_at", Timestamp),
+    FieldDescriptor(5, "failure", types_pb.Failure),
+    FieldDescriptor(6, "retry_at", Timestamp),
+)
+describe(
+    AttemptLost,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "task_id", "string"),
+    FieldDescriptor(3, "worker_id", "string"),
+    FieldDescriptor(4, "reason", "string"),
+)
+describe(
+    RetryDue,
+    FieldDescriptor(1, "step", "string"),
+)
+describe(
+    SleepStarted,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "task_id", "string"),
+    FieldDescriptor(3, "worker_id", "string"),
+    FieldDescriptor(4, "duration_ms", "int64"),
+    FieldDescriptor(5, "due_at", Timestamp),
+    FieldDescriptor(6, "data", "struct"),
+    FieldDescriptor(7, "output", types_pb.Payload),
+)
+describe(
+    SleepEnded,
+    FieldDescriptor(1, "step", "string"),
+)
+describe(
+    ApprovalRequested,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "task_id", "string"),
+    FieldDescriptor(3, "worker_id", "string"),
+    FieldDescriptor(4, "approval_type", "string"),
+    FieldDescriptor(5, "data", "struct"),
+    FieldDescriptor(6, "timeout_ms", "int64"),
+    FieldDescriptor(7, "expires_at", Timestamp),
+    FieldDescriptor(8, "resumable", "bool"),
+)
+describe(
+    ApprovalGranted,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "decided_by", "string"),
+    FieldDescriptor(3, "response", types_pb.Payload),
+)
+describe(
+    ApprovalRejected,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "decided_by", "string"),
+    FieldDescriptor(3, "reason", "string"),
+)
+describe(
+    ApprovalExpired,
+    FieldDescriptor(1, "step", "string"),
+)

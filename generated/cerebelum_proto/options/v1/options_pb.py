@@ -5,7 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cerebelum_codegen.runtime.v1 import SMALL, Message, read_varint, skip, too_deep, truncated, varint
+from cerebelum_codegen.known import descriptor_pb
+from cerebelum_codegen.runtime.v1 import (
+    SMALL,
+    Extension,
+    FieldDescriptor,
+    Message,
+    describe,
+    read_tag,
+    read_varint,
+    skip,
+    too_deep,
+    truncated,
+    varint,
+    wrong_type,
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,7 +61,7 @@ class Marker(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -61,3 +75,72 @@ class Marker(Message):
                 self._unknown += data[start:at]
         if at != end:
             raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class MessageOptions_Extensions(Message):
+    """What this file adds to `google.protobuf.MessageOptions`."""
+
+    FULL_NAME: ClassVar[str] = "google.protobuf.MessageOptions"
+
+    marker: Marker | None = None
+    """Declares that a message is a marker: what a step returns instead of a result."""
+
+    def to_bytes(self) -> bytes:
+        out: list[bytes] = []
+        try:
+            self._write(out)
+            return b"".join(out)
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self, out: list[bytes]) -> None:
+        if self.marker is not None:
+            if type(self.marker) is not Marker:
+                raise wrong_type(self.marker, Marker)
+            x = self.marker.to_bytes()
+            n = len(x)
+            out += (b"\xa2\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 400802:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.marker is None:
+                    self.marker = Marker()
+                self.marker._merge(data, at, stop, depth - 1)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+describe(
+    Marker,
+    FieldDescriptor(1, "status", "string"),
+)
+describe(
+    MessageOptions_Extensions,
+    FieldDescriptor(50100, "[cerebelum.options.v1.marker]", Marker, attribute="marker"),
+    extends=descriptor_pb.MessageOptions,
+)
+
+marker: Extension[descriptor_pb.MessageOptions, Marker | None] = Extension(
+    descriptor_pb.MessageOptions, MessageOptions_Extensions, "marker"
+)
+"""Declares that a message is a marker: what a step returns instead of a result."""

@@ -8,10 +8,13 @@ from typing import ClassVar
 from cerebelum_codegen.runtime.v1 import (
     SMALL,
     Enum,
+    FieldDescriptor,
     Message,
     boolean,
+    describe,
     int32,
     int64,
+    read_tag,
     read_varint,
     skip,
     too_deep,
@@ -91,7 +94,7 @@ class WorkRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -204,7 +207,7 @@ class WorkResponse(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -311,7 +314,7 @@ class ResultRefusal(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 8:
                 n = data[at]
                 at += 1
@@ -372,7 +375,7 @@ class ExecuteRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -429,7 +432,7 @@ class ExecuteResponse(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -496,7 +499,7 @@ class ExecutionEnd(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 8:
                 n = data[at]
                 at += 1
@@ -560,7 +563,7 @@ class StartRefusal(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 8:
                 n = data[at]
                 at += 1
@@ -631,7 +634,7 @@ class AwaitResultRequest(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -696,7 +699,7 @@ class AwaitResultResponse(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -712,3 +715,58 @@ class AwaitResultResponse(Message):
                 self._unknown += data[start:at]
         if at != end:
             raise truncated()
+
+
+describe(
+    WorkRequest,
+    FieldDescriptor(1, "registration", worker_service_pb.RegisterRequest),
+    FieldDescriptor(2, "room", "int32"),
+    FieldDescriptor(3, "results", worker_service_pb.TaskResult, repeated=True),
+    FieldDescriptor(4, "beat", "bool"),
+    FieldDescriptor(5, "dropped_task_ids", "string", repeated=True),
+    FieldDescriptor(6, "leaving", "bool"),
+)
+describe(
+    WorkResponse,
+    FieldDescriptor(1, "welcome", worker_service_pb.RegisterResponse),
+    FieldDescriptor(2, "tasks", worker_service_pb.Task, repeated=True),
+    FieldDescriptor(3, "recorded", "int64", repeated=True),
+    FieldDescriptor(4, "refusals", ResultRefusal, repeated=True),
+    FieldDescriptor(5, "lost_task_ids", "string", repeated=True),
+)
+describe(
+    ResultRefusal,
+    FieldDescriptor(1, "number", "int64"),
+    FieldDescriptor(2, "kind", RefusalKind),
+    FieldDescriptor(3, "message", "string"),
+)
+describe(
+    ExecuteRequest,
+    FieldDescriptor(1, "starts", worker_service_pb.ExecuteRequest, repeated=True),
+)
+describe(
+    ExecuteResponse,
+    FieldDescriptor(1, "ends", ExecutionEnd, repeated=True),
+    FieldDescriptor(2, "refusals", StartRefusal, repeated=True),
+)
+describe(
+    ExecutionEnd,
+    FieldDescriptor(1, "number", "int64"),
+    FieldDescriptor(2, "status", worker_service_pb.ExecutionStatus),
+)
+describe(
+    StartRefusal,
+    FieldDescriptor(1, "number", "int64"),
+    FieldDescriptor(2, "code", "int32"),
+    FieldDescriptor(3, "message", "string"),
+)
+describe(
+    AwaitResultRequest,
+    FieldDescriptor(1, "start", worker_service_pb.ExecuteRequest),
+    FieldDescriptor(2, "execution_id", "string"),
+    FieldDescriptor(3, "timeout_ms", "int32"),
+)
+describe(
+    AwaitResultResponse,
+    FieldDescriptor(1, "status", worker_service_pb.ExecutionStatus),
+)

@@ -7,13 +7,16 @@ from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
     SMALL,
+    FieldDescriptor,
     Message,
     boolean,
+    describe,
     int32,
     int64,
     is_default_float,
     octets,
     pack_double,
+    read_tag,
     read_varint,
     skip,
     too_deep,
@@ -66,7 +69,7 @@ class Payload(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -147,7 +150,7 @@ class Failure(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 10:
                 n = data[at]
                 at += 1
@@ -244,7 +247,7 @@ class RetryPolicy(Message):
             tag = data[at]
             at += 1
             if tag > 127:
-                tag, at = read_varint(data, start)
+                tag, at = read_tag(data, start)
             if tag == 8:
                 n = data[at]
                 at += 1
@@ -279,3 +282,26 @@ class RetryPolicy(Message):
                 self._unknown += data[start:at]
         if at != end:
             raise truncated()
+
+
+describe(
+    Payload,
+    FieldDescriptor(1, "encoding", "string"),
+    FieldDescriptor(2, "data", "bytes"),
+)
+describe(
+    Failure,
+    FieldDescriptor(1, "kind", "string"),
+    FieldDescriptor(2, "message", "string"),
+    FieldDescriptor(3, "stacktrace", "string"),
+    FieldDescriptor(4, "non_retryable", "bool"),
+    FieldDescriptor(5, "error", Payload),
+)
+describe(
+    RetryPolicy,
+    FieldDescriptor(1, "max_attempts", "int32"),
+    FieldDescriptor(2, "initial_interval_ms", "int64"),
+    FieldDescriptor(3, "backoff", "double"),
+    FieldDescriptor(4, "max_interval_ms", "int64"),
+    FieldDescriptor(5, "non_retryable_kinds", "string", repeated=True),
+)
