@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import LiteralString
@@ -87,28 +87,32 @@ class BatchWriter:
             self._connection = self._connect()
         begun = [append for append in appends if append.expected_version == 0]
         moved = [append for append in appends if append.expected_version != 0]
-        work = [(sql.BEGIN_EXECUTIONS, begun), (sql.MOVE_EXECUTIONS, moved)]
+        work = [(sql.BEGIN_EXECUTIONS, sql.BEGIN_COLUMNS, begun), (sql.MOVE_EXECUTIONS, sql.MOVE_COLUMNS, moved)]
         # Both statements of a pipeline are one transaction and one round trip.
         with self._connection.pipeline() if begun and moved else nullcontext():
-            cursors = [self._execute(self._connection, statement, some) for statement, some in work if some]
+            cursors = [self._execute(self._connection, *each) for each in work if each[-1]]
         won = {execution_id for cursor in cursors for execution_id in self._won(cursor)}
         return [None if append.execution_id in won else _conflict(append) for append in appends]
 
     def _execute(
-        self, connection: psycopg.Connection, statement: LiteralString, appends: list[AppendRows]
+        self,
+        connection: psycopg.Connection,
+        statement: LiteralString,
+        columns: Mapping[str, Callable[[list[Cell]], str]],
+        appends: list[AppendRows],
     ) -> psycopg.Cursor[tuple[int, str | None]]:
-        columns = {name: sql.array(append.head[name] for append in appends) for name in appends[0].head}
+        heads = {name: array([append.head[name] for append in appends]) for name, array in columns.items()}
         events = [event for append in appends for event in append.events]
-        ids, versions, shards, data = zip(*events, strict=True)
+        ids, versions, shards, data = map(list, zip(*events, strict=True))
         return connection.execute(
             statement,
             {
-                **columns,
+                **heads,
                 "epoch": self._epoch,
-                "event_execution_ids": sql.array(ids),
-                "event_versions": sql.array(versions),
-                "event_shards": sql.array(shards),
-                "event_data": list(data),
+                "event_execution_ids": sql.text_array(ids),
+                "event_versions": sql.number_array(versions),
+                "event_shards": sql.number_array(shards),
+                "event_data": data,
             },
             prepare=True,
         )

@@ -6,7 +6,8 @@ after the other; a row whose version is not the expected one drops out, and take
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from typing import TypeAlias
 
 from cerebelum_core.store.rows import HEAD_COLUMNS, Cell
 
@@ -109,14 +110,27 @@ SELECT epoch FROM owner"""
 WORKERS = "SELECT worker_id, registration, seen_at_ns FROM cerebelum.workers ORDER BY worker_id"
 
 
-def array(values: Iterable[Cell]) -> str:
-    """A list as PostgreSQL writes an array. One text of constant type costs less than an adapter a value."""
-    return "{" + ",".join(map(_element, values)) + "}"
+def text_array(values: list[Cell]) -> str:
+    """Texts as PostgreSQL writes an array: one text of constant type costs less than an adapter a value."""
+    return "{" + ",".join([_quoted(str(value)) for value in values]) + "}"
 
 
-def _element(value: Cell) -> str:
-    if value is None:
-        return "NULL"
-    if not isinstance(value, str):
-        return str(value)
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def number_array(values: list[Cell]) -> str:
+    """Numbers, or None, as PostgreSQL writes an array. Python's own list is but for its brackets the same."""
+    return "{" + str(values)[1:-1].replace("None", "NULL") + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+_TEXTS = {"execution_id", "workflow", "blueprint_hash", "step_name"}
+_MOVED = ["execution_id", "shard", "version", "status", "ended_at_ns", "ready", "wake_at_ns", "step_index", "step_name"]
+_Array: TypeAlias = Callable[[list[Cell]], str]
+MOVE_COLUMNS: dict[str, _Array] = {
+    name: text_array if name in _TEXTS else number_array for name in [*_MOVED, "expected_version"]
+}
+BEGIN_COLUMNS: dict[str, _Array] = {
+    name: text_array if name in _TEXTS else number_array
+    for name in [*_MOVED, "workflow", "blueprint_hash", "started_at_ns", "total_steps"]
+}

@@ -17,7 +17,7 @@ from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import OwnershipLost, StoreInUse, StoreUnavailable, StoreUnusable, StoreUrlError
 from cerebelum_core.store import EventStore, open_store, postgres_address
-from cerebelum_core.store.postgres_statements import array
+from cerebelum_core.store.postgres_statements import number_array, text_array
 from tests.core.store.appends import append
 from tests.postgresql import PostgresServer, run
 
@@ -137,7 +137,12 @@ async def test_an_append_that_the_server_refuses_takes_no_other_with_it(postgres
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))))
 def test_any_text_survives_as_an_element_of_an_array(postgresql: PostgresServer, values: list[str]) -> None:
-    assert run(postgresql.url("postgres"), f"SELECT $text${array(values)}$text$::text[]")[0][0] == values
+    assert run(postgresql.url("postgres"), f"SELECT $text${text_array(list(values))}$text$::text[]")[0][0] == values
+
+
+def test_numbers_and_absent_ones_survive_as_elements_of_an_array(postgresql: PostgresServer) -> None:
+    values = [0, None, -1, 2**62]
+    assert run(postgresql.url("postgres"), f"SELECT '{number_array(list(values))}'::bigint[]")[0][0] == values
 
 
 # -- one owner -------------------------------------------------------------------------------
