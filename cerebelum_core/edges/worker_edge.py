@@ -11,6 +11,7 @@ from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
 from cerebelum_core.edges.foreign import read_foreign_result
 from cerebelum_core.edges.handouts import Handouts
+from cerebelum_core.edges.pages import page_token, place_of
 from cerebelum_core.edges.refusals import accepted, refusals, refused, require
 from cerebelum_core.edges.starts import Starts
 from cerebelum_core.edges.views import full_status, listed_status, status_word
@@ -175,19 +176,20 @@ class WorkerEdge(WorkerServiceBase):
     ) -> pb.ListExecutionsResponse:
         """Executions, newest first."""
         limit = min(request.limit if request.limit > 0 else _DEFAULT_LIMIT, _LONGEST_LIST)
-        offset = max(request.offset, 0)
         query = HeadQuery(
             workflow=request.workflow_name or "",
             status=request.status or None,
             limit=limit,
-            offset=offset,
+            offset=max(request.offset, 0),
+            after=place_of(request.page_token),
         )
         with refusals():
             page = await self.store.list_heads(query)
         return pb.ListExecutionsResponse(
             executions=[listed_status(stored) for stored in page.heads],
             total_count=page.total,
-            has_more=offset + len(page.heads) < page.total,
+            has_more=page.next is not None,
+            next_page_token=page_token(page.next),
         )
 
     async def resume_execution(self, request: pb.ResumeExecutionRequest, context: RequestContext) -> pb.ExecutionHandle:

@@ -13,6 +13,7 @@ from cerebelum_core.store.records import (
     Due,
     HeadPage,
     HeadQuery,
+    Place,
     StoredHead,
     WorkerRecord,
 )
@@ -63,8 +64,11 @@ class MemoryStore:
             for each in self._heads.values()
             if query.workflow in ("", each.head.workflow) and query.status in (None, each.head.status)
         ]
-        found.sort(key=lambda each: (each.head.started_at, each.execution_id), reverse=True)
-        return HeadPage(heads=found[query.offset : query.offset + query.limit], total=len(found))
+        found.sort(key=_place, reverse=True)
+        total = len(found)
+        if query.after is not None:
+            found = [each for each in found if _place(each) < query.after]
+        return HeadPage.of(found[query.offset : query.offset + query.limit + 1], query, total)
 
     async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Executions that owe a task, by id."""
@@ -109,3 +113,7 @@ class MemoryStore:
     async def close(self) -> None:
         """Refuse further appends."""
         self._closed = True
+
+
+def _place(stored: StoredHead) -> Place:
+    return Place(stored.head.started_at, stored.execution_id)

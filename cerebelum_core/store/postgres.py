@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import LiteralString
 
@@ -14,6 +15,7 @@ from cerebelum_core.clock import Clock
 from cerebelum_core.errors import OwnershipLost, StoreUnavailable
 from cerebelum_core.store import postgres_statements as sql
 from cerebelum_core.store import rows
+from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.postgres_address import PostgresAddress, postgres_address
 from cerebelum_core.store.postgres_batch import AppendRows, BatchWriter, append_rows
 from cerebelum_core.store.postgres_ownership import RENEW_S, lease_end_ns, take_ownership
@@ -69,13 +71,9 @@ class PostgresStore:
 
     async def list_heads(self, query: HeadQuery) -> HeadPage:
         """Heads by workflow and status, newest first."""
-        where: dict[str, rows.Cell] = {
-            "workflow": query.workflow,
-            "status": -1 if query.status is None else int(query.status),
-        }
-        page = await self._read(sql.HEADS, {**where, "limit": query.limit, "offset": query.offset})
-        total = await self._read(sql.COUNT_HEADS, where)
-        return HeadPage(heads=[rows.stored_head(row) for row in page], total=rows.number(total[0]))
+        page = await self._list(*page_of(query, "cerebelum.executions"))
+        total = await self._list(*count_of(query, "cerebelum.executions"))
+        return HeadPage.of([rows.stored_head(row) for row in page], query, rows.number(total[0]))
 
     async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Executions that owe a task, by id."""
@@ -141,6 +139,9 @@ class PostgresStore:
         except StoreUnavailable as error:
             _log.warning("the next Core waits until the lease of this one ends: %s", error)
         await self._readers.close()
+
+    async def _list(self, statement: str, bindings: dict[str, rows.Cell]) -> list[rows.Row]:
+        return await self._read(re.sub(r":(\w+)", r"%(\1)s", statement), bindings)
 
     async def _read(
         self, statement: LiteralString, parameters: Sequence[rows.Cell] | Mapping[str, rows.Cell]

@@ -73,11 +73,6 @@ WITH {_OWNER}, won AS (
 
 EVENTS = "SELECT data FROM cerebelum.events WHERE execution_id = %s AND version > %s ORDER BY version LIMIT %s"
 HEAD = f"SELECT execution_id, version, {HEAD_COLUMNS} FROM cerebelum.executions WHERE execution_id = %s"
-_FILTER = "(%(workflow)s::text = '' OR workflow = %(workflow)s) AND (%(status)s::integer = -1 OR status = %(status)s)"
-HEADS = f"""
-SELECT execution_id, version, {HEAD_COLUMNS} FROM cerebelum.executions
-WHERE {_FILTER} ORDER BY started_at_ns DESC, execution_id DESC LIMIT %(limit)s OFFSET %(offset)s"""
-COUNT_HEADS = f"SELECT count(*) FROM cerebelum.executions WHERE {_FILTER}"
 READY = """
 SELECT execution_id FROM cerebelum.executions WHERE ready = 1 AND execution_id > %s ORDER BY execution_id LIMIT %s"""
 DUE = """

@@ -59,22 +59,47 @@ class StoredHead:
     head: Head
 
 
+COUNTED = 100_000
+"""A list is counted so far: counting costs as much as there is to count."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where an execution stands in a list that is ordered by start."""
+
+    started_at: Timestamp
+    execution_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadQuery:
-    """Which executions to list, newest first."""
+    """Which executions to list, newest first.
+
+    `after` goes on behind a place at the cost of the page alone; `offset` costs what it skips.
+    """
 
     workflow: str = ""
     status: ExecutionState | None = None
     limit: int = 50
     offset: int = 0
+    after: Place | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeadPage:
-    """A page of a list, and how long the whole list is."""
+    """A page of a list, where the next one goes on, and how long the whole list is, up to COUNTED."""
 
     heads: Sequence[StoredHead]
     total: int
+    next: Place | None = None
+    """None: this is the last page."""
+
+    @classmethod
+    def of(cls, heads: Sequence[StoredHead], query: HeadQuery, total: int) -> HeadPage:
+        """A page of what was found, when one head more than asked for was looked for."""
+        shown = heads[: query.limit]
+        place = Place(shown[-1].head.started_at, shown[-1].execution_id) if len(heads) > query.limit and shown else None
+        return cls(heads=shown, total=min(total, COUNTED), next=place)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -125,7 +150,7 @@ class EventStore(Protocol):
         """The head of an execution."""
 
     async def list_heads(self, query: HeadQuery) -> HeadPage:
-        """Heads by workflow and status, newest first."""
+        """Heads by workflow and status, newest first. The cost is that of the page, whatever else is stored."""
 
     async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Executions that owe a task, by id, from the first one after `after`."""

@@ -16,6 +16,7 @@ from cerebelum_core.clock import Clock
 from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable, StoreUnusable, VersionConflict
 from cerebelum_core.store import rows
 from cerebelum_core.store import sqlite_statements as sql
+from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.lock import FileLock
 from cerebelum_core.store.migrations import migrations, outstanding
 from cerebelum_core.store.records import (
@@ -85,11 +86,9 @@ class SqliteStore:
 
     async def list_heads(self, query: HeadQuery) -> HeadPage:
         """Heads by workflow and status, newest first."""
-        status = -1 if query.status is None else int(query.status)
-        where: dict[str, rows.Cell] = {"workflow": query.workflow, "status": status}
-        page = await self._query(sql.HEADS, {**where, "limit": query.limit, "offset": query.offset})
-        total = await self._query(sql.COUNT_HEADS, where)
-        return HeadPage(heads=[rows.stored_head(row) for row in page], total=rows.number(total[0]))
+        page = await self._query(*page_of(query, "executions"))
+        total = await self._query(*count_of(query, "executions"))
+        return HeadPage.of([rows.stored_head(row) for row in page], query, rows.number(total[0]))
 
     async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Executions that owe a task, by id."""

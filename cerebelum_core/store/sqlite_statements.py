@@ -28,11 +28,6 @@ INSERT_EVENT = "INSERT INTO events (execution_id, version, shard, data) VALUES (
 EVENTS = "SELECT data FROM events WHERE execution_id = ? AND version > ? ORDER BY version LIMIT ?"
 
 HEAD = f"SELECT execution_id, version, {HEAD_COLUMNS} FROM executions WHERE execution_id = ?"
-_FILTER = "(:workflow = '' OR workflow = :workflow) AND (:status = -1 OR status = :status)"
-HEADS = f"""
-SELECT execution_id, version, {HEAD_COLUMNS} FROM executions
-WHERE {_FILTER} ORDER BY started_at_ns DESC, execution_id DESC LIMIT :limit OFFSET :offset"""
-COUNT_HEADS = f"SELECT count(*) FROM executions WHERE {_FILTER}"
 READY = "SELECT execution_id FROM executions WHERE ready = 1 AND execution_id > ? ORDER BY execution_id LIMIT ?"
 DUE = """
 SELECT wake_at_ns, execution_id FROM executions

@@ -3495,6 +3495,9 @@ class ListExecutionsRequest(Message):
     limit: int = 0
     """At most 100; 0 takes 50."""
     offset: int = 0
+    """How many to skip. It costs as much as it skips: prefer page_token."""
+    page_token: str = ""
+    """The next_page_token of the page before. Empty: the first page."""
 
     def to_bytes(self) -> bytes:
         out: list[bytes] = []
@@ -3515,6 +3518,10 @@ class ListExecutionsRequest(Message):
             out += (b"\x18", SMALL[self.limit] if 0 <= self.limit < 1024 else int32(self.limit))
         if self.offset != 0:
             out += (b"\x20", SMALL[self.offset] if 0 <= self.offset < 1024 else int32(self.offset))
+        if self.page_token != "":
+            x = self.page_token.encode()
+            n = len(x)
+            out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
 
@@ -3553,6 +3560,14 @@ class ListExecutionsRequest(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.offset = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+            elif tag == 802:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.page_token = data[at:stop].decode()
+                at = stop
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -3566,7 +3581,10 @@ class ListExecutionsResponse(Message):
 
     executions: list[ExecutionStatus] = field(default_factory=list)
     total_count: int = 0
+    """Counted up to 100,000: more are not told apart."""
     has_more: bool = False
+    next_page_token: str = ""
+    """Where the next page goes on, at the cost of that page alone; empty on the last one."""
 
     def to_bytes(self) -> bytes:
         out: list[bytes] = []
@@ -3587,6 +3605,10 @@ class ListExecutionsResponse(Message):
             out += (b"\x10", SMALL[self.total_count] if 0 <= self.total_count < 1024 else int32(self.total_count))
         if self.has_more is not False:
             out += (b"\x18", boolean(self.has_more))
+        if self.next_page_token != "":
+            x = self.next_page_token.encode()
+            n = len(x)
+            out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
 
@@ -3621,6 +3643,14 @@ class ListExecutionsResponse(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.has_more = n != 0
+            elif tag == 802:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.next_page_token = data[at:stop].decode()
+                at = stop
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -3955,12 +3985,14 @@ describe(
     FieldDescriptor(2, "status", ExecutionState),
     FieldDescriptor(3, "limit", "int32"),
     FieldDescriptor(4, "offset", "int32"),
+    FieldDescriptor(100, "page_token", "string"),
 )
 describe(
     ListExecutionsResponse,
     FieldDescriptor(1, "executions", ExecutionStatus, repeated=True),
     FieldDescriptor(2, "total_count", "int32"),
     FieldDescriptor(3, "has_more", "bool"),
+    FieldDescriptor(100, "next_page_token", "string"),
 )
 describe(
     ResumeExecutionRequest,

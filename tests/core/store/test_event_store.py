@@ -73,6 +73,19 @@ async def test_heads_are_listed_newest_first_by_workflow_and_status(store: Event
     assert [each.execution_id for each in finished.heads] == ["x0"]
 
 
+async def test_pages_of_a_list_follow_each_other_though_executions_start_meanwhile(store: EventStore) -> None:
+    for number in range(7):
+        await store.append(append(f"x{number}", 0, row=head(started_s=number // 2)))
+    page = await store.list_heads(HeadQuery(limit=3))
+    seen = [each.execution_id for each in page.heads]
+    while page.next is not None:
+        await store.append(append(f"new{len(seen)}", 0, row=head(started_s=9)))
+        page = await store.list_heads(HeadQuery(limit=3, after=page.next))
+        seen += [each.execution_id for each in page.heads]
+    assert seen == ["x6", "x5", "x4", "x3", "x2", "x1", "x0"]
+    assert page.total == 9
+
+
 async def test_ready_executions_come_in_pages_by_id(store: EventStore) -> None:
     for number in range(5):
         await store.append(append(f"x{number}", 0, row=head(ready=number != 2)))

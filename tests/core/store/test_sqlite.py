@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import apsw
@@ -15,14 +16,18 @@ import pytest
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import OwnershipLost, StoreInUse, StoreUnavailable, StoreUnusable, StoreUrlError
-from cerebelum_core.store import EventStore, open_store
-from tests.core.store.appends import append, head
+from cerebelum_core.store import EventStore, HeadQuery, Place, open_store
+from cerebelum_core.store.listing import count_of, page_of
+from cerebelum_proto.worker.worker_service_pb import ExecutionState
+from tests.core.store.appends import START, append, head
 
 _WRITER = """
 import asyncio, sys
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.store import open_store
-from tests.core.store.appends import append
+from cerebelum_proto.worker.worker_service_pb import ExecutionState
+from cerebelum_proto.worker.worker_service_pb import ExecutionState
+from tests.core.store.appends import START, append, head
 
 async def main() -> None:
     store = open_store(sys.argv[1], node_id="victim", clock=SystemClock())
@@ -162,4 +167,17 @@ async def test_a_newer_schema_and_an_altered_one_are_refused(tmp_path: Path) -> 
     database.execute("UPDATE migrations SET number = 7")
     with pytest.raises(StoreUnusable, match="schema 7.*use a newer"):
         opened(path)
+    database.close()
+
+
+async def test_a_list_finds_its_index_whatever_it_is_filtered_by(tmp_path: Path) -> None:
+    await opened(tmp_path / "core.db").close()
+    database = apsw.Connection(str(tmp_path / "core.db"))
+    place = Place(START, "x")
+    for workflow, status, after in product(["", "order"], [None, ExecutionState.EXECUTION_FAILED], [None, place]):
+        query = HeadQuery(workflow=workflow, status=status, after=after)
+        for statement, bindings in (page_of(query, "executions"), count_of(query, "executions")):
+            plan = " ".join(str(row[3]) for row in database.execute(f"EXPLAIN QUERY PLAN {statement}", bindings))
+            assert "USING" in plan, plan
+            assert "TEMP B-TREE" not in plan, plan
     database.close()

@@ -39,6 +39,9 @@ CREATE TABLE cerebelum.executions (
 );
 
 CREATE INDEX executions_by_start ON cerebelum.executions (started_at_ns, execution_id);
+CREATE INDEX executions_by_workflow ON cerebelum.executions (workflow, started_at_ns, execution_id);
+CREATE INDEX executions_by_status ON cerebelum.executions (status, started_at_ns, execution_id);
+CREATE INDEX executions_ended ON cerebelum.executions (ended_at_ns, execution_id) WHERE ended_at_ns IS NOT NULL;
 CREATE INDEX executions_ready ON cerebelum.executions (execution_id) WHERE ready = 1;
 CREATE INDEX executions_due ON cerebelum.executions (wake_at_ns, execution_id) WHERE wake_at_ns IS NOT NULL;
 

@@ -35,6 +35,9 @@ CREATE TABLE executions (
 ) WITHOUT ROWID;
 
 CREATE INDEX executions_by_start ON executions (started_at_ns, execution_id);
+CREATE INDEX executions_by_workflow ON executions (workflow, started_at_ns, execution_id);
+CREATE INDEX executions_by_status ON executions (status, started_at_ns, execution_id);
+CREATE INDEX executions_ended ON executions (ended_at_ns, execution_id) WHERE ended_at_ns IS NOT NULL;
 CREATE INDEX executions_ready ON executions (execution_id) WHERE ready = 1;
 CREATE INDEX executions_due ON executions (wake_at_ns, execution_id) WHERE wake_at_ns IS NOT NULL;
 
