@@ -36,16 +36,16 @@ class Api(Message):
     mixins: list[Mixin] = field(default_factory=list)
     syntax: type_pb.Syntax = type_pb.Syntax.SYNTAX_PROTO2
     edition: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
             n = len(x)
@@ -86,6 +86,7 @@ class Api(Message):
             out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -187,16 +188,16 @@ class Method(Message):
     """Deprecated."""
     edition: str = ""
     """Deprecated."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
             n = len(x)
@@ -227,6 +228,7 @@ class Method(Message):
             out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -310,16 +312,16 @@ class Mixin(Message):
 
     name: str = ""
     root: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
             n = len(x)
@@ -330,6 +332,7 @@ class Mixin(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:

@@ -22,6 +22,7 @@ from cerebelum_codegen.runtime.v1 import (
     pack_double,
     read_tag,
     read_varint,
+    signed,
     skip,
     too_deep,
     truncated,
@@ -199,6 +200,7 @@ class FileDescriptorSet(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.FileDescriptorSet"
 
     file: list[FileDescriptorProto] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -207,14 +209,13 @@ class FileDescriptorSet(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for file_item in self.file:
             if type(file_item) is not FileDescriptorProto:
                 raise wrong_type(file_item, FileDescriptorProto)
@@ -223,6 +224,7 @@ class FileDescriptorSet(Message):
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -269,6 +271,7 @@ class FileDescriptorProto(Message):
     syntax: str | None = None
     edition: Edition | None = None
     option_dependency: list[str] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -277,14 +280,13 @@ class FileDescriptorProto(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
             n = len(x)
@@ -349,6 +351,7 @@ class FileDescriptorProto(Message):
             out += (b"\x7a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -535,6 +538,7 @@ class DescriptorProto(Message):
     reserved_range: list[DescriptorProto_ReservedRange] = field(default_factory=list)
     reserved_name: list[str] = field(default_factory=list)
     visibility: SymbolVisibility | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -543,14 +547,13 @@ class DescriptorProto(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
             n = len(x)
@@ -611,6 +614,7 @@ class DescriptorProto(Message):
             out += (b"\x58", SMALL[self.visibility] if 0 <= self.visibility < 1024 else int32(self.visibility))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -741,6 +745,7 @@ class DescriptorProto_ExtensionRange(Message):
     start: int | None = None
     end: int | None = None
     options: ExtensionRangeOptions | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -749,14 +754,13 @@ class DescriptorProto_ExtensionRange(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.start is not None:
             out += (b"\x08", SMALL[self.start] if 0 <= self.start < 1024 else int32(self.start))
         if self.end is not None:
@@ -769,6 +773,7 @@ class DescriptorProto_ExtensionRange(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -814,22 +819,23 @@ class DescriptorProto_ReservedRange(Message):
 
     start: int | None = None
     end: int | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.start is not None:
             out += (b"\x08", SMALL[self.start] if 0 <= self.start < 1024 else int32(self.start))
         if self.end is not None:
             out += (b"\x10", SMALL[self.end] if 0 <= self.end < 1024 else int32(self.end))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -867,6 +873,7 @@ class ExtensionRangeOptions(Message):
     verification: ExtensionRangeOptions_VerificationState | None = None
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     @property
     def verification_or_default(self) -> ExtensionRangeOptions_VerificationState:
@@ -880,14 +887,13 @@ class ExtensionRangeOptions(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for declaration_item in self.declaration:
             if type(declaration_item) is not ExtensionRangeOptions_Declaration:
                 raise wrong_type(declaration_item, ExtensionRangeOptions_Declaration)
@@ -910,6 +916,7 @@ class ExtensionRangeOptions(Message):
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -977,16 +984,16 @@ class ExtensionRangeOptions_Declaration(Message):
     type: str | None = None
     reserved: bool | None = None
     repeated: bool | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.number is not None:
             out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int32(self.number))
         if self.full_name is not None:
@@ -1003,6 +1010,7 @@ class ExtensionRangeOptions_Declaration(Message):
             out += (b"\x30", boolean(self.repeated))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1069,6 +1077,7 @@ class FieldDescriptorProto(Message):
     oneof_index: int | None = None
     json_name: str | None = None
     proto3_optional: bool | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -1077,14 +1086,13 @@ class FieldDescriptorProto(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
             n = len(x)
@@ -1123,6 +1131,7 @@ class FieldDescriptorProto(Message):
             out += (b"\x88\x01", boolean(self.proto3_optional))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1234,6 +1243,7 @@ class OneofDescriptorProto(Message):
 
     name: str | None = None
     options: OneofOptions | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -1242,14 +1252,13 @@ class OneofDescriptorProto(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
             n = len(x)
@@ -1262,6 +1271,7 @@ class OneofDescriptorProto(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1307,6 +1317,7 @@ class EnumDescriptorProto(Message):
     reserved_range: list[EnumDescriptorProto_EnumReservedRange] = field(default_factory=list)
     reserved_name: list[str] = field(default_factory=list)
     visibility: SymbolVisibility | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -1315,14 +1326,13 @@ class EnumDescriptorProto(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
             n = len(x)
@@ -1353,6 +1363,7 @@ class EnumDescriptorProto(Message):
             out += (b"\x30", SMALL[self.visibility] if 0 <= self.visibility < 1024 else int32(self.visibility))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1432,22 +1443,23 @@ class EnumDescriptorProto_EnumReservedRange(Message):
 
     start: int | None = None
     end: int | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.start is not None:
             out += (b"\x08", SMALL[self.start] if 0 <= self.start < 1024 else int32(self.start))
         if self.end is not None:
             out += (b"\x10", SMALL[self.end] if 0 <= self.end < 1024 else int32(self.end))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1484,6 +1496,7 @@ class EnumValueDescriptorProto(Message):
     name: str | None = None
     number: int | None = None
     options: EnumValueOptions | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -1492,14 +1505,13 @@ class EnumValueDescriptorProto(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
             n = len(x)
@@ -1514,6 +1526,7 @@ class EnumValueDescriptorProto(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1562,6 +1575,7 @@ class ServiceDescriptorProto(Message):
     name: str | None = None
     method: list[MethodDescriptorProto] = field(default_factory=list)
     options: ServiceOptions | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -1570,14 +1584,13 @@ class ServiceDescriptorProto(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
             n = len(x)
@@ -1596,6 +1609,7 @@ class ServiceDescriptorProto(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1651,6 +1665,7 @@ class MethodDescriptorProto(Message):
     options: MethodOptions | None = None
     client_streaming: bool | None = None
     server_streaming: bool | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     @property
     def client_streaming_or_default(self) -> bool:
@@ -1669,14 +1684,13 @@ class MethodDescriptorProto(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
             n = len(x)
@@ -1701,6 +1715,7 @@ class MethodDescriptorProto(Message):
             out += (b"\x30", boolean(self.server_streaming))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1790,6 +1805,7 @@ class FileOptions(Message):
     ruby_package: str | None = None
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     @property
     def optimize_for_or_default(self) -> FileOptions_OptimizeMode:
@@ -1838,14 +1854,13 @@ class FileOptions(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.java_package is not None:
             x = self.java_package.encode("utf-8", "surrogateescape")
             n = len(x)
@@ -1918,6 +1933,7 @@ class FileOptions(Message):
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2106,6 +2122,7 @@ class MessageOptions(Message):
     """Deprecated."""
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     @property
     def message_set_wire_format_or_default(self) -> bool:
@@ -2129,14 +2146,13 @@ class MessageOptions(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.message_set_wire_format is not None:
             out += (b"\x08", boolean(self.message_set_wire_format))
         if self.no_standard_descriptor_accessor is not None:
@@ -2161,6 +2177,7 @@ class MessageOptions(Message):
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2248,6 +2265,7 @@ class FieldOptions(Message):
     features: FeatureSet | None = None
     feature_support: FieldOptions_FeatureSupport | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     @property
     def ctype_or_default(self) -> FieldOptions_CType:
@@ -2291,14 +2309,13 @@ class FieldOptions(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.ctype is not None:
             out += (b"\x08", SMALL[self.ctype] if 0 <= self.ctype < 1024 else int32(self.ctype))
         if self.packed is not None:
@@ -2345,6 +2362,7 @@ class FieldOptions(Message):
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2505,16 +2523,16 @@ class FieldOptions_EditionDefault(Message):
 
     value: str | None = None
     edition: Edition | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.value is not None:
             x = self.value.encode("utf-8", "surrogateescape")
             n = len(x)
@@ -2523,6 +2541,7 @@ class FieldOptions_EditionDefault(Message):
             out += (b"\x18", SMALL[self.edition] if 0 <= self.edition < 1024 else int32(self.edition))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2567,16 +2586,16 @@ class FieldOptions_FeatureSupport(Message):
     deprecation_warning: str | None = None
     edition_removed: Edition | None = None
     removal_error: str | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.edition_introduced is not None:
             out += (b"\x08", SMALL[self.edition_introduced] if 0 <= self.edition_introduced < 1024 else int32(self.edition_introduced))
         if self.edition_deprecated is not None:
@@ -2593,6 +2612,7 @@ class FieldOptions_FeatureSupport(Message):
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2662,6 +2682,7 @@ class OneofOptions(Message):
 
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -2670,14 +2691,13 @@ class OneofOptions(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.features is not None:
             if type(self.features) is not FeatureSet:
                 raise wrong_type(self.features, FeatureSet)
@@ -2692,6 +2712,7 @@ class OneofOptions(Message):
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2740,6 +2761,7 @@ class EnumOptions(Message):
     """Deprecated."""
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     @property
     def deprecated_or_default(self) -> bool:
@@ -2753,14 +2775,13 @@ class EnumOptions(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.allow_alias is not None:
             out += (b"\x10", boolean(self.allow_alias))
         if self.deprecated is not None:
@@ -2781,6 +2802,7 @@ class EnumOptions(Message):
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2846,6 +2868,7 @@ class EnumValueOptions(Message):
     debug_redact: bool | None = None
     feature_support: FieldOptions_FeatureSupport | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     @property
     def deprecated_or_default(self) -> bool:
@@ -2864,14 +2887,13 @@ class EnumValueOptions(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.deprecated is not None:
             out += (b"\x08", boolean(self.deprecated))
         if self.features is not None:
@@ -2896,6 +2918,7 @@ class EnumValueOptions(Message):
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2963,6 +2986,7 @@ class ServiceOptions(Message):
     deprecated: bool | None = None
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     @property
     def deprecated_or_default(self) -> bool:
@@ -2976,14 +3000,13 @@ class ServiceOptions(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.deprecated is not None:
             out += (b"\x88\x02", boolean(self.deprecated))
         if self.features is not None:
@@ -3000,6 +3023,7 @@ class ServiceOptions(Message):
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3052,6 +3076,7 @@ class MethodOptions(Message):
     idempotency_level: MethodOptions_IdempotencyLevel | None = None
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     @property
     def deprecated_or_default(self) -> bool:
@@ -3070,14 +3095,13 @@ class MethodOptions(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.deprecated is not None:
             out += (b"\x88\x02", boolean(self.deprecated))
         if self.idempotency_level is not None:
@@ -3096,6 +3120,7 @@ class MethodOptions(Message):
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3161,6 +3186,7 @@ class UninterpretedOption(Message):
     double_value: float | None = None
     string_value: bytes | None = None
     aggregate_value: str | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -3169,14 +3195,13 @@ class UninterpretedOption(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for name_item in self.name:
             if type(name_item) is not UninterpretedOption_NamePart:
                 raise wrong_type(name_item, UninterpretedOption_NamePart)
@@ -3205,6 +3230,7 @@ class UninterpretedOption(Message):
             out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3244,7 +3270,7 @@ class UninterpretedOption(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.negative_int_value = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.negative_int_value = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 49:
                 self.double_value = unpack_double(data, at)[0]
                 at += 8
@@ -3277,6 +3303,7 @@ class UninterpretedOption_NamePart(Message):
 
     name_part: str | None = None
     is_extension: bool | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -3285,14 +3312,13 @@ class UninterpretedOption_NamePart(Message):
         return complete(message)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name_part is None:
             raise missing(self, "name_part")
         x = self.name_part.encode("utf-8", "surrogateescape")
@@ -3303,6 +3329,7 @@ class UninterpretedOption_NamePart(Message):
         out += (b"\x10", boolean(self.is_extension))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3347,16 +3374,16 @@ class FeatureSet(Message):
     enforce_naming_style: FeatureSet_EnforceNamingStyle | None = None
     default_symbol_visibility: FeatureSet_VisibilityFeature_DefaultSymbolVisibility | None = None
     enforce_proto_limits: FeatureSet_ProtoLimitsFeature_EnforceProtoLimits | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.field_presence is not None:
             out += (b"\x08", SMALL[self.field_presence] if 0 <= self.field_presence < 1024 else int32(self.field_presence))
         if self.enum_type is not None:
@@ -3377,6 +3404,7 @@ class FeatureSet(Message):
             out += (b"\x48", SMALL[self.enforce_proto_limits] if 0 <= self.enforce_proto_limits < 1024 else int32(self.enforce_proto_limits))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3489,17 +3517,19 @@ class FeatureSet(Message):
 class FeatureSet_VisibilityFeature(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.FeatureSet.VisibilityFeature"
 
+    _unknown: bytes = field(default=b"", repr=False)
+
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3520,17 +3550,19 @@ class FeatureSet_VisibilityFeature(Message):
 class FeatureSet_ProtoLimitsFeature(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.FeatureSet.ProtoLimitsFeature"
 
+    _unknown: bytes = field(default=b"", repr=False)
+
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3554,16 +3586,16 @@ class FeatureSetDefaults(Message):
     defaults: list[FeatureSetDefaults_FeatureSetEditionDefault] = field(default_factory=list)
     minimum_edition: Edition | None = None
     maximum_edition: Edition | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for defaults_item in self.defaults:
             if type(defaults_item) is not FeatureSetDefaults_FeatureSetEditionDefault:
                 raise wrong_type(defaults_item, FeatureSetDefaults_FeatureSetEditionDefault)
@@ -3576,6 +3608,7 @@ class FeatureSetDefaults(Message):
             out += (b"\x28", SMALL[self.maximum_edition] if 0 <= self.maximum_edition < 1024 else int32(self.maximum_edition))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3630,16 +3663,16 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
     edition: Edition | None = None
     overridable_features: FeatureSet | None = None
     fixed_features: FeatureSet | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.edition is not None:
             out += (b"\x18", SMALL[self.edition] if 0 <= self.edition < 1024 else int32(self.edition))
         if self.overridable_features is not None:
@@ -3656,6 +3689,7 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3708,16 +3742,16 @@ class SourceCodeInfo(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.SourceCodeInfo"
 
     location: list[SourceCodeInfo_Location] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for location_item in self.location:
             if type(location_item) is not SourceCodeInfo_Location:
                 raise wrong_type(location_item, SourceCodeInfo_Location)
@@ -3726,6 +3760,7 @@ class SourceCodeInfo(Message):
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3763,16 +3798,16 @@ class SourceCodeInfo_Location(Message):
     leading_comments: str | None = None
     trailing_comments: str | None = None
     leading_detached_comments: list[str] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.path:
             x = b"".join([SMALL[path_item] if 0 <= path_item < 1024 else int32(path_item) for path_item in self.path])
             n = len(x)
@@ -3795,6 +3830,7 @@ class SourceCodeInfo_Location(Message):
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3885,16 +3921,16 @@ class GeneratedCodeInfo(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.GeneratedCodeInfo"
 
     annotation: list[GeneratedCodeInfo_Annotation] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for annotation_item in self.annotation:
             if type(annotation_item) is not GeneratedCodeInfo_Annotation:
                 raise wrong_type(annotation_item, GeneratedCodeInfo_Annotation)
@@ -3903,6 +3939,7 @@ class GeneratedCodeInfo(Message):
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3939,16 +3976,16 @@ class GeneratedCodeInfo_Annotation(Message):
     begin: int | None = None
     end: int | None = None
     semantic: GeneratedCodeInfo_Annotation_Semantic | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.path:
             x = b"".join([SMALL[path_item] if 0 <= path_item < 1024 else int32(path_item) for path_item in self.path])
             n = len(x)
@@ -3965,6 +4002,7 @@ class GeneratedCodeInfo_Annotation(Message):
             out += (b"\x28", SMALL[self.semantic] if 0 <= self.semantic < 1024 else int32(self.semantic))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:

@@ -37,16 +37,16 @@ class Struct(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.Struct"
 
     fields: dict[str, JsonValue] = field(default_factory=dict)
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for fields_key, fields_item in self.fields.items():
             fields_entry: list[bytes] = []
             x = fields_key.encode()
@@ -60,6 +60,7 @@ class Struct(Message):
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -155,16 +156,16 @@ class Value(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.Value"
 
     kind: Value_Kind | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         match self.kind:
             case None:
                 pass
@@ -190,6 +191,7 @@ class Value(Message):
                 raise TypeError(f"{type(self.kind).__name__} is no member of it")
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -229,10 +231,7 @@ class Value(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                struct_value_value = read_struct(data, at, stop, depth - 1)
-                if type(self.kind) is Value_StructValue:
-                    struct_value_value = {**self.kind.value, **struct_value_value}
-                self.kind = Value_StructValue(struct_value_value)
+                self.kind = Value_StructValue(read_struct(data, at, stop, depth - 1, self.kind.value if type(self.kind) is Value_StructValue else None))
                 at = stop
             elif tag == 50:
                 n = data[at]
@@ -240,10 +239,7 @@ class Value(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                list_value_value = read_list(data, at, stop, depth - 1)
-                if type(self.kind) is Value_ListValue:
-                    list_value_value = [*self.kind.value, *list_value_value]
-                self.kind = Value_ListValue(list_value_value)
+                self.kind = Value_ListValue(read_list(data, at, stop, depth - 1, self.kind.value if type(self.kind) is Value_ListValue else None))
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -257,22 +253,23 @@ class ListValue(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.ListValue"
 
     values: list[JsonValue] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for values_item in self.values:
             x = write_value(values_item)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:

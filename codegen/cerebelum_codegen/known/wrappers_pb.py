@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
@@ -19,6 +19,7 @@ from cerebelum_codegen.runtime.v1 import (
     pack_float,
     read_tag,
     read_varint,
+    signed,
     skip,
     too_deep,
     truncated,
@@ -35,20 +36,21 @@ class DoubleValue(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.DoubleValue"
 
     value: float = 0.0
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if not is_default_float(self.value):
             out += (b"\x09", pack_double(self.value))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -74,20 +76,21 @@ class FloatValue(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.FloatValue"
 
     value: float = 0.0
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if not is_default_float(self.value):
             out += (b"\x0d", pack_float(self.value))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -113,20 +116,21 @@ class Int64Value(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.Int64Value"
 
     value: int = 0
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.value != 0:
             out += (b"\x08", SMALL[self.value] if 0 <= self.value < 1024 else int64(self.value))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -142,7 +146,7 @@ class Int64Value(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.value = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.value = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -155,20 +159,21 @@ class UInt64Value(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.UInt64Value"
 
     value: int = 0
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.value != 0:
             out += (b"\x08", SMALL[self.value] if 0 <= self.value < 1024 else uint64(self.value))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -197,20 +202,21 @@ class Int32Value(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.Int32Value"
 
     value: int = 0
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.value != 0:
             out += (b"\x08", SMALL[self.value] if 0 <= self.value < 1024 else int32(self.value))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -239,20 +245,21 @@ class UInt32Value(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.UInt32Value"
 
     value: int = 0
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.value != 0:
             out += (b"\x08", SMALL[self.value] if 0 <= self.value < 1024 else uint32(self.value))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -281,20 +288,21 @@ class BoolValue(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.BoolValue"
 
     value: bool = False
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.value is not False:
             out += (b"\x08", boolean(self.value))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -323,22 +331,23 @@ class StringValue(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.StringValue"
 
     value: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.value != "":
             x = self.value.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -369,16 +378,16 @@ class BytesValue(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.BytesValue"
 
     value: bytes = b""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.value != b"":
             x = self.value
             if type(x) is not bytes:
@@ -387,6 +396,7 @@ class BytesValue(Message):
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.runtime.descriptor import describe
@@ -16,11 +16,13 @@ class Empty(Message):
 
     FULL_NAME: ClassVar[str] = "google.protobuf.Empty"
 
+    _unknown: bytes = field(default=b"", repr=False)
+
     def to_bytes(self) -> bytes:
         return self._unknown
 
-    def _write(self, out: list[bytes]) -> None:
-        out.append(self._unknown)
+    def _write(self) -> bytes:
+        return self._unknown
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         start = at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from abc import abstractmethod
 from dataclasses import dataclass, field, fields
-from typing import ClassVar, Final, NoReturn, Self
+from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Self
 
 from cerebelum_codegen.runtime.errors import DecodeError, EncodeError
 from cerebelum_codegen.runtime.wire import MAX_DEPTH, truncated
@@ -24,7 +24,9 @@ class Message:
     FULL_NAME: ClassVar[str]
     """The message's name in the contract, with its package."""
 
-    _unknown: bytes = field(default=b"", repr=False)
+    if TYPE_CHECKING:
+        # Each message has a place of its own for it: a compiled class can begin only where its base ends.
+        _unknown: bytes = field(default=b"", repr=False)
 
     @abstractmethod
     def to_bytes(self) -> bytes:
@@ -86,7 +88,7 @@ class Message:
         alone = type(self)()
         setattr(alone, name, getattr(self, name))
         try:
-            alone._write([])
+            alone._write()
         except Exception as error:
             text = str(error) or type(error).__name__
             ending = f"; the field takes {annotation}" if isinstance(error, _OF_ANOTHER_TYPE) else ""
@@ -94,8 +96,8 @@ class Message:
         return None
 
     @abstractmethod
-    def _write(self, out: list[bytes]) -> None:
-        """Append the parts of the message's bytes."""
+    def _write(self) -> bytes:
+        """The message's bytes, or whatever Python says of a value that has none."""
 
 
 def wrong_type(value: object, wanted: type) -> TypeError:

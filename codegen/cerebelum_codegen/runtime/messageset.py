@@ -24,11 +24,10 @@ class MessageSet(Message):
     """Base of messages with `option message_set_wire_format`."""
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
-        self._write(out)
-        return b"".join(out)
+        return self._write()
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         data, at, end = self._unknown, 0, len(self._unknown)
         while at < end:
             start = at
@@ -39,6 +38,7 @@ class MessageSet(Message):
                 out += (b"\x0b\x10", varint(tag >> 3), b"\x1a", data[body:at], _ITEM_END)
             else:
                 out.append(data[start:at])
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:

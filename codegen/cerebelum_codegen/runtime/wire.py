@@ -127,6 +127,11 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
     return _read_long_varint(data, at)
 
 
+def signed(number: int) -> int:
+    """The number of 64 bits that these digits stand for when the highest is a sign."""
+    return number - (1 << 64) if number >= 1 << 63 else number
+
+
 def _read_long_varint(data: bytes, at: int) -> tuple[int, int]:
     number = shift = 0
     while True:

@@ -21,6 +21,7 @@ from cerebelum_codegen.runtime.v1 import (
     read_tag,
     read_timestamp,
     read_varint,
+    signed,
     skip,
     too_deep,
     truncated,
@@ -102,16 +103,16 @@ class RegisterRequest(Message):
     """Tasks that it still runs, or whose results it still holds: after a lost connection it keeps them."""
     incarnation: str = ""
     """Chosen anew by each process: what the same one was handed and does not hold has never reached it."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.worker_id != "":
             x = self.worker_id.encode()
             n = len(x)
@@ -159,6 +160,7 @@ class RegisterRequest(Message):
             out += (b"\xba\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -295,16 +297,16 @@ class WorkflowVersion(Message):
 
     workflow_module: str = ""
     workflow_hash: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.workflow_module != "":
             x = self.workflow_module.encode()
             n = len(x)
@@ -315,6 +317,7 @@ class WorkflowVersion(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -359,16 +362,16 @@ class RegisterResponse(Message):
     """A task not renewed for this long is handed to another worker."""
     lost_task_ids: list[str] = field(default_factory=list)
     """Held tasks that have moved on meanwhile: running them further is wasted work."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.success is not False:
             out += (b"\x08", boolean(self.success))
         if self.message != "":
@@ -385,6 +388,7 @@ class RegisterResponse(Message):
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -420,7 +424,7 @@ class RegisterResponse(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.lease_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.lease_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 810:
                 n = data[at]
                 at += 1
@@ -444,16 +448,16 @@ class HeartbeatRequest(Message):
     status: WorkerStatus = WorkerStatus.WORKER_STATUS_UNSPECIFIED
     held_task_ids: list[str] = field(default_factory=list)
     """Tasks whose leases this renews."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.worker_id != "":
             x = self.worker_id.encode()
             n = len(x)
@@ -466,6 +470,7 @@ class HeartbeatRequest(Message):
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -514,16 +519,16 @@ class HeartbeatResponse(Message):
     """Words from the Core. "register": it does not know this worker (any more)."""
     lost_task_ids: list[str] = field(default_factory=list)
     """Held tasks that are cancelled or have moved on: stop them."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.acknowledged is not False:
             out += (b"\x08", boolean(self.acknowledged))
         for commands_item in self.commands:
@@ -536,6 +541,7 @@ class HeartbeatResponse(Message):
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -581,16 +587,16 @@ class UnregisterRequest(Message):
 
     worker_id: str = ""
     reason: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.worker_id != "":
             x = self.worker_id.encode()
             n = len(x)
@@ -601,6 +607,7 @@ class UnregisterRequest(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -641,16 +648,16 @@ class PollRequest(Message):
     worker_id: str = ""
     timeout_ms: int = 0
     """How long to wait for a task, at most 30000."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.worker_id != "":
             x = self.worker_id.encode()
             n = len(x)
@@ -659,6 +666,7 @@ class PollRequest(Message):
             out += (b"\x10", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int32(self.timeout_ms))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -714,16 +722,16 @@ class Task(Message):
     """Markers of this attempt that are satisfied, in the order in which the step asked."""
     start_to_close_ms: int = 0
     """Stop the step when it runs longer; 0 for no limit."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.task_id != "":
             x = self.task_id.encode()
             n = len(x)
@@ -789,6 +797,7 @@ class Task(Message):
             out += (b"\xd0\x06", SMALL[self.start_to_close_ms] if 0 <= self.start_to_close_ms < 1024 else int64(self.start_to_close_ms))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -837,7 +846,7 @@ class Task(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.step_inputs = {**(self.step_inputs or {}), **read_struct(data, at, stop, depth - 1)}
+                self.step_inputs = read_struct(data, at, stop, depth - 1, self.step_inputs)
                 at = stop
             elif tag == 50:
                 n = data[at]
@@ -845,7 +854,7 @@ class Task(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.context = {**(self.context or {}), **read_struct(data, at, stop, depth - 1)}
+                self.context = read_struct(data, at, stop, depth - 1, self.context)
                 at = stop
             elif tag == 58:
                 n = data[at]
@@ -866,7 +875,7 @@ class Task(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.lease_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.lease_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 818:
                 n = data[at]
                 at += 1
@@ -931,7 +940,7 @@ class Task(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.start_to_close_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.start_to_close_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -946,16 +955,16 @@ class SatisfiedMarker(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.SatisfiedMarker"
 
     outcome: SatisfiedMarker_Outcome | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         match self.outcome:
             case None:
                 pass
@@ -975,6 +984,7 @@ class SatisfiedMarker(Message):
                 raise TypeError(f"{type(self.outcome).__name__} is no member of it")
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1029,22 +1039,23 @@ class SleepElapsed(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.SleepElapsed"
 
     due_at: Timestamp | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.due_at is not None:
             x = write_timestamp(self.due_at)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1084,16 +1095,16 @@ class ApprovalDecision(Message):
     """What came with an approval."""
     reason: str = ""
     """Why it was rejected."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.approved is not False:
             out += (b"\x08", boolean(self.approved))
         if self.decided_by != "":
@@ -1116,6 +1127,7 @@ class ApprovalDecision(Message):
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1180,22 +1192,23 @@ class ApprovalTimeout(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.ApprovalTimeout"
 
     expired_at: Timestamp | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.expired_at is not None:
             x = write_timestamp(self.expired_at)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1239,16 +1252,16 @@ class TaskResult(Message):
     """The step's value, exact; with it, `result` is not read."""
     started_at: Timestamp | None = None
     """When the step began to run."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.task_id != "":
             x = self.task_id.encode()
             n = len(x)
@@ -1301,6 +1314,7 @@ class TaskResult(Message):
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1347,7 +1361,7 @@ class TaskResult(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.result = {**(self.result or {}), **read_struct(data, at, stop, depth - 1)}
+                self.result = read_struct(data, at, stop, depth - 1, self.result)
                 at = stop
             elif tag == 50:
                 n = data[at]
@@ -1420,16 +1434,16 @@ class SleepRequest(Message):
 
     duration_ms: int = 0
     data: Mapping[str, JsonValue] | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.duration_ms != 0:
             out += (b"\x08", SMALL[self.duration_ms] if 0 <= self.duration_ms < 1024 else int64(self.duration_ms))
         if self.data is not None:
@@ -1438,6 +1452,7 @@ class SleepRequest(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1453,14 +1468,14 @@ class SleepRequest(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.duration_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.duration_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 18:
                 n = data[at]
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.data = {**(self.data or {}), **read_struct(data, at, stop, depth - 1)}
+                self.data = read_struct(data, at, stop, depth - 1, self.data)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1479,16 +1494,16 @@ class ApprovalRequest(Message):
     data: Mapping[str, JsonValue] | None = None
     timeout_ms: int = 0
     """How long to wait for a decision; 0 waits as long as it takes."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.approval_type != "":
             x = self.approval_type.encode()
             n = len(x)
@@ -1501,6 +1516,7 @@ class ApprovalRequest(Message):
             out += (b"\x18", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int64(self.timeout_ms))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1525,14 +1541,14 @@ class ApprovalRequest(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.data = {**(self.data or {}), **read_struct(data, at, stop, depth - 1)}
+                self.data = read_struct(data, at, stop, depth - 1, self.data)
                 at = stop
             elif tag == 24:
                 n = data[at]
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.timeout_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -1551,16 +1567,16 @@ class ErrorInfo(Message):
     """Trying again cannot help."""
     decision: types_pb.Payload | None = None
     """The `e` of a step that returned `{"error": e}`: a decision, not an accident, and not retried."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.kind != "":
             x = self.kind.encode()
             n = len(x)
@@ -1583,6 +1599,7 @@ class ErrorInfo(Message):
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1647,16 +1664,16 @@ class Ack(Message):
     success: bool = False
     message: str = ""
     outcome: ResultOutcome = ResultOutcome.RESULT_OUTCOME_UNSPECIFIED
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.success is not False:
             out += (b"\x08", boolean(self.success))
         if self.message != "":
@@ -1667,6 +1684,7 @@ class Ack(Message):
             out += (b"\xa0\x06", SMALL[self.outcome] if 0 <= self.outcome < 1024 else int32(self.outcome))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1713,16 +1731,16 @@ class Blueprint(Message):
     source_code: str = ""
     definition: WorkflowDefinition | None = None
     version: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.workflow_module != "":
             x = self.workflow_module.encode()
             n = len(x)
@@ -1747,6 +1765,7 @@ class Blueprint(Message):
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1816,16 +1835,16 @@ class WorkflowDefinition(Message):
     inputs: dict[str, InputDefinition] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)
     """The timeline as stages; empty means one stage a step, in the order of `timeline`."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for timeline_item in self.timeline:
             if type(timeline_item) is not Step:
                 raise wrong_type(timeline_item, Step)
@@ -1865,6 +1884,7 @@ class WorkflowDefinition(Message):
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1960,22 +1980,23 @@ class Stage(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.Stage"
 
     steps: list[str] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for steps_item in self.steps:
             x = steps_item.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2013,16 +2034,16 @@ class Step(Message):
     retry: types_pb.RetryPolicy | None = None
     start_to_close_ms: int = 0
     """An attempt that runs longer has failed; 0 for no limit."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
             n = len(x)
@@ -2043,6 +2064,7 @@ class Step(Message):
             out += (b"\xb0\x06", SMALL[self.start_to_close_ms] if 0 <= self.start_to_close_ms < 1024 else int64(self.start_to_close_ms))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2090,7 +2112,7 @@ class Step(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.start_to_close_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.start_to_close_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -2104,16 +2126,16 @@ class DivergeRule(Message):
 
     from_step: str = ""
     patterns: list[PatternMatch] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.from_step != "":
             x = self.from_step.encode()
             n = len(x)
@@ -2126,6 +2148,7 @@ class DivergeRule(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2167,16 +2190,16 @@ class PatternMatch(Message):
 
     pattern: str = ""
     target: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.pattern != "":
             x = self.pattern.encode()
             n = len(x)
@@ -2187,6 +2210,7 @@ class PatternMatch(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2226,16 +2250,16 @@ class BranchRule(Message):
 
     from_step: str = ""
     branches: list[ConditionBranch] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.from_step != "":
             x = self.from_step.encode()
             n = len(x)
@@ -2248,6 +2272,7 @@ class BranchRule(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2289,16 +2314,16 @@ class ConditionBranch(Message):
 
     condition: str = ""
     target: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.condition != "":
             x = self.condition.encode()
             n = len(x)
@@ -2309,6 +2334,7 @@ class ConditionBranch(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2349,16 +2375,16 @@ class InputDefinition(Message):
     type: str = ""
     required: bool = False
     default_value: Mapping[str, JsonValue] | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.type != "":
             x = self.type.encode()
             n = len(x)
@@ -2371,6 +2397,7 @@ class InputDefinition(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2401,7 +2428,7 @@ class InputDefinition(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.default_value = {**(self.default_value or {}), **read_struct(data, at, stop, depth - 1)}
+                self.default_value = read_struct(data, at, stop, depth - 1, self.default_value)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -2418,16 +2445,16 @@ class BlueprintValidation(Message):
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     workflow_hash: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.valid is not False:
             out += (b"\x08", boolean(self.valid))
         for errors_item in self.errors:
@@ -2444,6 +2471,7 @@ class BlueprintValidation(Message):
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2502,16 +2530,16 @@ class ExecuteRequest(Message):
     """The inputs, exact; with it, `inputs` is not read."""
     workflow_hash: str = ""
     """Run this blueprint, not the newest of the workflow."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.workflow_module != "":
             x = self.workflow_module.encode()
             n = len(x)
@@ -2538,6 +2566,7 @@ class ExecuteRequest(Message):
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2562,7 +2591,7 @@ class ExecuteRequest(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.inputs = {**(self.inputs or {}), **read_struct(data, at, stop, depth - 1)}
+                self.inputs = read_struct(data, at, stop, depth - 1, self.inputs)
                 at = stop
             elif tag == 26:
                 n = data[at]
@@ -2609,16 +2638,16 @@ class ExecutionOptions(Message):
     tags: list[str] = field(default_factory=list)
     timeout_ms: int = 0
     """The execution fails when it runs longer; 0 for no limit."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
             n = len(x)
@@ -2635,6 +2664,7 @@ class ExecutionOptions(Message):
             out += (b"\x20", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int32(self.timeout_ms))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2692,16 +2722,16 @@ class ExecutionHandle(Message):
     started_at: Timestamp | None = None
     created: bool = False
     """False when it had been started before."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
             n = len(x)
@@ -2718,6 +2748,7 @@ class ExecutionHandle(Message):
             out += (b"\xa0\x06", boolean(self.created))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2770,22 +2801,23 @@ class GetExecutionStatusRequest(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.GetExecutionStatusRequest"
 
     execution_id: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -2837,16 +2869,16 @@ class ExecutionStatus(Message):
     exact_inputs: types_pb.Payload | None = None
     history_length: int = 0
     """How many events its history has."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
             n = len(x)
@@ -2943,6 +2975,7 @@ class ExecutionStatus(Message):
             out += (b"\xc0\x06", SMALL[self.history_length] if 0 <= self.history_length < 1024 else int64(self.history_length))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3027,7 +3060,7 @@ class ExecutionStatus(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.inputs = {**(self.inputs or {}), **read_struct(data, at, stop, depth - 1)}
+                self.inputs = read_struct(data, at, stop, depth - 1, self.inputs)
                 at = stop
             elif tag == 90:
                 n = data[at]
@@ -3053,7 +3086,7 @@ class ExecutionStatus(Message):
                         if n > 127:
                             n, at = read_varint(data, at - 1)
                         stop = at + n
-                        step_outputs_item = {**step_outputs_item, **read_struct(data, at, stop, depth - 2)}
+                        step_outputs_item = read_struct(data, at, stop, depth - 2, step_outputs_item)
                         at = stop
                     else:
                         at = skip(data, at, entry_end, tag, depth - 1)
@@ -3152,7 +3185,7 @@ class ExecutionStatus(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.history_length = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.history_length = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -3174,16 +3207,16 @@ class StepStatus(Message):
     error: ErrorInfo | None = None
     attempts: int = 0
     """Tries it took, the last included."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step_name != "":
             x = self.step_name.encode()
             n = len(x)
@@ -3218,6 +3251,7 @@ class StepStatus(Message):
             out += (b"\xa0\x06", SMALL[self.attempts] if 0 <= self.attempts < 1024 else int32(self.attempts))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3278,7 +3312,7 @@ class StepStatus(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.output = {**(self.output or {}), **read_struct(data, at, stop, depth - 1)}
+                self.output = read_struct(data, at, stop, depth - 1, self.output)
                 at = stop
             elif tag == 66:
                 n = data[at]
@@ -3311,16 +3345,16 @@ class SleepInfo(Message):
     sleep_started_at: Timestamp | None = None
     remaining_ms: int = 0
     data: Mapping[str, JsonValue] | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.duration_ms != 0:
             out += (b"\x08", SMALL[self.duration_ms] if 0 <= self.duration_ms < 1024 else int64(self.duration_ms))
         if self.sleep_started_at is not None:
@@ -3335,6 +3369,7 @@ class SleepInfo(Message):
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3350,7 +3385,7 @@ class SleepInfo(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.duration_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.duration_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 18:
                 n = data[at]
                 at += 1
@@ -3364,14 +3399,14 @@ class SleepInfo(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.remaining_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.remaining_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 34:
                 n = data[at]
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.data = {**(self.data or {}), **read_struct(data, at, stop, depth - 1)}
+                self.data = read_struct(data, at, stop, depth - 1, self.data)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -3391,16 +3426,16 @@ class ApprovalInfo(Message):
     remaining_timeout_ms: int = 0
     step_name: str = ""
     """The step that asks."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.approval_type != "":
             x = self.approval_type.encode()
             n = len(x)
@@ -3423,6 +3458,7 @@ class ApprovalInfo(Message):
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3447,14 +3483,14 @@ class ApprovalInfo(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.data = {**(self.data or {}), **read_struct(data, at, stop, depth - 1)}
+                self.data = read_struct(data, at, stop, depth - 1, self.data)
                 at = stop
             elif tag == 24:
                 n = data[at]
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.timeout_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 34:
                 n = data[at]
                 at += 1
@@ -3468,7 +3504,7 @@ class ApprovalInfo(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.remaining_timeout_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.remaining_timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 802:
                 n = data[at]
                 at += 1
@@ -3498,16 +3534,16 @@ class ListExecutionsRequest(Message):
     """How many to skip. It costs as much as it skips: prefer page_token."""
     page_token: str = ""
     """The next_page_token of the page before. Empty: the first page."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.workflow_name is not None:
             x = self.workflow_name.encode()
             n = len(x)
@@ -3524,6 +3560,7 @@ class ListExecutionsRequest(Message):
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3585,16 +3622,16 @@ class ListExecutionsResponse(Message):
     has_more: bool = False
     next_page_token: str = ""
     """Where the next page goes on, at the cost of that page alone; empty on the last one."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for executions_item in self.executions:
             if type(executions_item) is not ExecutionStatus:
                 raise wrong_type(executions_item, ExecutionStatus)
@@ -3611,6 +3648,7 @@ class ListExecutionsResponse(Message):
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -3664,16 +3702,16 @@ class ResumeExecutionRequest(Message):
 
     execution_id: str = ""
     skip_completed_steps: bool = False
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
             n = len(x)
@@ -3682,6 +3720,7 @@ class ResumeExecutionRequest(Message):
             out += (b"\x10", boolean(self.skip_completed_steps))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
@@ -14,6 +14,7 @@ from cerebelum_codegen.runtime.v1 import (
     int64,
     read_tag,
     read_varint,
+    signed,
     skip,
     too_deep,
     truncated,
@@ -33,16 +34,16 @@ class ApproveRequest(Message):
     """The step that asks; may stay empty while only one does."""
     response: types_pb.Payload | None = None
     decided_by: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
             n = len(x)
@@ -63,6 +64,7 @@ class ApproveRequest(Message):
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -120,22 +122,23 @@ class ApproveResponse(Message):
 
     step_name: str = ""
     """The step that was answered."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step_name != "":
             x = self.step_name.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -169,16 +172,16 @@ class RejectRequest(Message):
     step_name: str = ""
     reason: str = ""
     decided_by: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
             n = len(x)
@@ -197,6 +200,7 @@ class RejectRequest(Message):
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -251,22 +255,23 @@ class RejectResponse(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.control.v1.RejectResponse"
 
     step_name: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step_name != "":
             x = self.step_name.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -299,16 +304,16 @@ class CancelRequest(Message):
     execution_id: str = ""
     reason: str = ""
     cancelled_by: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
             n = len(x)
@@ -323,6 +328,7 @@ class CancelRequest(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -368,17 +374,19 @@ class CancelRequest(Message):
 class CancelResponse(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.control.v1.CancelResponse"
 
+    _unknown: bytes = field(default=b"", repr=False)
+
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -404,16 +412,16 @@ class GetHistoryRequest(Message):
     """Begin after this version; 0 begins at the start."""
     follow: bool = False
     """Go on with new events until the execution has ended."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
             n = len(x)
@@ -424,6 +432,7 @@ class GetHistoryRequest(Message):
             out += (b"\x18", boolean(self.follow))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -447,7 +456,7 @@ class GetHistoryRequest(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.after_version = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.after_version = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 24:
                 n = data[at]
                 at += 1
@@ -466,16 +475,16 @@ class GetHistoryResponse(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.control.v1.GetHistoryResponse"
 
     event: events_pb.Event | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.event is not None:
             if type(self.event) is not events_pb.Event:
                 raise wrong_type(self.event, events_pb.Event)
@@ -484,6 +493,7 @@ class GetHistoryResponse(Message):
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -515,17 +525,19 @@ class GetHistoryResponse(Message):
 class GetServerInfoRequest(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.control.v1.GetServerInfoRequest"
 
+    _unknown: bytes = field(default=b"", repr=False)
+
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -550,16 +562,16 @@ class GetServerInfoResponse(Message):
     node_id: str = ""
     store: str = ""
     """The kind of store: memory, sqlite or postgresql."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.version != "":
             x = self.version.encode()
             n = len(x)
@@ -574,6 +586,7 @@ class GetServerInfoResponse(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:

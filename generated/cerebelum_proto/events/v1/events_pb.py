@@ -19,6 +19,7 @@ from cerebelum_codegen.runtime.v1 import (
     read_tag,
     read_timestamp,
     read_varint,
+    signed,
     skip,
     too_deep,
     truncated,
@@ -42,16 +43,16 @@ class Event(Message):
     recorded_at: Timestamp | None = None
     """When the Core recorded it."""
     fact: Event_Fact | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
             n = len(x)
@@ -129,6 +130,7 @@ class Event(Message):
                 raise TypeError(f"{type(self.fact).__name__} is no member of it")
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -152,7 +154,7 @@ class Event(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.version = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.version = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 26:
                 n = data[at]
                 at += 1
@@ -330,16 +332,16 @@ class ExecutionStarted(Message):
     tags: list[str] = field(default_factory=list)
     deadline: Timestamp | None = None
     """It fails when it has not ended by then; absent for no limit."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.workflow != "":
             x = self.workflow.encode()
             n = len(x)
@@ -368,6 +370,7 @@ class ExecutionStarted(Message):
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -441,22 +444,23 @@ class ExecutionCompleted(Message):
 
     result_steps: list[str] = field(default_factory=list)
     """The steps whose results are the execution's: those of the last stage."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for result_steps_item in self.result_steps:
             x = result_steps_item.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -489,16 +493,16 @@ class ExecutionFailed(Message):
     step: str = ""
     """The step whose failure counted; empty when none did (a deadline)."""
     failure: types_pb.Failure | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
             n = len(x)
@@ -511,6 +515,7 @@ class ExecutionFailed(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -552,16 +557,16 @@ class ExecutionCancelled(Message):
 
     reason: str = ""
     cancelled_by: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.reason != "":
             x = self.reason.encode()
             n = len(x)
@@ -572,6 +577,7 @@ class ExecutionCancelled(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -616,16 +622,16 @@ class StepCompleted(Message):
     started_at: Timestamp | None = None
     """When the worker began to run it, by the worker's clock; absent when it did not say."""
     output: types_pb.Payload | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
             n = len(x)
@@ -650,6 +656,7 @@ class StepCompleted(Message):
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -720,16 +727,16 @@ class StepFailed(Message):
     worker_id: str = ""
     started_at: Timestamp | None = None
     failure: types_pb.Failure | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
             n = len(x)
@@ -754,6 +761,7 @@ class StepFailed(Message):
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -826,16 +834,16 @@ class AttemptFailed(Message):
     failure: types_pb.Failure | None = None
     retry_at: Timestamp | None = None
     """When the next try may begin."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
             n = len(x)
@@ -864,6 +872,7 @@ class AttemptFailed(Message):
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -941,16 +950,16 @@ class AttemptLost(Message):
     task_id: str = ""
     worker_id: str = ""
     reason: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
             n = len(x)
@@ -969,6 +978,7 @@ class AttemptLost(Message):
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1025,22 +1035,23 @@ class RetryDue(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.events.v1.RetryDue"
 
     step: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1078,16 +1089,16 @@ class SleepStarted(Message):
     data: Mapping[str, JsonValue] | None = None
     output: types_pb.Payload | None = None
     """For a worker that cannot go on after a sleep: the step's result when it ends. Absent: the step goes on."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
             n = len(x)
@@ -1118,6 +1129,7 @@ class SleepStarted(Message):
             out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1157,7 +1169,7 @@ class SleepStarted(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.duration_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.duration_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 42:
                 n = data[at]
                 at += 1
@@ -1172,7 +1184,7 @@ class SleepStarted(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.data = {**(self.data or {}), **read_struct(data, at, stop, depth - 1)}
+                self.data = read_struct(data, at, stop, depth - 1, self.data)
                 at = stop
             elif tag == 58:
                 n = data[at]
@@ -1196,22 +1208,23 @@ class SleepEnded(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.events.v1.SleepEnded"
 
     step: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1253,16 +1266,16 @@ class ApprovalRequested(Message):
     """The worker can go on after the decision. If not, asking again the same way takes the
     response as the step's result, and a rejection or expiry fails the step.
     """
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
             n = len(x)
@@ -1293,6 +1306,7 @@ class ApprovalRequested(Message):
             out += (b"\x40", boolean(self.resumable))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1341,14 +1355,14 @@ class ApprovalRequested(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.data = {**(self.data or {}), **read_struct(data, at, stop, depth - 1)}
+                self.data = read_struct(data, at, stop, depth - 1, self.data)
                 at = stop
             elif tag == 48:
                 n = data[at]
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.timeout_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 58:
                 n = data[at]
                 at += 1
@@ -1377,16 +1391,16 @@ class ApprovalGranted(Message):
     step: str = ""
     decided_by: str = ""
     response: types_pb.Payload | None = None
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
             n = len(x)
@@ -1403,6 +1417,7 @@ class ApprovalGranted(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1453,16 +1468,16 @@ class ApprovalRejected(Message):
     step: str = ""
     decided_by: str = ""
     reason: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
             n = len(x)
@@ -1477,6 +1492,7 @@ class ApprovalRejected(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -1523,22 +1539,23 @@ class ApprovalExpired(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.events.v1.ApprovalExpired"
 
     step: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:

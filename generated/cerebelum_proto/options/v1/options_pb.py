@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.known import descriptor_pb
@@ -36,22 +36,23 @@ class Marker(Message):
 
     status: str = ""
     """The enum value that the carrier takes when it holds this marker, for example "SLEEP"."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.status != "":
             x = self.status.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -85,16 +86,16 @@ class MessageOptions_Extensions(Message):
 
     marker: Marker | None = None
     """Declares that a message is a marker: what a step returns instead of a result."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.marker is not None:
             if type(self.marker) is not Marker:
                 raise wrong_type(self.marker, Marker)
@@ -103,6 +104,7 @@ class MessageOptions_Extensions(Message):
             out += (b"\xa2\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:

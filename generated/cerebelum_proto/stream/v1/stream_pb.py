@@ -16,6 +16,7 @@ from cerebelum_codegen.runtime.v1 import (
     int64,
     read_tag,
     read_varint,
+    signed,
     skip,
     too_deep,
     truncated,
@@ -51,16 +52,16 @@ class WorkRequest(Message):
     """Tasks that it gave up without a result."""
     leaving: bool = False
     """It takes no further task."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.registration is not None:
             if type(self.registration) is not worker_service_pb.RegisterRequest:
                 raise wrong_type(self.registration, worker_service_pb.RegisterRequest)
@@ -85,6 +86,7 @@ class WorkRequest(Message):
             out += (b"\x30", boolean(self.leaving))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -160,16 +162,16 @@ class WorkResponse(Message):
     refusals: list[ResultRefusal] = field(default_factory=list)
     lost_task_ids: list[str] = field(default_factory=list)
     """Tasks that are cancelled or have moved on: stop them."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.welcome is not None:
             if type(self.welcome) is not worker_service_pb.RegisterResponse:
                 raise wrong_type(self.welcome, worker_service_pb.RegisterResponse)
@@ -198,6 +200,7 @@ class WorkResponse(Message):
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -241,7 +244,7 @@ class WorkResponse(Message):
                     at += 1
                     if n > 127:
                         n, at = read_varint(data, at - 1)
-                    self.recorded.append((n ^ 0x8000000000000000) - 0x8000000000000000)
+                    self.recorded.append(n if n <= 0x3FFFFFFFFFFFFFFF else signed(n))
                 if at != stop:
                     raise truncated()
             elif tag == 24:
@@ -249,7 +252,7 @@ class WorkResponse(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.recorded.append((n ^ 0x8000000000000000) - 0x8000000000000000)
+                self.recorded.append(n if n <= 0x3FFFFFFFFFFFFFFF else signed(n))
             elif tag == 34:
                 n = data[at]
                 at += 1
@@ -285,16 +288,16 @@ class ResultRefusal(Message):
     """The number of the result."""
     kind: RefusalKind = RefusalKind.REFUSAL_KIND_UNSPECIFIED
     message: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.number != 0:
             out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int64(self.number))
         if self.kind != 0:
@@ -305,6 +308,7 @@ class ResultRefusal(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -320,7 +324,7 @@ class ResultRefusal(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.number = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.number = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 16:
                 n = data[at]
                 at += 1
@@ -348,16 +352,16 @@ class ExecuteRequest(Message):
 
     starts: list[worker_service_pb.ExecuteRequest] = field(default_factory=list)
     """Each with an execution id that the caller chose; numbered from 1 in the order of this stream."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for starts_item in self.starts:
             if type(starts_item) is not worker_service_pb.ExecuteRequest:
                 raise wrong_type(starts_item, worker_service_pb.ExecuteRequest)
@@ -366,6 +370,7 @@ class ExecuteRequest(Message):
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -399,16 +404,16 @@ class ExecuteResponse(Message):
 
     ends: list[ExecutionEnd] = field(default_factory=list)
     refusals: list[StartRefusal] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         for ends_item in self.ends:
             if type(ends_item) is not ExecutionEnd:
                 raise wrong_type(ends_item, ExecutionEnd)
@@ -423,6 +428,7 @@ class ExecuteResponse(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -470,16 +476,16 @@ class ExecutionEnd(Message):
     """The number of its start."""
     status: worker_service_pb.ExecutionStatus | None = None
     """The result; the other steps' results and the Struct fields stay empty."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.number != 0:
             out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int64(self.number))
         if self.status is not None:
@@ -490,6 +496,7 @@ class ExecutionEnd(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -505,7 +512,7 @@ class ExecutionEnd(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.number = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.number = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 18:
                 n = data[at]
                 at += 1
@@ -534,16 +541,16 @@ class StartRefusal(Message):
     code: int = 0
     """A gRPC status code."""
     message: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.number != 0:
             out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int64(self.number))
         if self.code != 0:
@@ -554,6 +561,7 @@ class StartRefusal(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -569,7 +577,7 @@ class StartRefusal(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.number = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.number = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 16:
                 n = data[at]
                 at += 1
@@ -601,16 +609,16 @@ class AwaitResultRequest(Message):
     """Wait for this one, when none is to be started."""
     timeout_ms: int = 0
     """Answer after so long also when it goes on; 0 takes 30000, which is the most."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.start is not None:
             if type(self.start) is not worker_service_pb.ExecuteRequest:
                 raise wrong_type(self.start, worker_service_pb.ExecuteRequest)
@@ -625,6 +633,7 @@ class AwaitResultRequest(Message):
             out += (b"\x18", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int32(self.timeout_ms))
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -672,16 +681,16 @@ class AwaitResultResponse(Message):
 
     status: worker_service_pb.ExecutionStatus | None = None
     """Where it stands: its result when it has ended. The other steps' results and the Struct fields stay empty."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.status is not None:
             if type(self.status) is not worker_service_pb.ExecutionStatus:
                 raise wrong_type(self.status, worker_service_pb.ExecutionStatus)
@@ -690,6 +699,7 @@ class AwaitResultResponse(Message):
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:

@@ -18,6 +18,7 @@ from cerebelum_codegen.runtime.v1 import (
     pack_double,
     read_tag,
     read_varint,
+    signed,
     skip,
     too_deep,
     truncated,
@@ -38,16 +39,16 @@ class Payload(Message):
     "bytes", or "protobuf:<full message name>".
     """
     data: bytes = b""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.encoding != "":
             x = self.encoding.encode()
             n = len(x)
@@ -60,6 +61,7 @@ class Payload(Message):
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -109,16 +111,16 @@ class Failure(Message):
     """Trying again cannot help."""
     error: Payload | None = None
     """What the step gave as `e` in `{"error": e}`; absent when an exception or the engine failed the step."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.kind != "":
             x = self.kind.encode()
             n = len(x)
@@ -141,6 +143,7 @@ class Failure(Message):
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -214,16 +217,16 @@ class RetryPolicy(Message):
     """No pause is longer."""
     non_retryable_kinds: list[str] = field(default_factory=list)
     """Failures of these kinds are final."""
+    _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        out: list[bytes] = []
         try:
-            self._write(out)
-            return b"".join(out)
+            return self._write()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self, out: list[bytes]) -> None:
+    def _write(self) -> bytes:
+        out: list[bytes] = []
         if self.max_attempts != 0:
             out += (b"\x08", SMALL[self.max_attempts] if 0 <= self.max_attempts < 1024 else int32(self.max_attempts))
         if self.initial_interval_ms != 0:
@@ -238,6 +241,7 @@ class RetryPolicy(Message):
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
+        return b"".join(out)
 
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
@@ -259,7 +263,7 @@ class RetryPolicy(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.initial_interval_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.initial_interval_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 25:
                 self.backoff = unpack_double(data, at)[0]
                 at += 8
@@ -268,7 +272,7 @@ class RetryPolicy(Message):
                 at += 1
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.max_interval_ms = (n ^ 0x8000000000000000) - 0x8000000000000000
+                self.max_interval_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             elif tag == 42:
                 n = data[at]
                 at += 1
