@@ -13,8 +13,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=Settings.rounds, help="each figure is the median of so many")
     parser.add_argument("--round-ms", type=int, default=Settings.round_ms, help="how long a round takes")
     parser.add_argument("--only", nargs="+", default=[], metavar="PEER", help="measure these peers alone")
+    parser.add_argument("--store", default="", metavar="URL", help="where the Core keeps things; a new SQLite file")
+    parser.add_argument("--concurrency", nargs="+", type=int, default=Settings.concurrency, metavar="N")
+    parser.add_argument("--embedded", action="store_true", help="the Core and the worker in one process")
+    parser.add_argument("--peers", type=lambda names: names.split(","), default=[], help="restate,dbos")
     given = parser.parse_args()
-    run(given.case, Settings(rounds=given.rounds, round_ms=given.round_ms, only=tuple(given.only)))
+    options = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(given).items()}
+    run(options.pop("case"), Settings(**options))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ CACHE = PROJECT / ".cache" / "benchmarks"
 
 CASES = {
     "codec": "benchmarks.codec.case",
+    "engine": "benchmarks.engine.case",
 }
 """What can be measured, and the module that does."""
 
@@ -34,6 +35,14 @@ class Settings:
     round_ms: int = 40
     only: tuple[str, ...] = ()
     """Peers to measure; all when empty."""
+    store: str = ""
+    """Where a Core keeps things; a SQLite file of its own when empty."""
+    concurrency: tuple[int, ...] = (1, 100, 1_000)
+    """How many workflows are in flight."""
+    embedded: bool = False
+    """The Core and the worker in one process."""
+    peers: tuple[str, ...] = ()
+    """Engines to measure in the same run: restate, dbos."""
 
 
 def run(name: str, settings: Settings) -> None:

@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Union, cast, get_args, get_origin
 from uuid import UUID
 
@@ -91,6 +92,11 @@ def _fit_dataclass(value: Mapping[str, object], kind: type) -> object:
 def hints_of(owner: object) -> Mapping[str, object]:
     """The annotations of a function or class; those that cannot be resolved count as absent."""
     try:
-        return typing.get_type_hints(owner)
+        return _resolved(owner)
     except (NameError, TypeError, AttributeError):
         return {}
+
+
+@lru_cache(maxsize=4_096)
+def _resolved(owner: object) -> Mapping[str, object]:
+    return typing.get_type_hints(owner)

@@ -20,10 +20,9 @@ from cerebelum_engine import (
     Effect,
     Rejected,
     State,
+    carry_out,
     current_step,
-    decide,
     earliest_timer,
-    evolve,
     pending,
     step_index,
     summary,
@@ -172,12 +171,11 @@ class Execution:
         """Decide letters one after another; all that they lead to becomes durable in one append."""
         state, events, answers = self.state, list[Event](), list[Answer]()
         for letter in letters:
-            decided = decide(state, letter.command, self._clock.now())
-            if isinstance(decided, Rejected):
-                answers.append(decided)
+            carried = carry_out(state, letter.command, self._clock.now())
+            if isinstance(carried, Rejected):
+                answers.append(carried)
                 continue
-            for event in decided:
-                state = evolve(state, event)
+            decided, state = carried
             events += decided
             answers.append(Accepted(decided, state))
         return _Batch(letters, answers, events, state, pending(state) if events else ())

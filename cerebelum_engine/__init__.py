@@ -25,7 +25,7 @@ from cerebelum_engine.commands import (
     StartExecution,
     Suspended,
 )
-from cerebelum_engine.decide import decide
+from cerebelum_engine.decide import carry_out, decide
 from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.pending import earliest_timer, next_timer, owed_tasks, pending, tasks_among
@@ -61,6 +61,7 @@ __all__ = [
     "Suspended",
     "Verdict",
     "build_task",
+    "carry_out",
     "compile_blueprint",
     "conclusion_of",
     "current_step",

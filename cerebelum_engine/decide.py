@@ -18,6 +18,12 @@ from cerebelum_proto.types.v1.types_pb import Failure, Payload
 
 def decide(state: State, command: Command, now: Timestamp) -> tuple[ev.Event, ...] | Rejected:
     """What a command makes happen. An empty tuple: it had happened before, and nothing is left to do."""
+    carried = carry_out(state, command, now)
+    return carried if isinstance(carried, Rejected) else carried[0]
+
+
+def carry_out(state: State, command: Command, now: Timestamp) -> tuple[tuple[ev.Event, ...], State] | Rejected:
+    """What a command makes happen, and the state that it leads to: `decide` and `evolve` in one pass."""
     if isinstance(command, cmd.StartExecution):
         facts = _start(state, command, now)
     elif state.started is None:
@@ -33,18 +39,24 @@ def decide(state: State, command: Command, now: Timestamp) -> tuple[ev.Event, ..
     if isinstance(facts, Rejected):
         return facts
     execution_id = command.execution_id if isinstance(command, cmd.StartExecution) else state.execution_id
-    return tuple(_recorded(state, execution_id, facts, now))
+    return _recorded(state, execution_id, facts, now)
 
 
-def _recorded(state: State, execution_id: str, facts: Sequence[ev.Event_Fact], now: Timestamp) -> Iterator[ev.Event]:
+def _recorded(
+    state: State, execution_id: str, facts: Sequence[ev.Event_Fact], now: Timestamp
+) -> tuple[tuple[ev.Event, ...], State]:
     """Number the facts, and add the end of the execution where they lead to it."""
+    events: list[ev.Event] = []
     for fact in facts:
         event = ev.Event(execution_id=execution_id, version=state.version + 1, recorded_at=now, fact=fact)
+        events.append(event)
         state = evolve(state, event)
-        yield event
-    ending = _ending(state)
-    if facts and ending is not None:
-        yield ev.Event(execution_id=execution_id, version=state.version + 1, recorded_at=now, fact=ending)
+    ending = _ending(state) if facts else None
+    if ending is not None:
+        event = ev.Event(execution_id=execution_id, version=state.version + 1, recorded_at=now, fact=ending)
+        events.append(event)
+        state = evolve(state, event)
+    return tuple(events), state
 
 
 def _ending(state: State) -> ev.Event_Fact | None:

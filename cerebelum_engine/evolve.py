@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import reduce
 from typing import assert_never
 
 from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_engine.replacing import replace
 from cerebelum_engine.state import Phase, State, StepState
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure

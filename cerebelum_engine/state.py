@@ -31,7 +31,7 @@ class Phase(Enum):
         return self in (Phase.COMPLETED, Phase.FAILED)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StepState:
     """One visit of one step."""
 
@@ -64,7 +64,7 @@ class StepState:
         return 1 + self.failures + self.losses
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class State:
     """An execution as its history tells it. `version` counts the events folded so far."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -135,8 +135,10 @@ class EventStore(Protocol):
     kind: str
     """memory, sqlite or postgresql."""
 
-    async def append(self, append: Append) -> None:
+    def append(self, append: Append) -> Awaitable[None]:
         """Add events to a history, if it is as long as expected and this store still owns it.
+
+        It happens also when nobody waits for it.
 
         Raises:
             VersionConflict, OwnershipLost: nothing was written.

@@ -57,7 +57,7 @@ class SqliteStore:
         self._superseded = asyncio.Event()
         self._closed = False
 
-    async def append(self, append: Append) -> None:
+    def append(self, append: Append) -> asyncio.Future[None]:
         """Add events to a history, if it is as long as expected and this store still owns it."""
         shard = shard_of(append.execution_id)
         head = rows.head_row(append, shard)
@@ -72,7 +72,7 @@ class SqliteStore:
                 )
             connection.executemany(sql.INSERT_EVENT, events)
 
-        await self._writer.submit(write)
+        return self._writer.submit(write)
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""

@@ -49,30 +49,28 @@ class GroupCommit(Generic[_W]):
         self._awake = False
         self._closed = False
 
-    async def submit(self, write: _W) -> None:
-        """Return when a write is durable.
+    def submit(self, write: _W) -> asyncio.Future[None]:
+        """A future that is done when the write is durable. Whoever stops waiting for it does not take it back.
 
-        Raises:
-            StoreError: why it is not, or StoreUnavailable: nobody knows.
+        It fails with a StoreError: why the write is not durable, or StoreUnavailable: nobody knows.
         """
-        if self._closed:
-            raise StoreUnavailable("the store is closed")
         done: asyncio.Future[None] = self._loop.create_future()
+        if self._closed:
+            done.set_exception(StoreUnavailable("the store is closed"))
+            done.exception()  # nobody has to look at it
+            return done
         self._queue.append(_Queued(write, done))
-        self._wake()
-        # A caller that goes away does not take its write with it.
-        await asyncio.shield(done)
+        if not self._awake:
+            self._awake = True
+            # What else is written in this turn of the loop goes into the same batch.
+            self._loop.call_soon(self._thread.submit, self._work)
+        return done
 
     async def close(self) -> None:
         """Write what is queued."""
         self._closed = True
         while self._awake:
             await self._loop.run_in_executor(self._thread, _pass)
-
-    def _wake(self) -> None:
-        if not self._awake:
-            self._awake = True
-            self._thread.submit(self._work)
 
     def _work(self) -> None:
         """Commit batch after batch until the queue is empty. Runs in the thread."""
@@ -82,10 +80,10 @@ class GroupCommit(Generic[_W]):
         self._loop.call_soon_threadsafe(self._rest)
 
     def _rest(self) -> None:
-        self._awake = False
+        self._awake = bool(self._queue)
         # A write may have come when the thread had seen the queue empty.
-        if self._queue:
-            self._wake()
+        if self._awake:
+            self._thread.submit(self._work)
 
     def _next_batch(self) -> list[_Queued[_W]]:
         return [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]

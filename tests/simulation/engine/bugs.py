@@ -145,8 +145,8 @@ BUGS = (
     Bug(
         "versions repeat",
         "cerebelum_engine.decide",
-        "        state = evolve(state, event)\n        yield event",
-        "        yield event",
+        "        state = evolve(state, event)\n    ending =",
+        "    ending =",
     ),
     Bug(
         "data of the wrong step",

@@ -1,0 +1,1 @@
+"""Whole workflows through a whole Core: `python -m benchmarks engine`."""

@@ -1,0 +1,81 @@
+"""A closed loop: so many clients, each starts its next workflow when its last has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import uvloop
+
+_T = TypeVar("_T")
+One = Callable[[int], Awaitable[None]]
+"""Runs the nth workflow to its end, and checks its result."""
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one run of a loop took."""
+
+    latencies_s: list[float]
+    wall_s: float
+    cpu_s: float
+    others_cores: float
+    """Cores that other processes of the machine used meanwhile: 0 on a quiet one."""
+
+    @property
+    def per_s(self) -> float:
+        return len(self.latencies_s) / self.wall_s
+
+    @property
+    def cpu_ms_each(self) -> float:
+        return self.cpu_s * 1e3 / len(self.latencies_s)
+
+    def percentile_ms(self, share: float) -> float:
+        ordered = sorted(self.latencies_s)
+        return ordered[round(share * (len(ordered) - 1))] * 1e3
+
+
+async def closed_loop(one: One, concurrency: int, seconds: float) -> Round:
+    """Run workflows for a while; those that are under way when the time is over still count."""
+    latencies: list[float] = []
+    numbers = iter(range(1 << 62))
+    begun, cpu, busy = time.perf_counter(), cpu_of(os.getpid()), machine_busy_s()
+
+    async def client() -> None:
+        while (now := time.perf_counter()) - begun < seconds:
+            await one(next(numbers))
+            latencies.append(time.perf_counter() - now)
+
+    await asyncio.gather(*(client() for _ in range(concurrency)))
+    wall, used = time.perf_counter() - begun, cpu_of(os.getpid()) - cpu
+    return Round(latencies, wall, used, max(machine_busy_s() - busy - used, 0) / wall)
+
+
+def run_quick(work: Coroutine[None, None, _T]) -> _T:
+    """Run on the loop that the command line's processes run on."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a process, its children and those that it has waited for."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [int(kid) for each in threads for kid in (each / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, fields[11:15])) / _TICKS + sum(map(cpu_of, children))
+
+
+def machine_busy_s() -> float:
+    """CPU seconds that the whole machine has worked."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) / _TICKS

@@ -1,0 +1,80 @@
+"""This project's Core: in a process of its own with a worker beside it over gRPC, or embedded in this one."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.engine.workflows import five, one
+from cerebelum import DistributedExecutor, ExecutionResult, Worker
+from cerebelum.embedded import embedded_core
+from cerebelum.execution_stream import ExecutionStream
+from cerebelum_cli.processes import Process
+
+_WORKFLOWS = "benchmarks.engine.workflows"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A Core, a worker and a caller."""
+
+    executor: DistributedExecutor
+    stream: ExecutionStream
+
+    async def call_five(self, number: int) -> None:
+        """Five steps, started by a call of its own that waits for the result."""
+        _check(await self.executor.execute(five, number), number + 5)
+
+    async def stream_five(self, number: int) -> None:
+        """Five steps, started on a stream beside the others."""
+        _check(await self.stream.execute(five, number), number + 5)
+
+    async def call_one(self, number: int) -> None:
+        """One step."""
+        _check(await self.executor.execute(one, number), number + 1)
+
+
+@asynccontextmanager
+async def remote(store: str, concurrency: int) -> AsyncIterator[Stack]:
+    """A Core and a worker as processes of the command line."""
+    with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as name:
+        folder = Path(name)
+        core = Process(
+            arguments=("core", "--store", store or f"sqlite:///{folder}/core.db", "--listen", "127.0.0.1:0"),
+            log=folder / "core.log",
+            ready_word="listening on",
+        )
+        worker = Process(arguments=(), log=folder / "worker.log", ready_word="polling")
+        try:
+            address = (await core.start()).split("listening on ")[1].split(",")[0]
+            worker.arguments = ("worker", _WORKFLOWS, "--core", address, "--concurrency", str(concurrency))
+            await worker.start()
+            async with DistributedExecutor(address) as executor, executor.stream() as stream:
+                yield Stack(executor, stream)
+        finally:
+            await worker.kill()
+            await core.kill()
+
+
+@asynccontextmanager
+async def embedded(store: str, concurrency: int) -> AsyncIterator[Stack]:
+    """A Core and a worker in this process, without a socket."""
+    with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as folder:
+        async with embedded_core(store or f"sqlite:///{folder}/core.db") as core:
+            worker = Worker(core, workflows=[five, one], concurrency=concurrency)
+            ready = asyncio.Event()
+            working = asyncio.create_task(worker.run(ready.set))
+            await ready.wait()
+            async with DistributedExecutor(core=core) as executor, executor.stream() as stream:
+                yield Stack(executor, stream)
+            worker.stop()
+            await working
+
+
+def _check(result: ExecutionResult, expected: int) -> None:
+    if result.output != expected:
+        raise AssertionError(f"{result} is not {expected}")
