@@ -160,7 +160,8 @@ async def _reading(listening: Coroutine[None, None, None]) -> AsyncIterator[None
     task = asyncio.create_task(listening)
     try:
         yield
-        await task
+        if task.done():
+            task.result()
     finally:
         task.cancel()
         await asyncio.wait([task])
