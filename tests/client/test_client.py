@@ -78,7 +78,7 @@ class Control(ControlServiceBase):
 async def serving(control: Control, **options: float) -> AsyncIterator[CerebelumClient]:
     server = Server([control])
     await server.start("127.0.0.1", 0)
-    port = server._server.sockets[0].getsockname()[1]
+    port = server.port
     async with CerebelumClient(f"127.0.0.1:{port}", backoff=QUICK, **options) as client:
         yield client
     server.close()

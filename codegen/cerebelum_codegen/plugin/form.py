@@ -165,6 +165,7 @@ class Method:
     response: str
     client_streaming: bool
     server_streaming: bool
+    idempotent: bool
 
     @property
     def cardinality(self) -> str:

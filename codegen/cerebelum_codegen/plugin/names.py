@@ -49,7 +49,7 @@ _MEMBER_RESERVED = frozenset(
     {"name", "value", "mro", "as_integer_ratio", "bit_count", "bit_length", "conjugate", "denominator", "from_bytes"}
     | {"imag", "is_integer", "numerator", "real", "to_bytes"}
 )
-_METHOD_RESERVED = frozenset({"dict", "float", "max_message_bytes", "str"})
+_METHOD_RESERVED = frozenset({"float"})
 
 
 class Scope:
@@ -97,7 +97,8 @@ def member_name(name: str) -> str:
 def method_name(name: str) -> str:
     """The method of an rpc: `PollForTask` as `poll_for_task`."""
     parted = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)).lower()
-    return _public(f"{parted}_" if keyword.iskeyword(parted) or parted in _METHOD_RESERVED else parted)
+    reserved = parted in _METHOD_RESERVED or parted.endswith("_pb") or keyword.iskeyword(parted)
+    return _public(f"{parted}_" if reserved else parted)
 
 
 def module_part(name: str) -> str:

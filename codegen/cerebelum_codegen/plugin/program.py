@@ -39,6 +39,7 @@ With protoc:
 Writes for shop/v1/order.proto:
     shop/v1/order_pb.py       messages and enums
     shop/v1/order_grpc.py     client stubs and server bases, if it has services
+    shop/v1/order_descriptors.py  what its server answers to reflection, if it has services
     shop/v1/order_markers.py  the table of its markers, if it declares any
 and __init__.py for each package, py.typed at each root.
 
@@ -90,7 +91,7 @@ def _files(request: plugin_pb2.CodeGeneratorRequest) -> Iterator[tuple[str, str]
     for name in request.file_to_generate:
         if reader.modules.comes_with_runtime(name):
             continue
-        for path, text in render(reader.read(name)):
+        for path, text in render(reader.read(name), reader.files):
             if sources.setdefault(path, name) != name:
                 raise PluginError(f"{name} and {sources[path]} both become {path}: rename one of them")
             yield path, text

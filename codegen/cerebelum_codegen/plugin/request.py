@@ -103,6 +103,7 @@ class _FileReader:
             response=response,
             client_streaming=method.client_streaming,
             server_streaming=method.server_streaming,
+            idempotent=method.options.idempotency_level != d.MethodOptions.IDEMPOTENCY_UNKNOWN,
         )
 
     def _spoken(self, type_name: str) -> str:

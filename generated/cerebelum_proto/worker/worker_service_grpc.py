@@ -3,11 +3,76 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from cerebelum_codegen.runtime.rpc.v1 import Handler, RequestContext, Service, Stub
+from cerebelum_codegen.runtime.rpc.v1 import (
+    Handler,
+    Metadata,
+    Method,
+    ProtoFile,
+    RequestContext,
+    ResponseMetadata,
+    Service,
+    Stub,
+)
 from cerebelum_codegen.runtime.v1 import Empty
 from cerebelum_proto.worker import worker_service_pb
+from cerebelum_proto.worker.worker_service_descriptors import FILES
+
+
+class WorkerServiceMethods:
+    """What the calls of `cerebelum.worker.WorkerService` are."""
+
+    register = Method(
+        "/cerebelum.worker.WorkerService/Register",
+        worker_service_pb.RegisterRequest,
+        worker_service_pb.RegisterResponse,
+    )
+    heartbeat = Method(
+        "/cerebelum.worker.WorkerService/Heartbeat",
+        worker_service_pb.HeartbeatRequest,
+        worker_service_pb.HeartbeatResponse,
+    )
+    unregister = Method(
+        "/cerebelum.worker.WorkerService/Unregister",
+        worker_service_pb.UnregisterRequest,
+        Empty,
+    )
+    poll_for_task = Method(
+        "/cerebelum.worker.WorkerService/PollForTask",
+        worker_service_pb.PollRequest,
+        worker_service_pb.Task,
+    )
+    submit_result = Method(
+        "/cerebelum.worker.WorkerService/SubmitResult",
+        worker_service_pb.TaskResult,
+        worker_service_pb.Ack,
+    )
+    submit_blueprint = Method(
+        "/cerebelum.worker.WorkerService/SubmitBlueprint",
+        worker_service_pb.Blueprint,
+        worker_service_pb.BlueprintValidation,
+    )
+    execute_workflow = Method(
+        "/cerebelum.worker.WorkerService/ExecuteWorkflow",
+        worker_service_pb.ExecuteRequest,
+        worker_service_pb.ExecutionHandle,
+    )
+    get_execution_status = Method(
+        "/cerebelum.worker.WorkerService/GetExecutionStatus",
+        worker_service_pb.GetExecutionStatusRequest,
+        worker_service_pb.ExecutionStatus,
+    )
+    list_executions = Method(
+        "/cerebelum.worker.WorkerService/ListExecutions",
+        worker_service_pb.ListExecutionsRequest,
+        worker_service_pb.ListExecutionsResponse,
+    )
+    resume_execution = Method(
+        "/cerebelum.worker.WorkerService/ResumeExecution",
+        worker_service_pb.ResumeExecutionRequest,
+        worker_service_pb.ExecutionHandle,
+    )
 
 
 class WorkerServiceStub(Stub):
@@ -18,16 +83,16 @@ class WorkerServiceStub(Stub):
         request: worker_service_pb.RegisterRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> worker_service_pb.RegisterResponse:
         """Announces a worker. A known id is welcome again, with what it says now."""
         return await self._unary_unary(
-            "/cerebelum.worker.WorkerService/Register",
+            WorkerServiceMethods.register,
             request,
-            worker_service_pb.RegisterRequest,
-            worker_service_pb.RegisterResponse,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def heartbeat(
@@ -35,16 +100,16 @@ class WorkerServiceStub(Stub):
         request: worker_service_pb.HeartbeatRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> worker_service_pb.HeartbeatResponse:
         """Keeps a worker and the leases of its running tasks alive."""
         return await self._unary_unary(
-            "/cerebelum.worker.WorkerService/Heartbeat",
+            WorkerServiceMethods.heartbeat,
             request,
-            worker_service_pb.HeartbeatRequest,
-            worker_service_pb.HeartbeatResponse,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def unregister(
@@ -52,16 +117,16 @@ class WorkerServiceStub(Stub):
         request: worker_service_pb.UnregisterRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> Empty:
         """Takes leave. Tasks still in the worker's hands are handed out again."""
         return await self._unary_unary(
-            "/cerebelum.worker.WorkerService/Unregister",
+            WorkerServiceMethods.unregister,
             request,
-            worker_service_pb.UnregisterRequest,
-            Empty,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def poll_for_task(
@@ -69,16 +134,16 @@ class WorkerServiceStub(Stub):
         request: worker_service_pb.PollRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> worker_service_pb.Task:
         """Waits for a task. An empty task means that there was nothing to do."""
         return await self._unary_unary(
-            "/cerebelum.worker.WorkerService/PollForTask",
+            WorkerServiceMethods.poll_for_task,
             request,
-            worker_service_pb.PollRequest,
-            worker_service_pb.Task,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def submit_result(
@@ -86,16 +151,16 @@ class WorkerServiceStub(Stub):
         request: worker_service_pb.TaskResult,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> worker_service_pb.Ack:
         """Hands in the outcome of a task. Safe to repeat: the answer says what became of it."""
         return await self._unary_unary(
-            "/cerebelum.worker.WorkerService/SubmitResult",
+            WorkerServiceMethods.submit_result,
             request,
-            worker_service_pb.TaskResult,
-            worker_service_pb.Ack,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def submit_blueprint(
@@ -103,16 +168,16 @@ class WorkerServiceStub(Stub):
         request: worker_service_pb.Blueprint,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> worker_service_pb.BlueprintValidation:
         """Validates a blueprint and stores it under its hash. Safe to repeat."""
         return await self._unary_unary(
-            "/cerebelum.worker.WorkerService/SubmitBlueprint",
+            WorkerServiceMethods.submit_blueprint,
             request,
-            worker_service_pb.Blueprint,
-            worker_service_pb.BlueprintValidation,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def execute_workflow(
@@ -120,16 +185,16 @@ class WorkerServiceStub(Stub):
         request: worker_service_pb.ExecuteRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> worker_service_pb.ExecutionHandle:
         """Starts an execution and answers at once."""
         return await self._unary_unary(
-            "/cerebelum.worker.WorkerService/ExecuteWorkflow",
+            WorkerServiceMethods.execute_workflow,
             request,
-            worker_service_pb.ExecuteRequest,
-            worker_service_pb.ExecutionHandle,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def get_execution_status(
@@ -137,16 +202,16 @@ class WorkerServiceStub(Stub):
         request: worker_service_pb.GetExecutionStatusRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> worker_service_pb.ExecutionStatus:
         """Where an execution stands."""
         return await self._unary_unary(
-            "/cerebelum.worker.WorkerService/GetExecutionStatus",
+            WorkerServiceMethods.get_execution_status,
             request,
-            worker_service_pb.GetExecutionStatusRequest,
-            worker_service_pb.ExecutionStatus,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def list_executions(
@@ -154,16 +219,16 @@ class WorkerServiceStub(Stub):
         request: worker_service_pb.ListExecutionsRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> worker_service_pb.ListExecutionsResponse:
         """Executions, newest first."""
         return await self._unary_unary(
-            "/cerebelum.worker.WorkerService/ListExecutions",
+            WorkerServiceMethods.list_executions,
             request,
-            worker_service_pb.ListExecutionsRequest,
-            worker_service_pb.ListExecutionsResponse,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def resume_execution(
@@ -171,16 +236,16 @@ class WorkerServiceStub(Stub):
         request: worker_service_pb.ResumeExecutionRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> worker_service_pb.ExecutionHandle:
         """Lets a paused execution go on."""
         return await self._unary_unary(
-            "/cerebelum.worker.WorkerService/ResumeExecution",
+            WorkerServiceMethods.resume_execution,
             request,
-            worker_service_pb.ResumeExecutionRequest,
-            worker_service_pb.ExecutionHandle,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
 
@@ -247,36 +312,19 @@ class WorkerServiceBase(Service):
     ) -> worker_service_pb.ExecutionHandle:
         """Lets a paused execution go on."""
 
-    def __mapping__(self) -> dict[str, Handler]:
-        return {
-            "/cerebelum.worker.WorkerService/Register": self._unary_unary(
-                self.register, worker_service_pb.RegisterRequest, worker_service_pb.RegisterResponse
-            ),
-            "/cerebelum.worker.WorkerService/Heartbeat": self._unary_unary(
-                self.heartbeat, worker_service_pb.HeartbeatRequest, worker_service_pb.HeartbeatResponse
-            ),
-            "/cerebelum.worker.WorkerService/Unregister": self._unary_unary(
-                self.unregister, worker_service_pb.UnregisterRequest, Empty
-            ),
-            "/cerebelum.worker.WorkerService/PollForTask": self._unary_unary(
-                self.poll_for_task, worker_service_pb.PollRequest, worker_service_pb.Task
-            ),
-            "/cerebelum.worker.WorkerService/SubmitResult": self._unary_unary(
-                self.submit_result, worker_service_pb.TaskResult, worker_service_pb.Ack
-            ),
-            "/cerebelum.worker.WorkerService/SubmitBlueprint": self._unary_unary(
-                self.submit_blueprint, worker_service_pb.Blueprint, worker_service_pb.BlueprintValidation
-            ),
-            "/cerebelum.worker.WorkerService/ExecuteWorkflow": self._unary_unary(
-                self.execute_workflow, worker_service_pb.ExecuteRequest, worker_service_pb.ExecutionHandle
-            ),
-            "/cerebelum.worker.WorkerService/GetExecutionStatus": self._unary_unary(
-                self.get_execution_status, worker_service_pb.GetExecutionStatusRequest, worker_service_pb.ExecutionStatus
-            ),
-            "/cerebelum.worker.WorkerService/ListExecutions": self._unary_unary(
-                self.list_executions, worker_service_pb.ListExecutionsRequest, worker_service_pb.ListExecutionsResponse
-            ),
-            "/cerebelum.worker.WorkerService/ResumeExecution": self._unary_unary(
-                self.resume_execution, worker_service_pb.ResumeExecutionRequest, worker_service_pb.ExecutionHandle
-            ),
-        }
+    def __handlers__(self) -> Sequence[Handler]:
+        return (
+            self._unary_unary(self.register, WorkerServiceMethods.register),
+            self._unary_unary(self.heartbeat, WorkerServiceMethods.heartbeat),
+            self._unary_unary(self.unregister, WorkerServiceMethods.unregister),
+            self._unary_unary(self.poll_for_task, WorkerServiceMethods.poll_for_task),
+            self._unary_unary(self.submit_result, WorkerServiceMethods.submit_result),
+            self._unary_unary(self.submit_blueprint, WorkerServiceMethods.submit_blueprint),
+            self._unary_unary(self.execute_workflow, WorkerServiceMethods.execute_workflow),
+            self._unary_unary(self.get_execution_status, WorkerServiceMethods.get_execution_status),
+            self._unary_unary(self.list_executions, WorkerServiceMethods.list_executions),
+            self._unary_unary(self.resume_execution, WorkerServiceMethods.resume_execution),
+        )
+
+    def __files__(self) -> Sequence[ProtoFile]:
+        return FILES

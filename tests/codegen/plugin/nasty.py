@@ -172,7 +172,7 @@ service Stub {
   rpc Class(Leaf) returns (acme.types.Part) { option deprecated = true; }
   rpc GetURL(Leaf) returns (Leaf);
   rpc GetUrl(Leaf) returns (Leaf);
-  rpc MaxMessageBytes(Leaf) returns (Leaf);
+  rpc Names_Pb(acme.Leaf) returns (Leaf);
   rpc _UnaryUnary(Leaf) returns (Leaf);
   rpc Self(Leaf) returns (Leaf);
 }

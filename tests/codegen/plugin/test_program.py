@@ -36,6 +36,7 @@ def test_buf_generate_writes_modules_packages_and_typing_marks(tmp_path: Path) -
     first = tree(tmp_path / "first" / "generated")
     assert sorted(first) == [
         "trial/__init__.py",
+        "trial/calls_descriptors.py",
         "trial/calls_grpc.py",
         "trial/calls_pb.py",
         "trial/kinds_pb.py",

@@ -3,168 +3,196 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import TypeAlias, TypeVar
 
-from grpclib.client import Channel as _Channel
-from grpclib.client import Stream
-from grpclib.config import Configuration
-from grpclib.const import Cardinality
-from grpclib.exceptions import GRPCError, ProtocolError, StreamTerminatedError
+from multidict import MultiDict
 
-from cerebelum_codegen.runtime.errors import CodecError
-from cerebelum_codegen.runtime.message import Message
-from cerebelum_codegen.runtime.rpc.codec import MAX_MESSAGE_BYTES, MessageCodec, limit_messages
+from cerebelum_codegen.runtime.errors import EncodeError
+from cerebelum_codegen.runtime.rpc.calling import ClientCall, too_late
+from cerebelum_codegen.runtime.rpc.channel import Channel
+from cerebelum_codegen.runtime.rpc.connection import Link
+from cerebelum_codegen.runtime.rpc.context import Metadata, RequestContext, ResponseMetadata
+from cerebelum_codegen.runtime.rpc.deadline import inherited
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
+from cerebelum_codegen.runtime.rpc.framing import framed
+from cerebelum_codegen.runtime.rpc.iterating import each_of
+from cerebelum_codegen.runtime.rpc.method import Method, Request, Response
 
-_Request = TypeVar("_Request", bound=Message)
-_Response = TypeVar("_Response", bound=Message)
 _Item = TypeVar("_Item")
 
 Requests: TypeAlias = AsyncIterable[_Item] | Iterable[_Item]
 """What a call that streams its requests takes."""
 
 
-class Channel(_Channel):
-    """A connection to one server, opened with the first call and again after it was lost."""
-
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        *,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
-        config: Configuration | None = None,
-    ) -> None:
-        super().__init__(host, port, codec=MessageCodec(), config=config)
-        self.max_message_bytes = max_message_bytes
-
-
 class Stub:
-    """Base of generated stubs. Every failure of a call is an `RpcError`."""
+    """Base of generated stubs. Every failure of a call is an `RpcError`.
+
+    `timeout_s` bounds a call. Inside of a server's method, what remains of its own deadline bounds it as well.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
     async def _unary_unary(
         self,
-        route: str,
-        request: _Request,
-        request_type: type[_Request],
-        response_type: type[_Response],
+        method: Method[Request, Response],
+        request: Request,
         timeout_s: float | None,
-        metadata: Mapping[str, str] | None,
-    ) -> _Response:
-        call = self._call(route, Cardinality.UNARY_UNARY, request_type, response_type, timeout_s, metadata)
-        async with call as stream:
-            await stream.send_message(request, end=True)
-            return await self._answer(stream)
-
-    async def _stream_unary(
-        self,
-        route: str,
-        requests: Requests[_Request],
-        request_type: type[_Request],
-        response_type: type[_Response],
-        timeout_s: float | None,
-        metadata: Mapping[str, str] | None,
-    ) -> _Response:
-        call = self._call(route, Cardinality.STREAM_UNARY, request_type, response_type, timeout_s, metadata)
-        async with call as stream:
-            await _send_all(stream, requests)
-            return await self._answer(stream)
+        metadata: Metadata | None,
+        response_metadata: ResponseMetadata | None,
+    ) -> Response:
+        data = _framed(method, request)
+        async with self._surrounded(method, timeout_s, metadata, response_metadata) as context:
+            pauses = self._channel.retry.pauses()
+            while True:
+                try:
+                    async with self._call(method, context) as call:
+                        await call.send(data, end=True)
+                        return await _only(call)
+                except RpcError as error:
+                    await self._pause(error, method, context, next(pauses, None))
 
     async def _unary_stream(
         self,
-        route: str,
-        request: _Request,
-        request_type: type[_Request],
-        response_type: type[_Response],
+        method: Method[Request, Response],
+        request: Request,
         timeout_s: float | None,
-        metadata: Mapping[str, str] | None,
-    ) -> AsyncIterator[_Response]:
-        call = self._call(route, Cardinality.UNARY_STREAM, request_type, response_type, timeout_s, metadata)
-        async with call as stream:
-            await stream.send_message(request, end=True)
-            async for response in self._answers(stream):
-                yield response
+        metadata: Metadata | None,
+        response_metadata: ResponseMetadata | None,
+    ) -> AsyncIterator[Response]:
+        data = _framed(method, request)
+        async with self._surrounded(method, timeout_s, metadata, response_metadata) as context:
+            pauses, answered = self._channel.retry.pauses(), False
+            while True:
+                try:
+                    async with self._call(method, context) as call:
+                        await call.send(data, end=True)
+                        while (response := await call.receive()) is not None:
+                            answered = True
+                            yield response
+                        return
+                except RpcError as error:
+                    await self._pause(error, method, context, None if answered else next(pauses, None))
+
+    async def _stream_unary(
+        self,
+        method: Method[Request, Response],
+        requests: Requests[Request],
+        timeout_s: float | None,
+        metadata: Metadata | None,
+        response_metadata: ResponseMetadata | None,
+    ) -> Response:
+        async with (
+            self._surrounded(method, timeout_s, metadata, response_metadata) as context,
+            self._call(method, context) as call,
+            _sending(call, method, requests),
+        ):
+            return await _only(call)
 
     async def _stream_stream(
         self,
-        route: str,
-        requests: Requests[_Request],
-        request_type: type[_Request],
-        response_type: type[_Response],
+        method: Method[Request, Response],
+        requests: Requests[Request],
         timeout_s: float | None,
-        metadata: Mapping[str, str] | None,
-    ) -> AsyncIterator[_Response]:
-        call = self._call(route, Cardinality.STREAM_STREAM, request_type, response_type, timeout_s, metadata)
-        async with call as stream:
-            await stream.send_request()
-            sending = asyncio.ensure_future(_send_all(stream, requests))
-            try:
-                async for response in self._answers(stream):
-                    yield response
-            finally:
-                sending.cancel()
+        metadata: Metadata | None,
+        response_metadata: ResponseMetadata | None,
+    ) -> AsyncIterator[Response]:
+        async with (
+            self._surrounded(method, timeout_s, metadata, response_metadata) as context,
+            self._call(method, context) as call,
+            _sending(call, method, requests),
+        ):
+            while (response := await call.receive()) is not None:
+                yield response
+
+    @asynccontextmanager
+    async def _surrounded(
+        self,
+        method: Method[Request, Response],
+        timeout_s: float | None,
+        metadata: Metadata | None,
+        response_metadata: ResponseMetadata | None,
+    ) -> AsyncIterator[RequestContext]:
+        context = RequestContext(
+            route=method.route,
+            metadata=MultiDict(metadata or ()),
+            response_metadata=response_metadata or ResponseMetadata(),
+            deadline=inherited(timeout_s),
+        )
+        async with AsyncExitStack() as stack:
+            for interceptor in self._channel.interceptors:
+                await stack.enter_async_context(interceptor(context))
+            yield context
 
     @asynccontextmanager
     async def _call(
-        self,
-        route: str,
-        cardinality: Cardinality,
-        request_type: type[_Request],
-        response_type: type[_Response],
-        timeout_s: float | None,
-        metadata: Mapping[str, str] | None,
-    ) -> AsyncIterator[Stream[_Request, _Response]]:
-        with _translated(route):
-            request = self._channel.request(
-                route, cardinality, request_type, response_type, timeout=timeout_s, metadata=metadata
-            )
-            async with request as stream:
-                yield stream
+        self, method: Method[Request, Response], context: RequestContext
+    ) -> AsyncIterator[ClientCall[Request, Response]]:
+        call = ClientCall(await self._link(method, context), method, context, self._channel)
+        async with call.running():
+            yield call
 
-    async def _answer(self, stream: Stream[_Request, _Response]) -> _Response:
-        await self._limit(stream)
-        response = await stream.recv_message()
-        if response is None:
-            await stream.recv_trailing_metadata()
-            raise RpcError(StatusCode.INTERNAL, "the server ended the call without an answer")
-        return response
+    async def _link(self, method: Method[Request, Response], context: RequestContext) -> Link:
+        deadline = context.deadline
+        try:
+            async with asyncio.timeout_at(None if deadline is None else deadline.at_s):
+                return await self._channel.link()
+        except TimeoutError:
+            raise too_late(method.route) from None
 
-    async def _answers(self, stream: Stream[_Request, _Response]) -> AsyncIterator[_Response]:
-        await self._limit(stream)
-        while (response := await stream.recv_message()) is not None:
-            yield response
-
-    async def _limit(self, stream: Stream[_Request, _Response]) -> None:
-        await stream.recv_initial_metadata()
-        limit_messages(stream._stream, self._channel.max_message_bytes)
+    async def _pause(
+        self, error: RpcError, method: Method[Request, Response], context: RequestContext, pause_s: float | None
+    ) -> None:
+        """Wait before another attempt, or let the error be the end."""
+        remaining_s = context.remaining_s
+        if (
+            pause_s is None
+            or not self._channel.retry.covers(error, idempotent=method.idempotent)
+            or (remaining_s is not None and remaining_s <= pause_s)
+        ):
+            raise error
+        await asyncio.sleep(pause_s)
+        context.response_metadata.initial.clear()
+        context.response_metadata.trailing.clear()
 
 
-async def _send_all(stream: Stream[_Request, _Response], requests: Requests[_Request]) -> None:
-    if isinstance(requests, AsyncIterable):
-        async for request in requests:
-            await stream.send_message(request)
-    else:
-        for request in requests:
-            await stream.send_message(request)
-    await stream.end()
+def _framed(method: Method[Request, Response], request: Request) -> bytes:
+    try:
+        return framed(request, method.request)
+    except EncodeError as error:
+        raise RpcError(StatusCode.INVALID_ARGUMENT, f"the request cannot be written: {error}") from None
 
 
-@contextmanager
-def _translated(route: str) -> Iterator[None]:
+async def _only(call: ClientCall[Request, Response]) -> Response:
+    response = await call.receive()
+    if response is None:
+        raise RpcError(StatusCode.INTERNAL, "the server ended the call without an answer")
+    if await call.receive() is not None:
+        raise RpcError(StatusCode.INTERNAL, "the server answered more than once")
+    return response
+
+
+@asynccontextmanager
+async def _sending(
+    call: ClientCall[Request, Response], method: Method[Request, Response], requests: Requests[Request]
+) -> AsyncIterator[None]:
+    sending = asyncio.create_task(_send_all(call, method, requests))
     try:
         yield
-    except GRPCError as error:
-        raise RpcError(error.status, error.message or "no reason given") from None
-    except StreamTerminatedError as error:
-        raise RpcError(StatusCode.UNAVAILABLE, f"the connection was lost ({error})") from error
-    except TimeoutError:
-        raise RpcError(StatusCode.DEADLINE_EXCEEDED, f"{route} took longer than allowed") from None
-    except OSError as error:
-        raise RpcError(StatusCode.UNAVAILABLE, f"no connection ({error})") from error
-    except (CodecError, ProtocolError) as error:
-        raise RpcError(StatusCode.INTERNAL, f"{route}: {error}") from error
+    finally:
+        sending.cancel()
+        await asyncio.wait([sending])
+
+
+async def _send_all(
+    call: ClientCall[Request, Response], method: Method[Request, Response], requests: Requests[Request]
+) -> None:
+    try:
+        async with aclosing(each_of(requests)) as each:
+            async for request in each:
+                await call.send(_framed(method, request))
+        await call.end()
+    except Exception as error:  # whatever keeps the requests from coming ends the call, for the one who waits
+        call.fail(error)

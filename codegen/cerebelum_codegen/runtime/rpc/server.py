@@ -1,206 +1,188 @@
-"""What generated server bases are made of."""
+"""A server: listens, holds its peers to its limits, and can stop without cutting anybody off."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from typing import TypeVar
+import socket
+import ssl
+from collections.abc import Callable, Sequence
 
-from grpclib.const import Cardinality, Handler
-from grpclib.exceptions import GRPCError
-from grpclib.server import Server as _Server
-from grpclib.server import Stream
+from grpclib.protocol import AbstractHandler, Stream
+from h2.exceptions import ProtocolError
 
-from cerebelum_codegen.runtime.errors import DecodeError
-from cerebelum_codegen.runtime.message import Message
-from cerebelum_codegen.runtime.rpc.codec import MAX_MESSAGE_BYTES, MessageCodec, limit_messages
-from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
+from cerebelum_codegen.runtime.rpc import headers as h
+from cerebelum_codegen.runtime.rpc.connection import Link, Terms
+from cerebelum_codegen.runtime.rpc.context import Interceptor
+from cerebelum_codegen.runtime.rpc.errors import StatusCode
+from cerebelum_codegen.runtime.rpc.limits import Keepalive, Limits
+from cerebelum_codegen.runtime.rpc.service import Service
+from cerebelum_codegen.runtime.rpc.serving import refuse
 
 _log = logging.getLogger(__name__)
-_Request = TypeVar("_Request", bound=Message)
-_Response = TypeVar("_Response", bound=Message)
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
-    """What a call brings beside its request."""
+class Server:
+    """Serves services on a socket."""
 
-    remaining_s: float | None = None
-    """Seconds until the caller gives up; None when it waits as long as it takes."""
-    metadata: Mapping[str, str | bytes] | None = None
-    peer: str = ""
-    """The caller's address."""
-
-
-class Service(ABC):
-    """Base of generated servers: register an instance with `Server`."""
-
-    max_message_bytes: int = MAX_MESSAGE_BYTES
-    """The largest request that is read."""
-
-    @abstractmethod
-    def __mapping__(self) -> Mapping[str, Handler]:
-        """The routes of this service."""
-
-    def _unary_unary(
+    def __init__(
         self,
-        method: Callable[[_Request, RequestContext], Awaitable[_Response]],
-        request_type: type[_Request],
-        response_type: type[_Response],
-    ) -> Handler:
-        async def handle(stream: Stream[_Request, _Response]) -> None:
-            with self._translated(stream):
-                await stream.send_message(await method(await _request(stream), _context(stream)))
+        services: Sequence[Service],
+        *,
+        limits: Limits | None = None,
+        keepalive: Keepalive | None = None,
+        interceptors: Sequence[Interceptor] = (),
+    ) -> None:
+        """Prepare a server; it does not listen yet.
 
-        return Handler(handle, Cardinality.UNARY_UNARY, request_type, response_type)
+        Args:
+            services: what it serves; no two of them may have a route in common.
+            limits: what a peer may take; by default `Limits()`.
+            keepalive: how it finds out that a silent peer is gone; by default `Keepalive()`.
+            interceptors: what surrounds each call, the first outermost.
+        """
+        self._limits = limits or Limits()
+        self._interceptors = tuple(interceptors)
+        self._handlers = {each.route: each for service in services for each in service.__handlers__()}
+        self._terms = Terms(
+            max_streams=self._limits.max_streams,
+            max_header_bytes=self._limits.max_header_bytes,
+            handshake_s=self._limits.handshake_s,
+            idle_s=self._limits.idle_s,
+            keepalive=keepalive or Keepalive(),
+        )
+        self._links: set[Link] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._listening: asyncio.Server | None = None
+        self._refusal = ""
 
-    def _unary_stream(
+    async def start(
         self,
-        method: Callable[[_Request, RequestContext], AsyncIterator[_Response]],
-        request_type: type[_Request],
-        response_type: type[_Response],
-    ) -> Handler:
-        async def handle(stream: Stream[_Request, _Response]) -> None:
-            with self._translated(stream):
-                await _send_all(stream, method(await _request(stream), _context(stream)))
+        host: str | None = None,
+        port: int = 0,
+        *,
+        sock: socket.socket | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Listen at an address, or on a socket that listens already; port 0 takes a free one.
 
-        return Handler(handle, Cardinality.UNARY_STREAM, request_type, response_type)
+        Raises:
+            OSError: the address cannot be had.
+        """
+        loop = asyncio.get_running_loop()
+        patience_s = None if tls is None else self._limits.handshake_s
+        if sock is None:
+            self._listening = await loop.create_server(
+                self._protocol, host, port, backlog=1024, ssl=tls, ssl_handshake_timeout=patience_s
+            )
+        else:
+            self._listening = await loop.create_server(
+                self._protocol, sock=sock, backlog=1024, ssl=tls, ssl_handshake_timeout=patience_s
+            )
 
-    def _stream_unary(
-        self,
-        method: Callable[[AsyncIterator[_Request], RequestContext], Awaitable[_Response]],
-        request_type: type[_Request],
-        response_type: type[_Response],
-    ) -> Handler:
-        async def handle(stream: Stream[_Request, _Response]) -> None:
-            with self._translated(stream):
-                await stream.send_message(await method(aiter(stream), _context(stream)))
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        assert self._listening is not None, "start the server first"
+        port: int = self._listening.sockets[0].getsockname()[1]
+        return port
 
-        return Handler(handle, Cardinality.STREAM_UNARY, request_type, response_type)
-
-    def _stream_stream(
-        self,
-        method: Callable[[AsyncIterator[_Request], RequestContext], AsyncIterator[_Response]],
-        request_type: type[_Request],
-        response_type: type[_Response],
-    ) -> Handler:
-        async def handle(stream: Stream[_Request, _Response]) -> None:
-            with self._translated(stream):
-                await _send_all(stream, method(aiter(stream), _context(stream)))
-
-        return Handler(handle, Cardinality.STREAM_STREAM, request_type, response_type)
-
-    @contextmanager
-    def _translated(self, stream: Stream[_Request, _Response]) -> Iterator[None]:
-        limit_messages(stream._stream, self.max_message_bytes)
-        try:
-            yield
-        except RpcError as error:
-            raise GRPCError(error.code, error.message) from None
-        except DecodeError as error:
-            raise GRPCError(StatusCode.INVALID_ARGUMENT, f"the request cannot be read: {error}") from None
-        except (GRPCError, TimeoutError, ConnectionError):
-            raise
-        except Exception:
-            _log.exception("a call failed by a fault of the server")
-            raise GRPCError(StatusCode.INTERNAL, "the server failed; its log tells why") from None
-
-
-class Server(_Server):
-    """Serves services on a socket, and can stop without cutting anybody off."""
-
-    def __init__(self, services: Sequence[Service]) -> None:
-        self._calls = _Calls()
-        super().__init__([_Counted(service, self._calls) for service in services], codec=MessageCodec())
+    # -- stopping ----------------------------------------------------------------------------
 
     def refuse(self, reason: str) -> None:
-        """Answer every further call with UNAVAILABLE."""
-        self._calls.refusal = reason
+        """Accept no further connection, tell the open ones to go elsewhere, answer further calls with UNAVAILABLE."""
+        self._refusal = reason
+        if self._listening is not None:
+            self._listening.close()
+        for link in list(self._links):
+            link.leave()
 
     async def finish(self, timeout_s: float) -> None:
         """Return when no call is under way, or when the time is over."""
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=timeout_s)
+        if self._calls:
+            _log.warning("%d calls did not end within %g s", len(self._calls), timeout_s)
+
+    def close(self) -> None:
+        """Stop at once: calls under way are cancelled, connections are closed."""
+        if self._listening is not None:
+            self._listening.close()
+        for link in list(self._links):
+            link.close("the server stopped")
+
+    async def wait_closed(self) -> None:
+        """Return when every call has ended."""
+        while self._calls:
+            await asyncio.wait(self._calls)
+
+    # -- serving -----------------------------------------------------------------------------
+
+    def _protocol(self) -> asyncio.Protocol:
+        if self._refusal or len(self._links) >= self._limits.max_connections:
+            return _Turned()
+        link = Link(_Calls(self), self._terms, client=False, on_end=self._links.discard)
+        self._links.add(link)
+        return link
+
+    def begin(self, stream: Stream, headers: h.Headers) -> asyncio.Task[None]:
+        """Serve a call in a task of its own."""
+        task = asyncio.get_running_loop().create_task(self._serve(stream, headers))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+        return task
+
+    async def _serve(self, stream: Stream, headers: h.Headers) -> None:
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._calls.none_left()
-        except TimeoutError:
-            _log.warning("%d calls did not end within %g s", self._calls.running, timeout_s)
+            found = dict(headers)
+            handler = self._handlers.get(found.get(":path", ""))
+            if found.get(":method") != "POST":
+                await refuse(stream, "405", StatusCode.UNKNOWN, "a call is a POST")
+            elif not h.is_grpc(found.get("content-type", "")):
+                await refuse(stream, "415", StatusCode.UNKNOWN, f"the content-type of a call is {h.CONTENT_TYPE}")
+            elif self._refusal:
+                await refuse(stream, "200", StatusCode.UNAVAILABLE, self._refusal)
+            elif handler is None:
+                route = found.get(":path", "")[:200]
+                await refuse(stream, "200", StatusCode.UNIMPLEMENTED, f"there is no method {route} here")
+            else:
+                await handler.serve(stream, headers, self._interceptors, self._limits)
+        except ProtocolError as error:
+            _log.debug("a caller is gone before its answer: %s", error)
 
 
-class _Calls:
-    """How many calls are under way, and whether there may be more."""
+class _Calls(AbstractHandler):
+    """The calls of one connection."""
 
-    def __init__(self) -> None:
-        self.running = 0
-        self.refusal = ""
-        self._changed = asyncio.Condition()
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._tasks: dict[Stream, asyncio.Task[None]] = {}
 
-    @asynccontextmanager
-    async def one(self) -> AsyncIterator[None]:
-        if self.refusal:
-            raise GRPCError(StatusCode.UNAVAILABLE, self.refusal)
-        self.running += 1
-        try:
-            yield
-        finally:
-            self.running -= 1
-            if not self.running and self.refusal:
-                async with self._changed:
-                    self._changed.notify_all()
+    def accept(self, stream: Stream, headers: h.Headers, release_stream: Callable[[], None]) -> None:
+        """Begin to serve a call."""
+        task = self._tasks[stream] = self._server.begin(stream, headers)
 
-    async def none_left(self) -> None:
-        async with self._changed:
-            await self._changed.wait_for(lambda: self.running == 0)
+        def ended(_: asyncio.Task[None]) -> None:
+            del self._tasks[stream]
+            release_stream()
 
+        task.add_done_callback(ended)
 
-class _Counted:
-    """A service whose calls are counted."""
+    def cancel(self, stream: Stream) -> None:
+        """The caller gave up."""
+        task = self._tasks.get(stream)
+        if task is not None:
+            task.cancel()
 
-    def __init__(self, service: Service, calls: _Calls) -> None:
-        self._service = service
-        self._calls = calls
-
-    def __mapping__(self) -> dict[str, Handler]:
-        return {route: self._counted(handler) for route, handler in self._service.__mapping__().items()}
-
-    def _counted(self, handler: Handler) -> Handler:
-        async def handle(stream: Stream[Message, Message]) -> None:
-            async with self._calls.one():
-                await handler.func(stream)
-
-        return Handler(handle, handler.cardinality, handler.request_type, handler.reply_type)
+    def close(self) -> None:
+        """The connection is gone."""
+        for task in self._tasks.values():
+            task.cancel()
 
 
-async def _request(stream: Stream[_Request, _Response]) -> _Request:
-    request = await stream.recv_message()
-    if request is None:
-        raise RpcError(StatusCode.INVALID_ARGUMENT, "the call brought no request")
-    return request
+class _Turned(asyncio.Protocol):
+    """A connection for which there is no room."""
 
-
-async def _send_all(stream: Stream[_Request, _Response], responses: AsyncIterator[_Response]) -> None:
-    async with aclosing(_closable(responses)) as each:
-        async for response in each:
-            await stream.send_message(response)
-
-
-async def _closable(responses: AsyncIterator[_Response]) -> AsyncGenerator[_Response, None]:
-    try:
-        async for response in responses:
-            yield response
-    finally:
-        close = getattr(responses, "aclose", None)
-        if close is not None:
-            await close()
-
-
-def _context(stream: Stream[_Request, _Response]) -> RequestContext:
-    address = stream.peer.addr()
-    return RequestContext(
-        remaining_s=stream.deadline.time_remaining() if stream.deadline else None,
-        metadata=dict(stream.metadata or {}),
-        peer=f"{address[0]}:{address[1]}" if address else "",
-    )
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close it."""
+        transport.close()

@@ -1,8 +1,19 @@
 """The contract between generated stubs and the runtime, version 1."""
 
-from grpclib.const import Handler
-
 from cerebelum_codegen.runtime.rpc.client import Requests, Stub
-from cerebelum_codegen.runtime.rpc.server import RequestContext, Service
+from cerebelum_codegen.runtime.rpc.context import Metadata, RequestContext, ResponseMetadata
+from cerebelum_codegen.runtime.rpc.method import Method, ProtoFile
+from cerebelum_codegen.runtime.rpc.service import Service
+from cerebelum_codegen.runtime.rpc.serving import Handler
 
-__all__ = ["Handler", "RequestContext", "Requests", "Service", "Stub"]
+__all__ = [
+    "Handler",
+    "Metadata",
+    "Method",
+    "ProtoFile",
+    "RequestContext",
+    "Requests",
+    "ResponseMetadata",
+    "Service",
+    "Stub",
+]

@@ -3,10 +3,50 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 
-from cerebelum_codegen.runtime.rpc.v1 import Handler, RequestContext, Service, Stub
+from cerebelum_codegen.runtime.rpc.v1 import (
+    Handler,
+    Metadata,
+    Method,
+    ProtoFile,
+    RequestContext,
+    ResponseMetadata,
+    Service,
+    Stub,
+)
 from cerebelum_proto.control.v1 import control_pb
+from cerebelum_proto.control.v1.control_descriptors import FILES
+
+
+class ControlServiceMethods:
+    """What the calls of `cerebelum.control.v1.ControlService` are."""
+
+    approve = Method(
+        "/cerebelum.control.v1.ControlService/Approve",
+        control_pb.ApproveRequest,
+        control_pb.ApproveResponse,
+    )
+    reject = Method(
+        "/cerebelum.control.v1.ControlService/Reject",
+        control_pb.RejectRequest,
+        control_pb.RejectResponse,
+    )
+    cancel = Method(
+        "/cerebelum.control.v1.ControlService/Cancel",
+        control_pb.CancelRequest,
+        control_pb.CancelResponse,
+    )
+    get_history = Method(
+        "/cerebelum.control.v1.ControlService/GetHistory",
+        control_pb.GetHistoryRequest,
+        control_pb.GetHistoryResponse,
+    )
+    get_server_info = Method(
+        "/cerebelum.control.v1.ControlService/GetServerInfo",
+        control_pb.GetServerInfoRequest,
+        control_pb.GetServerInfoResponse,
+    )
 
 
 class ControlServiceStub(Stub):
@@ -16,16 +56,16 @@ class ControlServiceStub(Stub):
         request: control_pb.ApproveRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> control_pb.ApproveResponse:
         """Answers a waiting approval with yes."""
         return await self._unary_unary(
-            "/cerebelum.control.v1.ControlService/Approve",
+            ControlServiceMethods.approve,
             request,
-            control_pb.ApproveRequest,
-            control_pb.ApproveResponse,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def reject(
@@ -33,16 +73,16 @@ class ControlServiceStub(Stub):
         request: control_pb.RejectRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> control_pb.RejectResponse:
         """Answers a waiting approval with no."""
         return await self._unary_unary(
-            "/cerebelum.control.v1.ControlService/Reject",
+            ControlServiceMethods.reject,
             request,
-            control_pb.RejectRequest,
-            control_pb.RejectResponse,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def cancel(
@@ -50,16 +90,16 @@ class ControlServiceStub(Stub):
         request: control_pb.CancelRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> control_pb.CancelResponse:
         """Ends an execution. Results of steps still running change nothing."""
         return await self._unary_unary(
-            "/cerebelum.control.v1.ControlService/Cancel",
+            ControlServiceMethods.cancel,
             request,
-            control_pb.CancelRequest,
-            control_pb.CancelResponse,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     def get_history(
@@ -67,16 +107,16 @@ class ControlServiceStub(Stub):
         request: control_pb.GetHistoryRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> AsyncIterator[control_pb.GetHistoryResponse]:
         """The history of an execution, oldest event first."""
         return self._unary_stream(
-            "/cerebelum.control.v1.ControlService/GetHistory",
+            ControlServiceMethods.get_history,
             request,
-            control_pb.GetHistoryRequest,
-            control_pb.GetHistoryResponse,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def get_server_info(
@@ -84,16 +124,16 @@ class ControlServiceStub(Stub):
         request: control_pb.GetServerInfoRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> control_pb.GetServerInfoResponse:
         """Who answers here."""
         return await self._unary_unary(
-            "/cerebelum.control.v1.ControlService/GetServerInfo",
+            ControlServiceMethods.get_server_info,
             request,
-            control_pb.GetServerInfoRequest,
-            control_pb.GetServerInfoResponse,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
 
@@ -129,21 +169,14 @@ class ControlServiceBase(Service):
     ) -> control_pb.GetServerInfoResponse:
         """Who answers here."""
 
-    def __mapping__(self) -> dict[str, Handler]:
-        return {
-            "/cerebelum.control.v1.ControlService/Approve": self._unary_unary(
-                self.approve, control_pb.ApproveRequest, control_pb.ApproveResponse
-            ),
-            "/cerebelum.control.v1.ControlService/Reject": self._unary_unary(
-                self.reject, control_pb.RejectRequest, control_pb.RejectResponse
-            ),
-            "/cerebelum.control.v1.ControlService/Cancel": self._unary_unary(
-                self.cancel, control_pb.CancelRequest, control_pb.CancelResponse
-            ),
-            "/cerebelum.control.v1.ControlService/GetHistory": self._unary_stream(
-                self.get_history, control_pb.GetHistoryRequest, control_pb.GetHistoryResponse
-            ),
-            "/cerebelum.control.v1.ControlService/GetServerInfo": self._unary_unary(
-                self.get_server_info, control_pb.GetServerInfoRequest, control_pb.GetServerInfoResponse
-            ),
-        }
+    def __handlers__(self) -> Sequence[Handler]:
+        return (
+            self._unary_unary(self.approve, ControlServiceMethods.approve),
+            self._unary_unary(self.reject, ControlServiceMethods.reject),
+            self._unary_unary(self.cancel, ControlServiceMethods.cancel),
+            self._unary_stream(self.get_history, ControlServiceMethods.get_history),
+            self._unary_unary(self.get_server_info, ControlServiceMethods.get_server_info),
+        )
+
+    def __files__(self) -> Sequence[ProtoFile]:
+        return FILES

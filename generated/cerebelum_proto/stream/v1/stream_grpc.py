@@ -3,10 +3,41 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 
-from cerebelum_codegen.runtime.rpc.v1 import Handler, RequestContext, Requests, Service, Stub
+from cerebelum_codegen.runtime.rpc.v1 import (
+    Handler,
+    Metadata,
+    Method,
+    ProtoFile,
+    RequestContext,
+    Requests,
+    ResponseMetadata,
+    Service,
+    Stub,
+)
 from cerebelum_proto.stream.v1 import stream_pb
+from cerebelum_proto.stream.v1.stream_descriptors import FILES
+
+
+class StreamServiceMethods:
+    """What the calls of `cerebelum.stream.v1.StreamService` are."""
+
+    work = Method(
+        "/cerebelum.stream.v1.StreamService/Work",
+        stream_pb.WorkRequest,
+        stream_pb.WorkResponse,
+    )
+    execute = Method(
+        "/cerebelum.stream.v1.StreamService/Execute",
+        stream_pb.ExecuteRequest,
+        stream_pb.ExecuteResponse,
+    )
+    await_result = Method(
+        "/cerebelum.stream.v1.StreamService/AwaitResult",
+        stream_pb.AwaitResultRequest,
+        stream_pb.AwaitResultResponse,
+    )
 
 
 class StreamServiceStub(Stub):
@@ -16,18 +47,18 @@ class StreamServiceStub(Stub):
         requests: Requests[stream_pb.WorkRequest],
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> AsyncIterator[stream_pb.WorkResponse]:
         """A worker's whole session: tasks come as it has room for them, results and signs of life go the same way.
         A connection may break at any time: the worker comes back with what it holds, and nothing is lost or repeated.
         """
         return self._stream_stream(
-            "/cerebelum.stream.v1.StreamService/Work",
+            StreamServiceMethods.work,
             requests,
-            stream_pb.WorkRequest,
-            stream_pb.WorkResponse,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     def execute(
@@ -35,16 +66,16 @@ class StreamServiceStub(Stub):
         requests: Requests[stream_pb.ExecuteRequest],
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> AsyncIterator[stream_pb.ExecuteResponse]:
         """Starts many executions and tells the end of each. Safe to repeat after a broken connection."""
         return self._stream_stream(
-            "/cerebelum.stream.v1.StreamService/Execute",
+            StreamServiceMethods.execute,
             requests,
-            stream_pb.ExecuteRequest,
-            stream_pb.ExecuteResponse,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
     async def await_result(
@@ -52,16 +83,16 @@ class StreamServiceStub(Stub):
         request: stream_pb.AwaitResultRequest,
         *,
         timeout_s: float | None = None,
-        metadata: Mapping[str, str] | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
     ) -> stream_pb.AwaitResultResponse:
         """Starts an execution, or finds one, and waits for its end."""
         return await self._unary_unary(
-            "/cerebelum.stream.v1.StreamService/AwaitResult",
+            StreamServiceMethods.await_result,
             request,
-            stream_pb.AwaitResultRequest,
-            stream_pb.AwaitResultResponse,
             timeout_s,
             metadata,
+            response_metadata,
         )
 
 
@@ -87,15 +118,12 @@ class StreamServiceBase(Service):
     ) -> stream_pb.AwaitResultResponse:
         """Starts an execution, or finds one, and waits for its end."""
 
-    def __mapping__(self) -> dict[str, Handler]:
-        return {
-            "/cerebelum.stream.v1.StreamService/Work": self._stream_stream(
-                self.work, stream_pb.WorkRequest, stream_pb.WorkResponse
-            ),
-            "/cerebelum.stream.v1.StreamService/Execute": self._stream_stream(
-                self.execute, stream_pb.ExecuteRequest, stream_pb.ExecuteResponse
-            ),
-            "/cerebelum.stream.v1.StreamService/AwaitResult": self._unary_unary(
-                self.await_result, stream_pb.AwaitResultRequest, stream_pb.AwaitResultResponse
-            ),
-        }
+    def __handlers__(self) -> Sequence[Handler]:
+        return (
+            self._stream_stream(self.work, StreamServiceMethods.work),
+            self._stream_stream(self.execute, StreamServiceMethods.execute),
+            self._unary_unary(self.await_result, StreamServiceMethods.await_result),
+        )
+
+    def __files__(self) -> Sequence[ProtoFile]:
+        return FILES

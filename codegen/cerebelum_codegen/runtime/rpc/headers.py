@@ -1,0 +1,110 @@
+"""Calls and answers as HTTP/2 headers. What a peer writes there is never trusted to be well formed."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from urllib.parse import quote, unquote
+
+from grpclib.metadata import encode_metadata
+from multidict import MultiDict
+
+from cerebelum_codegen.runtime.rpc.context import Metadata
+from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
+
+Headers = list[tuple[str, str]]
+
+CONTENT_TYPE = "application/grpc"
+_PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+_LONGEST_MESSAGE = 2_000
+_RESERVED = frozenset({"te", "content-type", "user-agent", "content-length"})
+_HTTP = {
+    "400": StatusCode.INTERNAL,
+    "401": StatusCode.UNAUTHENTICATED,
+    "403": StatusCode.PERMISSION_DENIED,
+    "404": StatusCode.UNIMPLEMENTED,
+    "429": StatusCode.UNAVAILABLE,
+    "502": StatusCode.UNAVAILABLE,
+    "503": StatusCode.UNAVAILABLE,
+    "504": StatusCode.UNAVAILABLE,
+}
+
+
+def is_grpc(content_type: str) -> bool:
+    """Whether a content type says gRPC with protobuf messages."""
+    return content_type.partition(";")[0] in (CONTENT_TYPE, f"{CONTENT_TYPE}+proto")
+
+
+def write_metadata(metadata: Metadata) -> Headers:
+    """Metadata as headers.
+
+    Raises:
+        ValueError: a name or a value that cannot travel.
+    """
+    try:
+        return list(encode_metadata(metadata)) if metadata else []
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def read_metadata(headers: Iterable[tuple[str, str]]) -> MultiDict[str | bytes]:
+    """The metadata among headers. Bytes that are not written as they should be are left out."""
+    found: MultiDict[str | bytes] = MultiDict()
+    for name, value in headers:
+        if name.startswith((":", "grpc-")) or name in _RESERVED:
+            continue
+        if name.endswith("-bin"):
+            parts = (read_bytes(part.strip()) for part in value.split(","))
+            found.extend((name, part) for part in parts if part is not None)
+        else:
+            found.add(name, value)
+    return found
+
+
+def read_bytes(text: str) -> bytes | None:
+    """The value of a `-bin` header; None when it is none."""
+    try:
+        return b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        return None
+
+
+def write_status(code: StatusCode, message: str = "", details: bytes = b"") -> Headers:
+    """A status as headers. Words that are too long for others' header limits are shortened."""
+    headers = [("grpc-status", str(code.value))]
+    if message:
+        shown = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
+        headers.append(("grpc-message", quote(shown, safe=_PRINTABLE, errors="replace")))
+    if details:
+        headers.append(("grpc-status-details-bin", b64encode(details).decode()))
+    return headers
+
+
+def read_status(headers: Iterable[tuple[str, str]]) -> RpcError | None:
+    """What went wrong, by the headers that end a call; None when nothing did."""
+    found = dict(headers)
+    text = found.get("grpc-status", "")
+    if text == "0":
+        return None
+    try:
+        code = StatusCode(int(text))
+    except ValueError:
+        said = f"status '{text[:20]}'" if text else "no status"
+        return RpcError(StatusCode.UNKNOWN, f"the server ended the call with {said}")
+    message = unquote(found.get("grpc-message", ""), errors="replace") or "no reason given"
+    return RpcError(code, message, details=read_bytes(found.get("grpc-status-details-bin", "")) or b"")
+
+
+def check_answer(headers: Iterable[tuple[str, str]]) -> None:
+    """Refuse an answer that is none of gRPC's.
+
+    Raises:
+        RpcError: it comes from something else, a proxy or a web server.
+    """
+    found = dict(headers)
+    status = found.get(":status", "")
+    if status != "200":
+        raise RpcError(_HTTP.get(status, StatusCode.UNKNOWN), f"the server answered with HTTP status {status}")
+    if not is_grpc(found.get("content-type", "")):
+        kind = found.get("content-type", "nothing")[:40]
+        raise RpcError(StatusCode.UNKNOWN, f"the server answered with {kind}, which is not gRPC")
