@@ -31,6 +31,7 @@ from cerebelum_engine import (
 from cerebelum_proto.events.v1.events_pb import Event
 
 _T = TypeVar("_T")
+_UNKNOWN = (VersionConflict, StoreUnavailable)
 _RELOADS = 3
 """How often a batch of commands is decided anew on a history that somebody else moved on."""
 
@@ -52,7 +53,10 @@ class Observer(Protocol):
     """Whoever acts on what became durable."""
 
     def committed(self, state: State, effects: Sequence[Effect]) -> None:
-        """New events are durable; they led to this state, which owes these effects."""
+        """This state is durable and owes these effects. It may not be the one that was told before."""
+
+    def doubted(self, execution_id: str) -> None:
+        """Nobody knows whether events became durable. The next command finds out: see that there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Execution:
 
     def __init__(
         self,
+        execution_id: str,
         state: State,
         *,
         store: EventStore,
@@ -88,6 +93,7 @@ class Execution:
     ) -> None:
         self.state = state
         self.owes_tasks = bool(tasks_among(pending(state)))
+        self._id = execution_id
         self._store = store
         self._clock = clock
         self._observer = observer
@@ -96,6 +102,7 @@ class Execution:
         self._on_crash = on_crash
         self._letters: list[_Letter] = []
         self._busy = False
+        self._in_doubt = False
         self._recovering: asyncio.Task[None] | None = None
         self._settling: list[asyncio.Future[None]] = []
 
@@ -126,6 +133,9 @@ class Execution:
         while self._letters:
             self._busy = True
             letters, self._letters = self._letters, []
+            if self._in_doubt:
+                self._recover(letters)
+                return
             try:
                 batch = self._decide(letters)
             except Exception as error:
@@ -190,40 +200,52 @@ class Execution:
 
     # -- when something goes wrong -----------------------------------------------------------
 
-    def _recover(self, letters: Sequence[_Letter], error: Exception) -> None:
+    def _recover(self, letters: Sequence[_Letter], error: Exception | None = None) -> None:
+        self._in_doubt = True
         self._recovering = asyncio.ensure_future(self._decide_anew(letters, error))
 
-    async def _decide_anew(self, letters: Sequence[_Letter], error: Exception) -> None:
+    async def _decide_anew(self, letters: Sequence[_Letter], error: Exception | None) -> None:
         try:
             batch = await self._read_and_decide(letters, error)
         except Exception as failure:
             for letter in letters:
                 letter.reply(failure)
+            if isinstance(failure, _UNKNOWN):
+                self._observer.doubted(self._id)
         else:
             self._answer(batch)
         self._recovering = None
         self._drain()
 
-    async def _read_and_decide(self, letters: Sequence[_Letter], error: Exception) -> _Batch:
+    async def _read_and_decide(self, letters: Sequence[_Letter], error: Exception | None) -> _Batch:
         """Whether an append happened is unknown: only reading tells. The engine knows what it has recorded."""
         for _ in range(_RELOADS):
-            if not self._may_go_on(error):
+            if error is not None and not self._may_go_on(error):
                 break
-            self.state = await self._reload()
-            self.owes_tasks = bool(tasks_among(pending(self.state)))
             try:
+                await self._find_out()
                 batch = self._decide(letters)
                 if batch.events:
                     await self._store.append(self._append_of(batch))
                     self._take(batch)
             except Exception as again:
+                self._in_doubt = True
                 error = again
             else:
                 return batch
-        raise error
+        raise error or AssertionError("unreachable")
+
+    async def _find_out(self) -> None:
+        """Read what is durable. What was written without an answer is owed like anything else."""
+        self.state = await self._reload()
+        self._in_doubt = False
+        effects = pending(self.state)
+        self.owes_tasks = bool(tasks_among(effects))
+        if self.state.started is not None:
+            self._observer.committed(self.state, effects)
 
     def _may_go_on(self, error: Exception) -> bool:
-        if isinstance(error, VersionConflict | StoreUnavailable):
+        if isinstance(error, _UNKNOWN):
             return True
         return not isinstance(error, StoreError) and self._on_crash(error)
 

@@ -15,7 +15,7 @@ from cerebelum_core.edges.starts import Starts
 from cerebelum_core.edges.stream_edge import StreamEdge
 from cerebelum_core.edges.worker_edge import LeaseTerms, WorkerEdge
 from cerebelum_core.endings import Endings
-from cerebelum_core.errors import CoreError, UnknownExecution
+from cerebelum_core.errors import CoreError, StoreError, UnknownExecution
 from cerebelum_core.ids import RandomBytes
 from cerebelum_core.leases import Lease
 from cerebelum_core.registry import Registry
@@ -30,6 +30,7 @@ from cerebelum_engine import (
     Effect,
     FireTimers,
     LoseTask,
+    Rejected,
     State,
     earliest_timer,
     next_timer,
@@ -38,7 +39,7 @@ from cerebelum_engine import (
 )
 from cerebelum_proto.control.v1.control_pb import GetServerInfoResponse
 
-_LOSS_RETRY_S = 1.0
+_RETRY_S = 1.0
 _SWEEP_S = 30.0
 _log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Node:
     def __init__(self, config: NodeConfig, *, store: EventStore, clock: Clock, random_bytes: RandomBytes) -> None:
         self._config = config
         self._background: set[asyncio.Task[None]] = set()
+        self._doubts: set[str] = set()
         self.store = store
         self.blueprints = BlueprintRegistry(store, clock)
         self.workers = WorkerRegistry(store, clock)
@@ -96,12 +98,18 @@ class Node:
     # -- what the executions tell ------------------------------------------------------------
 
     def committed(self, state: State, effects: Sequence[Effect]) -> None:
-        """Events are durable: offer what they owe."""
+        """A state is durable: offer what it owes."""
         self.router.sync(state, tasks_among(effects))
         self.scheduler.arm(state.execution_id, earliest_timer(effects))
         self.watchers.notify(state.execution_id)
         if state.ended:
             self.endings.ended(state)
+
+    def doubted(self, execution_id: str) -> None:
+        """What became of an append is unknown: ask again until it is."""
+        if execution_id not in self._doubts:
+            self._doubts.add(execution_id)
+            self._run(self._find_out(execution_id))
 
     def loaded(self, state: State) -> None:
         """An execution was read from the store: its tasks may be known, or held by somebody."""
@@ -140,7 +148,7 @@ class Node:
         task.add_done_callback(self._background.discard)
 
     async def _resurrect(self) -> None:
-        count = await Resurrector(self.store, self.registry).run()
+        count = await Resurrector(self.store, self.registry, _RETRY_S).run()
         if count:
             _log.info("%d executions owe a task and go on", count)
         self.gate.all_read()
@@ -161,8 +169,9 @@ class Node:
 
     async def _fire(self, execution_id: str) -> None:
         try:
-            await self.registry.tell(execution_id, FireTimers())
-            self.scheduler.arm(execution_id, next_timer(await self.registry.state(execution_id)))
+            if isinstance(await self.registry.tell(execution_id, FireTimers()), Rejected):
+                # Nothing was due, so nothing new was told: its timer may still be ahead.
+                self.scheduler.remind(execution_id, next_timer(await self.registry.state(execution_id)))
         except UnknownExecution:
             self.scheduler.arm(execution_id, None)
 
@@ -175,4 +184,18 @@ class Node:
             await self.registry.tell(lease.execution_id, command)
         except CoreError as error:
             _log.warning("the loss of task %s is recorded later: %s", lease.task_id, error)
-            self.router.lose_again(lease, _LOSS_RETRY_S)
+            self.router.lose_again(lease, _RETRY_S)
+
+    async def _find_out(self, execution_id: str) -> None:
+        # Any command reads first what it is in doubt about; that the timers are looked at harms nothing.
+        while True:
+            await asyncio.sleep(_RETRY_S)
+            try:
+                await self.registry.tell(execution_id, FireTimers())
+            except StoreError as error:
+                _log.warning("where execution %s stands is not known yet: %s", execution_id, error)
+                continue
+            except CoreError as error:
+                _log.warning("where execution %s stands stays unknown: %s", execution_id, error)
+            self._doubts.discard(execution_id)
+            return

@@ -124,8 +124,9 @@ class Registry:
 
     async def settle(self) -> None:
         """Return when every mailbox is empty."""
-        if self._posting:
-            await asyncio.wait(self._posting)
+        for under_way in (self._posting, self._loading.values()):
+            if under_way:
+                await asyncio.wait(under_way)
         for execution in list(self._live.values()):
             await execution.settled()
 
@@ -139,7 +140,7 @@ class Registry:
         if loading is None:
             loading = asyncio.create_task(self._load(execution_id))
             self._loading[execution_id] = loading
-            loading.add_done_callback(lambda _: self._loading.pop(execution_id, None))
+            loading.add_done_callback(lambda done: self._loaded(execution_id, done))
         loaded = await asyncio.shield(loading)
         # It may have come and gone while this caller waited for its turn.
         return self._live.get(execution_id) or (loaded and await self._find(execution_id))
@@ -154,15 +155,17 @@ class Registry:
         self._observer.loaded(state)
         return execution
 
+    def _loaded(self, execution_id: str, loading: asyncio.Task[Execution | None]) -> None:
+        del self._loading[execution_id]
+        if not loading.cancelled():
+            loading.exception()  # callers that have all gone away leave nobody to look at it
+
     def _adopt(self, execution_id: str, state: State) -> Execution:
         async def reload() -> State:
-            found = await self._read(execution_id)
-            if found is None:
-                return new(state.blueprint)
-            self._observer.loaded(found)
-            return found
+            return await self._read(execution_id) or new(state.blueprint)
 
         execution = Execution(
+            execution_id,
             state,
             store=self._store,
             clock=self._clock,

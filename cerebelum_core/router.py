@@ -7,7 +7,7 @@ forgotten. Nothing here is durable, and nothing here needs to be.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import count
@@ -91,7 +91,7 @@ class TaskRouter:
         self.leases = Leases(self._expired)
         self._owed: dict[str, dict[str, Offer]] = {}
         self._offers: dict[str, Offer] = {}
-        self._queues: dict[Pool, deque[Offer]] = {}
+        self._queues: dict[Pool, OrderedDict[str, Offer]] = {}
         self._waiting: dict[Pool, OrderedDict[Taker, None]] = {}
         self._takers_of: dict[str, OrderedDict[Taker, None]] = {}
         self._sessions: dict[str, Session] = {}
@@ -117,8 +117,7 @@ class TaskRouter:
     @property
     def queued(self) -> dict[Pool, int]:
         """How many tasks wait for a worker, by what it must be able to run."""
-        lengths = {pool: sum(self._is_free(offer) for offer in queue) for pool, queue in self._queues.items()}
-        return {pool: length for pool, length in lengths.items() if length}
+        return {pool: len(queue) for pool, queue in self._queues.items()}
 
     @property
     def task_count(self) -> int:
@@ -148,14 +147,14 @@ class TaskRouter:
         self._offers[offer.task_id] = offer
         claim = self._claims.pop(offer.task_id, None) if self._claims else None
         if claim is not None:
-            self.leases.grant(offer.task_id, offer.execution_id, *claim)
+            self._lease(offer, *claim)
         elif recovered and self._held_back is not None:
             self._held_back[offer.task_id] = offer
         else:
             self._place(offer)
 
     def _forget(self, task_id: str) -> None:
-        del self._offers[task_id]
+        self._unqueue(self._offers.pop(task_id))
         lease = self.leases.end(task_id)
         session = self._sessions.get(lease.worker_id) if lease is not None else None
         if session is not None:
@@ -190,7 +189,7 @@ class TaskRouter:
             if offer is None:
                 self._wait(taker)
                 return
-            taker.take(self._lease(offer, taker))
+            taker.take(self._lease(offer, taker.worker_id, taker.lease_s))
         self.leave(taker)
 
     def leave(self, taker: Taker) -> None:
@@ -212,15 +211,14 @@ class TaskRouter:
         """Hand an offer to who waits, the last worker of its execution if that one waits, or queue it."""
         taker = self._best_taker(offer)
         if taker is not None:
-            taker.take(self._lease(offer, taker))
+            taker.take(self._lease(offer, taker.worker_id, taker.lease_s))
             if taker.room <= 0:
                 self.leave(taker)
             return
-        queue = self._queues.setdefault(offer.pool, deque())
+        queue = self._queues.setdefault(offer.pool, OrderedDict())
+        queue[offer.task_id] = offer
         if first:
-            queue.appendleft(offer)
-        else:
-            queue.append(offer)
+            queue.move_to_end(offer.task_id, last=False)
 
     def _best_taker(self, offer: Offer) -> Taker | None:
         for taker in self._takers_of.get(offer.last_worker_id, ()):
@@ -236,27 +234,20 @@ class TaskRouter:
 
     def _next_offer(self, taker: Taker) -> Offer | None:
         """The task that has waited longest among those that the worker can run."""
-        heads = [head for pool in taker.pools if (head := self._head(pool)) is not None]
-        if not heads:
-            return None
-        oldest = min(heads, key=lambda offer: offer.number)
-        self._queues[oldest.pool].popleft()
-        return oldest
+        heads = (next(iter(queue.values())) for pool in taker.pools if (queue := self._queues.get(pool)))
+        return min(heads, key=lambda offer: offer.number, default=None)
 
-    def _head(self, pool: Pool) -> Offer | None:
-        queue = self._queues.get(pool)
-        while queue:
-            if self._is_free(queue[0]):
-                return queue[0]
-            queue.popleft()
-        self._queues.pop(pool, None)
-        return None
+    def _lease(self, offer: Offer, worker_id: str, lease_s: float) -> Lease:
+        self._unqueue(offer)
+        return self.leases.grant(offer.task_id, offer.execution_id, worker_id, lease_s)
 
-    def _is_free(self, offer: Offer) -> bool:
-        return self._offers.get(offer.task_id) is offer and self.leases.get(offer.task_id) is None
-
-    def _lease(self, offer: Offer, taker: Taker) -> Lease:
-        return self.leases.grant(offer.task_id, offer.execution_id, taker.worker_id, taker.lease_s)
+    def _unqueue(self, offer: Offer) -> None:
+        queue = self._queues.get(offer.pool)
+        if queue is None or offer.task_id not in queue:
+            return
+        del queue[offer.task_id]
+        if not queue:
+            del self._queues[offer.pool]
 
     def _wait(self, taker: Taker) -> None:
         self._takers_of.setdefault(taker.worker_id, OrderedDict())[taker] = None
@@ -277,7 +268,7 @@ class TaskRouter:
             if lease is not None and lease.worker_id == worker_id:
                 self.leases.renew([lease])
             elif lease is None and offer is not None:
-                self.leases.grant(task_id, offer.execution_id, worker_id, lease_s)
+                self._lease(offer, worker_id, lease_s)
             elif offer is None and self._held_back is not None:
                 self._claims[task_id] = (worker_id, lease_s)
             else:
@@ -296,15 +287,16 @@ class TaskRouter:
 
     def lose_again(self, lease: Lease, delay_s: float) -> None:
         """The loss could not be recorded: let it be noticed once more after a while."""
-        if lease.task_id in self._offers and self.leases.get(lease.task_id) is None:
-            self.leases.grant(lease.task_id, lease.execution_id, lease.worker_id, delay_s)
+        offer = self._offers.get(lease.task_id)
+        if offer is not None and self.leases.get(lease.task_id) is None:
+            self._lease(offer, lease.worker_id, delay_s)
 
     def open_gate(self) -> None:
         """Nobody else will claim a task from before the restart: offer those that are left."""
         held_back, self._held_back = self._held_back or {}, None
         self._claims.clear()
         for offer in held_back.values():
-            if self._is_free(offer):
+            if self._offers.get(offer.task_id) is offer and self.leases.get(offer.task_id) is None:
                 self._place(offer)
 
     def attach(self, session: Session) -> None:

@@ -22,7 +22,9 @@ MAX_FIRING = 256
 """Timers that fire at once: others wait, so that work that runs is not starved."""
 _LONGEST_NAP_S = 5.0
 """The wall clock may be set: look at it again after this long."""
-_RETRY_NS = 1_000_000_000
+_RETRY_S = 1.0
+_SLACK = 1_000
+"""So many outdated entries may the heap hold before it is swept."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,9 +69,24 @@ class WorkflowScheduler:
             self._armed.pop(execution_id, None)
             return
         if self._armed.get(execution_id) != due_ns:
-            self._armed[execution_id] = due_ns
-            heapq.heappush(self._heap, (due_ns, execution_id))
+            self._arm(execution_id, due_ns)
             self._changed.set()
+
+    def remind(self, execution_id: str, due_at: Timestamp | None) -> None:
+        """The same from somebody who may be late: what was armed meanwhile is newer."""
+        if execution_id not in self._armed:
+            self.arm(execution_id, due_at)
+
+    def _arm(self, execution_id: str, due_ns: int) -> None:
+        self._armed[execution_id] = due_ns
+        heapq.heappush(self._heap, (due_ns, execution_id))
+        if len(self._heap) > 2 * len(self._armed) + _SLACK:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Drop the entries of timers that were armed anew or not at all."""
+        self._heap = [(due_ns, execution_id) for execution_id, due_ns in self._armed.items()]
+        heapq.heapify(self._heap)
 
     async def _run(self) -> None:
         while True:
@@ -77,26 +94,37 @@ class WorkflowScheduler:
             try:
                 await self._refill()
                 await self._fire_due()
+                await self._nap()
             except CoreError as error:
                 _log.warning("timers wait for the store: %s", error)
-            await self._nap()
+                await asyncio.sleep(_RETRY_S)
 
     async def _refill(self) -> None:
         """Read what is due next, when all that was read before is on its way."""
         now_ns = self._clock.now().to_ns()
+        if self._horizon_ns > now_ns + 2 * WINDOW_NS:
+            self._draw_in(now_ns + WINDOW_NS)
         if self._horizon_ns > now_ns + WINDOW_NS // 2 or (self._armed and self._horizon_ns > now_ns):
             return
-        until_ns = now_ns + WINDOW_NS
+        until_ns, before_ns = now_ns + WINDOW_NS, self._horizon_ns
         # First the horizon, then the read: a timer armed meanwhile is in the heap, in what is read, or in both.
         self._horizon_ns = max(self._horizon_ns, until_ns)
-        found = await self._store.due(Timestamp.from_ns(until_ns), limit=MAX_LOADED)
+        try:
+            found = await self._store.due(Timestamp.from_ns(until_ns), limit=MAX_LOADED)
+        except CoreError:
+            self._horizon_ns = before_ns
+            raise
         if len(found) == MAX_LOADED:
             self._horizon_ns = found[-1].wake_at.to_ns()
         for due in found:
             if due.execution_id not in self._firing and due.execution_id not in self._armed:
-                due_ns = due.wake_at.to_ns()
-                self._armed[due.execution_id] = due_ns
-                heapq.heappush(self._heap, (due_ns, due.execution_id))
+                self._arm(due.execution_id, due.wake_at.to_ns())
+
+    def _draw_in(self, horizon_ns: int) -> None:
+        """The clock was set back: what has become far away is left to the store again."""
+        self._horizon_ns = horizon_ns
+        self._armed = {each: due_ns for each, due_ns in self._armed.items() if due_ns < horizon_ns}
+        self._sweep()
 
     async def _fire_due(self) -> None:
         while self._heap and self._heap[0][0] <= self._clock.now().to_ns():
@@ -125,10 +153,9 @@ class WorkflowScheduler:
             self._free.release()
 
     def _try_later(self, execution_id: str) -> None:
-        due_ns = self._clock.now().to_ns() + _RETRY_NS
         if execution_id not in self._armed:
-            self._armed[execution_id] = due_ns
-            heapq.heappush(self._heap, (due_ns, execution_id))
+            self._arm(execution_id, self._clock.now().to_ns() + int(_RETRY_S * 1e9))
+            self._changed.set()
 
     async def _nap(self) -> None:
         """Sleep until something may be due."""

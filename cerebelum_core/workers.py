@@ -46,12 +46,12 @@ class WorkerRegistry:
         kept = RegisterRequest.from_bytes(registration.to_bytes())
         kept.held_task_ids = []
         known = self._workers.get(kept.worker_id)
-        worker = self._keep(kept)
         if known is None or known.registration != kept:
             await self._store.put_worker(
                 WorkerRecord(worker_id=kept.worker_id, registration=kept.to_bytes(), seen_at=self._clock.now())
             )
-        return worker
+        # Only now: what is in memory counts as durable when it registers again.
+        return self._keep(kept)
 
     def is_same(self, registration: RegisterRequest) -> bool:
         """Whether this is the very process that registered under its id before."""
@@ -60,8 +60,9 @@ class WorkerRegistry:
 
     async def forget(self, worker_id: str) -> None:
         """A worker took leave, or fell silent."""
-        if self._workers.pop(worker_id, None) is not None:
+        if worker_id in self._workers:
             await self._store.remove_worker(worker_id)
+            self._workers.pop(worker_id, None)
 
     def seen(self, worker_id: str) -> Worker | None:
         """A worker gave a sign of life. None when it is not known."""
@@ -124,6 +125,7 @@ class RecoveryGate:
     def close(self) -> None:
         """Stay as it is: the Core stops."""
         self._is_open = True
+        self._expected.clear()
         if self._timer is not None:
             self._timer.cancel()
 
