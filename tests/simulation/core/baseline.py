@@ -1,0 +1,26 @@
+"""What a Core still remembers. When everything has ended and everybody has left, it must be nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sized
+
+from cerebelum_core.node import Node
+
+KEPT = {"BlueprintRegistry._compiled", "WorkflowScheduler._heap"}
+"""What has a bound of its own."""
+
+
+def what_is_left(node: Node) -> dict[str, int]:
+    """Every container in a Core's parts that is not empty, by its name."""
+    parts = (node.registry, node.router, node.router.leases, node.watchers, node.scheduler, node.workers, node.gate)
+    parts = (*parts, node.blueprints, node.registry._supervisor)
+    return {name: size for part in parts for name, size in _sizes(part) if name not in KEPT}
+
+
+def _sizes(part: object) -> Iterator[tuple[str, int]]:
+    for name, value in vars(part).items():
+        if isinstance(value, Sized) and not isinstance(value, str | bytes | tuple) and len(value):
+            yield f"{type(part).__name__}.{name}", len(value)
+        elif isinstance(value, asyncio.Semaphore) and value.locked():
+            yield f"{type(part).__name__}.{name}", 1

@@ -1,0 +1,187 @@
+"""A connection from one process to whichever Core is up: messages are bytes, and may be late, doubled or lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cerebelum.embedded import EmbeddedCore
+from cerebelum_client import ClientError, CoreUnavailable
+from cerebelum_client.errors import CoreFailed
+from cerebelum_codegen.runtime.message import Message
+from cerebelum_proto.control.v1 import control_pb
+from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.types.v1.types_pb import Payload
+from cerebelum_proto.worker import worker_service_pb as pb
+
+if TYPE_CHECKING:
+    from tests.simulation.core.world import Core, World
+
+_T = TypeVar("_T")
+_M = TypeVar("_M", bound=Message)
+
+_PATIENCE_S = 10.0
+"""How long a caller waits for an answer; a poll waits as much longer."""
+
+
+class Line:
+    """What `cerebelum_client.CerebelumClient` is in real life."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self._world = world
+        self.name = name
+        self.thawed = asyncio.Event()
+        self.thawed.set()
+
+    # -- what a worker calls -----------------------------------------------------------------
+
+    async def submit_blueprint(self, blueprint: pb.Blueprint) -> pb.BlueprintValidation:
+        return await self._call("submit_blueprint", lambda core: core.submit_blueprint(_copy(blueprint)))
+
+    async def register(self, request: pb.RegisterRequest) -> pb.RegisterResponse:
+        return await self._call("register", lambda core: self._registered(core, _copy(request)))
+
+    async def unregister(self, worker_id: str, reason: str = "") -> None:
+        await self._call("unregister", lambda core: _nothing(core.unregister(worker_id, reason)))
+
+    async def heartbeat(self, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
+        return await self._call("heartbeat", lambda core: self._beaten(core, _copy(request)))
+
+    async def poll(self, worker_id: str, timeout_ms: int) -> pb.Task:
+        patience_s = timeout_ms / 1000 + _PATIENCE_S
+        return await self._call("poll", lambda core: self._polled(core, worker_id, timeout_ms), patience_s)
+
+    async def submit_result(self, result: pb.TaskResult) -> pb.Ack:
+        self._world.truth.handed_in(result)
+        ack = await self._call("submit_result", lambda core: core.submit_result(_copy(result)))
+        self._world.truth.acknowledged(result, ack)
+        return ack
+
+    # -- what others call --------------------------------------------------------------------
+
+    async def start(self, workflow: str, inputs: Payload, **options: Any) -> pb.ExecutionHandle:
+        return await self._call("start", lambda core: core.start(workflow, _copy(inputs), **options))
+
+    async def status(self, execution_id: str) -> pb.ExecutionStatus:
+        return await self._call("status", lambda core: core.status(execution_id))
+
+    async def approve(self, execution_id: str, *, step: str, response: Payload) -> control_pb.ApproveResponse:
+        return await self._call(
+            "approve", lambda core: core.approve(execution_id, step=step, response=response, decided_by=self.name)
+        )
+
+    async def reject(self, execution_id: str, *, step: str) -> control_pb.RejectResponse:
+        return await self._call(
+            "reject", lambda core: core.reject(execution_id, step=step, reason="no", decided_by=self.name)
+        )
+
+    async def cancel(self, execution_id: str) -> None:
+        await self._call("cancel", lambda core: _nothing(core.cancel(execution_id, reason="enough")))
+
+    async def follow(self, execution_id: str, after_version: int) -> AsyncIterator[Event]:
+        """The events of an execution as they come, until it has ended."""
+        core = await self._dial("follow")
+        events: asyncio.Queue[Event] = asyncio.Queue()
+        work = core.serve(_pump(core.face, execution_id, after_version, events))
+        try:
+            while not (work.done() and events.empty()):
+                getting = asyncio.ensure_future(events.get())
+                await asyncio.wait([getting, work], return_when=asyncio.FIRST_COMPLETED)
+                if self._world.weather.happens("answer_lost"):
+                    getting.cancel()
+                    raise CoreUnavailable("simulated: the stream broke")
+                if not getting.done():
+                    getting.cancel()
+                    continue
+                await self._travel()
+                yield getting.result()
+            _outcome(work)
+        finally:
+            work.cancel()
+
+    # -- what the world learns while the Core answers -----------------------------------------
+
+    async def _registered(self, core: EmbeddedCore, request: pb.RegisterRequest) -> pb.RegisterResponse:
+        response = await core.register(request)
+        self._world.hands.keep(request.worker_id, request.held_task_ids, response.lost_task_ids)
+        return response
+
+    async def _beaten(self, core: EmbeddedCore, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
+        response = await core.heartbeat(request)
+        self._world.hands.keep(request.worker_id, request.held_task_ids, response.lost_task_ids)
+        return response
+
+    async def _polled(self, core: EmbeddedCore, worker_id: str, timeout_ms: int) -> pb.Task:
+        task = await core.poll(worker_id, timeout_ms)
+        if task.task_id:
+            self._world.handed_out(worker_id, task)
+        return task
+
+    # -- how it travels ----------------------------------------------------------------------
+
+    async def _call(
+        self, name: str, call: Callable[[EmbeddedCore], Coroutine[Any, Any, _T]], patience_s: float = _PATIENCE_S
+    ) -> _T:
+        core = await self._dial(name)
+        if self._world.weather.happens("doubled") and name != "poll":
+            core.serve(self._later(core, call))
+        work = core.serve(call(core.face))
+        try:
+            await asyncio.wait([work], timeout=patience_s)
+        finally:
+            if not work.done() and not self._world.weather.happens("half_open"):
+                work.cancel()
+        if not work.done():
+            raise CoreUnavailable(f"simulated: no answer to {name} in time")
+        await self._travel()
+        if self._world.weather.happens("answer_lost"):
+            raise CoreUnavailable(f"simulated: the answer to {name} is lost")
+        return _outcome(work)
+
+    async def _dial(self, name: str) -> Core:
+        """Bring a request to the Core that is up by then."""
+        await self._travel()
+        core = self._world.core
+        if core is None or self._world.weather.happens("request_lost"):
+            await self._travel()
+            raise CoreUnavailable(f"simulated: {name} reaches nobody")
+        return core
+
+    async def _later(self, core: Core, call: Callable[[EmbeddedCore], Awaitable[_T]]) -> _T:
+        await asyncio.sleep(self._world.dice.choice((0.0, 1.0, 40.0)))
+        return await call(core.face)
+
+    async def _travel(self) -> None:
+        await asyncio.sleep(self._world.weather.travel_s())
+        # A process that is stopped for a while neither sends nor receives.
+        await self.thawed.wait()
+
+
+async def _pump(core: EmbeddedCore, execution_id: str, after_version: int, events: asyncio.Queue[Event]) -> None:
+    async with aclosing(core.history(execution_id, after_version=after_version, follow=True)) as history:
+        async for event in history:
+            events.put_nowait(_copy(event))
+
+
+def _outcome(work: asyncio.Task[_T]) -> _T:
+    """The Core's answer. A Core that died gives none."""
+    if work.cancelled():
+        raise CoreUnavailable("simulated: the Core is gone")
+    error = work.exception()
+    if isinstance(error, ClientError) and not isinstance(error, CoreFailed):
+        raise type(error)(*error.args)
+    if error is not None:
+        raise error
+    answer = work.result()
+    return _copy(answer) if isinstance(answer, Message) else answer
+
+
+def _copy(message: _M) -> _M:
+    return type(message).from_bytes(message.to_bytes())
+
+
+async def _nothing(work: Awaitable[None]) -> bool:
+    await work
+    return True

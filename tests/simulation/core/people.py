@@ -1,0 +1,121 @@
+"""Those who start executions, decide what is asked, follow, look and cancel. They try again as careful callers do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from cerebelum_client import AlreadyExists, CoreUnavailable, NotFound, Refused
+from cerebelum_proto.events.v1 import events_pb as ev
+from cerebelum_proto.types.v1.types_pb import Payload
+from cerebelum_proto.worker import worker_service_pb as pb
+from tests.simulation.core.line import Line
+from tests.simulation.core.truth import has_ended, require
+
+if TYPE_CHECKING:
+    from tests.simulation.core.world import World
+
+_T = TypeVar("_T")
+
+
+class Caller:
+    """Starts one execution and stays with it until it has ended."""
+
+    def __init__(self, world: World, execution_id: str, blueprint: pb.Blueprint) -> None:
+        self._world = world
+        self._line = Line(world, f"caller of {execution_id}")
+        self._id = execution_id
+        self._blueprint = blueprint
+        self.inputs = text(execution_id)
+        self.seen: list[ev.Event] = []
+
+    async def run(self) -> None:
+        dice = self._world.dice
+        await asyncio.sleep(dice.choice((0.0, 0.0, 1.0, 20.0)))
+        await self._start()
+        duties = [self._follow(), self._look()]
+        if dice.random() < 0.2:
+            duties.append(self._cancel())
+        if dice.random() < 0.3:
+            duties.append(self._start_otherwise())
+        async with asyncio.TaskGroup() as group:
+            for duty in duties:
+                group.create_task(duty)
+
+    async def _start(self) -> None:
+        await self._again(lambda: self._line.submit_blueprint(self._blueprint))
+        await self._again(self._begin)
+        self._world.truth.started(self._id, self.inputs)
+        if self._world.dice.random() < 0.2:
+            handle = await self._again(self._begin)
+            require(not handle.created, f"{self._id} was started twice")
+
+    async def _begin(self) -> pb.ExecutionHandle:
+        timeout_ms = self._world.dice.choice((0, 0, 0, 0, 100_000))
+        return await self._line.start(
+            self._blueprint.workflow_module, self.inputs, execution_id=self._id, timeout_ms=timeout_ms
+        )
+
+    async def _start_otherwise(self) -> None:
+        """The id is taken: something else under it is refused."""
+        module = self._blueprint.workflow_module
+        try:
+            await self._again(lambda: self._line.start(module, text("other"), execution_id=self._id))
+        except AlreadyExists:
+            return
+        require(False, f"{self._id} was started with other inputs than before")
+
+    async def _cancel(self) -> None:
+        await asyncio.sleep(self._world.dice.uniform(0, 200))
+        try:
+            await self._again(lambda: self._line.cancel(self._id))
+        except Refused:
+            return
+        self._world.truth.cancelled(self._id)
+
+    async def _look(self) -> None:
+        while not has_ended(self.seen):
+            await asyncio.sleep(self._world.dice.uniform(1, 60))
+            status = await self._again(lambda: self._line.status(self._id))
+            self._world.truth.seen(status, self._world.disk.history(self._id))
+
+    async def _follow(self) -> None:
+        """Every event once and in order, however often the stream breaks."""
+        async with asyncio.TaskGroup() as decisions:
+            while not has_ended(self.seen):
+                try:
+                    async for event in self._line.follow(self._id, len(self.seen)):
+                        require(event.version == len(self.seen) + 1, f"{self._id}: a follower got v{event.version}")
+                        self.seen.append(event)
+                        if isinstance(event.fact, ev.ApprovalRequested):
+                            decisions.create_task(self._decide(event.fact.step))
+                except CoreUnavailable:
+                    await asyncio.sleep(self._world.dice.uniform(0.1, 2))
+                else:
+                    await asyncio.sleep(0.1)
+
+    async def _decide(self, step: str) -> None:
+        dice = self._world.dice
+        await asyncio.sleep(dice.choice((0.0, 1.0, 30.0)))
+        try:
+            if dice.random() < 0.7:
+                await self._again(lambda: self._line.approve(self._id, step=step, response=text("yes")))
+                self._world.truth.decided(self._id, step, ev.ApprovalGranted)
+            else:
+                await self._again(lambda: self._line.reject(self._id, step=step))
+                self._world.truth.decided(self._id, step, ev.ApprovalRejected)
+        except Refused:
+            return
+
+    async def _again(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        while True:
+            try:
+                return await call()
+            except (CoreUnavailable, NotFound):
+                # A start whose answer is lost may not have happened yet.
+                await asyncio.sleep(self._world.dice.uniform(0.1, 3))
+
+
+def text(value: str) -> Payload:
+    return Payload(encoding="json", data=f'"{value}"'.encode())

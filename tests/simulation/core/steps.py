@@ -1,0 +1,103 @@
+"""What the steps of a simulated workflow do: drawn from the seed once, so that each run of a step does the same."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import random
+from dataclasses import dataclass
+from datetime import timedelta
+
+from cerebelum import ApprovalRejected, ApprovalTimedOut, Context, NonRetryable, sleep, wait_for_approval
+from cerebelum.step import AnyStep
+from cerebelum.workflow import Workflow
+from cerebelum_engine import compile_blueprint
+from cerebelum_proto.worker import worker_service_pb as pb
+
+_SLEEPS_S = (0.0, 0.001, 2.0, 40.0, 86_400.0)
+_TIMEOUTS_S = (None, None, 20.0, 3_600.0)
+
+
+@dataclass(frozen=True)
+class Wait:
+    """One sleep, or one question to a person, with its seconds."""
+
+    asks: bool
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    waits: tuple[Wait, ...]
+    work_s: float
+    failing_tries: int
+    ending: str
+    catches: bool
+
+    @classmethod
+    def of(cls, seed: int, execution_id: str, step: str) -> Plan:
+        dice = random.Random(f"{seed}/{execution_id}/{step}")
+        return cls(
+            waits=tuple(_wait(dice) for _ in range(dice.choice((0, 0, 0, 1, 1, 2)))),
+            work_s=dice.choice((0.0, 0.0, 0.1, 1.0, 5.0, 70.0)),
+            failing_tries=dice.choice((0, 0, 0, 1, 2)),
+            ending=dice.choice(("value",) * 12 + ("decision", "final")),
+            catches=dice.random() < 0.5,
+        )
+
+
+def _wait(dice: random.Random) -> Wait:
+    asks = dice.random() < 0.4
+    return Wait(asks, dice.choice(_TIMEOUTS_S if asks else _SLEEPS_S))
+
+
+def as_workflow(blueprint: pb.Blueprint, seed: int) -> Workflow:
+    """A blueprint with code: what `@workflow` makes of decorated functions."""
+    compiled = compile_blueprint(blueprint)
+    return Workflow(
+        name=blueprint.workflow_module,
+        steps={name: _step(name, spec.depends_on, seed) for name, spec in compiled.steps.items()},
+        blueprint=blueprint,
+        compiled=compiled,
+    )
+
+
+def _step(name: str, depends_on: tuple[str, ...], seed: int) -> AnyStep:
+    async def act(context: Context[object], inputs: object, **results: object) -> object:
+        if {each: _author(value) for each, value in results.items()} != {each: each for each in depends_on} or (
+            inputs != context.execution_id
+        ):
+            raise AssertionError(f"{name} was called with {inputs!r} and {results}")
+        return await _act(Plan.of(seed, context.execution_id, name), name, context.attempt)
+
+    parameters = {
+        each: inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY) for each in ("context", "inputs", *depends_on)
+    }
+    return AnyStep(name=name, function=act, parameters=parameters)
+
+
+def _author(value: object) -> object:
+    return value[0] if isinstance(value, list) else value
+
+
+async def _act(plan: Plan, name: str, attempt: int) -> object:
+    answers = [await _waited(wait, plan.catches) for wait in plan.waits]
+    await asyncio.sleep(plan.work_s)
+    if attempt <= plan.failing_tries:
+        raise ValueError(f"try {attempt} of {name} fails")
+    if plan.ending == "final":
+        raise NonRetryable(f"{name} cannot be done")
+    return {"error": f"{name} says no"} if plan.ending == "decision" else {"ok": [name, attempt, *answers]}
+
+
+async def _waited(wait: Wait, catches: bool) -> object:
+    if not wait.asks:
+        await sleep(timedelta(seconds=wait.seconds or 0))
+        return "slept"
+    timeout = None if wait.seconds is None else timedelta(seconds=wait.seconds)
+    try:
+        return (await wait_for_approval("manual", timeout=timeout)).decided_by
+    except (ApprovalRejected, ApprovalTimedOut) as error:
+        if not catches:
+            raise
+        return type(error).__name__

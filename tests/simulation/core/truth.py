@@ -1,0 +1,126 @@
+"""What the world was told by the Core, to hold it to its word; and what must hold of the histories in the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from cerebelum_proto.events.v1 import events_pb as ev
+from cerebelum_proto.types.v1.types_pb import Payload
+from cerebelum_proto.worker import worker_service_pb as pb
+from tests.simulation.engine.auditor import ENDINGS, Broken
+
+History = Sequence[ev.Event]
+
+
+@dataclass(frozen=True)
+class Promise:
+    """Something that the Core acknowledged."""
+
+    execution_id: str
+    what: str
+    holds: Callable[[History], bool]
+
+
+@dataclass
+class Truth:
+    promises: list[Promise] = field(default_factory=list)
+    results: dict[str, list[pb.TaskResult]] = field(default_factory=lambda: defaultdict(list))
+    ends_seen: dict[str, pb.ExecutionState] = field(default_factory=dict)
+
+    # -- what is told ------------------------------------------------------------------------
+
+    def handed_in(self, result: pb.TaskResult) -> None:
+        self.results[result.task_id].append(result)
+
+    def acknowledged(self, result: pb.TaskResult, ack: pb.Ack) -> None:
+        if ack.success:
+            task_id = result.task_id
+            self.promise(result.execution_id, f"the result of {task_id}", lambda past: task_id in _task_ids(past))
+
+    def started(self, execution_id: str, inputs: Payload) -> None:
+        self.promise(execution_id, "its start", lambda past: _inputs(past) == inputs)
+
+    def decided(self, execution_id: str, step: str, kind: type[object]) -> None:
+        def holds(past: History) -> bool:
+            return any(isinstance(event.fact, kind) and getattr(event.fact, "step", "") == step for event in past)
+
+        self.promise(execution_id, f"{kind.__name__} of '{step}'", holds)
+
+    def cancelled(self, execution_id: str) -> None:
+        self.promise(execution_id, "its end", lambda past: isinstance(past[-1].fact, ev.ExecutionCancelled))
+
+    def seen(self, status: pb.ExecutionStatus, past: History) -> None:
+        """A status was shown: it tells of nothing that is not durable, and an end is final."""
+        require(status.history_length <= len(past), f"{status.execution_id} was shown ahead of its history")
+        known = self.ends_seen.get(status.execution_id, status.status)
+        require(status.status == known, f"{status.execution_id} was {known.name} and is {status.status.name}")
+        if status.completed_at is not None:
+            self.ends_seen[status.execution_id] = status.status
+
+    def promise(self, execution_id: str, what: str, holds: Callable[[History], bool]) -> None:
+        self.promises.append(Promise(execution_id, what, holds))
+
+    # -- what must hold ----------------------------------------------------------------------
+
+    def check(self, histories: dict[str, list[ev.Event]]) -> None:
+        for promise in self.promises:
+            past = histories.get(promise.execution_id) or []
+            require(bool(past) and promise.holds(past), f"{promise.execution_id}: {promise.what} was lost")
+        for past in histories.values():
+            self._results_are_real(past)
+
+    def _results_are_real(self, past: History) -> None:
+        for event in past:
+            if isinstance(event.fact, ev.StepCompleted) and event.fact.task_id:
+                outputs = [result.output for result in self.results[event.fact.task_id]]
+                foreign = any(output is None for output in outputs)
+                real = foreign or event.fact.output in outputs
+                require(real, f"the result of {event.fact.task_id} is none that a worker handed in")
+
+
+class Hands:
+    """A task is in one living worker's hands: as long as it gives signs of life, nobody else gets the task."""
+
+    def __init__(self, term_s: float, holds: Callable[[str, str], bool]) -> None:
+        self._term_s = term_s
+        self._holds = holds
+        self._heard: dict[str, dict[str, float]] = defaultdict(dict)
+        self.lied_about: set[str] = set()
+        """Tasks of which somebody claimed wrongly to have them."""
+
+    def keep(self, worker_id: str, held: Iterable[str], lost: Iterable[str]) -> None:
+        """The Core has heard that a worker holds these, and agreed."""
+        for task_id in set(held) - set(lost):
+            self._heard[task_id][worker_id] = _now()
+
+    def give(self, worker_id: str, task_id: str) -> None:
+        """The Core hands a task out."""
+        for holder, heard_at in self._heard[task_id].items():
+            lives = holder != worker_id and heard_at > _now() - self._term_s and self._holds(holder, task_id)
+            if task_id not in self.lied_about:
+                require(not lives, f"{task_id} goes to {worker_id} while {holder} has it and is alive")
+        self._heard[task_id][worker_id] = _now()
+
+
+def require(holds: bool, message: str) -> None:
+    if not holds:
+        raise Broken(message)
+
+
+def has_ended(past: History) -> bool:
+    return bool(past) and isinstance(past[-1].fact, ENDINGS)
+
+
+def _task_ids(past: History) -> set[str]:
+    return {getattr(event.fact, "task_id", "") for event in past}
+
+
+def _inputs(past: History) -> Payload | None:
+    return past[0].fact.inputs if isinstance(past[0].fact, ev.ExecutionStarted) else None
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,57 @@
+"""How bad a world is: which faults it knows and how often they strike. Each world draws its own mixture."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+
+FAULTS = (
+    "commit_fails",
+    "commit_unanswered",
+    "read_fails",
+    "stall",
+    "request_lost",
+    "answer_lost",
+    "half_open",
+    "doubled",
+)
+"""Each with its own probability, for every time that it could strike."""
+
+
+@dataclass
+class Weather:
+    dice: random.Random
+    chances: dict[str, float] = field(default_factory=dict)
+    slowness_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        # Many worlds know only a few faults: an all too bad one hides what a single fault can do.
+        for fault in FAULTS:
+            self.chances[fault] = self.dice.choice((0.0, 0.0, 0.02, 0.10))
+        self.chances["stall"] /= 10
+        self.slowness_s = self.dice.choice((0.0, 0.01, 0.3))
+
+    def happens(self, fault: str) -> bool:
+        return self.dice.random() < self.chances[fault]
+
+    def clear_up(self) -> None:
+        """No more faults, and little delay."""
+        self.chances = dict.fromkeys(self.chances, 0.0)
+        self.slowness_s = min(self.slowness_s, 0.01)
+
+    async def hop(self) -> None:
+        """A moment in which others may come first: some turns of the loop, or some time."""
+        roll = self.dice.random()
+        if roll < 0.5:
+            for _ in range(self.dice.randrange(3)):
+                await asyncio.sleep(0)
+        else:
+            await asyncio.sleep(self.disk_delay_s())
+
+    def disk_delay_s(self) -> float:
+        return self.dice.random() * self.slowness_s
+
+    def travel_s(self) -> float:
+        """How long a message travels. Now and then one is overtaken by many."""
+        return self.disk_delay_s() * (20 if self.dice.random() < 0.05 else 1)

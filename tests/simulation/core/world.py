@@ -1,0 +1,406 @@
+"""A whole Core in a random world: real parts under virtual time, and faults wherever something can fail.
+
+What happens follows from the seed. When an invariant breaks, the story tells how it came to that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cerebelum.embedded import EmbeddedCore
+from cerebelum_client import ClientError
+from cerebelum_client.errors import CoreFailed
+from cerebelum_codegen.runtime import Timestamp
+from cerebelum_core.edges.worker_edge import LeaseTerms
+from cerebelum_core.errors import StoreError
+from cerebelum_core.execution import head_of
+from cerebelum_core.node import Node, NodeConfig
+from cerebelum_engine import Blueprint, compile_blueprint, new, reconstruct
+from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.worker import worker_service_pb as pb
+from tests.simulation.core.baseline import what_is_left
+from tests.simulation.core.disk import FaultyStore, MemoryDisk, SqliteDisk
+from tests.simulation.core.people import Caller
+from tests.simulation.core.truth import Hands, Truth, has_ended, require
+from tests.simulation.core.weather import Weather
+from tests.simulation.core.workers import Hired, hire, hire_deployed, hire_liar
+from tests.simulation.engine.auditor import Broken, audit, audit_task
+from tests.simulation.engine.workflows import random_workflow
+from tests.simulation.virtual_time import Process, run
+
+START_NS = 1_700_000_000_000_000_000
+_DAY_S = 86_400
+
+
+@dataclass
+class WallClock:
+    """Goes with the loop, and is set now and then."""
+
+    ahead_ns: int = 0
+
+    def now(self) -> Timestamp:
+        return Timestamp.from_ns(START_NS + int(_now() * 1e9) + self.ahead_ns)
+
+
+class Core:
+    """One Core process."""
+
+    def __init__(self, world: World, number: int) -> None:
+        self._world = world
+        self.process = Process(f"core {number}")
+        self.store = FaultyStore(
+            world.disk.open(self.process.name), world.weather, world.note, closes=isinstance(world.disk, SqliteDisk)
+        )
+        self.node = Node(
+            NodeConfig(node_id=self.process.name, version="simulated", terms=world.terms),
+            store=self.store,
+            clock=world.clock,
+            random_bytes=world.dice.randbytes,
+        )
+        self.face = EmbeddedCore(self.node)
+        self._calls: set[asyncio.Task[Any]] = set()
+
+    def serve(self, call: Any) -> asyncio.Task[Any]:
+        """Answer a call in this process."""
+        work = self.process.start(call)
+        self._calls.add(work)
+        work.add_done_callback(self._served)
+        return work
+
+    def _served(self, work: asyncio.Task[Any]) -> None:
+        self._calls.discard(work)
+        if work.cancelled() or (error := work.exception()) is None:
+            return
+        if not isinstance(error, ClientError) or isinstance(error, CoreFailed):
+            self._world.broke(error)
+
+    async def stop(self) -> None:
+        """As `cerebelum core` does on SIGTERM."""
+        await self.process.start(self.node.drain())
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=10)
+        for call in self._calls:
+            call.cancel()
+        await self.process.start(self.node.stop())
+
+
+class World:
+    def __init__(self, seed: int, folder: Path | None = None) -> None:
+        self.seed = seed
+        self.dice = random.Random(seed)
+        self.story: list[str] = []
+        self.clock = WallClock()
+        self.weather = Weather(self.dice)
+        self.disk = SqliteDisk(folder, self.clock, self.weather) if folder else MemoryDisk()
+        self.terms = LeaseTerms(ours_s=self.dice.choice((6.0, 30.0)), foreign_s=self.dice.choice((40.0, 120.0)))
+        self.truth = Truth()
+        self.hands = Hands(self.terms.ours_s, self._holds)
+        self.own = [random_workflow(self.dice, f"flow{n}") for n in range(self.dice.randint(1, 2))]
+        self.deployed = [_as_deployed(random_workflow(self.dice, "deployed"))] if self.dice.random() < 0.5 else []
+        self.workflows = [compile_blueprint(each) for each in (*self.own, *self.deployed)]
+        self.callers: dict[str, Caller] = {}
+        self.blueprints: dict[str, Blueprint] = {}
+        self.staff: list[Hired] = []
+        self.core: Core | None = None
+        self._cores = 0
+        self._hired = 0
+        self._failure: BaseException | None = None
+        self._people = Process("people")
+        self._calm = False
+
+    # -- what the others use -----------------------------------------------------------------
+
+    def note(self, text: str) -> None:
+        self.story.append(f"{_now():10.3f} s  {text}")
+
+    def broke(self, error: BaseException) -> None:
+        """An invariant broke where nobody waits for it."""
+        self._failure = self._failure or error
+        self.note(f"BROKEN: {error!r}")
+
+    def handed_out(self, worker_id: str, task: pb.Task) -> None:
+        """A Core hands a task out: by all that it knows, it must be owed."""
+        self.note(f"{worker_id} is handed {task.task_id}")
+        if self.core is None:
+            return
+        known = self.disk.history(task.execution_id)[: self.core.store.known.get(task.execution_id, 0)]
+        audit_task(self.blueprints[task.execution_id], known, task)
+        self.hands.give(worker_id, task.task_id)
+
+    def lies_about(self, tasks: list[pb.Task]) -> list[str]:
+        """Ids of tasks that somebody says to hold who may not."""
+        self.hands.lied_about.update(task.task_id for task in tasks)
+        return [task.task_id for task in tasks]
+
+    def _holds(self, worker_id: str, task_id: str) -> bool:
+        return any(hired.worker_id == worker_id and hired.holds(task_id) for hired in self.staff)
+
+    # -- a run -------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Chaos for a while, then a kind world in which everything must come to its end."""
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: self.broke(_error_of(what)))
+        try:
+            await self._play()
+        finally:
+            await self._clear()
+            self.disk.close()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _play(self) -> None:
+        await self._boot()
+        self._call_people()
+        for _ in range(self.dice.randint(1, 3)):
+            self._hire()
+        chaos = (self._kill_core, self._stop_core, self._fire, self._hire, self._freeze, self._set_clock, self._wait)
+        acts = self.dice.sample(chaos, k=self.dice.randint(1, len(chaos)))
+        for _ in range(self.dice.randint(3, 15)):
+            await asyncio.sleep(self.dice.expovariate(1 / 8))
+            await _done(self.dice.choice(acts)())
+            self._raise_failure()
+        await self._calm_down()
+        await self._finish()
+        await self._close_down()
+        self._check_histories()
+
+    def _call_people(self) -> None:
+        for number in range(self.dice.randint(1, 5)):
+            blueprint = self.dice.choice([*self.own, *self.deployed])
+            execution_id = f"x{number}"
+            self.blueprints[execution_id] = compile_blueprint(blueprint)
+            self.callers[execution_id] = caller = Caller(self, execution_id, blueprint)
+            self._people.start(caller.run()).add_done_callback(self._person_left)
+
+    def _person_left(self, work: asyncio.Task[None]) -> None:
+        if not work.cancelled() and (error := work.exception()) is not None:
+            self.broke(_first(error))
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    # -- the Core ----------------------------------------------------------------------------
+
+    async def _boot(self) -> None:
+        while self.core is None:
+            self._cores += 1
+            core = Core(self, self._cores)
+            try:
+                await core.process.start(core.node.start())
+            except StoreError as error:
+                self.note(f"{core.process.name} cannot start: {error}")
+                await core.process.kill()
+                self.disk.crash()
+                await asyncio.sleep(1)
+                continue
+            self.note(f"{core.process.name} is up")
+            self.core = core
+
+    async def _kill_core(self) -> None:
+        if self.core is not None:
+            core, self.core = self.core, None
+            self.note(f"{core.process.name} is killed")
+            await core.process.kill()
+            self.disk.crash()
+        await asyncio.sleep(self.dice.choice((0.0, 0.1, 5.0, 50.0)))
+        await self._boot()
+
+    async def _stop_core(self) -> None:
+        if self.core is None:
+            return
+        core, self.core = self.core, None
+        self.note(f"{core.process.name} is told to stop")
+        async with asyncio.timeout(600):
+            await core.stop()
+        left = core.process.running
+        require(not left, f"{core.process.name} stopped and left {left} behind")
+        await core.process.kill()
+        self.disk.crash()
+        await self._boot()
+
+    # -- workers -----------------------------------------------------------------------------
+
+    def _hire(self) -> None:
+        roll, self._hired = self.dice.random(), self._hired + 1
+        free = [each.worker_id for each in self.staff if not each.process.alive]
+        if roll < 0.1:
+            hired = hire_liar(self, f"liar{self._hired}")
+        elif self.deployed and roll < 0.5:
+            hired = hire_deployed(self, self._name("old", free))
+        else:
+            hired = hire(self, self._name("w", free))
+        self.note(f"{hired.worker_id} begins to work")
+        self.staff = [each for each in self.staff if each.worker_id != hired.worker_id] + [hired]
+
+    def _name(self, kind: str, free: list[str]) -> str:
+        """A name of its own, or that of one who is gone."""
+        return self.dice.choice([f"{kind}{self._hired}", *(name for name in free if name.startswith(kind))])
+
+    async def _fire(self) -> None:
+        living = [each for each in self.staff if each.process.alive]
+        if not living:
+            return
+        hired = self.dice.choice(living)
+        if hired.worker is not None and self.dice.random() < 0.3:
+            self.note(f"{hired.worker_id} is told to stop")
+            hired.worker.stop()
+        else:
+            self.note(f"{hired.worker_id} is killed")
+            await hired.process.kill()
+
+    def _freeze(self) -> None:
+        """A worker's process is stopped for a while and goes on as if nothing had been."""
+        if not self.staff:
+            return
+        hired = self.dice.choice(self.staff)
+        pause_s = self.dice.choice((1.0, 20.0, 100.0))
+        self.note(f"{hired.worker_id} is frozen for {pause_s} s")
+        hired.line.thawed.clear()
+        asyncio.get_running_loop().call_later(pause_s, hired.line.thawed.set)
+
+    # -- time --------------------------------------------------------------------------------
+
+    def _set_clock(self) -> None:
+        by_s = self.dice.choice((-_DAY_S, -3_600, -30, -1, 1, 30, 3_600, _DAY_S))
+        self.note(f"the wall clock is set by {by_s} s")
+        self.clock.ahead_ns += by_s * 1_000_000_000
+
+    async def _wait(self) -> None:
+        await asyncio.sleep(self.dice.choice((1.0, 30.0, 200.0)))
+
+    # -- the end -----------------------------------------------------------------------------
+
+    async def _calm_down(self) -> None:
+        """No more faults, a Core, and workers for everything."""
+        self.note("the world turns kind")
+        self._calm = True
+        self.weather.clear_up()
+        await self._boot()
+        for hired in self.staff:
+            hired.line.thawed.set()
+            if hired.worker is None:
+                await hired.process.kill()
+        self.staff.append(hire(self, "good"))
+        if self.deployed:
+            self.staff.append(hire_deployed(self, "good old"))
+
+    async def _finish(self) -> None:
+        """Let everything end. Where all only wait for a timer, it is made due."""
+        for _ in range(400):
+            await asyncio.sleep(10)
+            self._raise_failure()
+            if not self._people.running:
+                return
+            self._skip_what_is_waited_for()
+        raise Broken(f"this never ended: {self._unfinished()}")
+
+    def _skip_what_is_waited_for(self) -> None:
+        heads = [head.head for each in self.callers if (head := self.disk.head(each)) is not None]
+        waiting = [head.wake_at.to_ns() for head in heads if head.wake_at is not None]
+        if waiting and not any(head.ready for head in heads) and self.dice.random() < 0.3:
+            self.clock.ahead_ns += max(0, min(waiting) - self.clock.now().to_ns())
+
+    def _unfinished(self) -> list[str]:
+        found = []
+        for each in self.callers:
+            history = self.disk.history(each)
+            if not has_ended(history):
+                found.append(f"{each} at {type(history[-1].fact).__name__ if history else 'nothing'}")
+        return found or [f"{self._people.running}"]
+
+    async def _close_down(self) -> None:
+        """Workers leave; then the Core remembers nothing that is over, and stops."""
+        for hired in self.staff:
+            if hired.worker is not None and hired.process.alive:
+                hired.worker.stop()
+            else:
+                await hired.process.kill()
+        await asyncio.sleep(2 * self.terms.foreign_s + 200)
+        require(self.core is not None, "there is no Core")
+        left = what_is_left(self.core.node)
+        require(not left, f"memory is not back to its baseline: {left}")
+        core, self.core = self.core, None
+        await core.stop()
+        require(not core.process.running, f"it stopped and left {core.process.running} behind")
+        self.disk.crash()
+
+    def _check_histories(self) -> None:
+        histories = {each: self.disk.history(each) for each in self.callers}
+        for execution_id, history in histories.items():
+            blueprint = self.blueprints[execution_id]
+            audit(blueprint, history)
+            require(has_ended(history), f"{execution_id} has not ended")
+            require(self.callers[execution_id].seen == history, f"{execution_id}: a follower saw something else")
+            head = self.disk.head(execution_id)
+            state = reconstruct(new(blueprint), history)
+            require(head is not None and head.version == len(history), f"{execution_id}: its row is at {head}")
+            require(head is not None and head.head == head_of(state), f"{execution_id}: its row says {head}")
+        self.truth.check(histories)
+
+    async def _clear(self) -> None:
+        processes = [self._people, *(each.process for each in self.staff)]
+        processes += [self.core.process] if self.core else []
+        for process in processes:
+            await process.kill()
+
+
+@dataclass
+class Played:
+    """What became of a seed."""
+
+    story: list[str] = field(default_factory=list)
+    histories: dict[str, list[Event]] = field(default_factory=dict)
+
+
+def play(seed: int, folder: Path | None = None) -> Played:
+    """Run one seed, on SQLite when there is a folder. A broken invariant raises with the whole story."""
+    played = Played()
+
+    async def main() -> None:
+        world = World(seed, folder)
+        played.story = world.story
+        await world.run()
+
+    try:
+        run(main)
+    except Exception as broken:
+        story = "\n  ".join(played.story)
+        raise Broken(f"seed {seed}: {type(broken).__name__}: {broken}\n  {story}") from broken
+    return played
+
+
+async def _done(act: Awaitable[None] | None) -> None:
+    if act is not None:
+        await act
+
+
+def _as_deployed(blueprint: pb.Blueprint) -> pb.Blueprint:
+    """The same workflow as a deployed client says it: one step after another, no stages and no policies."""
+    definition = blueprint.definition or pb.WorkflowDefinition()
+    return pb.Blueprint(
+        workflow_module=blueprint.workflow_module,
+        definition=pb.WorkflowDefinition(
+            timeline=[pb.Step(name=step.name, depends_on=step.depends_on) for step in definition.timeline]
+        ),
+    )
+
+
+def _error_of(what: dict[str, Any]) -> BaseException:
+    error = what.get("exception")
+    return error if isinstance(error, BaseException) else Broken(str(what.get("message")))
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,160 @@
+"""Virtual time for asyncio: an hour costs nothing, a hang is an error, and what dies together can be killed.
+
+Inside of a program the order is the one that asyncio gives. What comes from outside (calls, the disk, timers) comes
+at instants that the world draws from its seed: only there is the real world free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections import deque
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, Future
+from contextvars import Context, ContextVar, copy_context
+from typing import Any, ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_MOST_TURNS = 200_000
+"""Turns of the loop at one instant: more is a busy loop."""
+
+_process: ContextVar[Process | None] = ContextVar("process", default=None)
+
+
+class _NoSockets(selectors.SelectSelector):
+    """Nothing ever arrives: instead of waiting for it, time passes."""
+
+    loop: VirtualTimeLoop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.loop.pass_time(timeout)
+        return []
+
+
+class VirtualTimeLoop(asyncio.SelectorEventLoop):
+    """A loop whose clock jumps to the next timer whenever nothing is ready."""
+
+    def __init__(self) -> None:
+        self._instant = 0.0
+        self._turns = 0
+        nothing = _NoSockets()
+        nothing.loop = self
+        super().__init__(nothing)
+        self.set_task_factory(_make_task)
+
+    def time(self) -> float:
+        return self._instant
+
+    def pass_time(self, seconds: float | None) -> None:
+        if seconds is None:
+            raise RuntimeError("a deadlock: nothing is ready and nothing is due")
+        self._instant += max(seconds, 0)
+        self._turns = 0 if seconds > 0 else self._turns + 1
+        if self._turns > _MOST_TURNS:
+            raise RuntimeError("a busy loop: no time passes and it never rests")
+
+    def call_at(
+        self, when: float, callback: Callable[..., object], *args: object, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        timer = super().call_at(when, callback, *args, context=context)
+        process = _process.get()
+        if process is not None:
+            process.own_timer(timer)
+        return timer
+
+
+def run(main: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Run a program in virtual time from its instant 0."""
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        return runner.run(main())
+
+
+class Process:
+    """Tasks and timers that die together, without a last word to anybody outside."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.alive = True
+        self._tasks: dict[asyncio.Task[Any], None] = {}
+        self._timers: deque[asyncio.TimerHandle] = deque()
+
+    def start(self, work: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
+        """Begin a piece of work; whatever it begins belongs to the same process."""
+        context = copy_context()
+        context.run(_process.set, self)
+        return asyncio.get_running_loop().create_task(work, context=context)
+
+    async def kill(self) -> None:
+        """End it. Nothing that it began goes on, and no timer of it fires."""
+        self.alive = False
+        while self._tasks:
+            for timer in self._timers:
+                timer.cancel()
+            for task in list(self._tasks):
+                task.cancel()
+            await asyncio.wait(list(self._tasks))
+        for timer in self._timers:
+            timer.cancel()
+
+    @property
+    def running(self) -> list[asyncio.Task[Any]]:
+        """What has not ended yet."""
+        return list(self._tasks)
+
+    def own_task(self, task: asyncio.Task[Any]) -> None:
+        self._tasks[task] = None
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        if not self.alive:
+            task.cancel()
+
+    def own_timer(self, timer: asyncio.TimerHandle) -> None:
+        while self._timers and (self._timers[0].cancelled() or self._timers[0].when() < timer.when() - 1e6):
+            self._timers.popleft()
+        self._timers.append(timer)
+        if not self.alive:
+            timer.cancel()
+
+
+class OneThread(Executor):
+    """Stands for a thread: its work is done in order, each piece at an instant that `delay_s` draws."""
+
+    def __init__(self, delay_s: Callable[[], float]) -> None:
+        self._delay_s = delay_s
+        self._work: deque[Callable[[], None]] = deque()
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        outcome: Future[_T] = Future()
+
+        def work() -> None:
+            if not outcome.set_running_or_notify_cancel():
+                return
+            try:
+                outcome.set_result(fn(*args, **kwargs))
+            except BaseException as error:
+                outcome.set_exception(error)
+
+        self._work.append(work)
+        if len(self._work) == 1:
+            self._schedule()
+        return outcome
+
+    def _schedule(self) -> None:
+        asyncio.get_running_loop().call_later(self._delay_s(), self._do_next)
+
+    def _do_next(self) -> None:
+        self._work[0]()
+        self._work.popleft()
+        if self._work:
+            self._schedule()
+
+
+def _make_task(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, _T], *, context: Context | None = None
+) -> asyncio.Task[_T]:
+    task = asyncio.Task(work, loop=loop, context=context)
+    process = (context or copy_context()).get(_process)
+    if process is not None:
+        process.own_task(task)
+    return task
