@@ -69,6 +69,10 @@ class Leases:
                 del self._by_worker[lease.worker_id]
         return lease
 
+    def end_this(self, lease: Lease) -> bool:
+        """The same, unless the task is in other hands by now. Whether it was."""
+        return self._by_task.get(lease.task_id) is lease and self.end(lease.task_id) is not None
+
     def close(self) -> None:
         """Let no further lease end."""
         if self._timer is not None:

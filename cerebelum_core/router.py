@@ -200,7 +200,7 @@ class TaskRouter:
 
     def give_back(self, lease: Lease) -> None:
         """The worker never got the task: offer it again."""
-        if self.leases.end(lease.task_id) is not None and (offer := self._offers.get(lease.task_id)):
+        if self.leases.end_this(lease) and (offer := self._offers.get(lease.task_id)):
             self._place(offer, first=True)
 
     def _give_back(self, poll: _Poll) -> None:
@@ -277,7 +277,7 @@ class TaskRouter:
 
     def lose(self, lease: Lease, reason: str) -> None:
         """A worker does not have its task any more: it is lost at once."""
-        if self.leases.end(lease.task_id) is not None:
+        if self.leases.end_this(lease):
             self._on_lost(lease, reason)
 
     def lose_all_of(self, worker_id: str, reason: str) -> None:

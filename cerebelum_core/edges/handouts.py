@@ -39,5 +39,5 @@ class Handouts:
                 if worker.foreign:
                     fill_structs(task)
                 return task
-        self.router.leases.end(lease.task_id)
+        self.router.leases.end_this(lease)
         return None

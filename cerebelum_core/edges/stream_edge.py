@@ -71,7 +71,13 @@ class StreamEdge(StreamServiceBase):
         if before is not None:
             before.close()
             before.give_back()
+        leases = self.unary.router.leases.of(registration.worker_id)
         welcome = await self.unary.register(registration, context)
+        # What its last stream said and it does not name never reached it.
+        held = set(registration.held_task_ids)
+        for lease in leases:
+            if lease.task_id not in held:
+                self.unary.router.give_back(lease)
         worker = self.unary.workers.seen(registration.worker_id)
         if worker is None:
             raise RpcError(StatusCode.UNAVAILABLE, "the worker took leave while it registered")

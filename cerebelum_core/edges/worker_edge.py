@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cerebelum_codegen.runtime import Empty
@@ -16,6 +17,7 @@ from cerebelum_core.edges.refusals import accepted, refusals, refused, require
 from cerebelum_core.edges.starts import Starts
 from cerebelum_core.edges.views import full_status, listed_status, status_word
 from cerebelum_core.execution import Answer
+from cerebelum_core.leases import Lease
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.store import EventStore, HeadQuery
@@ -63,11 +65,13 @@ class WorkerEdge(WorkerServiceBase):
         """Welcome a worker; what it holds, it keeps; what it had and does not hold is lost."""
         require(bool(request.worker_id), "worker_id is empty: choose an id that is this worker's alone")
         came_back = self.workers.is_same(request)
+        leases = self.router.leases.of(request.worker_id)
         with refusals():
             worker = await self.workers.register(request)
         term_s = self.terms.of(worker)
         lost = self.router.hold(request.worker_id, request.held_task_ids, term_s)
-        self._miss(request, came_back)
+        if not came_back:
+            self._miss(leases, request)
         self.gate.spoke(request.worker_id)
         return pb.RegisterResponse(
             success=True,
@@ -77,15 +81,15 @@ class WorkerEdge(WorkerServiceBase):
             lost_task_ids=lost,
         )
 
-    def _miss(self, request: pb.RegisterRequest, came_back: bool) -> None:
-        """Tasks that a worker does not hold: they never reached it, or it is a new process that lost them."""
+    def _miss(self, leases: Sequence[Lease], request: pb.RegisterRequest) -> None:
+        """Tasks that an earlier process of this worker had are lost with it.
+
+        The same process may have a task that it does not name: the answer to another poll of it may still be on its
+        way. If it is not, its lease ends by itself.
+        """
         held = set(request.held_task_ids)
-        for lease in self.router.leases.of(request.worker_id):
-            if lease.task_id in held:
-                continue
-            if came_back:
-                self.router.give_back(lease)
-            else:
+        for lease in leases:
+            if lease.task_id not in held:
                 self.router.lose(lease, "its worker registered anew without it")
 
     async def heartbeat(self, request: pb.HeartbeatRequest, context: RequestContext) -> pb.HeartbeatResponse:

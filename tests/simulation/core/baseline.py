@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sized
 
 from cerebelum_core.node import Node
 
-KEPT = {"BlueprintRegistry._compiled", "WorkflowScheduler._heap"}
+KEPT = {"BlueprintRegistry._compiled", "BlueprintRegistry._newest", "WorkflowScheduler._heap"}
 """What has a bound of its own."""
 
 

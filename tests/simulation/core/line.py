@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cerebelum.embedded import EmbeddedCore
-from cerebelum_client import ClientError, CoreUnavailable
+from cerebelum_client import ClientError, CoreUnavailable, Unsupported
 from cerebelum_client.errors import CoreFailed
 from cerebelum_codegen.runtime.message import Message
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)
 
+_REPEATED = {"submit_blueprint", "heartbeat", "submit_result", "start", "status", "approve", "reject", "cancel"}
+"""Calls that may come twice, the second one late: a proxy, or a client without patience, said it again."""
 _PATIENCE_S = 10.0
 """How long a caller waits for an answer; a poll waits as much longer."""
 
@@ -32,6 +35,8 @@ class Line:
     def __init__(self, world: World, name: str) -> None:
         self._world = world
         self.name = name
+        self._core: Core | None = None
+        self._last = {"there": 0.0, "back": 0.0}
         self.thawed = asyncio.Event()
         self.thawed.set()
 
@@ -58,6 +63,10 @@ class Line:
         ack = await self._call("submit_result", lambda core: core.submit_result(_copy(result)))
         self._world.truth.acknowledged(result, ack)
         return ack
+
+    async def work(self, requests: AsyncIterator[object]) -> AsyncGenerator[stream_pb.WorkResponse, None]:
+        raise Unsupported("simulated: this Core has no streams")
+        yield stream_pb.WorkResponse()
 
     # -- what others call --------------------------------------------------------------------
 
@@ -125,7 +134,7 @@ class Line:
         self, name: str, call: Callable[[EmbeddedCore], Coroutine[Any, Any, _T]], patience_s: float = _PATIENCE_S
     ) -> _T:
         core = await self._dial(name)
-        if self._world.weather.happens("doubled") and name != "poll":
+        if name in _REPEATED and self._world.weather.happens("doubled"):
             core.serve(self._later(core, call))
         work = core.serve(call(core.face))
         try:
@@ -136,25 +145,31 @@ class Line:
         if not work.done():
             raise CoreUnavailable(f"simulated: no answer to {name} in time")
         await self._travel()
-        if self._world.weather.happens("answer_lost"):
+        if self._core is not core or self._world.weather.happens("answer_lost"):
             raise CoreUnavailable(f"simulated: the answer to {name} is lost")
         return _outcome(work)
 
     async def _dial(self, name: str) -> Core:
         """Bring a request to the Core that is up by then."""
-        await self._travel()
         core = self._world.core
-        if core is None or self._world.weather.happens("request_lost"):
+        await self._travel("there")
+        if core is None or core is not self._world.core or self._world.weather.happens("request_lost"):
             await self._travel()
             raise CoreUnavailable(f"simulated: {name} reaches nobody")
+        # One connection at a time: what the Core before this one still had to say is not heard any more.
+        self._core = core
         return core
 
     async def _later(self, core: Core, call: Callable[[EmbeddedCore], Awaitable[_T]]) -> _T:
         await asyncio.sleep(self._world.dice.choice((0.0, 1.0, 40.0)))
         return await call(core.face)
 
-    async def _travel(self) -> None:
-        await asyncio.sleep(self._world.weather.travel_s())
+    async def _travel(self, way: str = "back") -> None:
+        """On one connection nothing overtakes what was sent before it."""
+        now = asyncio.get_running_loop().time()
+        arrival = max(now + self._world.weather.travel_s(), self._last[way] + 1e-6)
+        self._last[way] = arrival
+        await asyncio.sleep(arrival - now)
         # A process that is stopped for a while neither sends nor receives.
         await self.thawed.wait()
 

@@ -30,7 +30,7 @@ class Hired:
 
     def holds(self, task_id: str) -> bool:
         """Whether a step runs here for this task, or its result waits to be taken."""
-        return self.process.alive and self.worker is not None and task_id in self.worker._held
+        return self.process.alive and self.worker is not None and task_id in self.worker._hands.task_ids
 
 
 def hire(world: World, worker_id: str) -> Hired:

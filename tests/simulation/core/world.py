@@ -20,7 +20,7 @@ from cerebelum_core.edges.worker_edge import LeaseTerms
 from cerebelum_core.errors import StoreError
 from cerebelum_core.execution import head_of
 from cerebelum_core.node import Node, NodeConfig
-from cerebelum_engine import Blueprint, compile_blueprint, new, reconstruct
+from cerebelum_engine import Blueprint, compile_blueprint, new, pending, reconstruct
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.core.baseline import what_is_left
@@ -340,7 +340,8 @@ class World:
             head = self.disk.head(execution_id)
             state = reconstruct(new(blueprint), history)
             require(head is not None and head.version == len(history), f"{execution_id}: its row is at {head}")
-            require(head is not None and head.head == head_of(state), f"{execution_id}: its row says {head}")
+            row = head_of(state, pending(state))
+            require(head is not None and head.head == row, f"{execution_id}: its row says {head}")
         self.truth.check(histories)
 
     async def _clear(self) -> None:
