@@ -11,6 +11,7 @@ from cerebelum_cli.demo.command import demo
 from cerebelum_cli.executions import history, list_, status
 from cerebelum_cli.running import run
 from cerebelum_cli.serving import core, worker
+from cerebelum_cli.store import store
 
 _EPILOG = """\b
 First steps:
@@ -41,5 +42,5 @@ def cli() -> None:
     """Durable workflows: they sleep for days, wait for people, and survive kill -9."""
 
 
-for each in (demo, core, worker, run, list_, status, history, approve, reject, cancel):
+for each in (demo, core, worker, run, list_, status, history, approve, reject, cancel, store):
     cli.add_command(each)

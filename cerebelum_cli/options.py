@@ -58,6 +58,20 @@ def address_option(command: _F) -> _F:
     )(command)
 
 
+def store_option(command: _F) -> _F:
+    """`--store URL`, else CEREBELUM_STORE, else cerebelum.db here."""
+    return click.option(
+        "--store",
+        "store_url",
+        metavar="URL",
+        envvar="CEREBELUM_STORE",
+        default="sqlite:///cerebelum.db",
+        show_default=True,
+        show_envvar=True,
+        help="Where executions are kept: sqlite:///FILE, postgresql://USER@HOST/DATABASE, or memory:// for a trial.",
+    )(command)
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteCore:
     """The Core that a command was pointed to."""

@@ -12,20 +12,12 @@ import click
 from cerebelum import Worker
 from cerebelum_cli.exits import Exit, LoopFactory, UsageError, fail, run_async
 from cerebelum_cli.loading import load_workflows
-from cerebelum_cli.options import address_option
+from cerebelum_cli.options import address_option, store_option
 from cerebelum_client import parse_address
 
 
 @click.command()
-@click.option(
-    "--store",
-    metavar="URL",
-    envvar="CEREBELUM_STORE",
-    default="sqlite:///cerebelum.db",
-    show_default=True,
-    show_envvar=True,
-    help="Where executions are kept: sqlite:///FILE, postgresql://USER@HOST/DATABASE, or memory:// for a trial.",
-)
+@store_option
 @click.option(
     "--listen", metavar="HOST:PORT", default="127.0.0.1:50051", show_default=True, help="Port 0 takes a free one."
 )
@@ -39,17 +31,17 @@ from cerebelum_client import parse_address
     help="How long a worker may be silent before its steps go to another.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
-def core(store: str, listen: str, lease_s: float, verbose: bool) -> None:
+def core(store_url: str, listen: str, lease_s: float, verbose: bool) -> None:
     """Start a Core: it keeps every execution and hands steps to workers.
 
     Everything that it has acknowledged is on disk. It stops cleanly on Ctrl-C or SIGTERM, and goes on where it was
     when it is started again, also after kill -9.
     """
     _log_to_stderr(verbose)
-    run_async(_serve(store, listen, lease_s), _fast_loop())
+    run_async(_serve(store_url, listen, lease_s), _fast_loop())
 
 
-async def _serve(store: str, listen: str, lease_s: float) -> None:
+async def _serve(store_url: str, listen: str, lease_s: float) -> None:
     address = parse_address(listen)
     try:
         from cerebelum_core.edges.worker_edge import LeaseTerms
@@ -59,14 +51,14 @@ async def _serve(store: str, listen: str, lease_s: float) -> None:
     except ImportError as error:
         raise UsageError(f"the Core is not installed ({error}): pip install 'cerebelum[core]'") from None
     config = ServerConfig(
-        store_url=store,
+        store_url=store_url,
         host=address.host,
         port=address.port,
         terms=LeaseTerms(ours_s=lease_s, foreign_s=max(lease_s * 10, 300.0)),
     )
     try:
         name = f"cerebelum {version('cerebelum')}"
-        await serve(config, lambda at: click.echo(f"{name} listening on {at}, store {shown(store)}"))
+        await serve(config, lambda at: click.echo(f"{name} listening on {at}, store {shown(store_url)}"))
     except (StartError, OwnershipLost) as error:
         fail(str(error), Exit.UNUSABLE)
     click.echo("stopped")

@@ -12,6 +12,7 @@ CoreError
 |   `-- StoreUnavailable     the outcome of a write is unknown, or the store is closed
 |-- UnknownExecution         the caller: there is no such execution
 |-- UnknownBlueprint         the caller: no such workflow was submitted
+|-- CopyRefused              the operator: the target holds something else, or the copy is not the original
 `-- Quarantined              the operator: an execution that keeps crashing is set aside
 """
 
@@ -56,6 +57,10 @@ class OwnershipLost(StoreError):
 
 class StoreUnavailable(StoreError):
     """The write may or may not have happened: read before acting on it."""
+
+
+class CopyRefused(CoreError):
+    """A store cannot be copied there, or the copy is not the original."""
 
 
 class UnknownExecution(CoreError):

@@ -94,6 +94,11 @@ class MemoryStore:
         """The blueprint of this workflow that was submitted last."""
         return self._blueprints.get(self._newest.get(workflow, ""))
 
+    async def blueprints(self) -> Sequence[BlueprintRecord]:
+        """Every blueprint; of each workflow the newest last."""
+        newest = set(self._newest.values())
+        return sorted(self._blueprints.values(), key=lambda each: (each.hash in newest, each.stored_at, each.hash))
+
     async def put_worker(self, record: WorkerRecord) -> None:
         """Keep a worker's registration."""
         self._workers[record.worker_id] = record

@@ -103,6 +103,10 @@ class PostgresStore:
         found = await self._read(sql.NEWEST_BLUEPRINT, (workflow,))
         return rows.blueprint(found[0]) if found else None
 
+    async def blueprints(self) -> Sequence[BlueprintRecord]:
+        """Every blueprint; of each workflow the newest last."""
+        return [rows.blueprint(row) for row in await self._read(sql.BLUEPRINTS, ())]
+
     async def put_worker(self, record: WorkerRecord) -> None:
         """Keep a worker's registration."""
         row: dict[str, rows.Cell] = {

@@ -87,6 +87,10 @@ WITH {_OWNER}, kept AS (
 INSERT INTO cerebelum.newest_blueprints (workflow, hash) SELECT %(workflow)s, %(hash)s FROM owner
 ON CONFLICT (workflow) DO UPDATE SET hash = excluded.hash RETURNING hash"""
 BLUEPRINT = "SELECT hash, workflow, data, stored_at_ns FROM cerebelum.blueprints WHERE hash = %s"
+BLUEPRINTS = """
+SELECT b.hash, b.workflow, b.data, b.stored_at_ns
+FROM cerebelum.blueprints AS b LEFT JOIN cerebelum.newest_blueprints AS n ON n.hash = b.hash
+ORDER BY n.hash IS NOT NULL, b.stored_at_ns, b.hash"""
 NEWEST_BLUEPRINT = """
 SELECT b.hash, b.workflow, b.data, b.stored_at_ns
 FROM cerebelum.newest_blueprints AS n JOIN cerebelum.blueprints AS b ON b.hash = n.hash WHERE n.workflow = %s"""

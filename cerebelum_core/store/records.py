@@ -169,6 +169,9 @@ class EventStore(Protocol):
     async def newest_blueprint(self, workflow: str) -> BlueprintRecord | None:
         """The blueprint of this workflow that was submitted last."""
 
+    async def blueprints(self) -> Sequence[BlueprintRecord]:
+        """Every blueprint; of each workflow the newest last."""
+
     async def put_worker(self, record: WorkerRecord) -> None:
         """Keep a worker's registration in place of an earlier one."""
 

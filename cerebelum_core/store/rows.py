@@ -115,6 +115,11 @@ def text(row: Row) -> str:
     return cast("str", row[0])
 
 
+def octets(row: Row) -> bytes:
+    """The one text of bytes of a row."""
+    return cast("bytes", row[0])
+
+
 def _ns(instant: Timestamp | None) -> int | None:
     """An instant as 64 bits hold it: what lies beyond the year 2262 is kept as that."""
     return None if instant is None else min(instant.to_ns(), _LAST_NS)

@@ -117,6 +117,10 @@ class SqliteStore:
         found = await self._query(sql.NEWEST_BLUEPRINT, (workflow,))
         return rows.blueprint(found[0]) if found else None
 
+    async def blueprints(self) -> Sequence[BlueprintRecord]:
+        """Every blueprint; of each workflow the newest last."""
+        return [rows.blueprint(row) for row in await self._query(sql.BLUEPRINTS, ())]
+
     async def put_worker(self, record: WorkerRecord) -> None:
         """Keep a worker's registration."""
         row = (record.worker_id, record.registration, record.seen_at.to_ns())

@@ -38,6 +38,10 @@ PUT_NEWEST = """
 INSERT INTO newest_blueprints (workflow, hash) VALUES (?, ?)
 ON CONFLICT (workflow) DO UPDATE SET hash = excluded.hash"""
 BLUEPRINT = "SELECT hash, workflow, data, stored_at_ns FROM blueprints WHERE hash = ?"
+BLUEPRINTS = """
+SELECT b.hash, b.workflow, b.data, b.stored_at_ns
+FROM blueprints AS b LEFT JOIN newest_blueprints AS n ON n.hash = b.hash
+ORDER BY n.hash IS NOT NULL, b.stored_at_ns, b.hash"""
 NEWEST_BLUEPRINT = """
 SELECT b.hash, b.workflow, b.data, b.stored_at_ns
 FROM newest_blueprints AS n JOIN blueprints AS b ON b.hash = n.hash WHERE n.workflow = ?"""

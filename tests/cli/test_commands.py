@@ -120,7 +120,7 @@ def test_help_teaches_the_first_steps_and_every_command_explains_itself(tmp_path
     top = cerebelum("--help", folder=tmp_path)
     assert "First steps:" in top.out
     assert "Exit codes:" in top.out
-    commands = ["demo", "core", "worker", "run", "list", "status", "history", "approve", "reject", "cancel"]
+    commands = ["demo", "core", "worker", "run", "list", "status", "history", "approve", "reject", "cancel", "store"]
     for name in commands:
         ran = cerebelum(name, "--help", folder=tmp_path)
         assert ran.code == Exit.OK

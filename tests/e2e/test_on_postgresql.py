@@ -88,6 +88,32 @@ async def test_a_second_core_is_refused_and_one_that_lost_its_store_stops_and_sa
         assert "another Core took the store over" in on.core.process.log.read_text()
 
 
+async def test_executions_that_sleep_on_sqlite_are_copied_and_wake_up_on_postgresql(
+    postgresql: PostgresServer, tmp_path: Path
+) -> None:
+    url = postgresql.new_database()
+    async with stage(tmp_path) as on, on.client() as client:
+        worker = await on.start_worker()
+        handles = [await submit(client, "sleeper", order=number) for number in range(5)]
+        for handle in handles:
+            await until(client, handle.execution_id, ev.SleepStarted)
+        refused = await asyncio.to_thread(
+            cerebelum, "store", "copy", f"sqlite:///{tmp_path}/core.db", url, folder=tmp_path
+        )
+        assert refused.code == Exit.UNUSABLE
+        assert "in use by node" in refused.err
+        assert await on.core.terminate() == 0
+        copied = await asyncio.to_thread(
+            cerebelum, "store", "copy", f"sqlite:///{tmp_path}/core.db", url, folder=tmp_path
+        )
+        assert copied.out.startswith("5 executions, "), copied.err
+        on.core.store = url
+        await on.core.start()
+        assert worker.pid
+        results = await asyncio.wait_for(asyncio.gather(*(handle.result() for handle in handles)), LONGEST_S)
+    assert [result.output for result in results] == [f"rested for {number}, 3 items" for number in range(5)]
+
+
 async def twenty_workflows_complete(url: str, folder: Path, trouble: Callable[[Stage], Awaitable[None]]) -> None:
     """Run twenty sleepers through trouble: each ends well, and each result is recorded once."""
     async with stage(folder, store=url) as on, on.client() as client:

@@ -1,0 +1,72 @@
+"""Whether a store is whole: every history without a gap, every head true, every blueprint there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from cerebelum_core.errors import StoreUnusable
+from cerebelum_core.store.database import Database
+from cerebelum_core.store.rows import number, text
+from cerebelum_proto.worker.worker_service_pb import ExecutionState
+
+_SHOWN = 20
+"""Faults of a kind that are named."""
+
+_UNTRUE_HEADS = f"""
+SELECT x.execution_id, x.version, count(e.version), coalesce(max(e.version), 0)
+FROM @executions AS x LEFT JOIN @events AS e ON e.execution_id = x.execution_id
+GROUP BY x.execution_id, x.version
+HAVING count(e.version) <> x.version OR coalesce(max(e.version), 0) <> x.version LIMIT {_SHOWN}"""
+_HEADLESS = f"""
+SELECT DISTINCT e.execution_id FROM @events AS e LEFT JOIN @executions AS x ON x.execution_id = e.execution_id
+WHERE x.execution_id IS NULL LIMIT {_SHOWN}"""
+_UNKNOWN_BLUEPRINTS = f"""
+SELECT x.blueprint_hash, count(*) FROM @executions AS x LEFT JOIN @blueprints AS b ON b.hash = x.blueprint_hash
+WHERE b.hash IS NULL GROUP BY x.blueprint_hash LIMIT {_SHOWN}"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a store holds, and what is wrong with it."""
+
+    executions: Mapping[ExecutionState, int]
+    events: int
+    blueprints: int
+    owner: str
+    """The node that owns it, or owned it last."""
+    faults: Sequence[str]
+
+
+def inspect(database: Database) -> Report:
+    """Look at everything as it is at one moment. A Core may be running.
+
+    Raises:
+        StoreUnusable: it has no schema of ours, or not the newest.
+    """
+    missing = database.outstanding()
+    if missing:
+        names = ", ".join(migration.name for migration in missing)
+        raise StoreUnusable(f"the store lacks the migrations {names}: run `cerebelum store migrate`")
+    faults = list(database.faults())
+    with database.snapshot():
+        return Report(
+            executions={
+                ExecutionState(number(row)): number(row[1:])
+                for row in database.rows("SELECT status, count(*) FROM @executions GROUP BY status ORDER BY status")
+            },
+            events=number(database.rows("SELECT count(*) FROM @events")[0]),
+            blueprints=number(database.rows("SELECT count(*) FROM @blueprints")[0]),
+            owner=text(database.rows("SELECT node_id FROM @ownership")[0]),
+            faults=[*faults, *_faults(database)],
+        )
+
+
+def _faults(database: Database) -> Iterator[str]:
+    for row in database.rows(_UNTRUE_HEADS):
+        head, events, last = row[1:]
+        yield f"execution '{text(row)}' should have {head!r} events and has {events!r}, the last of version {last!r}"
+    for row in database.rows(_HEADLESS):
+        yield f"execution '{text(row)}' has events and no head"
+    for row in database.rows(_UNKNOWN_BLUEPRINTS):
+        yield f"blueprint '{text(row)}' is not there, and {number(row[1:])} executions are pinned to it"

@@ -1,0 +1,209 @@
+"""What operators do to a store: copy it, check it, prune it; of every kind, and beside a Core that runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import apsw
+import pytest
+
+from cerebelum_codegen.runtime import Duration, Timestamp
+from cerebelum_codegen.runtime.errors import DecodeError
+from cerebelum_core import upkeep
+from cerebelum_core.clock import SystemClock
+from cerebelum_core.errors import CopyRefused, StoreInUse, StoreUnusable, StoreUrlError
+from cerebelum_core.store import BlueprintRecord, EventStore, Head, WorkerRecord, open_store
+from cerebelum_core.store.retention import read_archive
+from cerebelum_proto.worker.worker_service_pb import Blueprint, ExecutionState
+from tests.core.store.appends import START, append
+from tests.core.store.appends import head as running_head
+from tests.postgresql import PostgresServer, run
+
+NewUrl = Callable[[], str]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
+    """Makes URLs of empty stores of a kind."""
+    numbers = count()
+    if request.param == "sqlite":
+        return lambda: f"sqlite:///{tmp_path}/{next(numbers)}.db"
+    server: PostgresServer = request.getfixturevalue("postgresql")
+    return server.new_database
+
+
+def opened(url: str) -> EventStore:
+    return open_store(url, node_id="node", clock=SystemClock())
+
+
+def ended_head(ended_s: int) -> Head:
+    done = running_head(status=ExecutionState.EXECUTION_COMPLETED, ready=False)
+    return replace(done, ended_at=Timestamp(START.seconds + ended_s))
+
+
+async def fill(url: str, *, running: int = 30, ended: int = 250) -> None:
+    """Executions that run, sleep and have ended, blueprints of which the newest is the older one, and a worker."""
+    store = opened(url)
+    for name in "ba":
+        data = Blueprint(workflow_module="order", version=name).to_bytes()
+        record = BlueprintRecord(hash={"a": "hash", "b": "other"}[name], workflow="order", data=data, stored_at=START)
+        await store.put_blueprint(record)
+    await store.put_worker(WorkerRecord(worker_id="w", registration=b"\0\xff", seen_at=START))
+    await asyncio.gather(*(store.append(append(f"é{n:04}", 0, 3)) for n in range(running)))
+    await asyncio.gather(*(store.append(append(f"é{n:04}", 3, 2, running_head(wake_s=n))) for n in range(running)))
+    await asyncio.gather(*(store.append(append(f"ended{n:04}", 0, 2, ended_head(n))) for n in range(ended)))
+    await store.close()
+
+
+# -- copy ------------------------------------------------------------------------------------
+
+
+async def test_a_store_goes_to_the_other_kind_and_back_whole(postgresql: PostgresServer, tmp_path: Path) -> None:
+    first, second, third = f"sqlite:///{tmp_path}/a.db", postgresql.new_database(), f"sqlite:///{tmp_path}/b.db"
+    await fill(first)
+    there = await upkeep.copy(first, second)
+    back = await upkeep.copy(second, third)
+    assert there == back
+    assert (there.executions, there.events) == (280, 650)
+    original, copied = opened(first), opened(third)
+    assert await copied.read("é0007") == await original.read("é0007")
+    assert await copied.head("é0007") == await original.head("é0007")
+    assert await copied.newest_blueprint("order") == await original.newest_blueprint("order")
+    assert await copied.due(Timestamp(START.seconds + 5), limit=9) == await original.due(
+        Timestamp(START.seconds + 5), limit=9
+    )
+    await copied.append(append("é0007", 5))
+    await original.close()
+    await copied.close()
+
+
+async def test_a_copy_that_was_interrupted_goes_on_and_one_into_another_s_store_is_refused(new_url: NewUrl) -> None:
+    source, target = new_url(), new_url()
+    await fill(source, running=3, ended=3)
+    half = opened(target)
+    await half.append(append("ended0001", 0, 2, ended_head(1)))
+    await half.close()
+    assert (await upkeep.copy(source, target)).executions == 6
+    assert (await upkeep.copy(source, target)).executions == 6
+    more = opened(target)
+    await more.append(append("é0001", 5))
+    await more.close()
+    with pytest.raises(CopyRefused, match="'é0001' that is not the source's"):
+        await upkeep.copy(source, target)
+
+
+async def test_an_execution_that_only_the_target_has_is_found_by_the_checksum(new_url: NewUrl) -> None:
+    source, target = new_url(), new_url()
+    await fill(source, running=3, ended=0)
+    more = opened(target)
+    await more.append(append("stranger", 0))
+    await more.close()
+    with pytest.raises(CopyRefused, match="keep the original"):
+        await upkeep.copy(source, target)
+
+
+async def test_a_store_that_a_core_has_or_that_is_not_there_is_not_copied(new_url: NewUrl, tmp_path: Path) -> None:
+    source = new_url()
+    running = opened(source)
+    with pytest.raises(StoreInUse):
+        await upkeep.copy(source, new_url())
+    await running.close()
+    with pytest.raises(StoreUnusable, match="there is no store"):
+        await upkeep.copy(f"sqlite:///{tmp_path}/nothing.db", new_url())
+    assert not (tmp_path / "nothing.db").exists()
+    with pytest.raises(StoreUrlError):
+        await upkeep.copy("memory://", new_url())
+
+
+# -- check -----------------------------------------------------------------------------------
+
+
+async def test_a_whole_store_has_no_faults_also_while_a_core_runs(new_url: NewUrl) -> None:
+    url = new_url()
+    await fill(url)
+    running = opened(url)
+    report = await asyncio.to_thread(upkeep.check, url)
+    await running.close()
+    assert report.executions == {ExecutionState.EXECUTION_RUNNING: 30, ExecutionState.EXECUTION_COMPLETED: 250}
+    assert (report.events, report.blueprints, report.owner) == (650, 2, "node")
+    assert [fault for fault in report.faults if "fsync" not in fault] == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("DELETE FROM @events WHERE execution_id = 'é0001' AND version = 2", "'é0001' should have 5 events and has 4"),
+        ("DELETE FROM @executions WHERE execution_id = 'é0002'", "'é0002' has events and no head"),
+        ("UPDATE @executions SET version = 9 WHERE execution_id = 'é0001'", "should have 9 events and has 5"),
+        ("DELETE FROM @blueprints WHERE hash = 'hash'", "blueprint 'hash' is not there, and 3 executions are pinned"),
+    ],
+)
+async def test_what_is_missing_is_named(new_url: NewUrl, damage: str, said: str) -> None:
+    url = new_url()
+    await fill(url, running=3, ended=0)
+    harm(url, damage)
+    faults = (await asyncio.to_thread(upkeep.check, url)).faults
+    assert [said in fault for fault in faults if "fsync" not in fault] == [True]
+
+
+def harm(url: str, statement: str) -> None:
+    if url.startswith("postgresql"):
+        run(url, statement.replace("@", "cerebelum."))
+        return
+    database = apsw.Connection(url.removeprefix("sqlite:///"))
+    database.execute(statement.replace("@", ""))
+    database.close()
+
+
+# -- prune -----------------------------------------------------------------------------------
+
+
+async def test_what_ended_long_ago_is_archived_and_removed_and_a_core_that_runs_goes_on(
+    new_url: NewUrl, tmp_path: Path
+) -> None:
+    url, archive = new_url(), tmp_path / "archive"
+    await fill(url)
+    running = opened(url)
+    await running.append(append("just ended", 0, 2, ended_head(SystemClock().now().seconds - START.seconds)))
+
+    def prune() -> int:
+        return sum(upkeep.prune(url, Duration(86_400), archive))
+
+    pruning = asyncio.create_task(asyncio.to_thread(prune))
+    written = 0
+    while not pruning.done():
+        await running.append(append("é0001", 5 + written))
+        written += 1
+    assert await pruning == 250
+    assert len(await running.read("é0001")) == 5 + written
+    assert await running.read("ended0001") == []
+    assert await running.head("ended0001") is None
+    assert len(await running.read("just ended")) == 2
+    await running.close()
+
+    archived = list(read_archive(archive))
+    assert [each.execution_id for each in archived] == [f"ended{n:04}" for n in range(250)]
+    assert archived[7].events == append("ended0007", 0, 2).events
+    assert archived[7].blueprint == Blueprint(workflow_module="order", version="a")
+    assert [fault for fault in (await asyncio.to_thread(upkeep.check, url)).faults if "fsync" not in fault] == []
+
+
+async def test_what_cannot_be_archived_is_not_removed(new_url: NewUrl, tmp_path: Path) -> None:
+    url = new_url()
+    await fill(url, running=0, ended=3)
+    with pytest.raises(StoreUnusable, match="cannot write the archive"):
+        sum(upkeep.prune(url, Duration(1), tmp_path))
+    assert upkeep.check(url).executions == {ExecutionState.EXECUTION_COMPLETED: 3}
+
+
+async def test_an_archive_that_was_cut_off_says_so(new_url: NewUrl, tmp_path: Path) -> None:
+    url, archive = new_url(), tmp_path / "archive"
+    await fill(url, running=0, ended=3)
+    assert sum(upkeep.prune(url, Duration(1), archive)) == 3
+    archive.write_bytes(archive.read_bytes()[:-1])
+    with pytest.raises(DecodeError, match="ends in the middle"):
+        list(read_archive(archive))
