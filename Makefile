@@ -7,13 +7,14 @@ CACHE := .cache
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types contracts proto-lint generated-is-fresh unit generate simulate clean
+.PHONY: help setup demo test lint types contracts proto-lint generated-is-fresh unit conformance generate simulate clean
 
 help:
 	@echo "make demo      an order workflow that survives kill -9, in real processes"
 	@echo "make test      everything that CI checks"
 	@echo "make generate  write generated/ anew from proto/"
 	@echo "make simulate  100,000 random worlds of the engine and 20,000 of a whole Core"
+	@echo "make conformance  what Google's conformance suite says of the codec (a part of make test)"
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -56,6 +57,10 @@ generated-is-fresh: setup
 
 unit: setup $(CACHE)/deployed-client/installed
 	pytest -n 2 --dist loadgroup
+
+# Sets up the runner by itself, in the cache.
+conformance: setup
+	python -m tests.conformance.suite
 
 generate: setup
 	python -m cerebelum_codegen.plugin.known codegen

