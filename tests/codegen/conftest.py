@@ -23,6 +23,8 @@ class Trial:
     """The modules generated from the protos of this suite."""
 
     kinds: ModuleType
+    legacy: ModuleType
+    edition: ModuleType
     calls: ModuleType
     calls_grpc: ModuleType
 
@@ -43,7 +45,12 @@ def trial(trial_files: FileDescriptorSet, tmp_path_factory: pytest.TempPathFacto
     root: Path = tmp_path_factory.mktemp("generated")
     write(generated(trial_files), root)
     sys.path.insert(0, str(root))
-    yield Trial(*(importlib.import_module(f"trial.{name}") for name in ("kinds_pb", "calls_pb", "calls_grpc")))
+    yield Trial(
+        *(
+            importlib.import_module(f"trial.{name}")
+            for name in ("kinds_pb", "legacy_pb", "edition_pb", "calls_pb", "calls_grpc")
+        )
+    )
     sys.path.remove(str(root))
 
 
@@ -55,4 +62,6 @@ def google(contract: FileDescriptorSet, trial_files: FileDescriptorSet) -> Oracl
 
 @pytest.fixture(scope="session")
 def ours(trial: Trial) -> Ours:
-    return Ours([worker_service_pb, events_pb, types_pb, control_pb, trial.kinds, trial.calls])
+    return Ours(
+        [worker_service_pb, events_pb, types_pb, control_pb, trial.kinds, trial.legacy, trial.edition, trial.calls]
+    )

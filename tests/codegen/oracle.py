@@ -12,7 +12,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message as Google
 from hypothesis import strategies as st
 
-from cerebelum_codegen.runtime import Duration, Empty, Message, Timestamp
+from cerebelum_codegen.runtime import Duration, Empty, Message, Timestamp, class_of
 
 _F = FieldDescriptor
 _INT32, _UINT32 = st.integers(-(1 << 31), (1 << 31) - 1), st.integers(0, (1 << 32) - 1)
@@ -99,20 +99,26 @@ def _fill_field(draw: Callable[..., Any], message: Google, field: FieldDescripto
         key, value = field.message_type.fields_by_name["key"], field.message_type.fields_by_name["value"]
         for each in draw(st.lists(_SCALARS[key.type], unique=True, max_size=3)):
             if value.message_type is None:
-                place[each] = draw(_SCALARS[value.type])
+                place[each] = draw(_scalar(value))
             else:
                 _fill_message(draw, place[each], depth, null=True)
     elif field.is_repeated and field.message_type is not None:
         for _ in range(draw(st.integers(0, 3))):
             _fill_message(draw, place.add(), depth, null=True)
     elif field.is_repeated:
-        place.extend(draw(st.lists(_SCALARS[field.type], max_size=4)))
+        place.extend(draw(st.lists(_scalar(field), max_size=4)))
     elif field.message_type is not None:
         place.SetInParent()
         # A single field of type Value has no third state beside absent and a value: null is absent.
         _fill_message(draw, place, depth, null=field.containing_oneof is not None)
     else:
-        setattr(message, field.name, draw(_SCALARS[field.type]))
+        setattr(message, field.name, draw(_scalar(field)))
+
+
+def _scalar(field: FieldDescriptor) -> st.SearchStrategy[Any]:
+    if field.enum_type is not None and field.enum_type.is_closed:
+        return st.sampled_from([value.number for value in field.enum_type.values])
+    return _SCALARS[field.type]
 
 
 def _is_map(field: FieldDescriptor) -> bool:
@@ -172,7 +178,7 @@ class Ours:
         self.classes: dict[str, type[Message]] = {Empty.FULL_NAME: Empty}
         for module in self._modules.values():
             for each in vars(module).values():
-                if isinstance(each, type) and issubclass(each, Message) and each is not Message:
+                if isinstance(each, type) and issubclass(each, Message) and _is_generated(each):
                     self.classes[each.FULL_NAME] = each
 
     def like(self, message: Google) -> Message:
@@ -228,6 +234,11 @@ class Ours:
                 if (found := getattr(module, "_".join(parts[first:]), None)) is not None:
                     return found
         raise LookupError(full_name)
+
+
+def _is_generated(kind: type[Message]) -> bool:
+    """Whether a class is a message's own, not a base and not what holds its extensions."""
+    return class_of(getattr(kind, "FULL_NAME", "")) is kind
 
 
 def plain(message: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Self
 
-from cerebelum_codegen.runtime.errors import DecodeError, EncodeError
+from cerebelum_codegen.runtime.errors import DecodeError, EncodeError, Missing
 from cerebelum_codegen.runtime.jsonvalue import JsonValue
 from cerebelum_codegen.runtime.wire import MAX_DEPTH, truncated
 
@@ -126,17 +126,20 @@ class Message:
         """Find the field that cannot be written, and say so."""
         if isinstance(error, EncodeError):
             raise error
+        part = type(self)()
         for each in fields(self):
-            if each.name != "_unknown" and (reason := self._fault(each.name, each.type)) is not None:
+            # Fields are written in their order: the first that a part of the message cannot be written with is it.
+            setattr(part, each.name, getattr(self, each.name))
+            if (reason := part._fault(each.type)) is not None:
                 raise EncodeError(f"{self.FULL_NAME}.{each.name}{reason}") from None
         raise EncodeError(f"{self.FULL_NAME}: {error}") from error
 
-    def _fault(self, name: str, annotation: object) -> str | None:
-        """What is wrong with one field, after its name; None when nothing is."""
-        alone = type(self)()
-        setattr(alone, name, getattr(self, name))
+    def _fault(self, annotation: object) -> str | None:
+        """What is wrong with the last field of a part, after its name; None when nothing is."""
         try:
-            alone._write()
+            self._write()
+        except Missing:
+            return None
         except Exception as error:
             text = str(error) or type(error).__name__
             ending = f"; the field takes {annotation}" if isinstance(error, _OF_ANOTHER_TYPE) else ""

@@ -5,14 +5,10 @@ from __future__ import annotations
 from typing import TypeVar
 
 from cerebelum_codegen.runtime.descriptor import fields_of, messages_in
-from cerebelum_codegen.runtime.errors import DecodeError, EncodeError
+from cerebelum_codegen.runtime.errors import DecodeError, Missing
 from cerebelum_codegen.runtime.message import Message
 
 _M = TypeVar("_M", bound=Message)
-
-
-class Missing(EncodeError):
-    """A required field that has no value."""
 
 
 def missing(message: Message, attribute: str) -> Missing:

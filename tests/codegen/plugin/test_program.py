@@ -39,7 +39,9 @@ def test_buf_generate_writes_modules_packages_and_typing_marks(tmp_path: Path) -
         "trial/calls_descriptors.py",
         "trial/calls_grpc.py",
         "trial/calls_pb.py",
+        "trial/edition_pb.py",
         "trial/kinds_pb.py",
+        "trial/legacy_pb.py",
         "trial/py.typed",
     ]
     assert tree(tmp_path / "second" / "generated") == first

@@ -18,7 +18,19 @@ from tests.codegen.oracle import Oracle, Ours
 
 ALL = [
     f"trial.{name}"
-    for name in ("Scalars", "Optionals", "Lists", "Unpacked", "Maps", "Tree", "Choice", "Known", "Newer")
+    for name in (
+        "Scalars",
+        "Optionals",
+        "Lists",
+        "Unpacked",
+        "Maps",
+        "Tree",
+        "Choice",
+        "Known",
+        "Newer",
+        "Old",
+        "Chosen2023",
+    )
 ] + ["cerebelum.worker.Task", "cerebelum.events.v1.Event"]
 
 many = settings(

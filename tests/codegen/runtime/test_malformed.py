@@ -17,7 +17,19 @@ from tests.codegen.oracle import Oracle, Ours, canonical
 
 ALL = [
     f"trial.{name}"
-    for name in ("Scalars", "Optionals", "Lists", "Unpacked", "Maps", "Tree", "Choice", "Known", "Older")
+    for name in (
+        "Scalars",
+        "Optionals",
+        "Lists",
+        "Unpacked",
+        "Maps",
+        "Tree",
+        "Choice",
+        "Known",
+        "Older",
+        "Old",
+        "Chosen2023",
+    )
 ]
 # Google keeps a map entry whole when it holds something unknown, and so do these not have any.
 EXACT = [f"trial.{name}" for name in ("Scalars", "Optionals", "Lists", "Unpacked", "Older")]

@@ -18,7 +18,19 @@ CONTRACT = [
 ]
 TRIAL = [
     f"trial.{name}"
-    for name in ("Scalars", "Optionals", "Lists", "Unpacked", "Maps", "Tree", "Choice", "Known", "Newer")
+    for name in (
+        "Scalars",
+        "Optionals",
+        "Lists",
+        "Unpacked",
+        "Maps",
+        "Tree",
+        "Choice",
+        "Known",
+        "Newer",
+        "Old",
+        "Chosen2023",
+    )
 ]
 
 many = settings(
