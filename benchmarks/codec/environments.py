@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -35,8 +36,10 @@ class Peer:
     """The plugin that generates its code, where it has one."""
     options: str = ""
     """What it wants to be told."""
-    known_types: bool = False
-    """Whether it generates the well-known types too."""
+    generate: tuple[str, ...] = ()
+    """More words for `buf generate`."""
+    compiled: bool = False
+    """Whether it is this project, built with the compiler's switch on."""
 
     @property
     def folder(self) -> Path:
@@ -48,11 +51,19 @@ class Peer:
 
     @property
     def bin(self) -> Path:
-        return self.folder / "env" / "bin" if self.packages else _BIN
+        return self.folder / "env" / "bin" if self.packages or self.compiled else _BIN
 
 
 PEERS = (
-    Peer("cerebelum", "cerebelum", plugin="protoc-gen-cerebelum"),
+    Peer("cerebelum", "cerebelum", plugin="protoc-gen-cerebelum", generate=("--path", "flat.proto")),
+    Peer(
+        "cerebelum-compiled",
+        "cerebelum",
+        (f"{PROJECT}[codegen,compiler]",),
+        "protoc-gen-cerebelum",
+        generate=("--path", "flat.proto"),
+        compiled=True,
+    ),
     Peer("upb", "upb", ("protobuf==7.36.2",)),
     Peer("protobuf-py", "protobuf_py", ("protobuf-py==0.7.0", "protoc-gen-py==0.7.0"), "protoc-gen-py"),
     Peer(
@@ -61,7 +72,7 @@ PEERS = (
         ("betterproto2==0.10.0", "betterproto2_compiler==0.10.1"),
         "protoc-gen-python_betterproto2",
         "client_generation=none",
-        known_types=True,
+        ("--include-imports", "--include-wkt"),
     ),
     Peer("msgspec", "msgspec", ("msgspec==0.22.0",)),
 )
@@ -69,21 +80,23 @@ PEERS = (
 
 def prepare(peer: Peer) -> None:
     """Install a peer, unless that is done, and generate its code."""
-    wanted = "\n".join(peer.packages)
+    wanted = "\n".join((*peer.packages, _sources() if peer.compiled else ""))
     installed = peer.folder / "installed"
     if peer.packages and not (installed.exists() and installed.read_text() == wanted):
         _say(f"setting up {peer.name}")
         shutil.rmtree(peer.folder, ignore_errors=True)
         _run(sys.executable, "-m", "venv", str(peer.folder / "env"))
-        _run(str(peer.bin / "pip"), "install", "--quiet", "--disable-pip-version-check", *peer.packages)
+        pip = (str(peer.bin / "pip"), "install", "--quiet", "--disable-pip-version-check")
+        _run(*pip, "-c", str(PROJECT / "constraints.txt"), *peer.packages, CEREBELUM_COMPILED=str(int(peer.compiled)))
         installed.write_text(wanted)
     shutil.rmtree(peer.generated, ignore_errors=True)
     peer.generated.mkdir(parents=True)
     if peer.plugin:
         template = peer.folder / "buf.gen.yaml"
         template.write_text(_TEMPLATE.format(plugin=peer.bin / peer.plugin, out=peer.generated, options=peer.options))
-        imports = ("--include-imports", "--include-wkt") if peer.known_types else ()
-        _run(str(_BIN / "buf"), "generate", str(image()), "--template", str(template), *imports)
+        _run(str(_BIN / "buf"), "generate", str(image()), "--template", str(template), *peer.generate)
+    if peer.compiled:
+        _run(str(peer.bin / "python"), "-m", "cerebelum_codegen.compiler", str(peer.generated))
 
 
 def image() -> Path:
@@ -106,9 +119,18 @@ def command(peer: Peer) -> list[str]:
     ]
 
 
-def _run(*words: str, cwd: Path = PROJECT) -> None:
+def _sources() -> str:
+    digest = hashlib.sha256()
+    for folder in ("codegen", "generated"):
+        for path in sorted((PROJECT / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _run(*words: str, **environment: str) -> None:
     path = os.pathsep.join((str(_BIN), os.environ.get("PATH", "")))
-    done = subprocess.run(words, cwd=cwd, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
+    given = {**os.environ, "PATH": path, **environment}
+    done = subprocess.run(words, cwd=PROJECT, env=given, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ def main() -> None:
 def operations(kind: Any, values: dict[str, Any], struct: Any) -> Mapping[str, Callable[[], object]]:
     structs = tuple(name for name in _STRUCTS if name in values)
     plain = {name: value for name, value in values.items() if name not in structs}
+    fields = attrgetter(*values)
 
     def build() -> Any:
         return kind(**plain, **{name: struct.from_dict(values[name]) for name in structs})
@@ -47,7 +49,7 @@ def operations(kind: Any, values: dict[str, Any], struct: Any) -> Mapping[str, C
         "decode_dict": lambda: read(kind.parse(data)),
         "encode_object": lambda: bytes(built),
         "decode_object": lambda: kind.parse(data),
-        "decode_read": lambda: read(kind.parse(data)),
+        "decode_read": lambda: fields(kind.parse(data)),
     }
 
 

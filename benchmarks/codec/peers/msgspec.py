@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -48,6 +49,7 @@ class Flat(msgspec.Struct, omit_defaults=True):
 def offer(message: str, values: dict[str, Any]) -> Mapping[str, Callable[[], object]]:
     kind = {"Task": Task, "TaskResult": TaskResult, "Flat": Flat}[message]
     names = tuple(values)
+    fields = attrgetter(*names)
     encoder, decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(kind)
 
     def read(found: Any) -> dict[str, object]:
@@ -60,7 +62,7 @@ def offer(message: str, values: dict[str, Any]) -> Mapping[str, Callable[[], obj
         "decode_dict": lambda: read(decoder.decode(data)),
         "encode_object": lambda: encoder.encode(built),
         "decode_object": lambda: decoder.decode(data),
-        "decode_read": lambda: read(decoder.decode(data)),
+        "decode_read": lambda: fields(decoder.decode(data)),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from operator import attrgetter
 from typing import Any
 
 from protobuf.wkt import Struct, Timestamp
@@ -31,6 +32,7 @@ def operations(kind: Any, values: dict[str, Any]) -> Mapping[str, Callable[[], o
     structs = tuple(name for name in _STRUCTS if name in values)
     instants = tuple(name for name in _INSTANTS if name in values)
     scalars = {name: value for name, value in values.items() if name not in (*structs, *instants)}
+    fields = attrgetter(*values)
 
     def build() -> Any:
         parts = {name: Struct.from_python(values[name]) for name in structs}
@@ -52,7 +54,7 @@ def operations(kind: Any, values: dict[str, Any]) -> Mapping[str, Callable[[], o
         "decode_dict": lambda: read(kind.from_binary(data)),
         "encode_object": built.to_binary,
         "decode_object": lambda: kind.from_binary(data),
-        "decode_read": lambda: read(kind.from_binary(data)),
+        "decode_read": lambda: fields(kind.from_binary(data)),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def operations(kind: Any, values: dict[str, object]) -> Mapping[str, Callable[[]
     structs = tuple(name for name in _STRUCTS if name in values)
     instants = tuple(name for name in _INSTANTS if name in values)
     scalars = {name: value for name, value in values.items() if name not in (*structs, *instants)}
+    fields = attrgetter(*values)
 
     def read(message: Any) -> dict[str, object]:
         found = {name: getattr(message, name) for name in scalars}
@@ -54,7 +56,7 @@ def operations(kind: Any, values: dict[str, object]) -> Mapping[str, Callable[[]
         "decode_dict": lambda: read(kind.FromString(data)),
         "encode_object": built.SerializeToString,
         "decode_object": lambda: kind.FromString(data),
-        "decode_read": lambda: read(kind.FromString(data)),
+        "decode_read": lambda: fields(kind.FromString(data)),
     }
 
 

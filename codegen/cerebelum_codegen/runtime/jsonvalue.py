@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from cerebelum_codegen.runtime.enum import NullValue
 from cerebelum_codegen.runtime.wire import (
+    MAX_DEPTH,
     SMALL,
     pack_double,
     read_tag,
@@ -25,54 +26,56 @@ JsonValue: TypeAlias = "bool | int | float | str | Sequence[JsonValue] | Mapping
 _EXACT = 1 << 53
 
 
-def write_struct(value: Mapping[str, JsonValue]) -> bytes:
+def write_struct(value: Mapping[str, JsonValue], depth: int = MAX_DEPTH) -> bytes:
     """The body of a Struct.
 
     Raises:
         TypeError, ValueError: for what a Struct cannot hold, an integer beyond 2**53 included; with its path.
+        RecursionError: for values that nest deeper than anybody would read them.
     """
+    if depth < 0:
+        raise _endless()
     out: list[bytes] = []
-    for key, item in value.items():
+    for key, item in cast("Mapping[object, JsonValue]", value).items():
         if not isinstance(key, str):
             raise TypeError(f"{key!r} is no key of a Struct: keys are str")
         try:
-            x = key.encode()
-            n = len(x)
-            entry = b"\n" + (SMALL[n] if n < 1024 else varint(n)) + x
-            if type(item) is str:
-                x = item.encode()
-                n = len(x)
-                x = b"\x1a" + (SMALL[n] if n < 1024 else varint(n)) + x
-            else:
-                x = write_value(item)
+            name = key.encode()
+            body = _write_text(item) if type(item) is str else write_value(item, depth)
         except (TypeError, ValueError) as error:
             raise _at(f"[{key!r}]", error) from None
-        n = len(x)
-        entry += b"\x12" + (SMALL[n] if n < 1024 else varint(n)) + x
-        n = len(entry)
-        out.append(b"\n" + (SMALL[n] if n < 1024 else varint(n)) + entry)
+        k, n = len(name), len(body)
+        if k < 128 and n < 512:
+            length = k + n + (4 if n < 128 else 5)
+            out += (b"\n", SMALL[length], b"\n", SMALL[k], name, b"\x12", SMALL[n], body)
+        else:
+            entry = b"\n" + size(k) + name + b"\x12" + size(n) + body
+            out += (b"\n", size(len(entry)), entry)
     return b"".join(out)
 
 
-def write_list(value: Sequence[JsonValue]) -> bytes:
+def write_list(value: Sequence[JsonValue], depth: int = MAX_DEPTH) -> bytes:
     """The body of a ListValue."""
+    if depth < 0:
+        raise _endless()
     out: list[bytes] = []
     for position, item in enumerate(value):
         try:
-            if type(item) is str:
-                x = item.encode()
-                n = len(x)
-                x = b"\x1a" + (SMALL[n] if n < 1024 else varint(n)) + x
-            else:
-                x = write_value(item)
+            body = _write_text(item) if type(item) is str else write_value(item, depth)
         except (TypeError, ValueError) as error:
             raise _at(f"[{position}]", error) from None
-        n = len(x)
-        out.append(b"\n" + (SMALL[n] if n < 1024 else varint(n)) + x)
+        n = len(body)
+        out += (b"\n", SMALL[n] if n < 1024 else varint(n), body)
     return b"".join(out)
 
 
-def write_value(value: JsonValue) -> bytes:
+def _write_text(text: str) -> bytes:
+    data = str.encode(text)
+    n = len(data)
+    return b"\x1a" + (SMALL[n] if n < 1024 else varint(n)) + data
+
+
+def write_value(value: JsonValue, depth: int = MAX_DEPTH) -> bytes:
     """The body of a Value."""
     if isinstance(value, float):
         return b"\x11" + pack_double(value)
@@ -83,9 +86,9 @@ def write_value(value: JsonValue) -> bytes:
     if value is False:
         return b" \x00"
     if isinstance(value, dict):
-        return _sized(b"*", write_struct(value))
+        return _sized(b"*", write_struct(value, depth - 1))
     if isinstance(value, list):
-        return _sized(b"2", write_list(value))
+        return _sized(b"2", write_list(value, depth - 1))
     if isinstance(value, NullValue):
         return b"\x08\x00"
     if isinstance(value, str):
@@ -94,20 +97,24 @@ def write_value(value: JsonValue) -> bytes:
         if not -_EXACT <= value <= _EXACT:
             raise ValueError(f": {value} is beyond 2**53, where a Struct's numbers lose digits")
         return b"\x11" + pack_double(value)
-    return _write_other(value)
+    return _write_other(value, depth)
 
 
-def _write_other(value: JsonValue) -> bytes:
+def _write_other(value: JsonValue, depth: int) -> bytes:
     """Mappings and sequences that are not exactly dict and list; to ask for them takes its time."""
     if isinstance(value, Mapping):
-        return _sized(b"*", write_struct(value))
+        return _sized(b"*", write_struct(value, depth - 1))
     if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return _sized(b"2", write_list(value))
+        return _sized(b"2", write_list(value, depth - 1))
     raise TypeError(f": a Struct cannot hold {type(value).__name__}")
 
 
 def _sized(tag: bytes, body: bytes) -> bytes:
     return tag + size(len(body)) + body
+
+
+def _endless() -> RecursionError:
+    return RecursionError(f"values nest deeper than {MAX_DEPTH}")
 
 
 def _at(place: str, error: Exception) -> Exception:

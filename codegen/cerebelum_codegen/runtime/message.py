@@ -57,12 +57,8 @@ class Message:
         """
         try:
             self._merge(data, 0, len(data), MAX_DEPTH)
-        except DecodeError as error:
-            raise DecodeError(f"{self.FULL_NAME}: {error}") from None
-        except UnicodeDecodeError as error:
-            raise DecodeError(f"{self.FULL_NAME}: a string is not UTF-8 ({error.reason})") from None
-        except (IndexError, struct.error):
-            raise DecodeError(f"{self.FULL_NAME}: {truncated()}") from None
+        except Exception as error:
+            raise self._malformed(error) from None
 
     def to_json(self, *, proto_names: bool = False, defaults: bool = False, indent: int | None = None) -> str:
         """The message as JSON.
@@ -121,6 +117,18 @@ class Message:
     @abstractmethod
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         """Read the fields between `at` and `end`."""
+
+    def _malformed(self, error: Exception) -> Exception:
+        """What an error while reading means."""
+        match error:
+            case UnicodeDecodeError():
+                return DecodeError(f"{self.FULL_NAME}: a string is not UTF-8 ({error.reason})")
+            case DecodeError():
+                return DecodeError(f"{self.FULL_NAME}: {error}")
+            case IndexError() | struct.error():
+                return DecodeError(f"{self.FULL_NAME}: {truncated()}")
+            case _:
+                return error
 
     def _refuse(self, error: Exception) -> NoReturn:
         """Find the field that cannot be written, and say so."""

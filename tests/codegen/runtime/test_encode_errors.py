@@ -202,3 +202,16 @@ def test_a_struct_that_holds_itself_is_refused(trial: Trial) -> None:
 def test_an_instant_or_span_that_does_not_exist_is_refused(trial: Trial, field: str, value: object) -> None:
     with pytest.raises(EncodeError, match=rf"^trial\.Known\.{field}: "):
         trial.kinds.Known(**{field: value}).to_bytes()
+
+
+def test_a_message_that_holds_itself_is_refused(trial: Trial) -> None:
+    kinds = trial.kinds
+    for field, holds in (
+        ("left", lambda tree: tree),
+        ("children", lambda tree: [tree]),
+        ("named", lambda tree: {"": tree}),
+    ):
+        endless = kinds.Tree()
+        setattr(endless, field, holds(endless))
+        with pytest.raises(EncodeError, match="recursion"):
+            endless.to_bytes()

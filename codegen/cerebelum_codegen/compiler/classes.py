@@ -1,0 +1,107 @@
+"""A dataclass is spelt out: mypyc would leave its methods to the interpreter, and cannot compile one with slots at all.
+
+The class gets a constructor of its own; `adopt` makes it a dataclass again when the module is imported. Its attributes
+are of any type, as they are in Python: what a field cannot carry is refused when it is written, not when it is set.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One field of a dataclass."""
+
+    name: str
+    annotation: str
+    default: str | None
+    factory: str | None
+    """What makes a fresh value for each instance."""
+    written: str | None
+    """What stands behind the annotation in the source."""
+
+
+def spell_out(module: ast.Module) -> None:
+    """Replace the dataclasses of a module, in place."""
+    module.body = [each for node in module.body for each in _spelt_out(node)]
+
+
+def attributes(node: ast.ClassDef) -> list[Attribute]:
+    """The fields that a dataclass declares."""
+    return [_attribute(each) for each in node.body if isinstance(each, ast.AnnAssign) and not _of_class(each)]
+
+
+def _spelt_out(node: ast.stmt) -> Iterator[ast.stmt]:
+    yield node
+    decorator = _decorator(node) if isinstance(node, ast.ClassDef) else None
+    if not isinstance(node, ast.ClassDef) or decorator is None:
+        return
+    node.decorator_list.remove(decorator)
+    fields = attributes(node)
+    for each in node.body:
+        if isinstance(each, ast.AnnAssign) and not _of_class(each):
+            each.annotation, each.value = ast.Name("Any"), None
+    options = [keyword for keyword in decorator.keywords if keyword.arg != "slots"]
+    by_keyword = any(keyword.arg == "kw_only" for keyword in options)
+    node.body.append(_constructor(fields, by_keyword))
+    methods = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
+    if "_merge" in methods and "from_bytes" not in methods:
+        node.body.append(_reader(node.name))
+    yield _adoption(node.name, fields, options)
+
+
+def _decorator(node: ast.ClassDef) -> ast.Call | None:
+    for each in node.decorator_list:
+        if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == "dataclass":
+            return each
+    return None
+
+
+def _of_class(node: ast.AnnAssign) -> bool:
+    return ast.unparse(node.annotation).startswith("ClassVar")
+
+
+def _attribute(node: ast.AnnAssign) -> Attribute:
+    written = ast.unparse(node.value) if node.value is not None else None
+    default, factory = written, None
+    if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "field":
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.value.keywords}
+        default, factory = given.get("default"), given.get("default_factory")
+    return Attribute(ast.unparse(node.target), ast.unparse(node.annotation), default, factory, written)
+
+
+def _constructor(fields: list[Attribute], by_keyword: bool) -> ast.stmt:
+    parameters = ["self", *(["*"] if by_keyword and fields else [])]
+    lines = []
+    for field in fields:
+        default = "UNSET" if field.factory else field.default
+        parameters.append(f"{field.name}: Any" + (f" = {default}" if default is not None else ""))
+        fresh = f"{field.factory}() if {field.name} is UNSET else " if field.factory else ""
+        lines.append(f"    self.{field.name} = {fresh}{field.name}")
+    return ast.parse("\n".join([f"def __init__({', '.join(parameters)}) -> None:", *(lines or ["    pass"])])).body[0]
+
+
+def _reader(name: str) -> ast.stmt:
+    """`from_bytes` without a step into the interpreter."""
+    return ast.parse(
+        f"""
+@classmethod
+def from_bytes(cls, data: bytes) -> {name}:
+    message = {name}()
+    try:
+        message._merge(data, 0, len(data), MAX_DEPTH)
+    except Exception as error:
+        raise message._malformed(error) from None
+    return message
+"""
+    ).body[0]
+
+
+def _adoption(name: str, fields: list[Attribute], options: list[ast.keyword]) -> ast.stmt:
+    annotations = {field.name: field.annotation for field in fields}
+    defaults = "".join(f"{field.name!r}: {field.written}, " for field in fields if field.written is not None)
+    words = "".join(f", {ast.unparse(option)}" for option in options)
+    return ast.parse(f"adopt({name}, {annotations!r}, {{{defaults}}}{words})").body[0]

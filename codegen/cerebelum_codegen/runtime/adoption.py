@@ -1,0 +1,34 @@
+"""How a compiled class becomes the dataclass that it was written as. Only modules in their compiled form come here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Final, TypeVar, cast
+
+_T = TypeVar("_T")
+
+UNSET: Final = object()
+"""An argument that was not given, where each instance gets a fresh value."""
+
+
+def adopt(kind: type, annotations: Mapping[str, str], defaults: Mapping[str, object], **options: bool) -> None:
+    """Let `dataclass` see the fields as they were written, and put the compiled attributes back in their place."""
+    places = {name: kind.__dict__[name] for name in annotations}
+    for name in annotations:
+        delattr(kind, name)
+    for name, value in defaults.items():
+        setattr(kind, name, value)
+    kind.__annotations__ = dict(annotations)
+    dataclass(init=False, **options)(kind)
+    for name, place in places.items():
+        setattr(kind, name, place)
+    setattr(kind, "__reduce__", _reduce)  # noqa: B010  # pickle finds no slots here to ask for
+
+
+def _reduce(self: object) -> tuple[object, ...]:
+    return _restored, (type(self), {each.name: getattr(self, each.name) for each in fields(cast("type", self))})
+
+
+def _restored(kind: type[_T], values: Mapping[str, object]) -> _T:
+    return kind(**values)
