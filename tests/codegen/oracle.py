@@ -12,7 +12,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message as Google
 from hypothesis import strategies as st
 
-from cerebelum_codegen.runtime import Duration, Empty, Message, Timestamp, class_of
+from cerebelum_codegen.runtime import Duration, Empty, Message, NullValue, Timestamp, class_of
 
 _F = FieldDescriptor
 _INT32, _UINT32 = st.integers(-(1 << 31), (1 << 31) - 1), st.integers(0, (1 << 32) - 1)
@@ -183,7 +183,9 @@ class Ours:
 
     def like(self, message: Google) -> Message:
         """The message of ours that says the same."""
-        kind = self.classes[message.DESCRIPTOR.full_name]
+        full_name = message.DESCRIPTOR.full_name
+        kind = self.classes.get(full_name) or class_of(full_name)
+        assert kind is not None, f"{full_name} is not generated"
         values: dict[str, Any] = {}
         for field, value in message.ListFields():
             oneof = field.containing_oneof
@@ -213,6 +215,8 @@ class Ours:
         return wrapper(value)
 
     def _value(self, field: FieldDescriptor, value: Any) -> Any:
+        if field.enum_type is not None and field.enum_type.full_name == "google.protobuf.NullValue":
+            return NullValue(value)
         if field.enum_type is not None:
             return self._enum(field.enum_type.full_name)(value)
         if field.message_type is None:
@@ -224,6 +228,8 @@ class Ours:
                 return Duration(value.seconds, value.nanos)
             case "google.protobuf.Struct" | "google.protobuf.ListValue" | "google.protobuf.Value":
                 return plain(value)
+            case name if name.startswith("google.protobuf.") and name.endswith("Value"):
+                return value.value
             case _:
                 return self.like(value)
 

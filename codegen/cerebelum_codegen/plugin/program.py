@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 from google.protobuf.compiler import plugin_pb2
@@ -27,6 +26,7 @@ protoc-gen-cerebelum: typed Python dataclasses, codecs and gRPC stubs from .prot
 It is called by buf or protoc, which write a request to its input. With buf, in buf.gen.yaml:
 
     version: v2
+    clean: true        # the modules of a dropped proto disappear
     plugins:
       - local: protoc-gen-cerebelum
         out: generated
@@ -111,6 +111,8 @@ def _answer(arguments: list[str]) -> None:
         case ["--help" | "-h"]:
             sys.stdout.write(_HELP)
         case ["--version"]:
+            from importlib.metadata import version
+
             sys.stdout.write(f"protoc-gen-cerebelum {version('cerebelum')}\n")
         case ["--include-path"]:
             sys.stdout.write(f"{include_path()}\n")

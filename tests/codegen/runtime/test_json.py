@@ -30,6 +30,7 @@ ALL = [
         "Newer",
         "Old",
         "Chosen2023",
+        "Wrapped",
     )
 ] + ["cerebelum.worker.Task", "cerebelum.events.v1.Event"]
 

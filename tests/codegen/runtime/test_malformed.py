@@ -29,6 +29,8 @@ ALL = [
         "Older",
         "Old",
         "Chosen2023",
+        "Wrapped",
+        "Boxed",
     )
 ]
 # Google keeps a map entry whole when it holds something unknown, and so do these not have any.

@@ -30,6 +30,8 @@ TRIAL = [
         "Newer",
         "Old",
         "Chosen2023",
+        "Wrapped",
+        "Boxed",
     )
 ]
 
