@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from cerebelum.signals import Signals
+
 _Inputs = TypeVar("_Inputs")
-
-
-async def _no_heartbeat() -> None:
-    """A local run has no lease."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,12 +22,21 @@ class Context(Generic[_Inputs]):
     step_name: str = ""
     attempt: int = 1
     """Which try this is, from 1."""
-    _beat: Callable[[], Awaitable[None]] = field(default=_no_heartbeat, repr=False, compare=False)
+    _signals: Signals = field(default_factory=Signals, repr=False, compare=False)
 
-    async def heartbeat(self) -> None:
-        """Tell the Core that the step is alive, and learn whether it still counts.
+    @property
+    def cancelled(self) -> bool:
+        """Whether the step was told to stop. A plain `def` looks here; an `async def` is cancelled by itself."""
+        return self._signals.cancelled
 
-        The worker does so by itself while the step awaits; a step that computes for long calls it in between. When
-        the task has moved on (cancelled, or its lease ended), the step is cancelled here.
+    def heartbeat(self) -> Awaitable[None]:
+        """A sign of life: the step's `heartbeat_timeout` begins anew.
+
+        `await context.heartbeat()` in an `async def` also asks the Core at once whether the step still counts, and
+        cancels it here when it does not. A plain `def`, which runs in a thread, calls it without `await`. The lease
+        itself is kept by the worker, as long as its event loop runs.
+
+        Raises:
+            asyncio.CancelledError: in a thread, when the step was told to stop. Clean up, and let it pass.
         """
-        await self._beat()
+        return self._signals.beat()

@@ -85,5 +85,7 @@ class CallerCore(Protocol):
     ) -> control_pb.RejectResponse:
         """Answer a waiting approval with no."""
 
-    async def cancel(self, execution_id: str, *, reason: str = "", cancelled_by: str = "") -> None:
-        """End an execution."""
+    async def cancel(
+        self, execution_id: str, *, reason: str = "", cancelled_by: str = "", cleanup_ms: int = 0
+    ) -> control_pb.CancelResponse:
+        """Ask an execution to end."""

@@ -217,10 +217,14 @@ class EmbeddedCore:
         )
         return await _call(self._control.reject(request, _HERE))
 
-    async def cancel(self, execution_id: str, *, reason: str = "", cancelled_by: str = "") -> None:
-        """End an execution."""
-        request = control_pb.CancelRequest(execution_id=execution_id, reason=reason, cancelled_by=cancelled_by)
-        await _call(self._control.cancel(request, _HERE))
+    async def cancel(
+        self, execution_id: str, *, reason: str = "", cancelled_by: str = "", cleanup_ms: int = 0
+    ) -> control_pb.CancelResponse:
+        """Ask an execution to end."""
+        request = control_pb.CancelRequest(
+            execution_id=execution_id, reason=reason, cancelled_by=cancelled_by, cleanup_ms=cleanup_ms
+        )
+        return await _call(self._control.cancel(request, _HERE))
 
 
 async def _frames(frames: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]:

@@ -69,9 +69,10 @@ class ExecutionHandle:
         """Answer its waiting approval with no."""
         await self._core.reject(self.execution_id, reason=reason, decided_by=decided_by, step=step)
 
-    async def cancel(self, reason: str = "", *, cancelled_by: str = "") -> None:
-        """End it."""
-        await self._core.cancel(self.execution_id, reason=reason, cancelled_by=cancelled_by)
+    async def cancel(self, reason: str = "", *, cancelled_by: str = "", cleanup: timedelta | None = None) -> None:
+        """Ask it to end. Steps that run are cancelled and may take `cleanup` (30 seconds) for their own."""
+        cleanup_ms = milliseconds(cleanup) if cleanup is not None else 0
+        await self._core.cancel(self.execution_id, reason=reason, cancelled_by=cancelled_by, cleanup_ms=cleanup_ms)
 
 
 class DistributedExecutor:

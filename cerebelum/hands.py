@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from cerebelum.runner import run_task
+from cerebelum.signals import Signals
 from cerebelum.workflow import Workflow
 from cerebelum_client import ClientError
 from cerebelum_codegen.runtime import Timestamp
@@ -26,6 +27,7 @@ class Hands:
         self._now = now
         self._room = room
         self._held: dict[str, asyncio.Task[pb.TaskResult]] = {}
+        self._signals: dict[str, Signals] = {}
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
@@ -44,29 +46,43 @@ class Hands:
     def run(self, task: pb.Task, heartbeat: Callable[[], Awaitable[None]]) -> asyncio.Task[pb.TaskResult]:
         """Hold a task and run its step."""
         workflow = self._workflows.get(task.workflow_hash)
+        signals = Signals(heartbeat)
         running = asyncio.create_task(
             run_task(
                 task,
                 workflow.steps if workflow else {},
                 worker_id=self.worker_id,
                 now=self._now,
-                heartbeat=heartbeat,
+                signals=signals,
             )
         )
         self._held[task.task_id] = running
+        self._signals[task.task_id] = signals
         return running
 
     def let_go(self, task_id: str) -> None:
         """The Core has taken the result, or nobody wants it."""
         self._held.pop(task_id, None)
+        self._signals.pop(task_id, None)
         self._changed.set()
 
     def lose(self, task_ids: Sequence[str]) -> None:
-        """Stop what has moved on."""
+        """Stop what has moved on: nobody wants its outcome."""
         for task_id in task_ids:
             running = self._held.get(task_id)
-            if running is not None and running.cancel():
+            if running is not None and not running.done():
                 _log.warning("task %s has moved on; it is stopped here", task_id)
+                self._signals[task_id].drop()
+                running.cancel()
+
+    def stop(self, task_ids: Sequence[str]) -> None:
+        """Interrupt steps whose executions are to end: once each, so that they can clean up."""
+        for task_id in task_ids:
+            running = self._held.get(task_id)
+            if running is not None and not running.done() and not self._signals[task_id].cancelled:
+                _log.info("task %s is cancelled; its step may clean up", task_id)
+                self._signals[task_id].stop()
+                running.cancel()
 
     def cancel(self) -> None:
         """Stop everything."""

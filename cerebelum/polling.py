@@ -71,6 +71,7 @@ class Polling:
                 continue
             self._heartbeat_s = max(response.heartbeat_interval_ms, 100) / 1000
             self._hands.lose(response.lost_task_ids)
+            self._hands.stop(response.cancelled_task_ids)
             pauses = Backoff().pauses(self._chance)
             self._must_register.clear()
             self._registered.set()
@@ -100,6 +101,7 @@ class Polling:
         if "register" in response.commands:
             self._register_again()
         self._hands.lose(response.lost_task_ids)
+        self._hands.stop(response.cancelled_task_ids)
 
     async def _step_heartbeat(self) -> None:
         await self._beat()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 from cerebelum.context import Context
 from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch, NonRetryable
+from cerebelum.signals import Signals
 from cerebelum.step import CONTEXT, INPUTS, AnyStep
 from cerebelum.waits import Suspend, Waits, current_waits
 from cerebelum_client import PayloadError, from_payload, to_payload, write_marker
@@ -26,14 +27,17 @@ async def run_task(
     *,
     worker_id: str,
     now: Callable[[], Timestamp],
-    heartbeat: Callable[[], Awaitable[None]] | None = None,
+    signals: Signals | None = None,
 ) -> TaskResult:
-    """Run the step of a task. Whatever the step does ends in a result; only a cancellation passes through."""
+    """Run the step of a task. Whatever the step does ends in a result; only being dropped passes through."""
     result = TaskResult(task_id=task.task_id, execution_id=task.execution_id, worker_id=worker_id, started_at=now())
+    signals = signals or Signals()
     try:
-        await _run(task, steps, result, heartbeat)
+        await _run(task, steps, result, signals)
     except asyncio.CancelledError:
-        raise
+        if not signals.stopping:
+            raise
+        _fail_with(result, TaskStatus.CANCELLED, "cancelled", "the step was told to stop")
     except Exception as error:
         _fail(result, error)
     result.completed_at = now()
@@ -44,7 +48,7 @@ async def _run(
     task: Task,
     steps: Mapping[str, AnyStep],
     result: TaskResult,
-    heartbeat: Callable[[], Awaitable[None]] | None,
+    signals: Signals,
 ) -> None:
     step = steps.get(task.step_name)
     if step is None:
@@ -55,16 +59,21 @@ async def _run(
     waits = Waits(list(task.satisfied_markers))
     token = current_waits.set(waits)
     try:
-        timeout_s = task.start_to_close_ms / 1000 or None
-        async with asyncio.timeout(timeout_s) as limit:
-            value = await _call(step, _arguments(step, task, heartbeat))
+        timeout_s, silence_s = task.start_to_close_ms / 1000 or None, task.heartbeat_timeout_ms / 1000 or None
+        async with asyncio.timeout(timeout_s) as limit, signals.within(silence_s) as pulse:
+            value = await _call(step, _arguments(step, task, signals), signals)
     except Suspend as suspend:
         write_marker(suspend.request, result)
         return
     except TimeoutError:
-        if not limit.expired():
+        if pulse.expired():
+            told = f"the step gave no sign of life for {silence_s:g} s"
+            _fail_with(result, TaskStatus.TIMEOUT, "heartbeat_timeout", told)
+        elif limit.expired():
+            _fail_with(result, TaskStatus.TIMEOUT, "timeout", f"the step ran longer than {timeout_s:g} s")
+        else:
             raise
-        _fail_with(result, TaskStatus.TIMEOUT, "timeout", f"the step ran longer than {timeout_s:g} s")
+        signals.drop()  # what goes on in a thread is told so
         return
     finally:
         current_waits.reset(token)
@@ -76,7 +85,7 @@ async def _run(
     _conclude(result, value)
 
 
-def _arguments(step: AnyStep, task: Task, heartbeat: Callable[[], Awaitable[None]] | None) -> dict[str, object]:
+def _arguments(step: AnyStep, task: Task, signals: Signals) -> dict[str, object]:
     hints = hints_of(step.function)
     arguments = {
         name: from_payload(payload, hints.get(name, object))
@@ -86,23 +95,33 @@ def _arguments(step: AnyStep, task: Task, heartbeat: Callable[[], Awaitable[None
     if step.takes_inputs:
         arguments[INPUTS] = from_payload(task.workflow_inputs, hints.get(INPUTS, object))
     if step.takes_context:
-        beat = {"_beat": heartbeat} if heartbeat is not None else {}
         arguments[CONTEXT] = Context(
             inputs=from_payload(task.workflow_inputs),
             execution_id=task.execution_id,
             workflow_name=task.workflow_module,
             step_name=task.step_name,
             attempt=task.attempt,
-            **beat,
+            _signals=signals,
         )
     return arguments
 
 
-async def _call(step: AnyStep, arguments: dict[str, object]) -> object:
+async def _call(step: AnyStep, arguments: dict[str, object], signals: Signals) -> object:
     if inspect.iscoroutinefunction(step.function):
         return await step.function(**arguments)
-    value = await asyncio.to_thread(step.function, **arguments)
+    value = await _in_thread(asyncio.to_thread(step.function, **arguments), signals)
     return await value if inspect.isawaitable(value) else value
+
+
+async def _in_thread(call: Coroutine[None, None, object], signals: Signals) -> object:
+    """No thread can be interrupted: one that was told to stop is waited for until it has looked."""
+    working = asyncio.create_task(call)
+    while True:
+        try:
+            return await asyncio.shield(working)
+        except asyncio.CancelledError:
+            if working.done() or not signals.stopping:
+                raise
 
 
 def _conclude(result: TaskResult, value: object) -> None:

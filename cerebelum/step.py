@@ -30,6 +30,8 @@ class Retry:
     backoff: float = 2.0
     max_interval: timedelta = timedelta(minutes=1)
     non_retryable: tuple[type[Exception] | str, ...] = ()
+    jitter: float = 0.1
+    """Each pause is shortened by up to this part of it, so that what failed together does not come back together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,6 +44,10 @@ class AnyStep:
     retry: Retry | None = None
     timeout: timedelta | None = None
     """How long one try may run."""
+    heartbeat_timeout: timedelta | None = None
+    """How long one try may go on without `context.heartbeat()`."""
+    queue_timeout: timedelta | None = None
+    """How long it may wait for a worker."""
 
     def __rshift__(self, after: Part) -> Timeline:
         return Timeline.of(self) >> after
@@ -114,7 +120,12 @@ def step(function: Callable[_P, _R], /) -> Step[_P, _R]: ...
 
 @overload
 def step(
-    *, name: str | None = None, retry: Retry | None = None, timeout: timedelta | None = None
+    *,
+    name: str | None = None,
+    retry: Retry | None = None,
+    timeout: timedelta | None = None,
+    heartbeat_timeout: timedelta | None = None,
+    queue_timeout: timedelta | None = None,
 ) -> Callable[[Callable[_P, _R]], Step[_P, _R]]: ...
 
 
@@ -125,34 +136,45 @@ def step(
     name: str | None = None,
     retry: Retry | None = None,
     timeout: timedelta | None = None,
+    heartbeat_timeout: timedelta | None = None,
+    queue_timeout: timedelta | None = None,
 ) -> Step[_P, _R] | Callable[[Callable[_P, _R]], Step[_P, _R]]:
     """Make a step of an `async def`, or of a plain `def`, which then runs in a thread.
 
     A parameter `context` gets the `Context`, `inputs` what the execution was started with; every other one names the
     step whose result it takes. A step returns its value, bare or as `{"ok": value}`; `{"error": reason}` fails it for
-    good, an exception obeys the retry policy (none: one try). `timeout` is for one try.
+    good, an exception obeys the retry policy (none: one try).
+
+    Args:
+        function: what it runs.
+        name: its name on the timeline, by default the function's.
+        retry: how often and with which pauses it is tried.
+        timeout: how long one try may run.
+        heartbeat_timeout: how long one try may go on without calling `context.heartbeat()`.
+        queue_timeout: how long it may wait for a worker; then it fails for good.
 
     Raises:
         DefinitionError: the function's parameters cannot be those of a step.
     """
 
     def decorate(decorated: Callable[_P, _R]) -> Step[_P, _R]:
-        return _define(decorated, name, retry, timeout)
+        limits = {"timeout": timeout, "heartbeat_timeout": heartbeat_timeout, "queue_timeout": queue_timeout}
+        return _define(decorated, name, retry, limits)
 
     return decorate if function is None else decorate(function)
 
 
 def _define(
-    function: Callable[_P, _R], name: str | None, retry: Retry | None, timeout: timedelta | None
+    function: Callable[_P, _R], name: str | None, retry: Retry | None, limits: Mapping[str, timedelta | None]
 ) -> Step[_P, _R]:
     if not callable(function):
         raise DefinitionError("@step", [f"{function!r} is no function"])
     chosen = name or str(getattr(function, "__name__", ""))
     parameters = inspect.signature(function).parameters
-    faults = [*_name_faults(chosen), *_parameter_faults(parameters), *_policy_faults(retry, timeout)]
+    faults = [*_name_faults(chosen), *_parameter_faults(parameters), *_policy_faults(retry, limits)]
     if faults:
         raise DefinitionError(f"step '{chosen}'", faults)
-    return Step(name=chosen, function=function, parameters=parameters, retry=retry, timeout=timeout)
+    return Step(name=chosen, function=function, parameters=parameters, retry=retry, **limits)
 
 
 def _name_faults(name: str) -> list[str]:
@@ -172,16 +194,20 @@ def _parameter_faults(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
     return faults
 
 
-def _policy_faults(retry: Retry | None, timeout: timedelta | None) -> list[str]:
-    faults: list[str] = []
-    if timeout is not None and timeout <= timedelta(0):
-        faults.append(f"its timeout is {timeout}: give it a positive one")
+def _policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None]) -> list[str]:
+    faults = [
+        f"its {name} is {limit}: give it a positive one"
+        for name, limit in limits.items()
+        if limit is not None and limit <= timedelta(0)
+    ]
     if retry is None:
         return faults
     if retry.max_attempts < 1:
         faults.append(f"its retry allows {retry.max_attempts} attempts: allow at least 1")
     if not 1 <= retry.backoff <= 1000:
         faults.append(f"its backoff is {retry.backoff}: give a factor from 1 to 1000")
+    if not 0 <= retry.jitter <= 1:
+        faults.append(f"its jitter is {retry.jitter}: give a part from 0 to 1")
     if min(retry.initial_interval, retry.max_interval) <= timedelta(0):
         faults.append("an interval of its retry is not positive")
     return faults

@@ -89,6 +89,7 @@ class Streaming:
                         stream.welcomed = True
                         beating = asyncio.create_task(stream.beat_every(frame.welcome.heartbeat_interval_ms / 1000))
                         self._hands.lose(frame.welcome.lost_task_ids)
+                        self._hands.stop(frame.welcome.cancelled_task_ids)
                         on_ready()
                     self._hear(frame, stream)
             finally:
@@ -103,6 +104,7 @@ class Streaming:
         for refusal in frame.refusals:
             self._refused(refusal, stream)
         self._hands.lose(frame.lost_task_ids)
+        self._hands.stop(frame.cancelled_task_ids)
 
     async def _beat(self) -> None:
         self._stream.beat()

@@ -178,7 +178,9 @@ def _blueprint(name: str, timeline: Timeline, steps: Mapping[str, AnyStep]) -> p
                 depends_on=[each for each in step.parameters if each in steps],
                 takes_inputs=step.takes_inputs,
                 retry=_policy(step.retry) if step.retry else None,
-                start_to_close_ms=milliseconds(step.timeout) if step.timeout else 0,
+                start_to_close_ms=_span(step.timeout),
+                schedule_to_start_ms=_span(step.queue_timeout),
+                heartbeat_timeout_ms=_span(step.heartbeat_timeout),
             )
             for step in steps.values()
         ],
@@ -187,12 +189,17 @@ def _blueprint(name: str, timeline: Timeline, steps: Mapping[str, AnyStep]) -> p
     return pb.Blueprint(workflow_module=name, language="python", definition=definition)
 
 
+def _span(limit: timedelta | None) -> int:
+    return milliseconds(limit) if limit else 0
+
+
 def _policy(retry: Retry) -> RetryPolicy:
     return RetryPolicy(
         max_attempts=retry.max_attempts,
         initial_interval_ms=milliseconds(retry.initial_interval),
         backoff=retry.backoff,
         max_interval_ms=milliseconds(retry.max_interval),
+        jitter=retry.jitter,
         non_retryable_kinds=[each if isinstance(each, str) else each.__name__ for each in retry.non_retryable],
     )
 

@@ -9,6 +9,7 @@ import click
 from cerebelum_cli.decisions import approve, cancel, reject
 from cerebelum_cli.demo.command import demo
 from cerebelum_cli.executions import history, list_, status
+from cerebelum_cli.lifecycle import fork, migrate, pause, redrive, resume, retry, terminate
 from cerebelum_cli.running import run
 from cerebelum_cli.serving import core, worker
 from cerebelum_cli.store import store
@@ -42,5 +43,8 @@ def cli() -> None:
     """Durable workflows: they sleep for days, wait for people, and survive kill -9."""
 
 
-for each in (demo, core, worker, run, list_, status, history, approve, reject, cancel, store):
+_LOOKING = (demo, core, worker, run, list_, status, history)
+_STEERING = (approve, reject, cancel, terminate, pause, resume, retry, redrive, fork, migrate)
+
+for each in (*_LOOKING, *_STEERING, store):
     cli.add_command(each)

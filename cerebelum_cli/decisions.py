@@ -62,18 +62,27 @@ def reject(execution_id: str, reason: str, by: str, step: str, core: RemoteCore,
 @click.command()
 @execution_argument
 @click.option("--reason", metavar="TEXT", default="", help="Why; recorded.")
+@click.option(
+    "--cleanup",
+    "cleanup_s",
+    metavar="SECONDS",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="How long steps that run may clean up.",
+)
 @who_option
 @core_option
 @json_option
-def cancel(execution_id: str, reason: str, by: str, core: RemoteCore, as_json: bool) -> None:
-    """End an execution; steps that run are stopped at their next sign of life."""
+def cancel(execution_id: str, reason: str, cleanup_s: float, by: str, core: RemoteCore, as_json: bool) -> None:
+    """End an execution: steps that run are cancelled, may clean up, and their outcome is recorded."""
 
-    async def call() -> str:
+    async def call() -> bool:
         async with core.client() as client:
-            await client.cancel(execution_id, reason=reason, cancelled_by=by)
-            return ""
+            cleanup_ms = max(1, int(cleanup_s * 1000))
+            return (await client.cancel(execution_id, reason=reason, cancelled_by=by, cleanup_ms=cleanup_ms)).ended
 
-    _show(execution_id, "cancelled", run_async(call()), as_json)
+    _show(execution_id, "cancelled" if run_async(call()) else "cancelling", "", as_json)
 
 
 def _show(execution_id: str, decision: str, step: str, as_json: bool) -> None:

@@ -23,11 +23,19 @@ _STATUSES = {each.name.removeprefix(_PREFIX).lower(): each for each in Execution
 @core_option
 @click.option("--workflow", metavar="NAME", default="", help="Only executions of this workflow.")
 @click.option("--status", "state", type=click.Choice(list(_STATUSES)), help="Only executions in this state.")
+@click.option(
+    "--dead", is_flag=True, help="Only those with a dead-lettered step, which `cerebelum redrive` lets go on."
+)
 @click.option("--limit", metavar="N", type=click.IntRange(1, 100), default=50, show_default=True)
 @click.option("--offset", metavar="N", type=click.IntRange(0), default=0, show_default=True)
 @json_option
-def list_(core: RemoteCore, workflow: str, state: str | None, limit: int, offset: int, as_json: bool) -> None:
+def list_(
+    core: RemoteCore, workflow: str, state: str | None, dead: bool, limit: int, offset: int, as_json: bool
+) -> None:
     """List executions, newest first."""
+    if dead and state not in (None, "dead_lettered"):
+        raise click.UsageError(f"--dead and --status {state} exclude each other: give one of them")
+    state = "dead_lettered" if dead else state
     request = ListExecutionsRequest(
         workflow_name=workflow, status=_STATUSES[state] if state else None, limit=limit, offset=offset
     )

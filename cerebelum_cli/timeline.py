@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from cerebelum_cli.output import time_text, value_of
 from cerebelum_codegen.runtime.wkt import Timestamp
@@ -75,36 +75,64 @@ def describe(fact: ev.Event_Fact | None) -> str:
             return "completed"
         case ev.ExecutionFailed(step=step, failure=failure):
             return f"failed{f' at {step}' if step else ''}: {_why(failure)}"
-        case ev.ExecutionCancelled(reason=reason, cancelled_by=who):
-            return f"cancelled{_by(who)}{_reason(reason)}"
+        case ev.ExecutionCancelled(reason=reason, cancelled_by=who, forced=forced):
+            return f"{'terminated' if forced else 'cancelled'}{_by(who)}{_reason(reason)}"
+        case _ if isinstance(fact, _Steered):
+            return _steered_words(fact)
+        case _ if isinstance(fact, _Wait):
+            return f"{fact.step}: {_wait_words(fact)}"
         case _:
-            return f"{fact.step}: {_step_words(fact)}"
+            return f"{fact.step}: {_try_words(fact)}"
 
 
-def _step_words(
-    fact: ev.StepCompleted
-    | ev.StepFailed
-    | ev.AttemptFailed
-    | ev.AttemptLost
-    | ev.RetryDue
-    | ev.SleepStarted
+_Steered: TypeAlias = (
+    ev.ExecutionPaused
+    | ev.ExecutionResumed
+    | ev.CancellationRequested
+    | ev.ExecutionRetried
+    | ev.ExecutionForked
+    | ev.ExecutionMigrated
+)
+_Wait: TypeAlias = (
+    ev.SleepStarted
     | ev.SleepEnded
     | ev.ApprovalRequested
     | ev.ApprovalGranted
     | ev.ApprovalRejected
-    | ev.ApprovalExpired,
-) -> str:
+    | ev.ApprovalExpired
+)
+_Try: TypeAlias = (
+    ev.StepCompleted
+    | ev.StepFailed
+    | ev.StepCancelled
+    | ev.AttemptFailed
+    | ev.AttemptLost
+    | ev.RetryDue
+    | ev.StepDeadLettered
+    | ev.StepRedriven
+)
+
+
+def _steered_words(fact: _Steered) -> str:
     match fact:
-        case ev.StepCompleted(output=output, worker_id=worker):
-            return f"completed{_by(worker)} with {show(output)}"
-        case ev.StepFailed(failure=failure, worker_id=worker):
-            return f"failed{_by(worker)}: {_why(failure)}"
-        case ev.AttemptFailed(failure=failure, worker_id=worker):
-            return f"a try failed{_by(worker)}: {_why(failure)}"
-        case ev.AttemptLost(worker_id=worker, reason=reason):
-            return f"lost its worker{f' {worker}' if worker else ''}{_reason(reason)}"
-        case ev.RetryDue():
-            return "tries again"
+        case ev.ExecutionPaused(reason=reason, paused_by=who):
+            return f"paused{_by(who)}{_reason(reason)}"
+        case ev.ExecutionResumed(resumed_by=who):
+            return f"resumed{_by(who)}"
+        case ev.CancellationRequested(reason=reason, cancelled_by=who, steps=steps):
+            return f"is to end{_by(who)}{_reason(reason)}; {', '.join(steps)} may clean up"
+        case ev.ExecutionRetried(retried_by=who, steps=steps):
+            return f"goes on{_by(who)}; anew: {', '.join(steps) or 'nothing'}"
+        case ev.ExecutionForked(origin=origin, version=version, step=step, forked_by=who):
+            return f"forked{_by(who)} from {origin} at {version}; {step} begins anew"
+        case ev.ExecutionMigrated(blueprint_hash=digest, migrated_by=who):
+            return f"moved{_by(who)} to blueprint {digest[:12]}"
+        case _:
+            assert_never(fact)
+
+
+def _wait_words(fact: _Wait) -> str:
+    match fact:
         case ev.SleepStarted(duration_ms=duration_ms):
             return f"sleeps {elapsed(duration_ms * _NS_PER_MS)[1:]}"
         case ev.SleepEnded():
@@ -117,6 +145,28 @@ def _step_words(
             return f"rejected{_by(who)}{_reason(reason)}"
         case ev.ApprovalExpired():
             return "nobody decided in time"
+        case _:
+            assert_never(fact)
+
+
+def _try_words(fact: _Try) -> str:
+    match fact:
+        case ev.StepCompleted(output=output, worker_id=worker):
+            return f"completed{_by(worker)} with {show(output)}"
+        case ev.StepFailed(failure=failure, worker_id=worker):
+            return f"failed{_by(worker)}: {_why(failure)}"
+        case ev.StepCancelled(worker_id=worker, failure=failure):
+            return f"stopped{_by(worker)}{f'; {_why(failure)}' if failure else ''}"
+        case ev.AttemptFailed(failure=failure, worker_id=worker):
+            return f"a try failed{_by(worker)}: {_why(failure)}"
+        case ev.AttemptLost(worker_id=worker, reason=reason):
+            return f"lost its worker{f' {worker}' if worker else ''}{_reason(reason)}"
+        case ev.RetryDue():
+            return "tries again"
+        case ev.StepDeadLettered(failure=failure):
+            return f"is a dead letter: {_why(failure)}"
+        case ev.StepRedriven(redriven_by=who):
+            return f"redriven{_by(who)}"
         case _:
             assert_never(fact)
 

@@ -14,9 +14,11 @@ from uuid import UUID
 from cerebelum_client.address import core_address
 from cerebelum_client.backoff import Backoff
 from cerebelum_client.errors import ClientError, CoreUnavailable, client_error
+from cerebelum_client.lifecycle import Lifecycle
 from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES, Channel, RpcError
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
+from cerebelum_proto.control.v1.lifecycle_grpc import LifecycleServiceStub
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.stream.v1.stream_grpc import StreamServiceStub
@@ -100,6 +102,8 @@ class CerebelumClient:
         self._worker = WorkerServiceStub(self._channel)
         self._stream = StreamServiceStub(self._channel)
         self._control = ControlServiceStub(self._channel)
+        self.lifecycle = Lifecycle(LifecycleServiceStub(self._channel), self._once, self._call_s)
+        """Terminates, pauses, resumes, redrives, retries, forks and migrates executions."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -213,10 +217,14 @@ class CerebelumClient:
         )
         return await self._once(lambda: self._control.reject(request, timeout_s=self._call_s))
 
-    async def cancel(self, execution_id: str, *, reason: str = "", cancelled_by: str = "") -> None:
-        """End an execution."""
-        request = control_pb.CancelRequest(execution_id=execution_id, reason=reason, cancelled_by=cancelled_by)
-        await self._once(lambda: self._control.cancel(request, timeout_s=self._call_s))
+    async def cancel(
+        self, execution_id: str, *, reason: str = "", cancelled_by: str = "", cleanup_ms: int = 0
+    ) -> control_pb.CancelResponse:
+        """Ask an execution to end. Steps that run are told, and may take `cleanup_ms` (0: 30 seconds) to clean up."""
+        request = control_pb.CancelRequest(
+            execution_id=execution_id, reason=reason, cancelled_by=cancelled_by, cleanup_ms=cleanup_ms
+        )
+        return await self._once(lambda: self._control.cancel(request, timeout_s=self._call_s))
 
     async def server_info(self) -> control_pb.GetServerInfoResponse:
         """Who answers."""

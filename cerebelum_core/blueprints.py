@@ -70,6 +70,18 @@ class BlueprintRegistry:
         self._newest.setdefault(workflow, record.hash)
         return self._compiled.get(record.hash) or self._keep(record)
 
+    async def submitted(self, digest: str, workflow: str) -> pb.Blueprint:
+        """A blueprint as it was submitted: the one with this hash, or with none the newest of the workflow.
+
+        Raises:
+            UnknownBlueprint: none was submitted.
+        """
+        found = digest or (await self.newest(workflow)).hash
+        record = await self._store.blueprint(found)
+        if record is None:
+            raise UnknownBlueprint(f"no blueprint with hash '{found}' was submitted")
+        return pb.Blueprint.from_bytes(record.data)
+
     def _keep(self, record: BlueprintRecord) -> Blueprint:
         compiled = compile_blueprint(pb.Blueprint.from_bytes(record.data))
         self._compiled[record.hash] = compiled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 
@@ -19,6 +19,15 @@ class Lease:
     length_s: float
     expires_at: float
     """By the loop's clock, which no one can set back."""
+    ends_by: float = inf
+    """No renewal reaches beyond: its step may not run longer."""
+    since: float = 0.0
+    """When it was granted."""
+
+    @property
+    def overran(self) -> bool:
+        """Whether its step ran for longer than it may."""
+        return _now() >= self.ends_by
 
 
 class Leases:
@@ -45,19 +54,27 @@ class Leases:
         """Everything that a worker holds."""
         return list(self._by_worker.get(worker_id, {}).values())
 
-    def grant(self, task_id: str, execution_id: str, worker_id: str, length_s: float) -> Lease:
-        """Give a task to a worker."""
-        lease = Lease(task_id, execution_id, worker_id, length_s, _now() + length_s)
-        self._by_task[task_id] = lease
-        self._by_worker.setdefault(worker_id, {})[task_id] = lease
-        self._look(worker_id, lease.expires_at)
+    def grant(self, task_id: str, execution_id: str, worker_id: str, length_s: float, longest_s: float = inf) -> Lease:
+        """Give a task to a worker, for `longest_s` at most however often it is renewed."""
+        now = _now()
+        ends_by = now + longest_s
+        return self._keep(Lease(task_id, execution_id, worker_id, length_s, min(now + length_s, ends_by), ends_by, now))
+
+    def end_again(self, lease: Lease, delay_s: float) -> None:
+        """Its end could not be recorded: let it end once more after a while."""
+        self._keep(replace(lease, expires_at=_now() + delay_s))
+
+    def _keep(self, lease: Lease) -> Lease:
+        self._by_task[lease.task_id] = lease
+        self._by_worker.setdefault(lease.worker_id, {})[lease.task_id] = lease
+        self._look(lease.worker_id, lease.expires_at)
         return lease
 
     def renew(self, leases: Iterable[Lease]) -> None:
         """Their worker gave a sign of life."""
         now = _now()
         for lease in leases:
-            lease.expires_at = now + lease.length_s
+            lease.expires_at = min(now + lease.length_s, lease.ends_by)
 
     def end(self, task_id: str) -> Lease | None:
         """Take a task out of a worker's hands."""

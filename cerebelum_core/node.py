@@ -11,6 +11,7 @@ from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
 from cerebelum_core.edges.control_edge import ControlEdge
 from cerebelum_core.edges.handouts import Handouts
+from cerebelum_core.edges.lifecycle_edge import LifecycleEdge
 from cerebelum_core.edges.starts import Starts
 from cerebelum_core.edges.stream_edge import StreamEdge
 from cerebelum_core.edges.worker_edge import LeaseTerms, WorkerEdge
@@ -32,6 +33,7 @@ from cerebelum_engine import (
     LoseTask,
     Rejected,
     State,
+    TimeOutTask,
     earliest_timer,
     next_timer,
     owed_tasks,
@@ -63,7 +65,7 @@ class Node:
         self.store = store
         self.blueprints = BlueprintRegistry(store, clock)
         self.workers = WorkerRegistry(store, clock)
-        self.router = TaskRouter(self._on_lost)
+        self.router = TaskRouter(self._on_lost, self._on_limit, clock)
         self.gate = RecoveryGate(self.router.open_gate)
         self.watchers = Watchers(store)
         self.endings = Endings()
@@ -91,8 +93,16 @@ class Node:
         self.stream_edge = StreamEdge(unary=self.worker_edge, endings=self.endings)
         self.control_edge = ControlEdge(
             registry=self.registry,
+            router=self.router,
             watchers=self.watchers,
             info=GetServerInfoResponse(version=config.version, node_id=config.node_id, store=store.kind),
+        )
+        self.lifecycle_edge = LifecycleEdge(
+            registry=self.registry,
+            blueprints=self.blueprints,
+            store=store,
+            clock=clock,
+            random_bytes=random_bytes,
         )
 
     # -- what the executions tell ------------------------------------------------------------
@@ -177,6 +187,15 @@ class Node:
 
     def _on_lost(self, lease: Lease, reason: str) -> None:
         self._run(self._record_loss(lease, reason))
+
+    def _on_limit(self, execution_id: str, command: TimeOutTask) -> None:
+        self._run(self._record_limit(execution_id, command))
+
+    async def _record_limit(self, execution_id: str, command: TimeOutTask) -> None:
+        try:
+            await self.registry.tell(execution_id, command)
+        except CoreError as error:
+            _log.warning("the limit of task %s is recorded later: %s", command.task_id, error)
 
     async def _record_loss(self, lease: Lease, reason: str) -> None:
         command = LoseTask(task_id=lease.task_id, worker_id=lease.worker_id, reason=reason)

@@ -16,7 +16,7 @@ from cerebelum_core.errors import UnknownExecution
 from cerebelum_core.execution import Answer, Execution, Observer, Reply, answered
 from cerebelum_core.store import EventStore
 from cerebelum_core.supervisor import Supervisor
-from cerebelum_engine import Blueprint, Command, StartExecution, State, new, reconstruct
+from cerebelum_engine import Begin, Blueprint, Command, State, new, reconstruct
 from cerebelum_proto.events.v1.events_pb import ExecutionStarted
 
 MAX_LIVE = 10_000
@@ -58,7 +58,7 @@ class Registry:
         """How many executions are in memory."""
         return len(self._live)
 
-    def post_start(self, command: StartExecution, blueprint: Blueprint, reply: Reply) -> None:
+    def post_begin(self, command: Begin, blueprint: Blueprint, reply: Reply) -> None:
         """Begin an execution, or find that it has begun, and reply.
 
         Nothing is read first: that the id is taken is found when the first event is refused its place.
@@ -70,9 +70,9 @@ class Registry:
         execution = self._live.get(command.execution_id) or self._adopt(command.execution_id, new(blueprint))
         execution.post(command, reply)
 
-    async def start(self, command: StartExecution, blueprint: Blueprint) -> Answer:
+    async def begin(self, command: Begin, blueprint: Blueprint) -> Answer:
         """Begin an execution, or find that it has begun."""
-        return await answered(lambda reply: self.post_start(command, blueprint, reply))
+        return await answered(lambda reply: self.post_begin(command, blueprint, reply))
 
     def post(self, execution_id: str, command: Command, reply: Reply) -> None:
         """Carry out a command, and reply. `tell` without a task of its own, for executions that are in memory."""

@@ -11,31 +11,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
+from cerebelum_core.alarms import Alarms
+from cerebelum_core.clock import Clock
 from cerebelum_core.leases import Lease, Leases
-from cerebelum_engine import DispatchTask, State
+from cerebelum_core.offers import Offer, Pool, offer_of, pool_of
+from cerebelum_engine import DispatchTask, Handout, Limit, State, TimeOutTask
 
 _Key = TypeVar("_Key")
-
-
-class Pool(NamedTuple):
-    """What a worker must be able to run: a blueprint by its hash, or for a foreign worker a step by its name."""
-
-    blueprint_hash: str = ""
-    step: str = ""
-
-
-@dataclass(slots=True)
-class Offer:
-    """A task that is owed and in nobody's hands."""
-
-    task_id: str
-    execution_id: str
-    pool: Pool
-    last_worker_id: str
-    number: int
-    """Its place in the order in which tasks were offered."""
+_LIMIT_RETRY_S = 1.0
 
 
 class Taker(Protocol):
@@ -62,6 +47,9 @@ class Session(Taker, Protocol):
     def revoke(self, task_id: str) -> None:
         """A task in the worker's hands is not owed any more."""
 
+    def stop(self, task_id: str) -> None:
+        """The step of a task in the worker's hands is to clean up and end."""
+
 
 @dataclass(slots=True, eq=False)
 class _Poll:
@@ -86,8 +74,13 @@ class _Poll:
 class TaskRouter:
     """Queues by pool on one side, waiting workers by pool on the other; a match touches one of each."""
 
-    def __init__(self, on_lost: Callable[[Lease, str], None]) -> None:
+    def __init__(
+        self, on_lost: Callable[[Lease, str], None], on_limit: Callable[[str, TimeOutTask], None], clock: Clock
+    ) -> None:
         self._on_lost = on_lost
+        self._on_limit = on_limit
+        self._clock = clock
+        self._unclaimed = Alarms(self._waited_too_long)
         self.leases = Leases(self._expired)
         self._owed: dict[str, dict[str, Offer]] = {}
         self._offers: dict[str, Offer] = {}
@@ -114,6 +107,20 @@ class TaskRouter:
         """Whether a task is still owed, waiting or in a worker's hands."""
         return task_id in self._offers
 
+    def in_hand(self, execution_id: str) -> frozenset[str]:
+        """The tasks of an execution that workers have, or may have since before a restart."""
+        held_back = self._held_back or {}
+        return frozenset(
+            task_id
+            for task_id in self._owed.get(execution_id, ())
+            if task_id in held_back or self.leases.get(task_id) is not None
+        )
+
+    def to_stop(self, task_ids: Iterable[str]) -> list[str]:
+        """Those of these tasks whose steps are to clean up and end."""
+        offers = ((task_id, self._offers.get(task_id)) for task_id in task_ids)
+        return [task_id for task_id, offer in offers if offer is not None and offer.handout is Handout.STOP]
+
     @property
     def queued(self) -> dict[Pool, int]:
         """How many tasks wait for a worker, by what it must be able to run."""
@@ -128,13 +135,17 @@ class TaskRouter:
         before = self._owed.pop(state.execution_id, {})
         owed: dict[str, Offer] = {}
         new: list[Offer] = []
+        changed: list[tuple[Offer, Offer]] = []
         for task in tasks:
-            offer = before.pop(task.task_id, None)
-            if offer is None:
-                offer = Offer(
-                    task.task_id, state.execution_id, _pool(state, task), task.last_worker_id, next(self._numbers)
-                )
+            known = before.pop(task.task_id, None)
+            if known is None:
+                offer = offer_of(state, task, next(self._numbers))
                 new.append(offer)
+            elif known.handout is task.handout and known.pool == pool_of(state.blueprint, task.step):
+                offer = known
+            else:
+                offer = offer_of(state, task, next(self._numbers))
+                changed.append((known, offer))
             owed[task.task_id] = offer
         if owed:
             self._owed[state.execution_id] = owed
@@ -142,6 +153,22 @@ class TaskRouter:
             self._forget(task_id)
         for offer in new:
             self._offer(offer, recovered)
+        for known, offer in changed:
+            self._change(known, offer)
+
+    def _change(self, known: Offer, offer: Offer) -> None:
+        """A known task is to be handed out otherwise than it was."""
+        self._unqueue(known)
+        self._offers[offer.task_id] = offer
+        lease = self.leases.get(offer.task_id)
+        if lease is not None:
+            session = self._sessions.get(lease.worker_id)
+            if session is not None and offer.handout is Handout.STOP:
+                session.stop(offer.task_id)
+        elif self._held_back is not None and offer.task_id in self._held_back:
+            self._held_back[offer.task_id] = offer
+        else:
+            self._place(offer)
 
     def _offer(self, offer: Offer, recovered: bool) -> None:
         self._offers[offer.task_id] = offer
@@ -209,6 +236,8 @@ class TaskRouter:
 
     def _place(self, offer: Offer, *, first: bool = False) -> None:
         """Hand an offer to who waits, the last worker of its execution if that one waits, or queue it."""
+        if offer.handout is not Handout.OFFER:
+            return
         taker = self._best_taker(offer)
         if taker is not None:
             taker.take(self._lease(offer, taker.worker_id, taker.lease_s))
@@ -219,6 +248,14 @@ class TaskRouter:
         queue[offer.task_id] = offer
         if first:
             queue.move_to_end(offer.task_id, last=False)
+        if offer.unclaimed_at is not None:
+            self._unclaimed.set(offer.task_id, (offer.unclaimed_at.to_ns() - self._clock.now().to_ns()) / 1e9)
+
+    def _waited_too_long(self, task_id: str) -> None:
+        offer = self._offers.get(task_id)
+        if offer is not None and offer.task_id in self._queues.get(offer.pool, ()):
+            self._unclaimed.set(task_id, _LIMIT_RETRY_S)  # until it is recorded, which forgets the task
+            self._on_limit(offer.execution_id, TimeOutTask(task_id=task_id, limit=Limit.SCHEDULE_TO_START))
 
     def _best_taker(self, offer: Offer) -> Taker | None:
         for taker in self._takers_of.get(offer.last_worker_id, ()):
@@ -239,13 +276,14 @@ class TaskRouter:
 
     def _lease(self, offer: Offer, worker_id: str, lease_s: float) -> Lease:
         self._unqueue(offer)
-        return self.leases.grant(offer.task_id, offer.execution_id, worker_id, lease_s)
+        return self.leases.grant(offer.task_id, offer.execution_id, worker_id, lease_s, offer.longest_s)
 
     def _unqueue(self, offer: Offer) -> None:
         queue = self._queues.get(offer.pool)
         if queue is None or offer.task_id not in queue:
             return
         del queue[offer.task_id]
+        self._unclaimed.clear(offer.task_id)
         if not queue:
             del self._queues[offer.pool]
 
@@ -287,9 +325,8 @@ class TaskRouter:
 
     def lose_again(self, lease: Lease, delay_s: float) -> None:
         """The loss could not be recorded: let it be noticed once more after a while."""
-        offer = self._offers.get(lease.task_id)
-        if offer is not None and self.leases.get(lease.task_id) is None:
-            self._lease(offer, lease.worker_id, delay_s)
+        if lease.task_id in self._offers and self.leases.get(lease.task_id) is None:
+            self.leases.end_again(lease, delay_s)
 
     def open_gate(self) -> None:
         """Nobody else will claim a task from before the restart: offer those that are left."""
@@ -315,8 +352,14 @@ class TaskRouter:
         for worker_id in list(self._takers_of):
             self._dismiss(worker_id)
         self.leases.close()
+        self._unclaimed.close()
 
     def _expired(self, lease: Lease) -> None:
+        if lease.overran:
+            self.leases.end_again(lease, _LIMIT_RETRY_S)  # unless it is recorded, which forgets the task
+            command = TimeOutTask(task_id=lease.task_id, limit=Limit.START_TO_CLOSE, worker_id=lease.worker_id)
+            self._on_limit(lease.execution_id, command)
+            return
         # Its worker may be gone, and the polls that it left here with it: it gets no more until it asks again.
         self._dismiss(lease.worker_id)
         self._on_lost(lease, "its lease ended without a sign of life")
@@ -326,11 +369,6 @@ class TaskRouter:
         for taker in list(self._takers_of.get(worker_id, ())):
             self.leave(taker)
             taker.dismiss()
-
-
-def _pool(state: State, task: DispatchTask) -> Pool:
-    blueprint = state.blueprint
-    return Pool(step=task.step) if blueprint.foreign else Pool(blueprint_hash=blueprint.hash)
 
 
 def _remove(index: dict[_Key, OrderedDict[Taker, None]], key: _Key, taker: Taker) -> None:

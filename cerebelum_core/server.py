@@ -59,7 +59,7 @@ async def serve(config: ServerConfig, on_listening: Callable[[str], None]) -> No
     listening = _listen(config.host, config.port)
     with listening:
         node = open_node(config.store_url, config.terms)
-        server = Server([node.worker_edge, node.stream_edge, node.control_edge])
+        server = Server([node.worker_edge, node.stream_edge, node.control_edge, node.lifecycle_edge])
         stop = _stop_signal()
         await node.start()
         await server.start(sock=listening)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cerebelum_core.clock import Clock
-from cerebelum_core.router import Pool
+from cerebelum_core.offers import Pool
 from cerebelum_core.store import EventStore, WorkerRecord
 from cerebelum_proto.worker.worker_service_pb import RegisterRequest
 

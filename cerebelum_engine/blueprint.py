@@ -28,6 +28,8 @@ class StepSpec:
     takes_inputs: bool = False
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     start_to_close_ms: int = 0
+    schedule_to_start_ms: int = 0
+    heartbeat_timeout_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,4 +97,6 @@ def _spec(step: pb.Step) -> StepSpec:
         takes_inputs=step.takes_inputs,
         retry=step.retry or RetryPolicy(),
         start_to_close_ms=step.start_to_close_ms,
+        schedule_to_start_ms=step.schedule_to_start_ms,
+        heartbeat_timeout_ms=step.heartbeat_timeout_ms,
     )

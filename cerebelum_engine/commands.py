@@ -8,8 +8,10 @@ from enum import Enum
 from typing import TypeAlias
 
 from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_markers import Marker
+from cerebelum_proto.worker.worker_service_pb import Blueprint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,24 @@ class LoseTask:
     reason: str
 
 
+class Limit(Enum):
+    """A policy's limit that a task has come up against."""
+
+    START_TO_CLOSE = "timeout"
+    """A worker has had it for too long."""
+    SCHEDULE_TO_START = "schedule_to_start_timeout"
+    """No worker took it in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeOutTask:
+    """A task came up against a limit of its step's policy. An empty `worker_id`: nobody has it."""
+
+    task_id: str
+    limit: Limit
+    worker_id: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FireTimers:
     """Let everything happen that is due by now."""
@@ -98,13 +118,99 @@ class Reject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancel:
-    """End the execution now."""
+    """End the execution, once the steps that run have cleaned up."""
 
     reason: str = ""
     cancelled_by: str = ""
+    cleanup_ms: int = 0
+    """How long they may take; 0 takes the default."""
+    in_hand: frozenset[str] = frozenset()
+    """The tasks that workers have, or may have: those that there is something to wait for."""
 
 
-Command: TypeAlias = StartExecution | RecordResult | LoseTask | FireTimers | Approve | Reject | Cancel
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terminate:
+    """End the execution now, whatever runs."""
+
+    reason: str = ""
+    terminated_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Hand out nothing new. What runs may finish, timers go on, decisions are taken."""
+
+    reason: str = ""
+    paused_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Go on after a pause."""
+
+    resumed_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redrive:
+    """Hand a dead-lettered step out again. An empty `step` means all of them."""
+
+    step: str = ""
+    redriven_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Let a failed execution go on with its failed steps."""
+
+    retried_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """Begin an execution with the history of another one, until this step had its say there.
+
+    An empty `step` means the one that failed.
+    """
+
+    execution_id: str
+    origin: str
+    history: Sequence[Event]
+    step: str = ""
+    forked_by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrate:
+    """Follow another blueprint from here on, if the whole history would have been the same under it."""
+
+    blueprint: Blueprint
+    history: Sequence[Event]
+    migrated_by: str = ""
+
+
+Begin: TypeAlias = StartExecution | Fork
+"""What an execution begins with."""
+
+Wish: TypeAlias = (
+    StartExecution
+    | RecordResult
+    | LoseTask
+    | TimeOutTask
+    | FireTimers
+    | Approve
+    | Reject
+    | Cancel
+    | Terminate
+    | Pause
+    | Resume
+    | Redrive
+    | Retry
+    | Migrate
+)
+"""What adds facts of its own time."""
+Command: TypeAlias = Wish | Fork
+"""A fork alone brings facts of another history."""
 
 
 class Reason(Enum):
@@ -123,6 +229,13 @@ class Reason(Enum):
     """No step (or not this one) waits for approval."""
     AMBIGUOUS = "ambiguous"
     """Several steps wait for approval and none was named."""
+    CANCELLING = "cancelling"
+    NOT_PAUSED = "not_paused"
+    NOT_DEAD_LETTERED = "not_dead_lettered"
+    NOT_FAILED = "not_failed"
+    """Only a failed execution can be retried."""
+    DISAGREES = "disagrees"
+    """The history would have been another under the other blueprint."""
     INVALID = "invalid"
 
 

@@ -7,9 +7,10 @@ from typing import assert_never
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine import commands as cmd
-from cerebelum_engine.commands import Command, Reason, Rejected
-from cerebelum_engine.evolve import evolve
-from cerebelum_engine.results import record, record_loss
+from cerebelum_engine.commands import Command, Reason, Rejected, Wish
+from cerebelum_engine.evolve import evolve, reconstruct
+from cerebelum_engine.lifecycle import cancelled, clean_up_over, fork, retry, steer
+from cerebelum_engine.results import record, record_loss, record_timeout
 from cerebelum_engine.state import Phase, State, StepState
 from cerebelum_engine.times import after
 from cerebelum_proto.events.v1 import events_pb as ev
@@ -24,22 +25,40 @@ def decide(state: State, command: Command, now: Timestamp) -> tuple[ev.Event, ..
 
 def carry_out(state: State, command: Command, now: Timestamp) -> tuple[tuple[ev.Event, ...], State] | Rejected:
     """What a command makes happen, and the state that it leads to: `decide` and `evolve` in one pass."""
-    if isinstance(command, cmd.StartExecution):
-        facts = _start(state, command, now)
-    elif state.started is None:
-        return Rejected(Reason.NOT_STARTED, "the execution has not started")
-    elif isinstance(command, cmd.RecordResult):
-        facts = record(state, command, now)
-    elif isinstance(command, cmd.LoseTask):
-        facts = record_loss(state, command)
-    elif state.ended:
-        return Rejected(Reason.ENDED, f"execution '{state.execution_id}' has ended ({_status(state)})")
-    else:
-        facts = _steer(state, command, now)
+    if isinstance(command, cmd.Fork):
+        begun = fork(state, command, now)
+        return begun if isinstance(begun, Rejected) else (tuple(begun), reconstruct(state, begun))
+    facts = _facts(state, command, now)
     if isinstance(facts, Rejected):
         return facts
     execution_id = command.execution_id if isinstance(command, cmd.StartExecution) else state.execution_id
     return _recorded(state, execution_id, facts, now)
+
+
+def _facts(state: State, command: Wish, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
+    if isinstance(command, cmd.StartExecution):
+        return _start(state, command, now)
+    if state.started is None:
+        return Rejected(Reason.NOT_STARTED, "the execution has not started")
+    match command:
+        case cmd.RecordResult():
+            return record(state, command, now)
+        case cmd.LoseTask():
+            return record_loss(state, command)
+        case cmd.TimeOutTask():
+            return record_timeout(state, command, now)
+        case cmd.Retry():
+            return retry(state, command, now)
+        case cmd.Migrate() if state.failed:
+            return steer(state, command, now)
+        case _ if state.ended:
+            return Rejected(Reason.ENDED, f"execution '{state.execution_id}' has ended ({_status(state)})")
+        case cmd.FireTimers():
+            return _fire(state, now) if state.cancelling is None else clean_up_over(state, now)
+        case cmd.Approve() | cmd.Reject():
+            return _answer(state, command)
+        case _:
+            return steer(state, command, now)
 
 
 def _recorded(
@@ -60,6 +79,8 @@ def _recorded(
 
 
 def _ending(state: State) -> ev.Event_Fact | None:
+    if state.cancelling is not None:
+        return cancelled(state) if state.running else None
     if not state.running or not state.stage_closed():
         return None
     for name in state.stage_steps:
@@ -90,20 +111,6 @@ def _start(state: State, command: cmd.StartExecution, now: Timestamp) -> Sequenc
             deadline=after(now, command.timeout_ms) if command.timeout_ms else None,
         ),
     )
-
-
-def _steer(
-    state: State, command: cmd.FireTimers | cmd.Approve | cmd.Reject | cmd.Cancel, now: Timestamp
-) -> Sequence[ev.Event_Fact] | Rejected:
-    match command:
-        case cmd.FireTimers():
-            return _fire(state, now)
-        case cmd.Approve() | cmd.Reject():
-            return _answer(state, command)
-        case cmd.Cancel(reason=reason, cancelled_by=who):
-            return (ev.ExecutionCancelled(reason=reason, cancelled_by=who),)
-        case _:
-            assert_never(command)
 
 
 def _fire(state: State, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
@@ -144,6 +151,8 @@ def _timer_facts(name: str, step: StepState) -> Iterator[ev.Event_Fact]:
 
 
 def _answer(state: State, command: cmd.Approve | cmd.Reject) -> Sequence[ev.Event_Fact] | Rejected:
+    if state.cancelling is not None:
+        return Rejected(Reason.CANCELLING, f"execution '{state.execution_id}' is being cancelled")
     waiting = [name for name in state.stage_steps if state.steps[name].phase is Phase.AWAITING_APPROVAL]
     named = [name for name in waiting if command.step in ("", name)]
     if not named:

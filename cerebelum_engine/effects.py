@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeAlias
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 
 
+class Handout(Enum):
+    """What is to become of a task that is owed."""
+
+    OFFER = "offer"
+    """Hand it to a worker."""
+    KEEP = "keep"
+    """The execution is paused: a worker that has it may finish, nobody else gets it."""
+    STOP = "stop"
+    """The execution is being cancelled: a worker that has it is told to stop, and its answer is waited for."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DispatchTask:
-    """Hand this step to a worker. The task id changes whenever an earlier handout must no longer count."""
+    """A step for a worker. The task id changes whenever an earlier handout must no longer count."""
 
     task_id: str
     step: str
     last_worker_id: str = ""
     """Who ran this step or the one before it: the best choice while that worker is free."""
+    handout: Handout = Handout.OFFER
+    unclaimed_at: Timestamp | None = None
+    """Send `TimeOutTask` when no worker has it by then."""
+    start_to_close_ms: int = 0
+    """Send `TimeOutTask` when a worker has it for longer; 0 for no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmTimer:
-    """Send `FireTimers` when `due_at` has come. An empty `step` is the execution's deadline."""
+    """Send `FireTimers` when `due_at` has come. An empty `step` is the whole execution's."""
 
     due_at: Timestamp
     step: str = ""

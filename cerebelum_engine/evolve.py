@@ -7,8 +7,9 @@ from functools import reduce
 from typing import assert_never
 
 from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_engine.lifecycle_facts import LifecycleFact, turned
 from cerebelum_engine.replacing import replace
-from cerebelum_engine.state import Phase, State, StepState
+from cerebelum_engine.state import Phase, State, StepState, entered
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure
 from cerebelum_proto.worker.worker_service_pb import (
@@ -29,8 +30,11 @@ def evolve(state: State, event: ev.Event) -> State:
     """The state after one more event. An event that means nothing here only counts."""
     at = event.recorded_at or Timestamp()
     counted = replace(state, version=event.version)
-    match event.fact:
-        case ev.ExecutionStarted() as fact:
+    fact = event.fact
+    if isinstance(fact, LifecycleFact):
+        return turned(counted, fact, at)
+    match fact:
+        case ev.ExecutionStarted():
             return _started(counted, event.execution_id, fact, at)
         case ev.ExecutionCompleted():
             return replace(counted, status=ExecutionState.EXECUTION_COMPLETED, ended_at=at)
@@ -51,7 +55,7 @@ def evolve(state: State, event: ev.Event) -> State:
             )
         case None:
             return counted
-        case fact:
+        case _:
             return _step_evolved(counted, fact, at)
 
 
@@ -61,6 +65,9 @@ StepFact = (
     | ev.AttemptFailed
     | ev.AttemptLost
     | ev.RetryDue
+    | ev.StepCancelled
+    | ev.StepDeadLettered
+    | ev.StepRedriven
     | ev.SleepStarted
     | ev.SleepEnded
     | ev.ApprovalRequested
@@ -77,13 +84,14 @@ def _started(state: State, execution_id: str, fact: ev.ExecutionStarted, at: Tim
         status=ExecutionState.EXECUTION_RUNNING,
         started=fact,
         started_at=at,
+        deadline=fact.deadline,
     )
     return _enter(begun, 0, at)
 
 
 def _enter(state: State, stage: int, at: Timestamp) -> State:
-    entered = {name: StepState(entered_at=at) for name in state.blueprint.stages[stage]}
-    return replace(state, stage=stage, steps={**state.steps, **entered})
+    steps = {name: entered(at) for name in state.blueprint.stages[stage]}
+    return replace(state, stage=stage, steps={**state.steps, **steps})
 
 
 def _step_evolved(state: State, fact: StepFact, at: Timestamp) -> State:
@@ -116,27 +124,34 @@ def _apply(step: StepState, fact: StepFact, at: Timestamp) -> StepState:
                 failure=failure,
                 due_at=retry_at,
             )
+        case ev.StepCancelled(failure=failure):
+            return replace(_heard(step, fact), phase=Phase.CANCELLED, failure=failure, ended_at=at)
         case ev.AttemptLost():
-            return replace(step, losses=step.losses + 1, last_worker_id="")
+            return replace(step, losses=step.losses + 1, last_worker_id="", ready_at=at)
+        case ev.StepDeadLettered(failure=failure):
+            return replace(step, phase=Phase.DEAD_LETTERED, losses=step.losses + 1, last_worker_id="", failure=failure)
+        case ev.StepRedriven():
+            return replace(step, phase=Phase.READY, forgiven=step.losses, ready_at=at)
         case ev.RetryDue():
-            return replace(step, phase=Phase.READY, due_at=None)
+            return replace(step, phase=Phase.READY, due_at=None, ready_at=at)
         case ev.SleepStarted() | ev.ApprovalRequested():
             return _suspended(step, fact, at)
         case ev.SleepEnded():
-            return _resumed(step, SatisfiedMarker(outcome=SleepElapsed(due_at=step.due_at)))
+            return _resumed(step, SatisfiedMarker(outcome=SleepElapsed(due_at=step.due_at)), at)
         case ev.ApprovalGranted() | ev.ApprovalRejected() | ev.ApprovalExpired():
-            return _resumed(step, _decision(fact, at))
+            return _resumed(step, _decision(fact, at), at)
         case _:
             assert_never(fact)
 
 
-def _heard(step: StepState, fact: ev.StepCompleted | ev.StepFailed | ev.AttemptFailed) -> StepState:
+def _heard(step: StepState, fact: ev.StepCompleted | ev.StepFailed | ev.AttemptFailed | ev.StepCancelled) -> StepState:
+    began = None if isinstance(fact, ev.StepCancelled) else fact.started_at
     return replace(
         step,
         due_at=None,
         waiting_since=None,
         waiting_for=None,
-        started_at=step.started_at or fact.started_at,
+        started_at=step.started_at or began,
         last_task_id=fact.task_id or step.last_task_id,
         last_worker_id=fact.worker_id or step.last_worker_id,
     )
@@ -155,10 +170,11 @@ def _suspended(step: StepState, fact: ev.SleepStarted | ev.ApprovalRequested, at
     )
 
 
-def _resumed(step: StepState, marker: SatisfiedMarker) -> StepState:
+def _resumed(step: StepState, marker: SatisfiedMarker, at: Timestamp) -> StepState:
     return replace(
         step,
         phase=Phase.READY,
+        ready_at=at,
         markers=(*step.markers, marker),
         due_at=None,
         waiting_since=None,

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cerebelum_codegen.runtime.wkt import Timestamp
-from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect
+from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect, Handout
 from cerebelum_engine.state import Phase, State, StepState, task_id
-from cerebelum_proto.events.v1.events_pb import ApprovalRequested
+from cerebelum_engine.times import after
+from cerebelum_proto.events.v1.events_pb import ApprovalRequested, CancellationRequested
 
 
 def pending(state: State) -> tuple[Effect, ...]:
     """Every effect that this state owes, in the order of the timeline; none once it has ended."""
     if not state.running:
         return ()
-    return tuple(_owed(state))
+    return tuple(_owed(state) if state.cancelling is None else _cleanup(state, state.cancelling))
 
 
 def next_timer(state: State) -> Timestamp | None:
@@ -23,7 +24,7 @@ def next_timer(state: State) -> Timestamp | None:
 
 
 def owed_tasks(state: State) -> tuple[DispatchTask, ...]:
-    """The tasks that a worker is owed, or has."""
+    """The tasks that a worker is owed, or has; their `handout` says which of it."""
     return tasks_among(pending(state))
 
 
@@ -43,12 +44,30 @@ def _owed(state: State) -> Iterator[Effect]:
     for name in state.stage_steps:
         step = state.steps[name]
         if step.phase is Phase.READY:
-            yield DispatchTask(
-                task_id=task_id(state.execution_id, name, step),
-                step=name,
-                last_worker_id=step.last_worker_id or _worker_before(state),
-            )
+            yield _dispatch(state, name, Handout.KEEP if state.paused else Handout.OFFER)
         yield from _waits(name, step)
+
+
+def _cleanup(state: State, asked: CancellationRequested) -> Iterator[Effect]:
+    """While it is being cancelled, only the answers of those that were told to stop are waited for."""
+    if asked.cleanup_until is not None:
+        yield ArmTimer(due_at=asked.cleanup_until)
+    for name in asked.steps:
+        if state.steps[name].phase is Phase.READY:
+            yield _dispatch(state, name, Handout.STOP)
+
+
+def _dispatch(state: State, name: str, handout: Handout) -> DispatchTask:
+    step, spec = state.steps[name], state.blueprint.steps[name]
+    limited = spec.schedule_to_start_ms and handout is Handout.OFFER
+    return DispatchTask(
+        task_id=task_id(state.execution_id, name, step),
+        step=name,
+        last_worker_id=step.last_worker_id or _worker_before(state),
+        handout=handout,
+        unclaimed_at=after(step.ready_at, spec.schedule_to_start_ms) if limited else None,
+        start_to_close_ms=spec.start_to_close_ms,
+    )
 
 
 def _waits(name: str, step: StepState) -> Iterator[Effect]:

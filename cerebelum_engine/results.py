@@ -8,18 +8,15 @@ from typing import assert_never
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine import commands as cmd
 from cerebelum_engine.commands import Reason, Rejected
+from cerebelum_engine.policies import MAX_LOSSES, is_final, pause_ms
 from cerebelum_engine.state import Phase, State, StepState, task_id
 from cerebelum_engine.times import after
 from cerebelum_proto.events.v1 import events_pb as ev
-from cerebelum_proto.types.v1.types_pb import Failure, Payload, RetryPolicy
+from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import ApprovalDecision, ApprovalRequest, SleepRequest
 
-MAX_LOSSES = 10
-"""A step whose workers fell silent this often has failed: it may be what kills them."""
-
-_DEFAULT_INTERVAL_MS = 1_000
-_DEFAULT_BACKOFF = 2.0
-_DEFAULT_MAX_INTERVAL_MS = 60_000
+CANCELLED = "cancelled"
+"""The kind of failure of a step that stopped because it was told to."""
 
 
 def record(state: State, command: cmd.RecordResult, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
@@ -31,6 +28,8 @@ def record(state: State, command: cmd.RecordResult, now: Timestamp) -> Sequence[
     match command.outcome:
         case cmd.Completed(output=output):
             return (_completed(name, command, output),)
+        case _ if state.cancelling is not None:
+            return (_cleaned_up(name, command),)
         case cmd.Failed(failure=failure):
             return (_failed(state, name, command, failure, now),)
         case cmd.Suspended() as suspended:
@@ -44,21 +43,48 @@ def record_loss(state: State, command: cmd.LoseTask) -> Sequence[ev.Event_Fact] 
     name = _holder(state, command.task_id)
     if name is None:
         return Rejected(Reason.STALE, "the task has moved on")
-    if state.steps[name].losses + 1 < MAX_LOSSES:
-        return (ev.AttemptLost(step=name, task_id=command.task_id, worker_id=command.worker_id, reason=command.reason),)
+    task, worker, step = command.task_id, command.worker_id, state.steps[name]
+    if state.cancelling is not None:
+        return (
+            ev.StepCancelled(
+                step=name,
+                task_id=task,
+                worker_id=worker,
+                failure=Failure(kind="worker_lost", message=command.reason),
+            ),
+        )
+    if step.losses - step.forgiven + 1 < MAX_LOSSES:
+        return (ev.AttemptLost(step=name, task_id=task, worker_id=worker, reason=command.reason),)
     failure = Failure(
         kind="worker_lost",
         message=f"{MAX_LOSSES} workers in a row fell silent while they ran it, the last: {command.reason}",
-        non_retryable=True,
     )
-    return (ev.StepFailed(step=name, task_id=command.task_id, worker_id=command.worker_id, failure=failure),)
+    return (ev.StepDeadLettered(step=name, task_id=task, worker_id=worker, failure=failure),)
+
+
+def record_timeout(state: State, command: cmd.TimeOutTask, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
+    """The fact that a task came up against a limit, unless it has moved on."""
+    name = _holder(state, command.task_id)
+    if name is None:
+        return Rejected(Reason.STALE, "the task has moved on")
+    spec = state.blueprint.steps[name]
+    match command.limit:
+        case cmd.Limit.START_TO_CLOSE:
+            message, final = f"a worker has had it for longer than {spec.start_to_close_ms} ms", False
+        case cmd.Limit.SCHEDULE_TO_START:
+            message, final = f"no worker took it within {spec.schedule_to_start_ms} ms", True
+        case _:
+            assert_never(command.limit)
+    failure = Failure(kind=command.limit.value, message=message, non_retryable=final)
+    outcome = cmd.Failed(failure=failure)
+    return record(state, cmd.RecordResult(task_id=command.task_id, worker_id=command.worker_id, outcome=outcome), now)
 
 
 def _holder(state: State, wanted: str) -> str | None:
     """The step that owes this very task now."""
     if not state.running:
         return None
-    for name in state.stage_steps:
+    for name in state.stage_steps if state.cancelling is None else state.cancelling.steps:
         step = state.steps[name]
         if step.phase is Phase.READY and task_id(state.execution_id, name, step) == wanted:
             return name
@@ -86,7 +112,7 @@ def _failed(
 ) -> ev.StepFailed | ev.AttemptFailed:
     policy = state.blueprint.steps[name].retry
     failures = state.steps[name].failures + 1
-    if _is_final(policy, failure, failures):
+    if is_final(policy, failure, failures):
         return ev.StepFailed(
             step=name,
             task_id=command.task_id,
@@ -100,29 +126,19 @@ def _failed(
         worker_id=command.worker_id,
         started_at=command.started_at,
         failure=failure,
-        retry_at=after(now, pause_ms(policy, failures)),
+        retry_at=after(now, pause_ms(policy, failures, command.task_id)),
     )
 
 
-def _is_final(policy: RetryPolicy, failure: Failure, failures: int) -> bool:
-    return (
-        failure.non_retryable
-        or failure.error is not None
-        or failure.kind in policy.non_retryable_kinds
-        or failures >= (policy.max_attempts or 1)
+def _cleaned_up(name: str, command: cmd.RecordResult) -> ev.StepCancelled:
+    """How a step ended that was told to stop: cleanly, or with a failure of its cleanup."""
+    failure = command.outcome.failure if isinstance(command.outcome, cmd.Failed) else None
+    return ev.StepCancelled(
+        step=name,
+        task_id=command.task_id,
+        worker_id=command.worker_id,
+        failure=None if failure is None or failure.kind == CANCELLED else failure,
     )
-
-
-def pause_ms(policy: RetryPolicy, failures: int) -> int:
-    """How long to wait after the nth failure (from 1), in milliseconds."""
-    initial = policy.initial_interval_ms or _DEFAULT_INTERVAL_MS
-    longest = policy.max_interval_ms or max(initial, _DEFAULT_MAX_INTERVAL_MS)
-    pause = float(initial)
-    for _ in range(failures - 1):
-        pause *= policy.backoff or _DEFAULT_BACKOFF
-        if pause >= longest:
-            return longest
-    return min(int(pause), longest)
 
 
 def _suspended(

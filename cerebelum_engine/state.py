@@ -8,7 +8,14 @@ from enum import Enum
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.blueprint import Blueprint
-from cerebelum_proto.events.v1.events_pb import ApprovalRequested, ExecutionStarted, SleepStarted
+from cerebelum_proto.events.v1.events_pb import (
+    ApprovalRequested,
+    CancellationRequested,
+    ExecutionForked,
+    ExecutionPaused,
+    ExecutionStarted,
+    SleepStarted,
+)
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import ExecutionState, SatisfiedMarker
 
@@ -22,13 +29,17 @@ class Phase(Enum):
     """A try failed; the next begins when its pause is over."""
     SLEEPING = "sleeping"
     AWAITING_APPROVAL = "awaiting_approval"
+    DEAD_LETTERED = "dead_lettered"
+    """It kept losing its workers; somebody must say that it may be tried again."""
     COMPLETED = "completed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    """It was told to stop, and has."""
 
     @property
     def closed(self) -> bool:
         """Whether this visit has its one recorded result."""
-        return self in (Phase.COMPLETED, Phase.FAILED)
+        return self in (Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +52,13 @@ class StepState:
     """Tries that ended in a failure that is retried."""
     losses: int = 0
     """Tries whose worker fell silent."""
+    forgiven: int = 0
+    """Losses that count no more, since somebody redrove the step."""
     markers: tuple[SatisfiedMarker, ...] = ()
     """What the step asked for and got, in order. They outlive a failed try: nobody is asked twice."""
     entered_at: Timestamp
+    ready_at: Timestamp
+    """Since when a worker is owed its task."""
     started_at: Timestamp | None = None
     """When its first try began by the worker's word, else when it was entered."""
     ended_at: Timestamp | None = None
@@ -57,6 +72,11 @@ class StepState:
     last_task_id: str = ""
     """The task whose result was recorded last: a second copy of it is a duplicate."""
     last_worker_id: str = ""
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it was entered and nothing has come of it yet."""
+        return self.phase is Phase.READY and not (self.failures or self.losses or self.markers)
 
     @property
     def attempt(self) -> int:
@@ -76,6 +96,14 @@ class State:
     started: ExecutionStarted | None = None
     started_at: Timestamp | None = None
     ended_at: Timestamp | None = None
+    deadline: Timestamp | None = None
+    """When it fails if it has not ended by then."""
+    paused: ExecutionPaused | None = None
+    paused_at: Timestamp | None = None
+    cancelling: CancellationRequested | None = None
+    """Somebody wants it to end; these steps may clean up first."""
+    forked: ExecutionForked | None = None
+    """Whose history it began with."""
     stage: int = 0
     steps: Mapping[str, StepState] = field(default_factory=dict)
     """The steps entered so far, in the order in which they were entered."""
@@ -88,14 +116,14 @@ class State:
         return self.status is ExecutionState.EXECUTION_RUNNING
 
     @property
+    def failed(self) -> bool:
+        """Whether it has ended in a failure."""
+        return self.status is ExecutionState.EXECUTION_FAILED
+
+    @property
     def ended(self) -> bool:
         """Whether nothing will happen to it any more."""
         return self.started is not None and not self.running
-
-    @property
-    def deadline(self) -> Timestamp | None:
-        """When it fails if it has not ended by then."""
-        return self.started.deadline if self.started else None
 
     @property
     def stage_steps(self) -> tuple[str, ...]:
@@ -105,6 +133,11 @@ class State:
     def stage_closed(self) -> bool:
         """Whether every step of the current stage has its result."""
         return all(name in self.steps and self.steps[name].phase.closed for name in self.stage_steps)
+
+
+def entered(at: Timestamp, visit: int = 1) -> StepState:
+    """A step that is entered now, and owed to a worker at once."""
+    return StepState(visit=visit, entered_at=at, ready_at=at)
 
 
 def new(blueprint: Blueprint) -> State:

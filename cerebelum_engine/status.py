@@ -68,6 +68,12 @@ def summary(state: State) -> ExecutionState:
     """The execution's state; while it runs, what it waits for, if it only waits."""
     if not state.running:
         return state.status
+    if state.cancelling is not None:
+        return ExecutionState.EXECUTION_CANCELLING
+    if any(step.phase is Phase.DEAD_LETTERED for step in state.steps.values()):
+        return ExecutionState.EXECUTION_DEAD_LETTERED
+    if state.paused is not None:
+        return ExecutionState.EXECUTION_PAUSED
     phases = {state.steps[name].phase for name in state.stage_steps if not state.steps[name].phase.closed}
     if phases & {Phase.READY, Phase.RETRYING}:
         return ExecutionState.EXECUTION_RUNNING

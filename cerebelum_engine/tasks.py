@@ -23,4 +23,5 @@ def build_task(state: State, dispatch: DispatchTask) -> Task:
         workflow_inputs=state.started.inputs if state.started else None,
         satisfied_markers=list(step.markers),
         start_to_close_ms=spec.start_to_close_ms,
+        heartbeat_timeout_ms=spec.heartbeat_timeout_ms,
     )

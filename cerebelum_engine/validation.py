@@ -108,8 +108,10 @@ def _cyclic(definition: pb.WorkflowDefinition) -> list[str]:
 
 def _policy_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
     for step in definition.timeline:
-        if step.start_to_close_ms < 0:
-            yield f"step '{step.name}': start_to_close_ms is {step.start_to_close_ms}; it cannot be negative"
+        for name in ("start_to_close_ms", "schedule_to_start_ms", "heartbeat_timeout_ms"):
+            limit = getattr(step, name)
+            if limit < 0:
+                yield f"step '{step.name}': {name} is {limit}; it cannot be negative"
         retry = step.retry
         if retry is None:
             continue
@@ -119,6 +121,8 @@ def _policy_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
             yield f"step '{step.name}': a retry interval cannot be negative"
         if retry.backoff != 0 and not 1 <= retry.backoff <= 1000:
             yield f"step '{step.name}': backoff is {retry.backoff}; it is a factor from 1 to 1000"
+        if not 0 <= retry.jitter <= 1:
+            yield f"step '{step.name}': jitter is {retry.jitter}; it is a part from 0 to 1"
 
 
 def _rule_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from cerebelum_codegen.runtime.rpc import RequestContext
 from cerebelum_core.edges.refusals import accepted, refusals
 from cerebelum_core.registry import Registry
+from cerebelum_core.router import TaskRouter
 from cerebelum_core.watchers import Watchers
 from cerebelum_engine import Approve, Cancel, Reject
 from cerebelum_proto.control.v1 import control_pb as pb
@@ -21,6 +22,7 @@ class ControlEdge(ControlServiceBase):
     """Serves `cerebelum.control.v1.ControlService`."""
 
     registry: Registry
+    router: TaskRouter
     watchers: Watchers
     info: pb.GetServerInfoResponse
 
@@ -41,11 +43,17 @@ class ControlEdge(ControlServiceBase):
         return pb.RejectResponse(step_name=next(rejected))
 
     async def cancel(self, request: pb.CancelRequest, context: RequestContext) -> pb.CancelResponse:
-        """End an execution."""
-        command = Cancel(reason=request.reason, cancelled_by=request.cancelled_by)
+        """Ask an execution to end, once the steps that run have cleaned up."""
         with refusals():
-            accepted(await self.registry.tell(request.execution_id, command))
-        return pb.CancelResponse()
+            await self.registry.wake(request.execution_id)  # so that the router knows what it owes
+            command = Cancel(
+                reason=request.reason,
+                cancelled_by=request.cancelled_by,
+                cleanup_ms=request.cleanup_ms,
+                in_hand=self.router.in_hand(request.execution_id),
+            )
+            answer = accepted(await self.registry.tell(request.execution_id, command))
+        return pb.CancelResponse(ended=answer.state.ended)
 
     async def get_history(
         self, request: pb.GetHistoryRequest, context: RequestContext

@@ -48,7 +48,7 @@ class ExecuteSession:
                 on_end = partial(self._ended, number)
                 self._awaited[number] = (command.execution_id, on_end)
                 self.endings.wait(command.execution_id, on_end)
-                self.registry.post_start(command, blueprint, partial(self._replied, number))
+                self.registry.post_begin(command, blueprint, partial(self._replied, number))
         except RpcError as error:
             self._refuse(number, error)
 

@@ -11,7 +11,7 @@ from cerebelum_core.leases import Lease
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.workers import Worker
-from cerebelum_engine import build_task, owed_tasks
+from cerebelum_engine import Handout, build_task, owed_tasks
 from cerebelum_proto.worker.worker_service_pb import Task
 
 
@@ -33,6 +33,9 @@ class Handouts:
             raise
         for dispatch in owed_tasks(state):
             if dispatch.task_id == lease.task_id:
+                if dispatch.handout is not Handout.OFFER:
+                    self._keep_back(lease, dispatch.handout)
+                    return None
                 task = build_task(state, dispatch)
                 task.created_at = self.clock.now()
                 task.lease_ms = int(lease.length_s * 1000)
@@ -41,3 +44,10 @@ class Handouts:
                 return task
         self.router.leases.end_this(lease)
         return None
+
+    def _keep_back(self, lease: Lease, handout: Handout) -> None:
+        """Between the lease and now the execution was paused, or is to end."""
+        if handout is Handout.STOP:
+            self.router.lose(lease, "it was cancelled before its worker had it")
+        else:
+            self.router.leases.end(lease.task_id)

@@ -123,7 +123,7 @@ class StreamEdge(StreamServiceBase):
     async def _started(self, request: pb.AwaitResultRequest) -> State:
         command, blueprint = await self.unary.starts.read(request.start or worker_pb.ExecuteRequest())
         with self._waiting(command.execution_id, request.timeout_ms) as wait:
-            self.unary.registry.post_start(command, blueprint, partial(_replied, wait))
+            self.unary.registry.post_begin(command, blueprint, partial(_replied, wait))
             return await wait or await self.unary.registry.state(command.execution_id)
 
     async def _found(self, request: pb.AwaitResultRequest) -> State:

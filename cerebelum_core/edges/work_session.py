@@ -14,8 +14,9 @@ from cerebelum_core.edges.outbox import Outbox
 from cerebelum_core.errors import CoreError, UnknownExecution
 from cerebelum_core.execution import Answer
 from cerebelum_core.leases import Lease
+from cerebelum_core.offers import Pool
 from cerebelum_core.registry import Registry
-from cerebelum_core.router import Pool, TaskRouter
+from cerebelum_core.router import TaskRouter
 from cerebelum_core.workers import Worker
 from cerebelum_engine import Reason, Rejected, read_result
 from cerebelum_proto.stream.v1 import stream_pb as pb
@@ -34,8 +35,13 @@ class _Lost:
     task_id: str
 
 
-_Item: TypeAlias = Lease | int | pb.ResultRefusal | _Lost
-"""A task to hand over, the number of a recorded result, one that is not recorded, a task to stop."""
+@dataclass(frozen=True, slots=True)
+class _Cancelled:
+    task_id: str
+
+
+_Item: TypeAlias = Lease | int | pb.ResultRefusal | _Lost | _Cancelled
+"""A task to hand over, the number of a recorded result, one that is not recorded, a task to drop or to stop."""
 
 
 class WorkSession:
@@ -73,6 +79,10 @@ class WorkSession:
         """A task is not owed any more: tell the worker, unless it is its own result that settles it."""
         if task_id not in self._recording:
             self._outbox.put(_Lost(task_id))
+
+    def stop(self, task_id: str) -> None:
+        """The step of a task is to clean up and end."""
+        self._outbox.put(_Cancelled(task_id))
 
     # -- what the worker says ----------------------------------------------------------------
 
@@ -151,6 +161,8 @@ class WorkSession:
                     frame.recorded.append(item)
                 elif isinstance(item, _Lost):
                     frame.lost_task_ids.append(item.task_id)
+                elif isinstance(item, _Cancelled):
+                    frame.cancelled_task_ids.append(item.task_id)
                 else:
                     frame.refusals.append(item)
             yield frame

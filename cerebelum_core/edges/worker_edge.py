@@ -22,7 +22,7 @@ from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.store import EventStore, HeadQuery
 from cerebelum_core.workers import RecoveryGate, Worker, WorkerRegistry
-from cerebelum_engine import Reason, Rejected, read_result
+from cerebelum_engine import Reason, Rejected, Resume, read_result
 from cerebelum_proto.worker import worker_service_pb as pb
 from cerebelum_proto.worker.worker_service_grpc import WorkerServiceBase
 
@@ -79,6 +79,7 @@ class WorkerEdge(WorkerServiceBase):
             heartbeat_interval_ms=int(self.terms.ours_s * 1000 / 3),
             lease_ms=int(term_s * 1000),
             lost_task_ids=lost,
+            cancelled_task_ids=self.router.to_stop(request.held_task_ids),
         )
 
     def _miss(self, leases: Sequence[Lease], request: pb.RegisterRequest) -> None:
@@ -101,7 +102,8 @@ class WorkerEdge(WorkerServiceBase):
             self.router.leases.renew(self.router.leases.of(request.worker_id))
             return pb.HeartbeatResponse(acknowledged=True)
         lost = self.router.hold(request.worker_id, request.held_task_ids, self.terms.ours_s)
-        return pb.HeartbeatResponse(acknowledged=True, lost_task_ids=lost)
+        stopping = self.router.to_stop(request.held_task_ids)
+        return pb.HeartbeatResponse(acknowledged=True, lost_task_ids=lost, cancelled_task_ids=stopping)
 
     async def unregister(self, request: pb.UnregisterRequest, context: RequestContext) -> Empty:
         """Let a worker go; its tasks move on at once."""
@@ -160,7 +162,7 @@ class WorkerEdge(WorkerServiceBase):
         """Start an execution and answer at once."""
         with refusals():
             command, blueprint = await self.starts.read(request)
-            answer = accepted(await self.registry.start(command, blueprint))
+            answer = accepted(await self.registry.begin(command, blueprint))
         return pb.ExecutionHandle(
             execution_id=command.execution_id,
             status=status_word(answer.state.status),
@@ -197,13 +199,13 @@ class WorkerEdge(WorkerServiceBase):
         )
 
     async def resume_execution(self, request: pb.ResumeExecutionRequest, context: RequestContext) -> pb.ExecutionHandle:
-        """Refuse: nothing here is ever paused by the Core, and no operator can pause yet."""
+        """Let a paused execution go on. Whatever `skip_completed_steps` says, no completed step runs again."""
         with refusals():
-            state = await self.registry.state(request.execution_id)
-        raise RpcError(
-            StatusCode.FAILED_PRECONDITION,
-            f"execution '{request.execution_id}' is {status_word(state.status)}, not paused: "
-            "the Core goes on by itself after a restart",
+            answer = accepted(await self.registry.tell(request.execution_id, Resume()))
+        return pb.ExecutionHandle(
+            execution_id=request.execution_id,
+            status=status_word(answer.state.status),
+            started_at=answer.state.started_at,
         )
 
 

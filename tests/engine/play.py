@@ -32,14 +32,20 @@ def payload(text: str) -> Payload:
     return Payload(encoding="json", data=f'"{text}"'.encode())
 
 
-def blueprint(
+def submitted(
     *stages: Sequence[str], depends: dict[str, list[str]] | None = None, retry: RetryPolicy | None = None
-) -> Blueprint:
+) -> pb.Blueprint:
     steps = [
         pb.Step(name=name, depends_on=(depends or {}).get(name, []), retry=retry) for stage in stages for name in stage
     ]
     definition = pb.WorkflowDefinition(timeline=steps, stages=[pb.Stage(steps=list(stage)) for stage in stages])
-    return compile_blueprint(pb.Blueprint(workflow_module="play", definition=definition))
+    return pb.Blueprint(workflow_module="play", definition=definition)
+
+
+def blueprint(
+    *stages: Sequence[str], depends: dict[str, list[str]] | None = None, retry: RetryPolicy | None = None
+) -> Blueprint:
+    return compile_blueprint(submitted(*stages, depends=depends, retry=retry))
 
 
 class Play:
@@ -50,6 +56,10 @@ class Play:
         self.now_ns = START_NS
         self.history: list[Event] = []
         self.do(StartExecution(execution_id="x", workflow="play", inputs=payload("in"), timeout_ms=timeout_ms))
+
+    @classmethod
+    def of(cls, shape: pb.Blueprint) -> Play:
+        return cls(compile_blueprint(shape))
 
     @property
     def now(self) -> Timestamp:

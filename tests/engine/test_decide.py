@@ -16,7 +16,6 @@ from cerebelum_engine import (
     build_task,
     pending,
 )
-from cerebelum_engine.results import MAX_LOSSES, pause_ms
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, RetryPolicy
 from cerebelum_proto.worker.worker_service_pb import (
@@ -102,12 +101,6 @@ def test_some_failures_are_final_whatever_the_policy_allows(failure: Failure) ->
     assert isinstance(play.answer("a", Failed(failure=failure))[0], ev.StepFailed)
 
 
-def test_pauses_grow_to_their_limit() -> None:
-    policy = RetryPolicy(initial_interval_ms=100, backoff=3, max_interval_ms=1_000)
-    assert [pause_ms(policy, failures) for failures in (1, 2, 3, 4, 500)] == [100, 300, 900, 1_000, 1_000]
-    assert [pause_ms(RetryPolicy(), failures) for failures in (1, 2, 7, 8)] == [1_000, 2_000, 60_000, 60_000]
-
-
 def test_a_sleep_ends_on_time_and_the_step_goes_on_after_it() -> None:
     play = Play(blueprint(["a"]))
     before = play.task("a").task_id
@@ -180,16 +173,6 @@ def test_a_result_sent_twice_is_recorded_once_and_told_so() -> None:
     marker = play.result("b", Suspended(marker=SleepRequest(duration_ms=1)))
     play.do(marker)
     assert play.refuse(marker).reason is Reason.DUPLICATE
-
-
-def test_a_step_that_keeps_losing_its_workers_fails() -> None:
-    play = Play(blueprint(["a"]))
-    for _ in range(MAX_LOSSES - 1):
-        play.do(LoseTask(task_id=play.task("a").task_id, worker_id="w", reason="silent"))
-    facts = play.do(LoseTask(task_id=play.task("a").task_id, worker_id="w", reason="silent"))
-    assert isinstance(facts[-1], ev.ExecutionFailed)
-    assert facts[-1].failure is not None
-    assert facts[-1].failure.kind == "worker_lost"
 
 
 def test_a_retried_step_keeps_its_satisfied_markers() -> None:

@@ -239,7 +239,7 @@ class WorkerServiceStub(Stub):
         metadata: Metadata | None = None,
         response_metadata: ResponseMetadata | None = None,
     ) -> worker_service_pb.ExecutionHandle:
-        """Lets a paused execution go on."""
+        """Lets a paused execution go on. Completed steps are never run again."""
         return await self._unary_unary(
             WorkerServiceMethods.resume_execution,
             request,
@@ -310,7 +310,7 @@ class WorkerServiceBase(Service):
     async def resume_execution(
         self, request: worker_service_pb.ResumeExecutionRequest, context: RequestContext
     ) -> worker_service_pb.ExecutionHandle:
-        """Lets a paused execution go on."""
+        """Lets a paused execution go on. Completed steps are never run again."""
 
     def __handlers__(self) -> Sequence[Handler]:
         return (

@@ -83,6 +83,10 @@ class ExecutionState(Enum):
     EXECUTION_WAITING_FOR_APPROVAL = 5
     EXECUTION_PAUSED = 6
     EXECUTION_CANCELLED = 100
+    EXECUTION_CANCELLING = 101
+    """Running steps were told to stop and may clean up."""
+    EXECUTION_DEAD_LETTERED = 102
+    """A step kept losing its workers; it waits for somebody to redrive it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -362,6 +366,8 @@ class RegisterResponse(Message):
     """A task not renewed for this long is handed to another worker."""
     lost_task_ids: list[str] = field(default_factory=list)
     """Held tasks that have moved on meanwhile: running them further is wasted work."""
+    cancelled_task_ids: list[str] = field(default_factory=list)
+    """Held tasks to stop: their steps may clean up, and their outcome is waited for."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -386,6 +392,10 @@ class RegisterResponse(Message):
             x = lost_task_ids_item.encode()
             n = len(x)
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
+        for cancelled_task_ids_item in self.cancelled_task_ids:
+            x = cancelled_task_ids_item.encode()
+            n = len(x)
+            out += (b"\xb2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -432,6 +442,14 @@ class RegisterResponse(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 self.lost_task_ids.append(data[at:stop].decode())
+                at = stop
+            elif tag == 818:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.cancelled_task_ids.append(data[at:stop].decode())
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -518,7 +536,9 @@ class HeartbeatResponse(Message):
     commands: list[str] = field(default_factory=list)
     """Words from the Core. "register": it does not know this worker (any more)."""
     lost_task_ids: list[str] = field(default_factory=list)
-    """Held tasks that are cancelled or have moved on: stop them."""
+    """Held tasks that have moved on: stop them, nobody wants their outcome."""
+    cancelled_task_ids: list[str] = field(default_factory=list)
+    """Held tasks to stop: their steps may clean up, and their outcome is waited for."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -539,6 +559,10 @@ class HeartbeatResponse(Message):
             x = lost_task_ids_item.encode()
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
+        for cancelled_task_ids_item in self.cancelled_task_ids:
+            x = cancelled_task_ids_item.encode()
+            n = len(x)
+            out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -573,6 +597,14 @@ class HeartbeatResponse(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 self.lost_task_ids.append(data[at:stop].decode())
+                at = stop
+            elif tag == 810:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.cancelled_task_ids.append(data[at:stop].decode())
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -722,6 +754,8 @@ class Task(Message):
     """Markers of this attempt that are satisfied, in the order in which the step asked."""
     start_to_close_ms: int = 0
     """Stop the step when it runs longer; 0 for no limit."""
+    heartbeat_timeout_ms: int = 0
+    """Stop the step when it gives no sign of life for longer; 0 for no limit."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -795,6 +829,8 @@ class Task(Message):
             out += (b"\xca\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self.start_to_close_ms != 0:
             out += (b"\xd0\x06", SMALL[self.start_to_close_ms] if 0 <= self.start_to_close_ms < 1024 else int64(self.start_to_close_ms))
+        if self.heartbeat_timeout_ms != 0:
+            out += (b"\xd8\x06", SMALL[self.heartbeat_timeout_ms] if 0 <= self.heartbeat_timeout_ms < 1024 else int64(self.heartbeat_timeout_ms))
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -941,6 +977,12 @@ class Task(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.start_to_close_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+            elif tag == 856:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.heartbeat_timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -2034,6 +2076,10 @@ class Step(Message):
     retry: types_pb.RetryPolicy | None = None
     start_to_close_ms: int = 0
     """An attempt that runs longer has failed; 0 for no limit."""
+    schedule_to_start_ms: int = 0
+    """The step fails when no worker takes it for longer; 0 for no limit."""
+    heartbeat_timeout_ms: int = 0
+    """An attempt that gives no sign of life for longer has failed; 0 for no limit."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -2062,6 +2108,10 @@ class Step(Message):
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self.start_to_close_ms != 0:
             out += (b"\xb0\x06", SMALL[self.start_to_close_ms] if 0 <= self.start_to_close_ms < 1024 else int64(self.start_to_close_ms))
+        if self.schedule_to_start_ms != 0:
+            out += (b"\xb8\x06", SMALL[self.schedule_to_start_ms] if 0 <= self.schedule_to_start_ms < 1024 else int64(self.schedule_to_start_ms))
+        if self.heartbeat_timeout_ms != 0:
+            out += (b"\xc0\x06", SMALL[self.heartbeat_timeout_ms] if 0 <= self.heartbeat_timeout_ms < 1024 else int64(self.heartbeat_timeout_ms))
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -2113,6 +2163,18 @@ class Step(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.start_to_close_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+            elif tag == 824:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.schedule_to_start_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+            elif tag == 832:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.heartbeat_timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -3780,6 +3842,7 @@ describe(
     FieldDescriptor(3, "heartbeat_interval_ms", "int32"),
     FieldDescriptor(100, "lease_ms", "int64"),
     FieldDescriptor(101, "lost_task_ids", "string", repeated=True),
+    FieldDescriptor(102, "cancelled_task_ids", "string", repeated=True),
 )
 describe(
     HeartbeatRequest,
@@ -3792,6 +3855,7 @@ describe(
     FieldDescriptor(1, "acknowledged", "bool"),
     FieldDescriptor(2, "commands", "string", repeated=True),
     FieldDescriptor(100, "lost_task_ids", "string", repeated=True),
+    FieldDescriptor(101, "cancelled_task_ids", "string", repeated=True),
 )
 describe(
     UnregisterRequest,
@@ -3819,6 +3883,7 @@ describe(
     FieldDescriptor(104, "workflow_inputs", types_pb.Payload),
     FieldDescriptor(105, "satisfied_markers", SatisfiedMarker, repeated=True),
     FieldDescriptor(106, "start_to_close_ms", "int64"),
+    FieldDescriptor(107, "heartbeat_timeout_ms", "int64"),
 )
 describe(
     SatisfiedMarker,
@@ -3908,6 +3973,8 @@ describe(
     FieldDescriptor(100, "takes_inputs", "bool"),
     FieldDescriptor(101, "retry", types_pb.RetryPolicy),
     FieldDescriptor(102, "start_to_close_ms", "int64"),
+    FieldDescriptor(103, "schedule_to_start_ms", "int64"),
+    FieldDescriptor(104, "heartbeat_timeout_ms", "int64"),
 )
 describe(
     DivergeRule,

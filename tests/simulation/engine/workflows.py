@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from cerebelum_engine import Blueprint, compile_blueprint
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
@@ -12,6 +13,16 @@ from cerebelum_proto.worker import worker_service_pb as pb
 def random_blueprint(dice: random.Random) -> Blueprint:
     """A random workflow in the engine's form."""
     return compile_blueprint(random_workflow(dice))
+
+
+def longer(blueprint: pb.Blueprint) -> pb.Blueprint:
+    """The same workflow with one more step at its end."""
+    old = blueprint.definition or pb.WorkflowDefinition()
+    name = f"more{len(old.timeline)}"
+    definition = replace(
+        old, timeline=[*old.timeline, pb.Step(name=name)], stages=[*old.stages, pb.Stage(steps=[name])]
+    )
+    return replace(blueprint, definition=definition)
 
 
 def random_workflow(dice: random.Random, name: str = "random") -> pb.Blueprint:
@@ -38,5 +49,8 @@ def _step(dice: random.Random, name: str, earlier: list[str]) -> pb.Step:
             initial_interval_ms=dice.choice((0, 10, 5_000)),
             backoff=dice.choice((0.0, 1.0, 3.0)),
             max_interval_ms=dice.choice((0, 20_000)),
+            jitter=dice.choice((0.0, 0.5, 1.0)),
         ),
+        schedule_to_start_ms=dice.choice((0, 0, 60_000)),
+        start_to_close_ms=dice.choice((0, 60_000)),
     )

@@ -13,23 +13,28 @@ from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine import (
     ArmTimer,
     AwaitApproval,
+    Blueprint,
     Command,
     DispatchTask,
+    Handout,
+    Phase,
     Rejected,
     State,
     commands,
+    compile_blueprint,
     decide,
     evolve,
+    hash_of,
     new,
     pending,
     reconstruct,
 )
 from cerebelum_engine import tasks as engine_tasks
-from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.events.v1.events_pb import Event, ExecutionMigrated
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import ApprovalRequest, SleepRequest, Task
 from tests.simulation.engine.auditor import Broken, audit, audit_task, overdue
-from tests.simulation.engine.workflows import random_blueprint
+from tests.simulation.engine.workflows import longer, random_workflow
 
 START_NS = 1_700_000_000_000_000_000
 _MS = 1_000_000
@@ -57,8 +62,15 @@ class World:
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
-        self.blueprint = random_blueprint(self.dice)
-        self.state = new(self.blueprint)
+        self.execution_id = f"x{self.seed}"
+        self.submitted = random_workflow(self.dice)
+        self.first = compile_blueprint(self.submitted)
+        self.state = new(self.first)
+        # Not everything happens in every world: each leaves room for what its kind is about.
+        self.killer = self.dice.random() < 0.2
+        """A world in which steps tend to kill their workers."""
+        self.steered = self.dice.random() < 0.6
+        """A world with busy operators."""
 
     # -- what a run is made of ---------------------------------------------------------------
 
@@ -80,7 +92,11 @@ class World:
         """One random move of the world."""
         moves = [self.hand_out, self.deliver, self.pass_time, self.decide_approval, self.expire_lease]
         if self.chaos:
-            moves += [self.crash, self.start, self.fire_early, self.forge, self.maybe_cancel]
+            moves += [self.crash, self.start, self.fire_early, self.forge]
+            moves += [self.steer] if self.steered else [self.maybe_cancel]
+            moves += [self.time_out] if self.dice.random() < 0.3 else []
+        if not self.chaos:
+            moves += [self.calm_down]
         self.dice.choice(moves)()
 
     @property
@@ -109,17 +125,22 @@ class World:
             return False
         for event in events:
             self.state = evolve(self.state, event)
-        if self.state != reconstruct(new(self.blueprint), self.history):
+        if self.state != reconstruct(new(self.first), self.history):
             raise Broken("the state in memory is not what its history tells")
         return True
 
     def append(self, events: tuple[Event, ...]) -> None:
         self.log += [event.to_bytes() for event in events]
-        audit(self.blueprint, self.history)
+        history = self.history
+        audit(self._blueprint_of(history), history)
+
+    def _blueprint_of(self, history: list[Event]) -> Blueprint:
+        moves = [event.fact.blueprint for event in history if isinstance(event.fact, ExecutionMigrated)]
+        return compile_blueprint(moves[-1]) if moves and moves[-1] else self.first
 
     def crash(self) -> None:
         self.story.append("the Core crashes and comes back")
-        self.state = reconstruct(new(self.blueprint), self.history)
+        self.state = reconstruct(new(self.first), self.history)
         self.leases.clear()
 
     # -- the moves ---------------------------------------------------------------------------
@@ -128,22 +149,31 @@ class World:
         timeout = random.Random(self.seed).choice((0, 0, 0, 60_000))
         self.tell(
             commands.StartExecution(
-                execution_id=f"x{self.seed}", workflow="random", inputs=_payload("inputs"), timeout_ms=timeout
+                execution_id=self.execution_id, workflow="random", inputs=_payload("inputs"), timeout_ms=timeout
             )
         )
 
     def hand_out(self) -> None:
-        owed = [e for e in pending(self.state) if isinstance(e, DispatchTask) and e.task_id not in self.leases]
+        owed = [
+            e
+            for e in pending(self.state)
+            if isinstance(e, DispatchTask) and e.handout is Handout.OFFER and e.task_id not in self.leases
+        ]
         if not owed:
             return
         effect = self.dice.choice(owed)
         task = Task.from_bytes(engine_tasks.build_task(self.state, effect).to_bytes())
-        audit_task(self.blueprint, self.history, task)
+        audit_task(self.state.blueprint, self.history, task)
         self.leases[task.task_id] = task
         self.story.append(f"a worker gets {task.task_id}")
+        if self.killer and self.chaos and self.dice.random() < 0.97:
+            self.lose(task.task_id)
+            return
         if not self.chaos or self.dice.random() < 0.8:
             copies = self.dice.choice((1, 1, 1, 2, 3)) if self.chaos else 1
             self.post.append(Letter(self.answer(task), copies))
+        if self.chaos and self.steered and self.dice.random() < 0.15:
+            self.maybe_cancel()
 
     def answer(self, task: Task) -> commands.RecordResult:
         return commands.RecordResult(
@@ -217,14 +247,28 @@ class World:
         held = [task_id for task_id in self.leases if self.chaos or not self._is_answered(task_id)]
         if not held:
             return
-        task_id = self.dice.choice(held)
+        self.lose(self.dice.choice(held))
+
+    def lose(self, task_id: str) -> None:
         if self.tell(commands.LoseTask(task_id=task_id, worker_id="w1", reason="lease expired")):
             self.leases.pop(task_id, None)
 
+    def time_out(self) -> None:
+        """A task comes up against a limit: one that a worker has, or one that nobody took."""
+        if self.leases and self.dice.random() < 0.5:
+            task_id = self.dice.choice(list(self.leases))
+            self.tell(commands.TimeOutTask(task_id=task_id, limit=commands.Limit.START_TO_CLOSE, worker_id="w1"))
+            return
+        for effect in pending(self.state):
+            late = isinstance(effect, DispatchTask) and effect.unclaimed_at and effect.unclaimed_at <= self.now
+            if late and effect.task_id not in self.leases:
+                self.tell(commands.TimeOutTask(task_id=effect.task_id, limit=commands.Limit.SCHEDULE_TO_START))
+                return
+
     def forge(self) -> None:
         """An answer to a task that was never handed out."""
-        name = self.dice.choice(list(self.blueprint.steps))
-        forged = f"x{self.seed}/{name}/1.{self.dice.randint(50, 99)}.0"
+        name = self.dice.choice(list(self.state.blueprint.steps))
+        forged = f"{self.execution_id}/{name}/1.{self.dice.randint(50, 99)}.0"
         result = commands.RecordResult(
             task_id=forged, worker_id="liar", outcome=commands.Completed(output=_payload("forged"))
         )
@@ -232,9 +276,61 @@ class World:
         if self.tell(result) and len(self.log) != before:
             raise Broken(f"the answer to {forged} counted, which was never handed out")
 
+    def steer(self) -> None:
+        """Operators do what they may, and what they may not."""
+        if self.dead() and self.dice.random() < 0.3:
+            self.tell(commands.Redrive(redriven_by="ada"))
+        roll = self.dice.random()
+        if roll < 0.12:
+            self.maybe_cancel()
+        elif roll < 0.15:
+            self.tell(commands.Pause(reason="incident", paused_by="ada"))
+        elif roll < 0.30:
+            self.tell(commands.Resume(resumed_by="ada"))
+        elif roll < 0.50:
+            self.tell(commands.Retry(retried_by="ada"))
+        elif roll < 0.55:
+            self.migrate()
+        elif roll < 0.58:
+            self.fork()
+
     def maybe_cancel(self) -> None:
-        if self.dice.random() < 0.03:
-            self.tell(commands.Cancel(reason="changed our mind", cancelled_by="ada"))
+        """Now and then, rather while something runs; the Core may not know all that workers have."""
+        if self.dice.random() < (0.4 * len(self.leases) if self.steered else 0.02):
+            in_hand = frozenset(task_id for task_id in self.leases if self.dice.random() < 0.8)
+            self.tell(commands.Cancel(reason="enough", cancelled_by="ada", cleanup_ms=20_000, in_hand=in_hand))
+        elif self.dice.random() < 0.01:
+            self.tell(commands.Terminate(reason="now", terminated_by="ada"))
+
+    def migrate(self) -> None:
+        """Any other blueprint: one that goes on longer, or one that is quite another."""
+        other = longer(self.submitted) if self.dice.random() < 0.7 else random_workflow(self.dice)
+        if self.tell(commands.Migrate(blueprint=other, history=tuple(self.history), migrated_by="ada")):
+            self.submitted = other if self.state.blueprint.hash == hash_of(other) else self.submitted
+
+    def fork(self) -> None:
+        """The world goes on as a fork of itself; answers to the origin's tasks are still on their way."""
+        step = self.dice.choice(["", *self.state.steps, "nobody"])
+        name = f"{self.execution_id}f"
+        wish = commands.Fork(execution_id=name, origin=self.execution_id, history=tuple(self.history), step=step)
+        events = decide(new(self.first), wish, self.now)
+        self.note(wish, events)
+        if not isinstance(events, Rejected):
+            self.execution_id = name
+            self.log = []
+            self.append(events)
+            self.crash()
+
+    def calm_down(self) -> None:
+        """In a kind world somebody looks after what stands still."""
+        self.killer = False
+        if self.state.paused is not None:
+            self.tell(commands.Resume(resumed_by="ada"))
+        if self.dead():
+            self.tell(commands.Redrive(redriven_by="ada"))
+
+    def dead(self) -> bool:
+        return any(step.phase is Phase.DEAD_LETTERED for step in self.state.steps.values())
 
     # -- the end -----------------------------------------------------------------------------
 

@@ -39,12 +39,13 @@ FILES = (
             b"dedBy\".\n\x0fApproveResponse\x12\x1b\n\tstep_name\x18\x01 \x01(\tR\x08stepName\"\x86\x01\n\rRejectReq"
             b"uest\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x1b\n\tstep_name\x18\x02 \x01(\tR\x08"
             b"stepName\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12\x1d\n\ndecided_by\x18\x04 \x01(\tR\tdeci"
-            b"dedBy\"-\n\x0eRejectResponse\x12\x1b\n\tstep_name\x18\x01 \x01(\tR\x08stepName\"m\n\rCancelRequest\x12"
-            b"!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12"
-            b"!\n\x0ccancelled_by\x18\x03 \x01(\tR\x0bcancelledBy\"\x10\n\x0eCancelResponse\"s\n\x11GetHistoryReques"
-            b"t\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12#\n\rafter_version\x18\x02 \x01(\x03R\x0c"
-            b"afterVersion\x12\x16\n\x06follow\x18\x03 \x01(\x08R\x06follow\"F\n\x12GetHistoryResponse\x120\n\x05ev"
-            b"ent\x18\x01 \x01(\x0b2\x1a.cerebelum.events.v1.EventR\x05event\"\x16\n\x14GetServerInfoRequest\"`\n\x15"
+            b"dedBy\"-\n\x0eRejectResponse\x12\x1b\n\tstep_name\x18\x01 \x01(\tR\x08stepName\"\x8c\x01\n\rCancelRequ"
+            b"est\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06r"
+            b"eason\x12!\n\x0ccancelled_by\x18\x03 \x01(\tR\x0bcancelledBy\x12\x1d\n\ncleanup_ms\x18\x04 \x01(\x03"
+            b"R\tcleanupMs\"&\n\x0eCancelResponse\x12\x14\n\x05ended\x18\x01 \x01(\x08R\x05ended\"s\n\x11GetHistoryR"
+            b"equest\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12#\n\rafter_version\x18\x02 \x01(\x03"
+            b"R\x0cafterVersion\x12\x16\n\x06follow\x18\x03 \x01(\x08R\x06follow\"F\n\x12GetHistoryResponse\x120\n\x05"
+            b"event\x18\x01 \x01(\x0b2\x1a.cerebelum.events.v1.EventR\x05event\"\x16\n\x14GetServerInfoRequest\"`\n\x15"
             b"GetServerInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x17\n\x07node_id\x18\x02 "
             b"\x01(\tR\x06nodeId\x12\x14\n\x05store\x18\x03 \x01(\tR\x05store2\xdf\x03\n\x0eControlService\x12V\n\x07"
             b"Approve\x12$.cerebelum.control.v1.ApproveRequest\x1a%.cerebelum.control.v1.ApproveResponse\x12S\n\x06"
@@ -63,10 +64,19 @@ FILES = (
             "cerebelum.events.v1.ExecutionCompleted",
             "cerebelum.events.v1.ExecutionFailed",
             "cerebelum.events.v1.ExecutionCancelled",
+            "cerebelum.events.v1.ExecutionPaused",
+            "cerebelum.events.v1.ExecutionResumed",
+            "cerebelum.events.v1.CancellationRequested",
+            "cerebelum.events.v1.ExecutionRetried",
+            "cerebelum.events.v1.ExecutionForked",
+            "cerebelum.events.v1.ExecutionMigrated",
             "cerebelum.events.v1.StepCompleted",
             "cerebelum.events.v1.StepFailed",
             "cerebelum.events.v1.AttemptFailed",
             "cerebelum.events.v1.AttemptLost",
+            "cerebelum.events.v1.StepCancelled",
+            "cerebelum.events.v1.StepDeadLettered",
+            "cerebelum.events.v1.StepRedriven",
             "cerebelum.events.v1.RetryDue",
             "cerebelum.events.v1.SleepStarted",
             "cerebelum.events.v1.SleepEnded",
@@ -78,55 +88,85 @@ FILES = (
         extensions=(),
         imports=(
             "cerebelum/types/v1/types.proto",
+            "cerebelum/worker/worker_service.proto",
             "google/protobuf/struct.proto",
             "google/protobuf/timestamp.proto",
         ),
         content=(
             b"\n cerebelum/events/v1/events.proto\x12\x13cerebelum.events.v1\x1a\x1ecerebelum/types/v1/types.proto"
-            b"\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\n\n\x05Event\x12!\n"
-            b"\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12"
-            b";\n\x0brecorded_at\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\nrecordedAt\x12T\n\x11execution"
-            b"_started\x18\n \x01(\x0b2%.cerebelum.events.v1.ExecutionStartedH\x00R\x10executionStarted\x12Z\n\x13"
-            b"execution_completed\x18\x0b \x01(\x0b2'.cerebelum.events.v1.ExecutionCompletedH\x00R\x12executionCom"
-            b"pleted\x12Q\n\x10execution_failed\x18\x0c \x01(\x0b2$.cerebelum.events.v1.ExecutionFailedH\x00R\x0fe"
-            b"xecutionFailed\x12Z\n\x13execution_cancelled\x18\r \x01(\x0b2'.cerebelum.events.v1.ExecutionCancelle"
-            b"dH\x00R\x12executionCancelled\x12K\n\x0estep_completed\x18\x14 \x01(\x0b2\".cerebelum.events.v1.StepC"
-            b"ompletedH\x00R\rstepCompleted\x12B\n\x0bstep_failed\x18\x15 \x01(\x0b2\x1f.cerebelum.events.v1.StepF"
-            b"ailedH\x00R\nstepFailed\x12K\n\x0eattempt_failed\x18\x16 \x01(\x0b2\".cerebelum.events.v1.AttemptFail"
-            b"edH\x00R\rattemptFailed\x12E\n\x0cattempt_lost\x18\x17 \x01(\x0b2 .cerebelum.events.v1.AttemptLostH\x00"
-            b"R\x0battemptLost\x12<\n\tretry_due\x18\x18 \x01(\x0b2\x1d.cerebelum.events.v1.RetryDueH\x00R\x08retr"
-            b"yDue\x12H\n\rsleep_started\x18\x1e \x01(\x0b2!.cerebelum.events.v1.SleepStartedH\x00R\x0csleepStarte"
-            b"d\x12B\n\x0bsleep_ended\x18\x1f \x01(\x0b2\x1f.cerebelum.events.v1.SleepEndedH\x00R\nsleepEnded\x12W"
-            b"\n\x12approval_requested\x18( \x01(\x0b2&.cerebelum.events.v1.ApprovalRequestedH\x00R\x11approvalReq"
-            b"uested\x12Q\n\x10approval_granted\x18) \x01(\x0b2$.cerebelum.events.v1.ApprovalGrantedH\x00R\x0fappr"
-            b"ovalGranted\x12T\n\x11approval_rejected\x18* \x01(\x0b2%.cerebelum.events.v1.ApprovalRejectedH\x00R\x10"
-            b"approvalRejected\x12Q\n\x10approval_expired\x18+ \x01(\x0b2$.cerebelum.events.v1.ApprovalExpiredH\x00"
-            b"R\x0fapprovalExpiredB\x06\n\x04fact\"\xfd\x01\n\x10ExecutionStarted\x12\x1a\n\x08workflow\x18\x01 \x01"
-            b"(\tR\x08workflow\x12%\n\x0eblueprint_hash\x18\x02 \x01(\tR\rblueprintHash\x123\n\x06inputs\x18\x03 \x01"
-            b"(\x0b2\x1b.cerebelum.types.v1.PayloadR\x06inputs\x12%\n\x0ecorrelation_id\x18\x04 \x01(\tR\rcorrelat"
-            b"ionId\x12\x12\n\x04tags\x18\x05 \x03(\tR\x04tags\x126\n\x08deadline\x18\x06 \x01(\x0b2\x1a.google.pr"
-            b"otobuf.TimestampR\x08deadline\"7\n\x12ExecutionCompleted\x12!\n\x0cresult_steps\x18\x01 \x03(\tR\x0br"
-            b"esultSteps\"\\\n\x0fExecutionFailed\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x125\n\x07failure\x18\x02"
-            b" \x01(\x0b2\x1b.cerebelum.types.v1.FailureR\x07failure\"O\n\x12ExecutionCancelled\x12\x16\n\x06reason"
-            b"\x18\x01 \x01(\tR\x06reason\x12!\n\x0ccancelled_by\x18\x02 \x01(\tR\x0bcancelledBy\"\xc9\x01\n\rStepC"
-            b"ompleted\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12"
+            b"\x1a%cerebelum/worker/worker_service.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobu"
+            b"f/timestamp.proto\"\xae\x10\n\x05Event\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x18"
+            b"\n\x07version\x18\x02 \x01(\x03R\x07version\x12;\n\x0brecorded_at\x18\x03 \x01(\x0b2\x1a.google.prot"
+            b"obuf.TimestampR\nrecordedAt\x12T\n\x11execution_started\x18\n \x01(\x0b2%.cerebelum.events.v1.Execut"
+            b"ionStartedH\x00R\x10executionStarted\x12Z\n\x13execution_completed\x18\x0b \x01(\x0b2'.cerebelum.eve"
+            b"nts.v1.ExecutionCompletedH\x00R\x12executionCompleted\x12Q\n\x10execution_failed\x18\x0c \x01(\x0b2$"
+            b".cerebelum.events.v1.ExecutionFailedH\x00R\x0fexecutionFailed\x12Z\n\x13execution_cancelled\x18\r \x01"
+            b"(\x0b2'.cerebelum.events.v1.ExecutionCancelledH\x00R\x12executionCancelled\x12Q\n\x10execution_pause"
+            b"d\x18\x0e \x01(\x0b2$.cerebelum.events.v1.ExecutionPausedH\x00R\x0fexecutionPaused\x12T\n\x11executi"
+            b"on_resumed\x18\x0f \x01(\x0b2%.cerebelum.events.v1.ExecutionResumedH\x00R\x10executionResumed\x12c\n"
+            b"\x16cancellation_requested\x18\x10 \x01(\x0b2*.cerebelum.events.v1.CancellationRequestedH\x00R\x15ca"
+            b"ncellationRequested\x12T\n\x11execution_retried\x18\x11 \x01(\x0b2%.cerebelum.events.v1.ExecutionRet"
+            b"riedH\x00R\x10executionRetried\x12Q\n\x10execution_forked\x18\x12 \x01(\x0b2$.cerebelum.events.v1.Ex"
+            b"ecutionForkedH\x00R\x0fexecutionForked\x12W\n\x12execution_migrated\x18\x13 \x01(\x0b2&.cerebelum.ev"
+            b"ents.v1.ExecutionMigratedH\x00R\x11executionMigrated\x12K\n\x0estep_completed\x18\x14 \x01(\x0b2\".ce"
+            b"rebelum.events.v1.StepCompletedH\x00R\rstepCompleted\x12B\n\x0bstep_failed\x18\x15 \x01(\x0b2\x1f.ce"
+            b"rebelum.events.v1.StepFailedH\x00R\nstepFailed\x12K\n\x0eattempt_failed\x18\x16 \x01(\x0b2\".cerebelu"
+            b"m.events.v1.AttemptFailedH\x00R\rattemptFailed\x12E\n\x0cattempt_lost\x18\x17 \x01(\x0b2 .cerebelum."
+            b"events.v1.AttemptLostH\x00R\x0battemptLost\x12<\n\tretry_due\x18\x18 \x01(\x0b2\x1d.cerebelum.events"
+            b".v1.RetryDueH\x00R\x08retryDue\x12K\n\x0estep_cancelled\x18\x19 \x01(\x0b2\".cerebelum.events.v1.Step"
+            b"CancelledH\x00R\rstepCancelled\x12U\n\x12step_dead_lettered\x18\x1a \x01(\x0b2%.cerebelum.events.v1."
+            b"StepDeadLetteredH\x00R\x10stepDeadLettered\x12H\n\rstep_redriven\x18\x1b \x01(\x0b2!.cerebelum.event"
+            b"s.v1.StepRedrivenH\x00R\x0cstepRedriven\x12H\n\rsleep_started\x18\x1e \x01(\x0b2!.cerebelum.events.v"
+            b"1.SleepStartedH\x00R\x0csleepStarted\x12B\n\x0bsleep_ended\x18\x1f \x01(\x0b2\x1f.cerebelum.events.v"
+            b"1.SleepEndedH\x00R\nsleepEnded\x12W\n\x12approval_requested\x18( \x01(\x0b2&.cerebelum.events.v1.App"
+            b"rovalRequestedH\x00R\x11approvalRequested\x12Q\n\x10approval_granted\x18) \x01(\x0b2$.cerebelum.even"
+            b"ts.v1.ApprovalGrantedH\x00R\x0fapprovalGranted\x12T\n\x11approval_rejected\x18* \x01(\x0b2%.cerebelu"
+            b"m.events.v1.ApprovalRejectedH\x00R\x10approvalRejected\x12Q\n\x10approval_expired\x18+ \x01(\x0b2$.c"
+            b"erebelum.events.v1.ApprovalExpiredH\x00R\x0fapprovalExpiredB\x06\n\x04fact\"\xfd\x01\n\x10ExecutionSt"
+            b"arted\x12\x1a\n\x08workflow\x18\x01 \x01(\tR\x08workflow\x12%\n\x0eblueprint_hash\x18\x02 \x01(\tR\r"
+            b"blueprintHash\x123\n\x06inputs\x18\x03 \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x06inputs\x12%\n\x0e"
+            b"correlation_id\x18\x04 \x01(\tR\rcorrelationId\x12\x12\n\x04tags\x18\x05 \x03(\tR\x04tags\x126\n\x08"
+            b"deadline\x18\x06 \x01(\x0b2\x1a.google.protobuf.TimestampR\x08deadline\"7\n\x12ExecutionCompleted\x12"
+            b"!\n\x0cresult_steps\x18\x01 \x03(\tR\x0bresultSteps\"\\\n\x0fExecutionFailed\x12\x12\n\x04step\x18\x01"
+            b" \x01(\tR\x04step\x125\n\x07failure\x18\x02 \x01(\x0b2\x1b.cerebelum.types.v1.FailureR\x07failure\"g\n"
+            b"\x12ExecutionCancelled\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12!\n\x0ccancelled_by\x18\x02"
+            b" \x01(\tR\x0bcancelledBy\x12\x16\n\x06forced\x18\x03 \x01(\x08R\x06forced\"F\n\x0fExecutionPaused\x12"
+            b"\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x1b\n\tpaused_by\x18\x02 \x01(\tR\x08pausedBy\"1\n\x10"
+            b"ExecutionResumed\x12\x1d\n\nresumed_by\x18\x01 \x01(\tR\tresumedBy\"\xa9\x01\n\x15CancellationRequest"
+            b"ed\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12!\n\x0ccancelled_by\x18\x02 \x01(\tR\x0bcancell"
+            b"edBy\x12\x14\n\x05steps\x18\x03 \x03(\tR\x05steps\x12?\n\rcleanup_until\x18\x04 \x01(\x0b2\x1a.googl"
+            b"e.protobuf.TimestampR\x0ccleanupUntil\"\x7f\n\x10ExecutionRetried\x12\x1d\n\nretried_by\x18\x01 \x01("
+            b"\tR\tretriedBy\x12\x14\n\x05steps\x18\x02 \x03(\tR\x05steps\x126\n\x08deadline\x18\x03 \x01(\x0b2\x1a"
+            b".google.protobuf.TimestampR\x08deadline\"\xac\x01\n\x0fExecutionForked\x12\x16\n\x06origin\x18\x01 \x01"
+            b"(\tR\x06origin\x12\x18\n\x07version\x18\x02 \x01(\x03R\x07version\x12\x12\n\x04step\x18\x03 \x01(\tR"
+            b"\x04step\x12\x1b\n\tforked_by\x18\x04 \x01(\tR\x08forkedBy\x126\n\x08deadline\x18\x05 \x01(\x0b2\x1a"
+            b".google.protobuf.TimestampR\x08deadline\"\x96\x01\n\x11ExecutionMigrated\x12%\n\x0eblueprint_hash\x18"
+            b"\x01 \x01(\tR\rblueprintHash\x129\n\tblueprint\x18\x02 \x01(\x0b2\x1b.cerebelum.worker.BlueprintR\tb"
+            b"lueprint\x12\x1f\n\x0bmigrated_by\x18\x03 \x01(\tR\nmigratedBy\"\xc9\x01\n\rStepCompleted\x12\x12\n\x04"
+            b"step\x18\x01 \x01(\tR\x04step\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12\x1b\n\tworker_id\x18"
+            b"\x03 \x01(\tR\x08workerId\x129\n\nstarted_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstar"
+            b"tedAt\x123\n\x06output\x18\x05 \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x06output\"\xc8\x01\n\nStep"
+            b"Failed\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12"
             b"\x1b\n\tworker_id\x18\x03 \x01(\tR\x08workerId\x129\n\nstarted_at\x18\x04 \x01(\x0b2\x1a.google.prot"
-            b"obuf.TimestampR\tstartedAt\x123\n\x06output\x18\x05 \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x06ou"
-            b"tput\"\xc8\x01\n\nStepFailed\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x17\n\x07task_id\x18\x02 "
-            b"\x01(\tR\x06taskId\x12\x1b\n\tworker_id\x18\x03 \x01(\tR\x08workerId\x129\n\nstarted_at\x18\x04 \x01"
-            b"(\x0b2\x1a.google.protobuf.TimestampR\tstartedAt\x125\n\x07failure\x18\x05 \x01(\x0b2\x1b.cerebelum."
-            b"types.v1.FailureR\x07failure\"\x82\x02\n\rAttemptFailed\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12"
-            b"\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12\x1b\n\tworker_id\x18\x03 \x01(\tR\x08workerId\x129\n"
-            b"\nstarted_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartedAt\x125\n\x07failure\x18\x05 "
-            b"\x01(\x0b2\x1b.cerebelum.types.v1.FailureR\x07failure\x125\n\x08retry_at\x18\x06 \x01(\x0b2\x1a.goog"
-            b"le.protobuf.TimestampR\x07retryAt\"o\n\x0bAttemptLost\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x17"
-            b"\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12\x1b\n\tworker_id\x18\x03 \x01(\tR\x08workerId\x12\x16\n"
-            b"\x06reason\x18\x04 \x01(\tR\x06reason\"\x1e\n\x08RetryDue\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\""
-            b"\x8e\x02\n\x0cSleepStarted\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x17\n\x07task_id\x18\x02 \x01"
-            b"(\tR\x06taskId\x12\x1b\n\tworker_id\x18\x03 \x01(\tR\x08workerId\x12\x1f\n\x0bduration_ms\x18\x04 \x01"
-            b"(\x03R\ndurationMs\x121\n\x06due_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05dueAt\x12+\n"
-            b"\x04data\x18\x06 \x01(\x0b2\x17.google.protobuf.StructR\x04data\x123\n\x06output\x18\x07 \x01(\x0b2\x1b"
-            b".cerebelum.types.v1.PayloadR\x06output\" \n\nSleepEnded\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\"\xa7"
+            b"obuf.TimestampR\tstartedAt\x125\n\x07failure\x18\x05 \x01(\x0b2\x1b.cerebelum.types.v1.FailureR\x07f"
+            b"ailure\"\x82\x02\n\rAttemptFailed\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x17\n\x07task_id\x18"
+            b"\x02 \x01(\tR\x06taskId\x12\x1b\n\tworker_id\x18\x03 \x01(\tR\x08workerId\x129\n\nstarted_at\x18\x04"
+            b" \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartedAt\x125\n\x07failure\x18\x05 \x01(\x0b2\x1b.cereb"
+            b"elum.types.v1.FailureR\x07failure\x125\n\x08retry_at\x18\x06 \x01(\x0b2\x1a.google.protobuf.Timestam"
+            b"pR\x07retryAt\"o\n\x0bAttemptLost\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x17\n\x07task_id\x18"
+            b"\x02 \x01(\tR\x06taskId\x12\x1b\n\tworker_id\x18\x03 \x01(\tR\x08workerId\x12\x16\n\x06reason\x18\x04"
+            b" \x01(\tR\x06reason\"\x90\x01\n\rStepCancelled\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x17\n\x07"
+            b"task_id\x18\x02 \x01(\tR\x06taskId\x12\x1b\n\tworker_id\x18\x03 \x01(\tR\x08workerId\x125\n\x07failu"
+            b"re\x18\x04 \x01(\x0b2\x1b.cerebelum.types.v1.FailureR\x07failure\"\x93\x01\n\x10StepDeadLettered\x12\x12"
+            b"\n\x04step\x18\x01 \x01(\tR\x04step\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06taskId\x12\x1b\n\tworke"
+            b"r_id\x18\x03 \x01(\tR\x08workerId\x125\n\x07failure\x18\x04 \x01(\x0b2\x1b.cerebelum.types.v1.Failur"
+            b"eR\x07failure\"C\n\x0cStepRedriven\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x1f\n\x0bredriven_b"
+            b"y\x18\x02 \x01(\tR\nredrivenBy\"\x1e\n\x08RetryDue\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\"\x8e\x02"
+            b"\n\x0cSleepStarted\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x17\n\x07task_id\x18\x02 \x01(\tR\x06"
+            b"taskId\x12\x1b\n\tworker_id\x18\x03 \x01(\tR\x08workerId\x12\x1f\n\x0bduration_ms\x18\x04 \x01(\x03R"
+            b"\ndurationMs\x121\n\x06due_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05dueAt\x12+\n\x04d"
+            b"ata\x18\x06 \x01(\x0b2\x17.google.protobuf.StructR\x04data\x123\n\x06output\x18\x07 \x01(\x0b2\x1b.c"
+            b"erebelum.types.v1.PayloadR\x06output\" \n\nSleepEnded\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\"\xa7"
             b"\x02\n\x11ApprovalRequested\x12\x12\n\x04step\x18\x01 \x01(\tR\x04step\x12\x17\n\x07task_id\x18\x02 "
             b"\x01(\tR\x06taskId\x12\x1b\n\tworker_id\x18\x03 \x01(\tR\x08workerId\x12#\n\rapproval_type\x18\x04 \x01"
             b"(\tR\x0capprovalType\x12+\n\x04data\x18\x05 \x01(\x0b2\x17.google.protobuf.StructR\x04data\x12\x1d\n"
@@ -153,11 +193,565 @@ FILES = (
             b"\x01 \x01(\tR\x08encoding\x12\x12\n\x04data\x18\x02 \x01(\x0cR\x04data\"\xaf\x01\n\x07Failure\x12\x12"
             b"\n\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1e\n\nstac"
             b"ktrace\x18\x03 \x01(\tR\nstacktrace\x12#\n\rnon_retryable\x18\x04 \x01(\x08R\x0cnonRetryable\x121\n\x05"
-            b"error\x18\x05 \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x05error\"\xd2\x01\n\x0bRetryPolicy\x12!\n\x0c"
+            b"error\x18\x05 \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x05error\"\xea\x01\n\x0bRetryPolicy\x12!\n\x0c"
             b"max_attempts\x18\x01 \x01(\x05R\x0bmaxAttempts\x12.\n\x13initial_interval_ms\x18\x02 \x01(\x03R\x11i"
             b"nitialIntervalMs\x12\x18\n\x07backoff\x18\x03 \x01(\x01R\x07backoff\x12&\n\x0fmax_interval_ms\x18\x04"
-            b" \x01(\x03R\rmaxIntervalMs\x12.\n\x13non_retryable_kinds\x18\x05 \x03(\tR\x11nonRetryableKindsb\x06p"
-            b"roto3"
+            b" \x01(\x03R\rmaxIntervalMs\x12.\n\x13non_retryable_kinds\x18\x05 \x03(\tR\x11nonRetryableKinds\x12\x16"
+            b"\n\x06jitter\x18\x06 \x01(\x01R\x06jitterb\x06proto3"
+        ),
+    ),
+    ProtoFile(
+        name="cerebelum/worker/worker_service.proto",
+        symbols=(
+            "cerebelum.worker.RegisterRequest",
+            "cerebelum.worker.RegisterRequest.MetadataEntry",
+            "cerebelum.worker.WorkflowVersion",
+            "cerebelum.worker.RegisterResponse",
+            "cerebelum.worker.HeartbeatRequest",
+            "cerebelum.worker.HeartbeatResponse",
+            "cerebelum.worker.UnregisterRequest",
+            "cerebelum.worker.PollRequest",
+            "cerebelum.worker.Task",
+            "cerebelum.worker.Task.ArgumentsEntry",
+            "cerebelum.worker.SatisfiedMarker",
+            "cerebelum.worker.SleepElapsed",
+            "cerebelum.worker.ApprovalDecision",
+            "cerebelum.worker.ApprovalTimeout",
+            "cerebelum.worker.TaskResult",
+            "cerebelum.worker.SleepRequest",
+            "cerebelum.worker.ApprovalRequest",
+            "cerebelum.worker.ErrorInfo",
+            "cerebelum.worker.Ack",
+            "cerebelum.worker.Blueprint",
+            "cerebelum.worker.WorkflowDefinition",
+            "cerebelum.worker.WorkflowDefinition.InputsEntry",
+            "cerebelum.worker.Stage",
+            "cerebelum.worker.Step",
+            "cerebelum.worker.DivergeRule",
+            "cerebelum.worker.PatternMatch",
+            "cerebelum.worker.BranchRule",
+            "cerebelum.worker.ConditionBranch",
+            "cerebelum.worker.InputDefinition",
+            "cerebelum.worker.BlueprintValidation",
+            "cerebelum.worker.ExecuteRequest",
+            "cerebelum.worker.ExecutionOptions",
+            "cerebelum.worker.ExecutionHandle",
+            "cerebelum.worker.GetExecutionStatusRequest",
+            "cerebelum.worker.ExecutionStatus",
+            "cerebelum.worker.ExecutionStatus.StepOutputsEntry",
+            "cerebelum.worker.ExecutionStatus.OutputsEntry",
+            "cerebelum.worker.StepStatus",
+            "cerebelum.worker.SleepInfo",
+            "cerebelum.worker.ApprovalInfo",
+            "cerebelum.worker.ListExecutionsRequest",
+            "cerebelum.worker.ListExecutionsResponse",
+            "cerebelum.worker.ResumeExecutionRequest",
+            "cerebelum.worker.WorkerFeature",
+            "cerebelum.worker.WorkerStatus",
+            "cerebelum.worker.TaskStatus",
+            "cerebelum.worker.ResultOutcome",
+            "cerebelum.worker.ExecutionState",
+            "cerebelum.worker.WorkerService",
+            "cerebelum.worker.WorkerService.Register",
+            "cerebelum.worker.WorkerService.Heartbeat",
+            "cerebelum.worker.WorkerService.Unregister",
+            "cerebelum.worker.WorkerService.PollForTask",
+            "cerebelum.worker.WorkerService.SubmitResult",
+            "cerebelum.worker.WorkerService.SubmitBlueprint",
+            "cerebelum.worker.WorkerService.ExecuteWorkflow",
+            "cerebelum.worker.WorkerService.GetExecutionStatus",
+            "cerebelum.worker.WorkerService.ListExecutions",
+            "cerebelum.worker.WorkerService.ResumeExecution",
+        ),
+        extensions=(),
+        imports=(
+            "cerebelum/options/v1/options.proto",
+            "cerebelum/types/v1/types.proto",
+            "google/protobuf/empty.proto",
+            "google/protobuf/struct.proto",
+            "google/protobuf/timestamp.proto",
+        ),
+        content=(
+            b"\n%cerebelum/worker/worker_service.proto\x12\x10cerebelum.worker\x1a\"cerebelum/options/v1/options.pr"
+            b"oto\x1a\x1ecerebelum/types/v1/types.proto\x1a\x1bgoogle/protobuf/empty.proto\x1a\x1cgoogle/protobuf/"
+            b"struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd6\x03\n\x0fRegisterRequest\x12\x1b\n\tworker_"
+            b"id\x18\x01 \x01(\tR\x08workerId\x12\x1a\n\x08language\x18\x02 \x01(\tR\x08language\x12\"\n\x0ccapabil"
+            b"ities\x18\x03 \x03(\tR\x0ccapabilities\x12K\n\x08metadata\x18\x04 \x03(\x0b2/.cerebelum.worker.Regis"
+            b"terRequest.MetadataEntryR\x08metadata\x12\x18\n\x07version\x18\x05 \x01(\tR\x07version\x12;\n\x08fea"
+            b"tures\x18d \x03(\x0e2\x1f.cerebelum.worker.WorkerFeatureR\x08features\x12?\n\tworkflows\x18e \x03(\x0b"
+            b"2!.cerebelum.worker.WorkflowVersionR\tworkflows\x12\"\n\rheld_task_ids\x18f \x03(\tR\x0bheldTaskIds\x12"
+            b" \n\x0bincarnation\x18g \x01(\tR\x0bincarnation\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01("
+            b"\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"_\n\x0fWorkflowVersion\x12'\n\x0fw"
+            b"orkflow_module\x18\x01 \x01(\tR\x0eworkflowModule\x12#\n\rworkflow_hash\x18\x02 \x01(\tR\x0cworkflow"
+            b"Hash\"\xe7\x01\n\x10RegisterResponse\x12\x18\n\x07success\x18\x01 \x01(\x08R\x07success\x12\x18\n\x07"
+            b"message\x18\x02 \x01(\tR\x07message\x122\n\x15heartbeat_interval_ms\x18\x03 \x01(\x05R\x13heartbeatI"
+            b"ntervalMs\x12\x19\n\x08lease_ms\x18d \x01(\x03R\x07leaseMs\x12\"\n\rlost_task_ids\x18e \x03(\tR\x0blo"
+            b"stTaskIds\x12,\n\x12cancelled_task_ids\x18f \x03(\tR\x10cancelledTaskIds\"\x8b\x01\n\x10HeartbeatRequ"
+            b"est\x12\x1b\n\tworker_id\x18\x01 \x01(\tR\x08workerId\x126\n\x06status\x18\x02 \x01(\x0e2\x1e.cerebe"
+            b"lum.worker.WorkerStatusR\x06status\x12\"\n\rheld_task_ids\x18d \x03(\tR\x0bheldTaskIds\"\xa5\x01\n\x11"
+            b"HeartbeatResponse\x12\"\n\x0cacknowledged\x18\x01 \x01(\x08R\x0cacknowledged\x12\x1a\n\x08commands\x18"
+            b"\x02 \x03(\tR\x08commands\x12\"\n\rlost_task_ids\x18d \x03(\tR\x0blostTaskIds\x12,\n\x12cancelled_tas"
+            b"k_ids\x18e \x03(\tR\x10cancelledTaskIds\"H\n\x11UnregisterRequest\x12\x1b\n\tworker_id\x18\x01 \x01(\t"
+            b"R\x08workerId\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\"I\n\x0bPollRequest\x12\x1b\n\tworker_id"
+            b"\x18\x01 \x01(\tR\x08workerId\x12\x1d\n\ntimeout_ms\x18\x02 \x01(\x05R\ttimeoutMs\"\x9d\x06\n\x04Task"
+            b"\x12\x17\n\x07task_id\x18\x01 \x01(\tR\x06taskId\x12!\n\x0cexecution_id\x18\x02 \x01(\tR\x0bexecutio"
+            b"nId\x12'\n\x0fworkflow_module\x18\x03 \x01(\tR\x0eworkflowModule\x12\x1b\n\tstep_name\x18\x04 \x01(\t"
+            b"R\x08stepName\x128\n\x0bstep_inputs\x18\x05 \x01(\x0b2\x17.google.protobuf.StructR\nstepInputs\x121\n"
+            b"\x07context\x18\x06 \x01(\x0b2\x17.google.protobuf.StructR\x07context\x129\n\ncreated_at\x18\x07 \x01"
+            b"(\x0b2\x1a.google.protobuf.TimestampR\tcreatedAt\x12\x18\n\x07attempt\x18d \x01(\x05R\x07attempt\x12"
+            b"\x19\n\x08lease_ms\x18e \x01(\x03R\x07leaseMs\x12#\n\rworkflow_hash\x18f \x01(\tR\x0cworkflowHash\x12"
+            b"C\n\targuments\x18g \x03(\x0b2%.cerebelum.worker.Task.ArgumentsEntryR\targuments\x12D\n\x0fworkflow_"
+            b"inputs\x18h \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x0eworkflowInputs\x12N\n\x11satisfied_markers"
+            b"\x18i \x03(\x0b2!.cerebelum.worker.SatisfiedMarkerR\x10satisfiedMarkers\x12)\n\x11start_to_close_ms\x18"
+            b"j \x01(\x03R\x0estartToCloseMs\x120\n\x14heartbeat_timeout_ms\x18k \x01(\x03R\x12heartbeatTimeoutMs\x1a"
+            b"Y\n\x0eArgumentsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x121\n\x05value\x18\x02 \x01(\x0b2\x1b"
+            b".cerebelum.types.v1.PayloadR\x05value:\x028\x01\"\x86\x02\n\x0fSatisfiedMarker\x12E\n\rsleep_elapsed\x18"
+            b"\x01 \x01(\x0b2\x1e.cerebelum.worker.SleepElapsedH\x00R\x0csleepElapsed\x12Q\n\x11approval_decision\x18"
+            b"\x02 \x01(\x0b2\".cerebelum.worker.ApprovalDecisionH\x00R\x10approvalDecision\x12N\n\x10approval_time"
+            b"out\x18\x03 \x01(\x0b2!.cerebelum.worker.ApprovalTimeoutH\x00R\x0fapprovalTimeoutB\t\n\x07outcome\"A\n"
+            b"\x0cSleepElapsed\x121\n\x06due_at\x18\x01 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05dueAt\"\xd9\x01"
+            b"\n\x10ApprovalDecision\x12\x1a\n\x08approved\x18\x01 \x01(\x08R\x08approved\x12\x1d\n\ndecided_by\x18"
+            b"\x02 \x01(\tR\tdecidedBy\x129\n\ndecided_at\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\tdecid"
+            b"edAt\x127\n\x08response\x18\x04 \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x08response\x12\x16\n\x06"
+            b"reason\x18\x05 \x01(\tR\x06reason\"L\n\x0fApprovalTimeout\x129\n\nexpired_at\x18\x01 \x01(\x0b2\x1a.g"
+            b"oogle.protobuf.TimestampR\texpiredAt\"\xc1\x04\n\nTaskResult\x12\x17\n\x07task_id\x18\x01 \x01(\tR\x06"
+            b"taskId\x12!\n\x0cexecution_id\x18\x02 \x01(\tR\x0bexecutionId\x12\x1b\n\tworker_id\x18\x03 \x01(\tR\x08"
+            b"workerId\x124\n\x06status\x18\x04 \x01(\x0e2\x1c.cerebelum.worker.TaskStatusR\x06status\x12/\n\x06re"
+            b"sult\x18\x05 \x01(\x0b2\x17.google.protobuf.StructR\x06result\x121\n\x05error\x18\x06 \x01(\x0b2\x1b"
+            b".cerebelum.worker.ErrorInfoR\x05error\x12=\n\x0ccompleted_at\x18\x07 \x01(\x0b2\x1a.google.protobuf."
+            b"TimestampR\x0bcompletedAt\x12C\n\rsleep_request\x18\x08 \x01(\x0b2\x1e.cerebelum.worker.SleepRequest"
+            b"R\x0csleepRequest\x12L\n\x10approval_request\x18\t \x01(\x0b2!.cerebelum.worker.ApprovalRequestR\x0f"
+            b"approvalRequest\x123\n\x06output\x18d \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x06output\x129\n\ns"
+            b"tarted_at\x18e \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartedAt\"i\n\x0cSleepRequest\x12\x1f\n\x0b"
+            b"duration_ms\x18\x01 \x01(\x03R\ndurationMs\x12+\n\x04data\x18\x02 \x01(\x0b2\x17.google.protobuf.Str"
+            b"uctR\x04data:\x0b\xa2\xbb\x18\x07\n\x05SLEEP\"\x92\x01\n\x0fApprovalRequest\x12#\n\rapproval_type\x18"
+            b"\x01 \x01(\tR\x0capprovalType\x12+\n\x04data\x18\x02 \x01(\x0b2\x17.google.protobuf.StructR\x04data\x12"
+            b"\x1d\n\ntimeout_ms\x18\x03 \x01(\x03R\ttimeoutMs:\x0e\xa2\xbb\x18\n\n\x08APPROVAL\"\xb7\x01\n\tErrorI"
+            b"nfo\x12\x12\n\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1e"
+            b"\n\nstacktrace\x18\x03 \x01(\tR\nstacktrace\x12#\n\rnon_retryable\x18d \x01(\x08R\x0cnonRetryable\x12"
+            b"7\n\x08decision\x18e \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x08decision\"t\n\x03Ack\x12\x18\n\x07"
+            b"success\x18\x01 \x01(\x08R\x07success\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x129\n\x07out"
+            b"come\x18d \x01(\x0e2\x1f.cerebelum.worker.ResultOutcomeR\x07outcome\"\xd1\x01\n\tBlueprint\x12'\n\x0f"
+            b"workflow_module\x18\x01 \x01(\tR\x0eworkflowModule\x12\x1a\n\x08language\x18\x02 \x01(\tR\x08languag"
+            b"e\x12\x1f\n\x0bsource_code\x18\x03 \x01(\tR\nsourceCode\x12D\n\ndefinition\x18\x04 \x01(\x0b2$.cereb"
+            b"elum.worker.WorkflowDefinitionR\ndefinition\x12\x18\n\x07version\x18\x05 \x01(\tR\x07version\"\xa6\x03"
+            b"\n\x12WorkflowDefinition\x122\n\x08timeline\x18\x01 \x03(\x0b2\x16.cerebelum.worker.StepR\x08timelin"
+            b"e\x12B\n\rdiverge_rules\x18\x02 \x03(\x0b2\x1d.cerebelum.worker.DivergeRuleR\x0cdivergeRules\x12?\n\x0c"
+            b"branch_rules\x18\x03 \x03(\x0b2\x1c.cerebelum.worker.BranchRuleR\x0bbranchRules\x12H\n\x06inputs\x18"
+            b"\x04 \x03(\x0b20.cerebelum.worker.WorkflowDefinition.InputsEntryR\x06inputs\x12/\n\x06stages\x18d \x03"
+            b"(\x0b2\x17.cerebelum.worker.StageR\x06stages\x1a\\\n\x0bInputsEntry\x12\x10\n\x03key\x18\x01 \x01(\t"
+            b"R\x03key\x127\n\x05value\x18\x02 \x01(\x0b2!.cerebelum.worker.InputDefinitionR\x05value:\x028\x01\"\x1d"
+            b"\n\x05Stage\x12\x14\n\x05steps\x18\x01 \x03(\tR\x05steps\"\xa1\x02\n\x04Step\x12\x12\n\x04name\x18\x01"
+            b" \x01(\tR\x04name\x12\x1d\n\ndepends_on\x18\x02 \x03(\tR\tdependsOn\x12!\n\x0ctakes_inputs\x18d \x01"
+            b"(\x08R\x0btakesInputs\x125\n\x05retry\x18e \x01(\x0b2\x1f.cerebelum.types.v1.RetryPolicyR\x05retry\x12"
+            b")\n\x11start_to_close_ms\x18f \x01(\x03R\x0estartToCloseMs\x12/\n\x14schedule_to_start_ms\x18g \x01("
+            b"\x03R\x11scheduleToStartMs\x120\n\x14heartbeat_timeout_ms\x18h \x01(\x03R\x12heartbeatTimeoutMs\"f\n\x0b"
+            b"DivergeRule\x12\x1b\n\tfrom_step\x18\x01 \x01(\tR\x08fromStep\x12:\n\x08patterns\x18\x02 \x03(\x0b2\x1e"
+            b".cerebelum.worker.PatternMatchR\x08patterns\"@\n\x0cPatternMatch\x12\x18\n\x07pattern\x18\x01 \x01(\t"
+            b"R\x07pattern\x12\x16\n\x06target\x18\x02 \x01(\tR\x06target\"h\n\nBranchRule\x12\x1b\n\tfrom_step\x18"
+            b"\x01 \x01(\tR\x08fromStep\x12=\n\x08branches\x18\x02 \x03(\x0b2!.cerebelum.worker.ConditionBranchR\x08"
+            b"branches\"G\n\x0fConditionBranch\x12\x1c\n\tcondition\x18\x01 \x01(\tR\tcondition\x12\x16\n\x06target"
+            b"\x18\x02 \x01(\tR\x06target\"\x7f\n\x0fInputDefinition\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12"
+            b"\x1a\n\x08required\x18\x02 \x01(\x08R\x08required\x12<\n\rdefault_value\x18\x03 \x01(\x0b2\x17.googl"
+            b"e.protobuf.StructR\x0cdefaultValue\"\x84\x01\n\x13BlueprintValidation\x12\x14\n\x05valid\x18\x01 \x01"
+            b"(\x08R\x05valid\x12\x16\n\x06errors\x18\x02 \x03(\tR\x06errors\x12\x1a\n\x08warnings\x18\x03 \x03(\t"
+            b"R\x08warnings\x12#\n\rworkflow_hash\x18\x04 \x01(\tR\x0cworkflowHash\"\x8d\x02\n\x0eExecuteRequest\x12"
+            b"'\n\x0fworkflow_module\x18\x01 \x01(\tR\x0eworkflowModule\x12/\n\x06inputs\x18\x02 \x01(\x0b2\x17.go"
+            b"ogle.protobuf.StructR\x06inputs\x12<\n\x07options\x18\x03 \x01(\x0b2\".cerebelum.worker.ExecutionOpti"
+            b"onsR\x07options\x12>\n\x0cexact_inputs\x18d \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x0bexactInput"
+            b"s\x12#\n\rworkflow_hash\x18e \x01(\tR\x0cworkflowHash\"\x8f\x01\n\x10ExecutionOptions\x12!\n\x0cexecu"
+            b"tion_id\x18\x01 \x01(\tR\x0bexecutionId\x12%\n\x0ecorrelation_id\x18\x02 \x01(\tR\rcorrelationId\x12"
+            b"\x12\n\x04tags\x18\x03 \x03(\tR\x04tags\x12\x1d\n\ntimeout_ms\x18\x04 \x01(\x05R\ttimeoutMs\"\xa1\x01"
+            b"\n\x0fExecutionHandle\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x16\n\x06status\x18"
+            b"\x02 \x01(\tR\x06status\x129\n\nstarted_at\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\tstarte"
+            b"dAt\x12\x18\n\x07created\x18d \x01(\x08R\x07created\">\n\x19GetExecutionStatusRequest\x12!\n\x0cexecu"
+            b"tion_id\x18\x01 \x01(\tR\x0bexecutionId\"\xb6\t\n\x0fExecutionStatus\x12!\n\x0cexecution_id\x18\x01 \x01"
+            b"(\tR\x0bexecutionId\x12#\n\rworkflow_name\x18\x02 \x01(\tR\x0cworkflowName\x128\n\x06status\x18\x03 "
+            b"\x01(\x0e2 .cerebelum.worker.ExecutionStateR\x06status\x129\n\nstarted_at\x18\x04 \x01(\x0b2\x1a.goo"
+            b"gle.protobuf.TimestampR\tstartedAt\x12=\n\x0ccompleted_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.Tim"
+            b"estampR\x0bcompletedAt\x12,\n\x12current_step_index\x18\x06 \x01(\x05R\x10currentStepIndex\x12\x1f\n"
+            b"\x0btotal_steps\x18\x07 \x01(\x05R\ntotalSteps\x12*\n\x11current_step_name\x18\x08 \x01(\tR\x0fcurre"
+            b"ntStepName\x12E\n\x0fcompleted_steps\x18\t \x03(\x0b2\x1c.cerebelum.worker.StepStatusR\x0ecompletedS"
+            b"teps\x12/\n\x06inputs\x18\n \x01(\x0b2\x17.google.protobuf.StructR\x06inputs\x12U\n\x0cstep_outputs\x18"
+            b"\x0b \x03(\x0b22.cerebelum.worker.ExecutionStatus.StepOutputsEntryR\x0bstepOutputs\x121\n\x05error\x18"
+            b"\x0c \x01(\x0b2\x1b.cerebelum.worker.ErrorInfoR\x05error\x12:\n\nsleep_info\x18\r \x01(\x0b2\x1b.cer"
+            b"ebelum.worker.SleepInfoR\tsleepInfo\x12C\n\rapproval_info\x18\x0e \x01(\x0b2\x1e.cerebelum.worker.Ap"
+            b"provalInfoR\x0capprovalInfo\x12#\n\rworkflow_hash\x18d \x01(\tR\x0cworkflowHash\x12H\n\x07outputs\x18"
+            b"e \x03(\x0b2..cerebelum.worker.ExecutionStatus.OutputsEntryR\x07outputs\x12!\n\x0cresult_steps\x18f "
+            b"\x03(\tR\x0bresultSteps\x12>\n\x0cexact_inputs\x18g \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x0bex"
+            b"actInputs\x12%\n\x0ehistory_length\x18h \x01(\x03R\rhistoryLength\x1aW\n\x10StepOutputsEntry\x12\x10"
+            b"\n\x03key\x18\x01 \x01(\tR\x03key\x12-\n\x05value\x18\x02 \x01(\x0b2\x17.google.protobuf.StructR\x05"
+            b"value:\x028\x01\x1aW\n\x0cOutputsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x121\n\x05value\x18\x02"
+            b" \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x05value:\x028\x01\"\x85\x03\n\nStepStatus\x12\x1b\n\tste"
+            b"p_name\x18\x01 \x01(\tR\x08stepName\x12\x1d\n\nstep_index\x18\x02 \x01(\x05R\tstepIndex\x12\x16\n\x06"
+            b"status\x18\x03 \x01(\tR\x06status\x129\n\nstarted_at\x18\x04 \x01(\x0b2\x1a.google.protobuf.Timestam"
+            b"pR\tstartedAt\x12=\n\x0ccompleted_at\x18\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x0bcompletedA"
+            b"t\x12)\n\x10duration_seconds\x18\x06 \x01(\x05R\x0fdurationSeconds\x12/\n\x06output\x18\x07 \x01(\x0b"
+            b"2\x17.google.protobuf.StructR\x06output\x121\n\x05error\x18\x08 \x01(\x0b2\x1b.cerebelum.worker.Erro"
+            b"rInfoR\x05error\x12\x1a\n\x08attempts\x18d \x01(\x05R\x08attempts\"\xc2\x01\n\tSleepInfo\x12\x1f\n\x0b"
+            b"duration_ms\x18\x01 \x01(\x03R\ndurationMs\x12D\n\x10sleep_started_at\x18\x02 \x01(\x0b2\x1a.google."
+            b"protobuf.TimestampR\x0esleepStartedAt\x12!\n\x0cremaining_ms\x18\x03 \x01(\x03R\x0bremainingMs\x12+\n"
+            b"\x04data\x18\x04 \x01(\x0b2\x17.google.protobuf.StructR\x04data\"\x8d\x02\n\x0cApprovalInfo\x12#\n\ra"
+            b"pproval_type\x18\x01 \x01(\tR\x0capprovalType\x12+\n\x04data\x18\x02 \x01(\x0b2\x17.google.protobuf."
+            b"StructR\x04data\x12\x1d\n\ntimeout_ms\x18\x03 \x01(\x03R\ttimeoutMs\x12=\n\x0crequested_at\x18\x04 \x01"
+            b"(\x0b2\x1a.google.protobuf.TimestampR\x0brequestedAt\x120\n\x14remaining_timeout_ms\x18\x05 \x01(\x03"
+            b"R\x12remainingTimeoutMs\x12\x1b\n\tstep_name\x18d \x01(\tR\x08stepName\"\xea\x01\n\x15ListExecutionsR"
+            b"equest\x12(\n\rworkflow_name\x18\x01 \x01(\tH\x00R\x0cworkflowName\x88\x01\x01\x12=\n\x06status\x18\x02"
+            b" \x01(\x0e2 .cerebelum.worker.ExecutionStateH\x01R\x06status\x88\x01\x01\x12\x14\n\x05limit\x18\x03 "
+            b"\x01(\x05R\x05limit\x12\x16\n\x06offset\x18\x04 \x01(\x05R\x06offset\x12\x1d\n\npage_token\x18d \x01"
+            b"(\tR\tpageTokenB\x10\n\x0e_workflow_nameB\t\n\x07_status\"\xbf\x01\n\x16ListExecutionsResponse\x12A\n"
+            b"\nexecutions\x18\x01 \x03(\x0b2!.cerebelum.worker.ExecutionStatusR\nexecutions\x12\x1f\n\x0btotal_co"
+            b"unt\x18\x02 \x01(\x05R\ntotalCount\x12\x19\n\x08has_more\x18\x03 \x01(\x08R\x07hasMore\x12&\n\x0fnex"
+            b"t_page_token\x18d \x01(\tR\rnextPageToken\"m\n\x16ResumeExecutionRequest\x12!\n\x0cexecution_id\x18\x01"
+            b" \x01(\tR\x0bexecutionId\x120\n\x14skip_completed_steps\x18\x02 \x01(\x08R\x12skipCompletedSteps*\x83"
+            b"\x01\n\rWorkerFeature\x12\x1e\n\x1aWORKER_FEATURE_UNSPECIFIED\x10\x00\x12\x1a\n\x16WORKER_FEATURE_MA"
+            b"RKERS\x10\x01\x12\x1b\n\x17WORKER_FEATURE_PAYLOADS\x10\x02\x12\x19\n\x15WORKER_FEATURE_LEASES\x10\x03"
+            b"*O\n\x0cWorkerStatus\x12\x1d\n\x19WORKER_STATUS_UNSPECIFIED\x10\x00\x12\x08\n\x04IDLE\x10\x01\x12\x08"
+            b"\n\x04BUSY\x10\x02\x12\x0c\n\x08DRAINING\x10\x03*w\n\nTaskStatus\x12\x1b\n\x17TASK_STATUS_UNSPECIFIE"
+            b"D\x10\x00\x12\x0b\n\x07SUCCESS\x10\x01\x12\n\n\x06FAILED\x10\x02\x12\x0b\n\x07TIMEOUT\x10\x03\x12\r\n"
+            b"\tCANCELLED\x10\x04\x12\t\n\x05SLEEP\x10\x05\x12\x0c\n\x08APPROVAL\x10\x06*\x84\x01\n\rResultOutcome"
+            b"\x12\x1e\n\x1aRESULT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17RESULT_OUTCOME_RECORDED\x10\x01\x12\x1c"
+            b"\n\x18RESULT_OUTCOME_DUPLICATE\x10\x02\x12\x18\n\x14RESULT_OUTCOME_STALE\x10\x03*\x99\x02\n\x0eExecu"
+            b"tionState\x12\x1f\n\x1bEXECUTION_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11EXECUTION_RUNNING\x10\x01\x12"
+            b"\x17\n\x13EXECUTION_COMPLETED\x10\x02\x12\x14\n\x10EXECUTION_FAILED\x10\x03\x12\x16\n\x12EXECUTION_S"
+            b"LEEPING\x10\x04\x12\"\n\x1eEXECUTION_WAITING_FOR_APPROVAL\x10\x05\x12\x14\n\x10EXECUTION_PAUSED\x10\x06"
+            b"\x12\x17\n\x13EXECUTION_CANCELLED\x10d\x12\x18\n\x14EXECUTION_CANCELLING\x10e\x12\x1b\n\x17EXECUTION"
+            b"_DEAD_LETTERED\x10f2\xe8\x06\n\rWorkerService\x12Q\n\x08Register\x12!.cerebelum.worker.RegisterReque"
+            b"st\x1a\".cerebelum.worker.RegisterResponse\x12T\n\tHeartbeat\x12\".cerebelum.worker.HeartbeatRequest\x1a"
+            b"#.cerebelum.worker.HeartbeatResponse\x12I\n\nUnregister\x12#.cerebelum.worker.UnregisterRequest\x1a\x16"
+            b".google.protobuf.Empty\x12D\n\x0bPollForTask\x12\x1d.cerebelum.worker.PollRequest\x1a\x16.cerebelum."
+            b"worker.Task\x12C\n\x0cSubmitResult\x12\x1c.cerebelum.worker.TaskResult\x1a\x15.cerebelum.worker.Ack\x12"
+            b"U\n\x0fSubmitBlueprint\x12\x1b.cerebelum.worker.Blueprint\x1a%.cerebelum.worker.BlueprintValidation\x12"
+            b"V\n\x0fExecuteWorkflow\x12 .cerebelum.worker.ExecuteRequest\x1a!.cerebelum.worker.ExecutionHandle\x12"
+            b"d\n\x12GetExecutionStatus\x12+.cerebelum.worker.GetExecutionStatusRequest\x1a!.cerebelum.worker.Exec"
+            b"utionStatus\x12c\n\x0eListExecutions\x12'.cerebelum.worker.ListExecutionsRequest\x1a(.cerebelum.work"
+            b"er.ListExecutionsResponse\x12^\n\x0fResumeExecution\x12(.cerebelum.worker.ResumeExecutionRequest\x1a"
+            b"!.cerebelum.worker.ExecutionHandleb\x06proto3"
+        ),
+    ),
+    ProtoFile(
+        name="cerebelum/options/v1/options.proto",
+        symbols=(
+            "cerebelum.options.v1.Marker",
+            "cerebelum.options.v1.marker",
+        ),
+        extensions=(
+            ("google.protobuf.MessageOptions", 50100),
+        ),
+        imports=(
+            "google/protobuf/descriptor.proto",
+        ),
+        content=(
+            b"\n\"cerebelum/options/v1/options.proto\x12\x14cerebelum.options.v1\x1a google/protobuf/descriptor.pro"
+            b"to\" \n\x06Marker\x12\x16\n\x06status\x18\x01 \x01(\tR\x06status:Z\n\x06marker\x12\x1f.google.protobu"
+            b"f.MessageOptions\x18\xb4\x87\x03 \x01(\x0b2\x1c.cerebelum.options.v1.MarkerR\x06marker\x88\x01\x01b\x06"
+            b"proto3"
+        ),
+    ),
+    ProtoFile(
+        name="google/protobuf/descriptor.proto",
+        symbols=(
+            "google.protobuf.FileDescriptorSet",
+            "google.protobuf.FileDescriptorProto",
+            "google.protobuf.DescriptorProto",
+            "google.protobuf.DescriptorProto.ExtensionRange",
+            "google.protobuf.DescriptorProto.ReservedRange",
+            "google.protobuf.ExtensionRangeOptions",
+            "google.protobuf.ExtensionRangeOptions.Declaration",
+            "google.protobuf.ExtensionRangeOptions.VerificationState",
+            "google.protobuf.FieldDescriptorProto",
+            "google.protobuf.FieldDescriptorProto.Type",
+            "google.protobuf.FieldDescriptorProto.Label",
+            "google.protobuf.OneofDescriptorProto",
+            "google.protobuf.EnumDescriptorProto",
+            "google.protobuf.EnumDescriptorProto.EnumReservedRange",
+            "google.protobuf.EnumValueDescriptorProto",
+            "google.protobuf.ServiceDescriptorProto",
+            "google.protobuf.MethodDescriptorProto",
+            "google.protobuf.FileOptions",
+            "google.protobuf.FileOptions.OptimizeMode",
+            "google.protobuf.MessageOptions",
+            "google.protobuf.FieldOptions",
+            "google.protobuf.FieldOptions.EditionDefault",
+            "google.protobuf.FieldOptions.FeatureSupport",
+            "google.protobuf.FieldOptions.CType",
+            "google.protobuf.FieldOptions.JSType",
+            "google.protobuf.FieldOptions.OptionRetention",
+            "google.protobuf.FieldOptions.OptionTargetType",
+            "google.protobuf.OneofOptions",
+            "google.protobuf.EnumOptions",
+            "google.protobuf.EnumValueOptions",
+            "google.protobuf.ServiceOptions",
+            "google.protobuf.MethodOptions",
+            "google.protobuf.MethodOptions.IdempotencyLevel",
+            "google.protobuf.UninterpretedOption",
+            "google.protobuf.UninterpretedOption.NamePart",
+            "google.protobuf.FeatureSet",
+            "google.protobuf.FeatureSet.VisibilityFeature",
+            "google.protobuf.FeatureSet.VisibilityFeature.DefaultSymbolVisibility",
+            "google.protobuf.FeatureSet.ProtoLimitsFeature",
+            "google.protobuf.FeatureSet.ProtoLimitsFeature.EnforceProtoLimits",
+            "google.protobuf.FeatureSet.FieldPresence",
+            "google.protobuf.FeatureSet.EnumType",
+            "google.protobuf.FeatureSet.RepeatedFieldEncoding",
+            "google.protobuf.FeatureSet.Utf8Validation",
+            "google.protobuf.FeatureSet.MessageEncoding",
+            "google.protobuf.FeatureSet.JsonFormat",
+            "google.protobuf.FeatureSet.EnforceNamingStyle",
+            "google.protobuf.FeatureSetDefaults",
+            "google.protobuf.FeatureSetDefaults.FeatureSetEditionDefault",
+            "google.protobuf.SourceCodeInfo",
+            "google.protobuf.SourceCodeInfo.Location",
+            "google.protobuf.GeneratedCodeInfo",
+            "google.protobuf.GeneratedCodeInfo.Annotation",
+            "google.protobuf.GeneratedCodeInfo.Annotation.Semantic",
+            "google.protobuf.Edition",
+            "google.protobuf.SymbolVisibility",
+        ),
+        extensions=(),
+        imports=(),
+        content=(
+            b"\n google/protobuf/descriptor.proto\x12\x0fgoogle.protobuf\"\xca\x01\n\x11FileDescriptorSet\x128\n\x04"
+            b"file\x18\x01 \x03(\x0b2$.google.protobuf.FileDescriptorProtoR\x04file*{\x08\x80\xec\xca\xff\x01\x10\x81"
+            b"\xec\xca\xff\x01\x1am\x12k\x08\x80\xec\xca\xff\x01\x124.buf.descriptor.v1.buf_file_descriptor_set_ex"
+            b"tension\x1a-.buf.descriptor.v1.FileDescriptorSetExtension\"\xc5\x05\n\x13FileDescriptorProto\x12\x12\n"
+            b"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07package\x18\x02 \x01(\tR\x07package\x12\x1e\n\ndepend"
+            b"ency\x18\x03 \x03(\tR\ndependency\x12+\n\x11public_dependency\x18\n \x03(\x05R\x10publicDependency\x12"
+            b"'\n\x0fweak_dependency\x18\x0b \x03(\x05R\x0eweakDependency\x12+\n\x11option_dependency\x18\x0f \x03"
+            b"(\tR\x10optionDependency\x12C\n\x0cmessage_type\x18\x04 \x03(\x0b2 .google.protobuf.DescriptorProtoR"
+            b"\x0bmessageType\x12A\n\tenum_type\x18\x05 \x03(\x0b2$.google.protobuf.EnumDescriptorProtoR\x08enumTy"
+            b"pe\x12A\n\x07service\x18\x06 \x03(\x0b2'.google.protobuf.ServiceDescriptorProtoR\x07service\x12C\n\t"
+            b"extension\x18\x07 \x03(\x0b2%.google.protobuf.FieldDescriptorProtoR\textension\x126\n\x07options\x18"
+            b"\x08 \x01(\x0b2\x1c.google.protobuf.FileOptionsR\x07options\x12I\n\x10source_code_info\x18\t \x01(\x0b"
+            b"2\x1f.google.protobuf.SourceCodeInfoR\x0esourceCodeInfo\x12\x16\n\x06syntax\x18\x0c \x01(\tR\x06synt"
+            b"ax\x122\n\x07edition\x18\x0e \x01(\x0e2\x18.google.protobuf.EditionR\x07edition\"\xfc\x06\n\x0fDescri"
+            b"ptorProto\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12;\n\x05field\x18\x02 \x03(\x0b2%.google.prot"
+            b"obuf.FieldDescriptorProtoR\x05field\x12C\n\textension\x18\x06 \x03(\x0b2%.google.protobuf.FieldDescr"
+            b"iptorProtoR\textension\x12A\n\x0bnested_type\x18\x03 \x03(\x0b2 .google.protobuf.DescriptorProtoR\nn"
+            b"estedType\x12A\n\tenum_type\x18\x04 \x03(\x0b2$.google.protobuf.EnumDescriptorProtoR\x08enumType\x12"
+            b"X\n\x0fextension_range\x18\x05 \x03(\x0b2/.google.protobuf.DescriptorProto.ExtensionRangeR\x0eextens"
+            b"ionRange\x12D\n\noneof_decl\x18\x08 \x03(\x0b2%.google.protobuf.OneofDescriptorProtoR\toneofDecl\x12"
+            b"9\n\x07options\x18\x07 \x01(\x0b2\x1f.google.protobuf.MessageOptionsR\x07options\x12U\n\x0ereserved_"
+            b"range\x18\t \x03(\x0b2..google.protobuf.DescriptorProto.ReservedRangeR\rreservedRange\x12#\n\rreserv"
+            b"ed_name\x18\n \x03(\tR\x0creservedName\x12A\n\nvisibility\x18\x0b \x01(\x0e2!.google.protobuf.Symbol"
+            b"VisibilityR\nvisibility\x1az\n\x0eExtensionRange\x12\x14\n\x05start\x18\x01 \x01(\x05R\x05start\x12\x10"
+            b"\n\x03end\x18\x02 \x01(\x05R\x03end\x12@\n\x07options\x18\x03 \x01(\x0b2&.google.protobuf.ExtensionR"
+            b"angeOptionsR\x07options\x1a7\n\rReservedRange\x12\x14\n\x05start\x18\x01 \x01(\x05R\x05start\x12\x10"
+            b"\n\x03end\x18\x02 \x01(\x05R\x03end\"\xd4\x04\n\x15ExtensionRangeOptions\x12X\n\x14uninterpreted_opti"
+            b"on\x18\xe7\x07 \x03(\x0b2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption\x12Y\n\x0bdec"
+            b"laration\x18\x02 \x03(\x0b22.google.protobuf.ExtensionRangeOptions.DeclarationB\x03\x88\x01\x02R\x0b"
+            b"declaration\x127\n\x08features\x182 \x01(\x0b2\x1b.google.protobuf.FeatureSetR\x08features\x12m\n\x0c"
+            b"verification\x18\x03 \x01(\x0e28.google.protobuf.ExtensionRangeOptions.VerificationState:\nUNVERIFIE"
+            b"DB\x03\x88\x01\x02R\x0cverification\x1a\x94\x01\n\x0bDeclaration\x12\x16\n\x06number\x18\x01 \x01(\x05"
+            b"R\x06number\x12\x1b\n\tfull_name\x18\x02 \x01(\tR\x08fullName\x12\x12\n\x04type\x18\x03 \x01(\tR\x04"
+            b"type\x12\x1a\n\x08reserved\x18\x05 \x01(\x08R\x08reserved\x12\x1a\n\x08repeated\x18\x06 \x01(\x08R\x08"
+            b"repeatedJ\x04\x08\x04\x10\x05\"4\n\x11VerificationState\x12\x0f\n\x0bDECLARATION\x10\x00\x12\x0e\n\nU"
+            b"NVERIFIED\x10\x01*\x06\x08\xde\x07\x10\xe7\x07*\t\x08\xe8\x07\x10\x80\x80\x80\x80\x02\"\xc1\x06\n\x14"
+            b"FieldDescriptorProto\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06number\x18\x03 \x01(\x05"
+            b"R\x06number\x12A\n\x05label\x18\x04 \x01(\x0e2+.google.protobuf.FieldDescriptorProto.LabelR\x05label"
+            b"\x12>\n\x04type\x18\x05 \x01(\x0e2*.google.protobuf.FieldDescriptorProto.TypeR\x04type\x12\x1b\n\tty"
+            b"pe_name\x18\x06 \x01(\tR\x08typeName\x12\x1a\n\x08extendee\x18\x02 \x01(\tR\x08extendee\x12#\n\rdefa"
+            b"ult_value\x18\x07 \x01(\tR\x0cdefaultValue\x12\x1f\n\x0boneof_index\x18\t \x01(\x05R\noneofIndex\x12"
+            b"\x1b\n\tjson_name\x18\n \x01(\tR\x08jsonName\x127\n\x07options\x18\x08 \x01(\x0b2\x1d.google.protobu"
+            b"f.FieldOptionsR\x07options\x12'\n\x0fproto3_optional\x18\x11 \x01(\x08R\x0eproto3Optional\"\xb6\x02\n"
+            b"\x04Type\x12\x0f\n\x0bTYPE_DOUBLE\x10\x01\x12\x0e\n\nTYPE_FLOAT\x10\x02\x12\x0e\n\nTYPE_INT64\x10\x03"
+            b"\x12\x0f\n\x0bTYPE_UINT64\x10\x04\x12\x0e\n\nTYPE_INT32\x10\x05\x12\x10\n\x0cTYPE_FIXED64\x10\x06\x12"
+            b"\x10\n\x0cTYPE_FIXED32\x10\x07\x12\r\n\tTYPE_BOOL\x10\x08\x12\x0f\n\x0bTYPE_STRING\x10\t\x12\x0e\n\n"
+            b"TYPE_GROUP\x10\n\x12\x10\n\x0cTYPE_MESSAGE\x10\x0b\x12\x0e\n\nTYPE_BYTES\x10\x0c\x12\x0f\n\x0bTYPE_U"
+            b"INT32\x10\r\x12\r\n\tTYPE_ENUM\x10\x0e\x12\x11\n\rTYPE_SFIXED32\x10\x0f\x12\x11\n\rTYPE_SFIXED64\x10"
+            b"\x10\x12\x0f\n\x0bTYPE_SINT32\x10\x11\x12\x0f\n\x0bTYPE_SINT64\x10\x12\"C\n\x05Label\x12\x12\n\x0eLAB"
+            b"EL_OPTIONAL\x10\x01\x12\x12\n\x0eLABEL_REPEATED\x10\x03\x12\x12\n\x0eLABEL_REQUIRED\x10\x02\"c\n\x14O"
+            b"neofDescriptorProto\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x127\n\x07options\x18\x02 \x01(\x0b2\x1d"
+            b".google.protobuf.OneofOptionsR\x07options\"\xa6\x03\n\x13EnumDescriptorProto\x12\x12\n\x04name\x18\x01"
+            b" \x01(\tR\x04name\x12?\n\x05value\x18\x02 \x03(\x0b2).google.protobuf.EnumValueDescriptorProtoR\x05v"
+            b"alue\x126\n\x07options\x18\x03 \x01(\x0b2\x1c.google.protobuf.EnumOptionsR\x07options\x12]\n\x0erese"
+            b"rved_range\x18\x04 \x03(\x0b26.google.protobuf.EnumDescriptorProto.EnumReservedRangeR\rreservedRange"
+            b"\x12#\n\rreserved_name\x18\x05 \x03(\tR\x0creservedName\x12A\n\nvisibility\x18\x06 \x01(\x0e2!.googl"
+            b"e.protobuf.SymbolVisibilityR\nvisibility\x1a;\n\x11EnumReservedRange\x12\x14\n\x05start\x18\x01 \x01"
+            b"(\x05R\x05start\x12\x10\n\x03end\x18\x02 \x01(\x05R\x03end\"\x83\x01\n\x18EnumValueDescriptorProto\x12"
+            b"\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06number\x18\x02 \x01(\x05R\x06number\x12;\n\x07o"
+            b"ptions\x18\x03 \x01(\x0b2!.google.protobuf.EnumValueOptionsR\x07options\"\xb5\x01\n\x16ServiceDescrip"
+            b"torProto\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12>\n\x06method\x18\x02 \x03(\x0b2&.google.prot"
+            b"obuf.MethodDescriptorProtoR\x06method\x129\n\x07options\x18\x03 \x01(\x0b2\x1f.google.protobuf.Servi"
+            b"ceOptionsR\x07optionsJ\x04\x08\x04\x10\x05R\x06stream\"\x89\x02\n\x15MethodDescriptorProto\x12\x12\n\x04"
+            b"name\x18\x01 \x01(\tR\x04name\x12\x1d\n\ninput_type\x18\x02 \x01(\tR\tinputType\x12\x1f\n\x0boutput_"
+            b"type\x18\x03 \x01(\tR\noutputType\x128\n\x07options\x18\x04 \x01(\x0b2\x1e.google.protobuf.MethodOpt"
+            b"ionsR\x07options\x120\n\x10client_streaming\x18\x05 \x01(\x08:\x05falseR\x0fclientStreaming\x120\n\x10"
+            b"server_streaming\x18\x06 \x01(\x08:\x05falseR\x0fserverStreaming\"\xba\x0c\n\x0bFileOptions\x12!\n\x0c"
+            b"java_package\x18\x01 \x01(\tR\x0bjavaPackage\x120\n\x14java_outer_classname\x18\x08 \x01(\tR\x12java"
+            b"OuterClassname\x12\xf9\x01\n\x13java_multiple_files\x18\n \x01(\x08:\x05falseB\xc1\x01\xb2\x01\xbd\x01"
+            b"\x08\xe6\x07 \xe9\x07*\xb4\x01This behavior is enabled by default in editions 2024 and above. To dis"
+            b"able it, you can set `features.(pb.java).nest_in_file_class = YES` on individual messages, enums, or"
+            b" services.R\x11javaMultipleFiles\x12D\n\x1djava_generate_equals_and_hash\x18\x14 \x01(\x08B\x02\x18\x01"
+            b"R\x19javaGenerateEqualsAndHash\x12:\n\x16java_string_check_utf8\x18\x1b \x01(\x08:\x05falseR\x13java"
+            b"StringCheckUtf8\x12S\n\x0coptimize_for\x18\t \x01(\x0e2).google.protobuf.FileOptions.OptimizeMode:\x05"
+            b"SPEEDR\x0boptimizeFor\x12\x1d\n\ngo_package\x18\x0b \x01(\tR\tgoPackage\x125\n\x13cc_generic_service"
+            b"s\x18\x10 \x01(\x08:\x05falseR\x11ccGenericServices\x129\n\x15java_generic_services\x18\x11 \x01(\x08"
+            b":\x05falseR\x13javaGenericServices\x125\n\x13py_generic_services\x18\x12 \x01(\x08:\x05falseR\x11pyG"
+            b"enericServices\x12%\n\ndeprecated\x18\x17 \x01(\x08:\x05falseR\ndeprecated\x12\xbf\x01\n\x10cc_enabl"
+            b"e_arenas\x18\x1f \x01(\x08:\x04trueB\x8e\x01\xb2\x01\x8a\x01 \xea\x07*\x84\x01cc_enable_arenas is en"
+            b"abled by default in every edition and overrides are ignored.This option is removed in editions 2026 "
+            b"and above.R\x0eccEnableArenas\x12*\n\x11objc_class_prefix\x18$ \x01(\tR\x0fobjcClassPrefix\x12)\n\x10"
+            b"csharp_namespace\x18% \x01(\tR\x0fcsharpNamespace\x12!\n\x0cswift_prefix\x18' \x01(\tR\x0bswiftPrefi"
+            b"x\x12(\n\x10php_class_prefix\x18( \x01(\tR\x0ephpClassPrefix\x12#\n\rphp_namespace\x18) \x01(\tR\x0c"
+            b"phpNamespace\x124\n\x16php_metadata_namespace\x18, \x01(\tR\x14phpMetadataNamespace\x12!\n\x0cruby_p"
+            b"ackage\x18- \x01(\tR\x0brubyPackage\x127\n\x08features\x182 \x01(\x0b2\x1b.google.protobuf.FeatureSe"
+            b"tR\x08features\x12X\n\x14uninterpreted_option\x18\xe7\x07 \x03(\x0b2$.google.protobuf.UninterpretedO"
+            b"ptionR\x13uninterpretedOption\":\n\x0cOptimizeMode\x12\t\n\x05SPEED\x10\x01\x12\r\n\tCODE_SIZE\x10\x02"
+            b"\x12\x10\n\x0cLITE_RUNTIME\x10\x03*4\x08\xde\x07\x10\xe7\x07\x1a,\x12*\x08\xde\x07\x12\x0c.pb.file.c"
+            b"pp\x1a\x17.pb.file.CppFileOptions*\t\x08\xe8\x07\x10\x80\x80\x80\x80\x02J\x04\x08*\x10+J\x04\x08&\x10"
+            b"'R\x14php_generic_services\"\xfc\x03\n\x0eMessageOptions\x12<\n\x17message_set_wire_format\x18\x01 \x01"
+            b"(\x08:\x05falseR\x14messageSetWireFormat\x12L\n\x1fno_standard_descriptor_accessor\x18\x02 \x01(\x08"
+            b":\x05falseR\x1cnoStandardDescriptorAccessor\x12%\n\ndeprecated\x18\x03 \x01(\x08:\x05falseR\ndepreca"
+            b"ted\x12\x1b\n\tmap_entry\x18\x07 \x01(\x08R\x08mapEntry\x12V\n&deprecated_legacy_json_field_conflict"
+            b"s\x18\x0b \x01(\x08B\x02\x18\x01R\"deprecatedLegacyJsonFieldConflicts\x127\n\x08features\x18\x0c \x01"
+            b"(\x0b2\x1b.google.protobuf.FeatureSetR\x08features\x12X\n\x14uninterpreted_option\x18\xe7\x07 \x03(\x0b"
+            b"2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption*\x06\x08\xde\x07\x10\xe7\x07*\t\x08\xe8"
+            b"\x07\x10\x80\x80\x80\x80\x02J\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06J\x04\x08\x06\x10\x07J\x04\x08"
+            b"\x08\x10\tJ\x04\x08\t\x10\n\"\xce\r\n\x0cFieldOptions\x12A\n\x05ctype\x18\x01 \x01(\x0e2#.google.prot"
+            b"obuf.FieldOptions.CType:\x06STRINGR\x05ctype\x12\x16\n\x06packed\x18\x02 \x01(\x08R\x06packed\x12G\n"
+            b"\x06jstype\x18\x06 \x01(\x0e2$.google.protobuf.FieldOptions.JSType:\tJS_NORMALR\x06jstype\x12\x19\n\x04"
+            b"lazy\x18\x05 \x01(\x08:\x05falseR\x04lazy\x12.\n\x0funverified_lazy\x18\x0f \x01(\x08:\x05falseR\x0e"
+            b"unverifiedLazy\x12%\n\ndeprecated\x18\x03 \x01(\x08:\x05falseR\ndeprecated\x12\x1d\n\x04weak\x18\n \x01"
+            b"(\x08:\x05falseB\x02\x18\x01R\x04weak\x12(\n\x0cdebug_redact\x18\x10 \x01(\x08:\x05falseR\x0bdebugRe"
+            b"dact\x12K\n\tretention\x18\x11 \x01(\x0e2-.google.protobuf.FieldOptions.OptionRetentionR\tretention\x12"
+            b"H\n\x07targets\x18\x13 \x03(\x0e2..google.protobuf.FieldOptions.OptionTargetTypeR\x07targets\x12W\n\x10"
+            b"edition_defaults\x18\x14 \x03(\x0b2,.google.protobuf.FieldOptions.EditionDefaultR\x0feditionDefaults"
+            b"\x127\n\x08features\x18\x15 \x01(\x0b2\x1b.google.protobuf.FeatureSetR\x08features\x12U\n\x0ffeature"
+            b"_support\x18\x16 \x01(\x0b2,.google.protobuf.FieldOptions.FeatureSupportR\x0efeatureSupport\x12X\n\x14"
+            b"uninterpreted_option\x18\xe7\x07 \x03(\x0b2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOp"
+            b"tion\x1aZ\n\x0eEditionDefault\x122\n\x07edition\x18\x03 \x01(\x0e2\x18.google.protobuf.EditionR\x07e"
+            b"dition\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value\x1a\xbb\x02\n\x0eFeatureSupport\x12G\n\x12editio"
+            b"n_introduced\x18\x01 \x01(\x0e2\x18.google.protobuf.EditionR\x11editionIntroduced\x12G\n\x12edition_"
+            b"deprecated\x18\x02 \x01(\x0e2\x18.google.protobuf.EditionR\x11editionDeprecated\x12/\n\x13deprecatio"
+            b"n_warning\x18\x03 \x01(\tR\x12deprecationWarning\x12A\n\x0fedition_removed\x18\x04 \x01(\x0e2\x18.go"
+            b"ogle.protobuf.EditionR\x0eeditionRemoved\x12#\n\rremoval_error\x18\x05 \x01(\tR\x0cremovalError\"/\n\x05"
+            b"CType\x12\n\n\x06STRING\x10\x00\x12\x08\n\x04CORD\x10\x01\x12\x10\n\x0cSTRING_PIECE\x10\x02\"5\n\x06J"
+            b"SType\x12\r\n\tJS_NORMAL\x10\x00\x12\r\n\tJS_STRING\x10\x01\x12\r\n\tJS_NUMBER\x10\x02\"U\n\x0fOption"
+            b"Retention\x12\x15\n\x11RETENTION_UNKNOWN\x10\x00\x12\x15\n\x11RETENTION_RUNTIME\x10\x01\x12\x14\n\x10"
+            b"RETENTION_SOURCE\x10\x02\"\x8c\x02\n\x10OptionTargetType\x12\x17\n\x13TARGET_TYPE_UNKNOWN\x10\x00\x12"
+            b"\x14\n\x10TARGET_TYPE_FILE\x10\x01\x12\x1f\n\x1bTARGET_TYPE_EXTENSION_RANGE\x10\x02\x12\x17\n\x13TAR"
+            b"GET_TYPE_MESSAGE\x10\x03\x12\x15\n\x11TARGET_TYPE_FIELD\x10\x04\x12\x15\n\x11TARGET_TYPE_ONEOF\x10\x05"
+            b"\x12\x14\n\x10TARGET_TYPE_ENUM\x10\x06\x12\x1a\n\x16TARGET_TYPE_ENUM_ENTRY\x10\x07\x12\x17\n\x13TARG"
+            b"ET_TYPE_SERVICE\x10\x08\x12\x16\n\x12TARGET_TYPE_METHOD\x10\t*\x06\x08\xde\x07\x10\xe7\x07*\t\x08\xe8"
+            b"\x07\x10\x80\x80\x80\x80\x02J\x04\x08\x04\x10\x05J\x04\x08\x12\x10\x13\"\xb4\x01\n\x0cOneofOptions\x12"
+            b"7\n\x08features\x18\x01 \x01(\x0b2\x1b.google.protobuf.FeatureSetR\x08features\x12X\n\x14uninterpret"
+            b"ed_option\x18\xe7\x07 \x03(\x0b2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption*\x06\x08"
+            b"\xde\x07\x10\xe7\x07*\t\x08\xe8\x07\x10\x80\x80\x80\x80\x02\"\xd9\x02\n\x0bEnumOptions\x12\x1f\n\x0ba"
+            b"llow_alias\x18\x02 \x01(\x08R\nallowAlias\x12%\n\ndeprecated\x18\x03 \x01(\x08:\x05falseR\ndeprecate"
+            b"d\x12V\n&deprecated_legacy_json_field_conflicts\x18\x06 \x01(\x08B\x02\x18\x01R\"deprecatedLegacyJson"
+            b"FieldConflicts\x127\n\x08features\x18\x07 \x01(\x0b2\x1b.google.protobuf.FeatureSetR\x08features\x12"
+            b"X\n\x14uninterpreted_option\x18\xe7\x07 \x03(\x0b2$.google.protobuf.UninterpretedOptionR\x13uninterp"
+            b"retedOption*\x06\x08\xde\x07\x10\xe7\x07*\t\x08\xe8\x07\x10\x80\x80\x80\x80\x02J\x04\x08\x05\x10\x06"
+            b"\"\x9f\x03\n\x10EnumValueOptions\x12%\n\ndeprecated\x18\x01 \x01(\x08:\x05falseR\ndeprecated\x127\n\x08"
+            b"features\x18\x02 \x01(\x0b2\x1b.google.protobuf.FeatureSetR\x08features\x12(\n\x0cdebug_redact\x18\x03"
+            b" \x01(\x08:\x05falseR\x0bdebugRedact\x12U\n\x0ffeature_support\x18\x04 \x01(\x0b2,.google.protobuf.F"
+            b"ieldOptions.FeatureSupportR\x0efeatureSupport\x12X\n\x14uninterpreted_option\x18\xe7\x07 \x03(\x0b2$"
+            b".google.protobuf.UninterpretedOptionR\x13uninterpretedOption*E\x08\xde\x07\x10\xe7\x07\x1a=\x12;\x08"
+            b"\xe6\x07\x12\x12.pb.enumvalue.json\x1a\".pb.enumvalue.JsonEnumValueOptions*\t\x08\xe8\x07\x10\x80\x80"
+            b"\x80\x80\x02\"\xdd\x01\n\x0eServiceOptions\x127\n\x08features\x18\" \x01(\x0b2\x1b.google.protobuf.Fea"
+            b"tureSetR\x08features\x12%\n\ndeprecated\x18! \x01(\x08:\x05falseR\ndeprecated\x12X\n\x14uninterprete"
+            b"d_option\x18\xe7\x07 \x03(\x0b2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption*\x06\x08"
+            b"\xde\x07\x10\xe7\x07*\t\x08\xe8\x07\x10\x80\x80\x80\x80\x02\"\xa1\x03\n\rMethodOptions\x12%\n\ndeprec"
+            b"ated\x18! \x01(\x08:\x05falseR\ndeprecated\x12q\n\x11idempotency_level\x18\" \x01(\x0e2/.google.proto"
+            b"buf.MethodOptions.IdempotencyLevel:\x13IDEMPOTENCY_UNKNOWNR\x10idempotencyLevel\x127\n\x08features\x18"
+            b"# \x01(\x0b2\x1b.google.protobuf.FeatureSetR\x08features\x12X\n\x14uninterpreted_option\x18\xe7\x07 "
+            b"\x03(\x0b2$.google.protobuf.UninterpretedOptionR\x13uninterpretedOption\"P\n\x10IdempotencyLevel\x12\x17"
+            b"\n\x13IDEMPOTENCY_UNKNOWN\x10\x00\x12\x13\n\x0fNO_SIDE_EFFECTS\x10\x01\x12\x0e\n\nIDEMPOTENT\x10\x02"
+            b"*\x06\x08\xde\x07\x10\xe7\x07*\t\x08\xe8\x07\x10\x80\x80\x80\x80\x02\"\x9a\x03\n\x13UninterpretedOpti"
+            b"on\x12A\n\x04name\x18\x02 \x03(\x0b2-.google.protobuf.UninterpretedOption.NamePartR\x04name\x12)\n\x10"
+            b"identifier_value\x18\x03 \x01(\tR\x0fidentifierValue\x12,\n\x12positive_int_value\x18\x04 \x01(\x04R"
+            b"\x10positiveIntValue\x12,\n\x12negative_int_value\x18\x05 \x01(\x03R\x10negativeIntValue\x12!\n\x0cd"
+            b"ouble_value\x18\x06 \x01(\x01R\x0bdoubleValue\x12!\n\x0cstring_value\x18\x07 \x01(\x0cR\x0bstringVal"
+            b"ue\x12'\n\x0faggregate_value\x18\x08 \x01(\tR\x0eaggregateValue\x1aJ\n\x08NamePart\x12\x1b\n\tname_p"
+            b"art\x18\x01 \x02(\tR\x08namePart\x12!\n\x0cis_extension\x18\x02 \x02(\x08R\x0bisExtension\"\xb4\x14\n"
+            b"\nFeatureSet\x12\x91\x01\n\x0efield_presence\x18\x01 \x01(\x0e2).google.protobuf.FeatureSet.FieldPre"
+            b"senceB?\x88\x01\x01\x98\x01\x04\x98\x01\x01\xa2\x01\r\x12\x08EXPLICIT\x18\x84\x07\xa2\x01\r\x12\x08I"
+            b"MPLICIT\x18\xe7\x07\xa2\x01\r\x12\x08EXPLICIT\x18\xe8\x07\xb2\x01\x03\x08\xe8\x07R\rfieldPresence\x12"
+            b"l\n\tenum_type\x18\x02 \x01(\x0e2$.google.protobuf.FeatureSet.EnumTypeB)\x88\x01\x01\x98\x01\x06\x98"
+            b"\x01\x01\xa2\x01\x0b\x12\x06CLOSED\x18\x84\x07\xa2\x01\t\x12\x04OPEN\x18\xe7\x07\xb2\x01\x03\x08\xe8"
+            b"\x07R\x08enumType\x12\x98\x01\n\x17repeated_field_encoding\x18\x03 \x01(\x0e21.google.protobuf.Featu"
+            b"reSet.RepeatedFieldEncodingB-\x88\x01\x01\x98\x01\x04\x98\x01\x01\xa2\x01\r\x12\x08EXPANDED\x18\x84\x07"
+            b"\xa2\x01\x0b\x12\x06PACKED\x18\xe7\x07\xb2\x01\x03\x08\xe8\x07R\x15repeatedFieldEncoding\x12~\n\x0fu"
+            b"tf8_validation\x18\x04 \x01(\x0e2*.google.protobuf.FeatureSet.Utf8ValidationB)\x88\x01\x01\x98\x01\x04"
+            b"\x98\x01\x01\xa2\x01\t\x12\x04NONE\x18\x84\x07\xa2\x01\x0b\x12\x06VERIFY\x18\xe7\x07\xb2\x01\x03\x08"
+            b"\xe8\x07R\x0eutf8Validation\x12~\n\x10message_encoding\x18\x05 \x01(\x0e2+.google.protobuf.FeatureSe"
+            b"t.MessageEncodingB&\x88\x01\x01\x98\x01\x04\x98\x01\x01\xa2\x01\x14\x12\x0fLENGTH_PREFIXED\x18\x84\x07"
+            b"\xb2\x01\x03\x08\xe8\x07R\x0fmessageEncoding\x12\x82\x01\n\x0bjson_format\x18\x06 \x01(\x0e2&.google"
+            b".protobuf.FeatureSet.JsonFormatB9\x88\x01\x01\x98\x01\x03\x98\x01\x06\x98\x01\x01\xa2\x01\x17\x12\x12"
+            b"LEGACY_BEST_EFFORT\x18\x84\x07\xa2\x01\n\x12\x05ALLOW\x18\xe7\x07\xb2\x01\x03\x08\xe8\x07R\njsonForm"
+            b"at\x12\xbc\x01\n\x14enforce_naming_style\x18\x07 \x01(\x0e2..google.protobuf.FeatureSet.EnforceNamin"
+            b"gStyleBZ\x88\x01\x02\x98\x01\x01\x98\x01\x02\x98\x01\x03\x98\x01\x04\x98\x01\x05\x98\x01\x06\x98\x01"
+            b"\x07\x98\x01\x08\x98\x01\t\xa2\x01\x11\x12\x0cSTYLE_LEGACY\x18\x84\x07\xa2\x01\x0e\x12\tSTYLE2024\x18"
+            b"\xe9\x07\xa2\x01\x0e\x12\tSTYLE2026\x18\xea\x07\xb2\x01\x03\x08\xe9\x07R\x12enforceNamingStyle\x12\xc7"
+            b"\x01\n\x19default_symbol_visibility\x18\x08 \x01(\x0e2E.google.protobuf.FeatureSet.VisibilityFeature"
+            b".DefaultSymbolVisibilityBD\x88\x01\x02\x98\x01\x01\xa2\x01\x0f\x12\nEXPORT_ALL\x18\x84\x07\xa2\x01\x15"
+            b"\x12\x10EXPORT_TOP_LEVEL\x18\xe9\x07\xa2\x01\x0b\x12\x06STRICT\x18\xea\x07\xb2\x01\x03\x08\xe9\x07R\x17"
+            b"defaultSymbolVisibility\x12\xc3\x01\n\x14enforce_proto_limits\x18\t \x01(\x0e2A.google.protobuf.Feat"
+            b"ureSet.ProtoLimitsFeature.EnforceProtoLimitsBN\x88\x01\x02\x98\x01\x06\x98\x01\x03\x98\x01\x04\x98\x01"
+            b"\x05\xa2\x01\x1e\x12\x19LEGACY_NO_EXPLICIT_LIMITS\x18\x84\x07\xa2\x01\x15\x12\x10PROTO_LIMITS2026\x18"
+            b"\xea\x07\xb2\x01\x03\x08\xea\x07R\x12enforceProtoLimits\x1a\xa1\x01\n\x11VisibilityFeature\"\x81\x01\n"
+            b"\x17DefaultSymbolVisibility\x12%\n!DEFAULT_SYMBOL_VISIBILITY_UNKNOWN\x10\x00\x12\x0e\n\nEXPORT_ALL\x10"
+            b"\x01\x12\x14\n\x10EXPORT_TOP_LEVEL\x10\x02\x12\r\n\tLOCAL_ALL\x10\x03\x12\n\n\x06STRICT\x10\x04J\x08"
+            b"\x08\x01\x10\x80\x80\x80\x80\x02\x1ay\n\x12ProtoLimitsFeature\"c\n\x12EnforceProtoLimits\x12\x18\n\x14"
+            b"PROTO_LIMITS_UNKNOWN\x10\x00\x12\x1d\n\x19LEGACY_NO_EXPLICIT_LIMITS\x10\x01\x12\x14\n\x10PROTO_LIMIT"
+            b"S2026\x10\x02\"\\\n\rFieldPresence\x12\x1a\n\x16FIELD_PRESENCE_UNKNOWN\x10\x00\x12\x0c\n\x08EXPLICIT\x10"
+            b"\x01\x12\x0c\n\x08IMPLICIT\x10\x02\x12\x13\n\x0fLEGACY_REQUIRED\x10\x03\"7\n\x08EnumType\x12\x15\n\x11"
+            b"ENUM_TYPE_UNKNOWN\x10\x00\x12\x08\n\x04OPEN\x10\x01\x12\n\n\x06CLOSED\x10\x02\"V\n\x15RepeatedFieldEn"
+            b"coding\x12#\n\x1fREPEATED_FIELD_ENCODING_UNKNOWN\x10\x00\x12\n\n\x06PACKED\x10\x01\x12\x0c\n\x08EXPA"
+            b"NDED\x10\x02\"I\n\x0eUtf8Validation\x12\x1b\n\x17UTF8_VALIDATION_UNKNOWN\x10\x00\x12\n\n\x06VERIFY\x10"
+            b"\x02\x12\x08\n\x04NONE\x10\x03\"\x04\x08\x01\x10\x01\"S\n\x0fMessageEncoding\x12\x1c\n\x18MESSAGE_ENCO"
+            b"DING_UNKNOWN\x10\x00\x12\x13\n\x0fLENGTH_PREFIXED\x10\x01\x12\r\n\tDELIMITED\x10\x02\"H\n\nJsonFormat"
+            b"\x12\x17\n\x13JSON_FORMAT_UNKNOWN\x10\x00\x12\t\n\x05ALLOW\x10\x01\x12\x16\n\x12LEGACY_BEST_EFFORT\x10"
+            b"\x02\"f\n\x12EnforceNamingStyle\x12 \n\x1cENFORCE_NAMING_STYLE_UNKNOWN\x10\x00\x12\r\n\tSTYLE2024\x10"
+            b"\x01\x12\x10\n\x0cSTYLE_LEGACY\x10\x02\x12\r\n\tSTYLE2026\x10\x03*\xbc\x02\x08\xe8\x07\x10\x8bN\x1a\xb3"
+            b"\x02\x12\x1d\x08\xe8\x07\x12\x07.pb.cpp\x1a\x0f.pb.CppFeatures\x12\x1f\x08\xe9\x07\x12\x08.pb.java\x1a"
+            b"\x10.pb.JavaFeatures\x12\x1b\x08\xea\x07\x12\x06.pb.go\x1a\x0e.pb.GoFeatures\x12#\x08\xeb\x07\x12\n."
+            b"pb.python\x1a\x12.pb.PythonFeatures\x12#\x08\xec\x07\x12\n.pb.csharp\x1a\x12.pb.CSharpFeatures\x125\x08"
+            b"\xcc\x08\x12\x18.imp.impress_feature_set\x1a\x16.imp.ImpressFeatureSet\x12.\x08\x85N\x12\x10.pb.java"
+            b"_mutable\x1a\x17.pb.JavaMutableFeatures\x12#\x08\x86N\x12\n.pb.proto1\x1a\x12.pb.Proto1Features*\x06"
+            b"\x08\x8bN\x10\x90N*\x06\x08\x90N\x10\x91NJ\x06\x08\xe7\x07\x10\xe8\x07\"\xef\x03\n\x12FeatureSetDefau"
+            b"lts\x12X\n\x08defaults\x18\x01 \x03(\x0b2<.google.protobuf.FeatureSetDefaults.FeatureSetEditionDefau"
+            b"ltR\x08defaults\x12A\n\x0fminimum_edition\x18\x04 \x01(\x0e2\x18.google.protobuf.EditionR\x0eminimum"
+            b"Edition\x12A\n\x0fmaximum_edition\x18\x05 \x01(\x0e2\x18.google.protobuf.EditionR\x0emaximumEdition\x1a"
+            b"\xf8\x01\n\x18FeatureSetEditionDefault\x122\n\x07edition\x18\x03 \x01(\x0e2\x18.google.protobuf.Edit"
+            b"ionR\x07edition\x12N\n\x14overridable_features\x18\x04 \x01(\x0b2\x1b.google.protobuf.FeatureSetR\x13"
+            b"overridableFeatures\x12B\n\x0efixed_features\x18\x05 \x01(\x0b2\x1b.google.protobuf.FeatureSetR\rfix"
+            b"edFeaturesJ\x04\x08\x01\x10\x02J\x04\x08\x02\x10\x03R\x08features\"\x9e\x03\n\x0eSourceCodeInfo\x12D\n"
+            b"\x08location\x18\x01 \x03(\x0b2(.google.protobuf.SourceCodeInfo.LocationR\x08location\x1a\xce\x01\n\x08"
+            b"Location\x12\x16\n\x04path\x18\x01 \x03(\x05B\x02\x10\x01R\x04path\x12\x16\n\x04span\x18\x02 \x03(\x05"
+            b"B\x02\x10\x01R\x04span\x12)\n\x10leading_comments\x18\x03 \x01(\tR\x0fleadingComments\x12+\n\x11trai"
+            b"ling_comments\x18\x04 \x01(\tR\x10trailingComments\x12:\n\x19leading_detached_comments\x18\x06 \x03("
+            b"\tR\x17leadingDetachedComments*u\x08\x80\xec\xca\xff\x01\x10\x81\xec\xca\xff\x01\x1ag\x12e\x08\x80\xec"
+            b"\xca\xff\x01\x121.buf.descriptor.v1.buf_source_code_info_extension\x1a*.buf.descriptor.v1.SourceCode"
+            b"InfoExtension\"\xd0\x02\n\x11GeneratedCodeInfo\x12M\n\nannotation\x18\x01 \x03(\x0b2-.google.protobuf"
+            b".GeneratedCodeInfo.AnnotationR\nannotation\x1a\xeb\x01\n\nAnnotation\x12\x16\n\x04path\x18\x01 \x03("
+            b"\x05B\x02\x10\x01R\x04path\x12\x1f\n\x0bsource_file\x18\x02 \x01(\tR\nsourceFile\x12\x14\n\x05begin\x18"
+            b"\x03 \x01(\x05R\x05begin\x12\x10\n\x03end\x18\x04 \x01(\x05R\x03end\x12R\n\x08semantic\x18\x05 \x01("
+            b"\x0e26.google.protobuf.GeneratedCodeInfo.Annotation.SemanticR\x08semantic\"(\n\x08Semantic\x12\x08\n\x04"
+            b"NONE\x10\x00\x12\x07\n\x03SET\x10\x01\x12\t\n\x05ALIAS\x10\x02*\xd1\x02\n\x07Edition\x12\x13\n\x0fED"
+            b"ITION_UNKNOWN\x10\x00\x12\x13\n\x0eEDITION_LEGACY\x10\x84\x07\x12\x13\n\x0eEDITION_PROTO2\x10\xe6\x07"
+            b"\x12\x13\n\x0eEDITION_PROTO3\x10\xe7\x07\x12\x11\n\x0cEDITION_2023\x10\xe8\x07\x12\x11\n\x0cEDITION_"
+            b"2024\x10\xe9\x07\x12\x11\n\x0cEDITION_2026\x10\xea\x07\x12\x15\n\x10EDITION_UNSTABLE\x10\x8fN\x12\x17"
+            b"\n\x13EDITION_1_TEST_ONLY\x10\x01\x12\x17\n\x13EDITION_2_TEST_ONLY\x10\x02\x12\x1d\n\x17EDITION_9999"
+            b"7_TEST_ONLY\x10\x9d\x8d\x06\x12\x1d\n\x17EDITION_99998_TEST_ONLY\x10\x9e\x8d\x06\x12\x1d\n\x17EDITIO"
+            b"N_99999_TEST_ONLY\x10\x9f\x8d\x06\x12\x13\n\x0bEDITION_MAX\x10\xff\xff\xff\xff\x07*U\n\x10SymbolVisi"
+            b"bility\x12\x14\n\x10VISIBILITY_UNSET\x10\x00\x12\x14\n\x10VISIBILITY_LOCAL\x10\x01\x12\x15\n\x11VISI"
+            b"BILITY_EXPORT\x10\x02B~\n\x13com.google.protobufB\x10DescriptorProtosH\x01Z-google.golang.org/protob"
+            b"uf/types/descriptorpb\xf8\x01\x01\xa2\x02\x03GPB\xaa\x02\x1aGoogle.Protobuf.Reflection"
+        ),
+    ),
+    ProtoFile(
+        name="google/protobuf/empty.proto",
+        symbols=(
+            "google.protobuf.Empty",
+        ),
+        extensions=(),
+        imports=(),
+        content=(
+            b"\n\x1bgoogle/protobuf/empty.proto\x12\x0fgoogle.protobuf\"\x07\n\x05EmptyB}\n\x13com.google.protobufB"
+            b"\nEmptyProtoP\x01Z.google.golang.org/protobuf/types/known/emptypb\xf8\x01\x01\xa2\x02\x03GPB\xaa\x02"
+            b"\x1eGoogle.Protobuf.WellKnownTypesb\x06proto3"
         ),
     ),
     ProtoFile(

@@ -93,7 +93,7 @@ class ControlServiceStub(Stub):
         metadata: Metadata | None = None,
         response_metadata: ResponseMetadata | None = None,
     ) -> control_pb.CancelResponse:
-        """Ends an execution. Results of steps still running change nothing."""
+        """Asks an execution to end: steps that run are told to stop and may clean up."""
         return await self._unary_unary(
             ControlServiceMethods.cancel,
             request,
@@ -155,7 +155,7 @@ class ControlServiceBase(Service):
     async def cancel(
         self, request: control_pb.CancelRequest, context: RequestContext
     ) -> control_pb.CancelResponse:
-        """Ends an execution. Results of steps still running change nothing."""
+        """Asks an execution to end: steps that run are told to stop and may clean up."""
 
     @abstractmethod
     def get_history(

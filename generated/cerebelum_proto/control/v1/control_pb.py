@@ -304,6 +304,8 @@ class CancelRequest(Message):
     execution_id: str = ""
     reason: str = ""
     cancelled_by: str = ""
+    cleanup_ms: int = 0
+    """How long running steps may clean up; 0 takes 30 seconds."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -326,6 +328,8 @@ class CancelRequest(Message):
             x = self.cancelled_by.encode()
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.cleanup_ms != 0:
+            out += (b"\x20", SMALL[self.cleanup_ms] if 0 <= self.cleanup_ms < 1024 else int64(self.cleanup_ms))
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -363,6 +367,12 @@ class CancelRequest(Message):
                 stop = at + n
                 self.cancelled_by = data[at:stop].decode()
                 at = stop
+            elif tag == 32:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.cleanup_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -374,6 +384,8 @@ class CancelRequest(Message):
 class CancelResponse(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.control.v1.CancelResponse"
 
+    ended: bool = False
+    """It has ended already; false while steps clean up."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -384,6 +396,8 @@ class CancelResponse(Message):
 
     def _write(self) -> bytes:
         out: list[bytes] = []
+        if self.ended is not False:
+            out += (b"\x08", boolean(self.ended))
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -397,8 +411,15 @@ class CancelResponse(Message):
             at += 1
             if tag > 127:
                 tag, at = read_tag(data, start)
-            at = skip(data, at, end, tag, depth)
-            self._unknown += data[start:at]
+            if tag == 8:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.ended = n != 0
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
         if at != end:
             raise truncated()
 
@@ -655,9 +676,11 @@ describe(
     FieldDescriptor(1, "execution_id", "string"),
     FieldDescriptor(2, "reason", "string"),
     FieldDescriptor(3, "cancelled_by", "string"),
+    FieldDescriptor(4, "cleanup_ms", "int64"),
 )
 describe(
     CancelResponse,
+    FieldDescriptor(1, "ended", "bool"),
 )
 describe(
     GetHistoryRequest,

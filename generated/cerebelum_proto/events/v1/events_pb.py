@@ -29,6 +29,7 @@ from cerebelum_codegen.runtime.v1 import (
     wrong_type,
 )
 from cerebelum_proto.types.v1 import types_pb
+from cerebelum_proto.worker import worker_service_pb
 
 
 @dataclass(slots=True, kw_only=True)
@@ -82,6 +83,30 @@ class Event(Message):
                 x = execution_cancelled_value.to_bytes()
                 n = len(x)
                 out += (b"\x6a", SMALL[n] if n < 1024 else varint(n), x)
+            case ExecutionPaused() as execution_paused_value:
+                x = execution_paused_value.to_bytes()
+                n = len(x)
+                out += (b"\x72", SMALL[n] if n < 1024 else varint(n), x)
+            case ExecutionResumed() as execution_resumed_value:
+                x = execution_resumed_value.to_bytes()
+                n = len(x)
+                out += (b"\x7a", SMALL[n] if n < 1024 else varint(n), x)
+            case CancellationRequested() as cancellation_requested_value:
+                x = cancellation_requested_value.to_bytes()
+                n = len(x)
+                out += (b"\x82\x01", SMALL[n] if n < 1024 else varint(n), x)
+            case ExecutionRetried() as execution_retried_value:
+                x = execution_retried_value.to_bytes()
+                n = len(x)
+                out += (b"\x8a\x01", SMALL[n] if n < 1024 else varint(n), x)
+            case ExecutionForked() as execution_forked_value:
+                x = execution_forked_value.to_bytes()
+                n = len(x)
+                out += (b"\x92\x01", SMALL[n] if n < 1024 else varint(n), x)
+            case ExecutionMigrated() as execution_migrated_value:
+                x = execution_migrated_value.to_bytes()
+                n = len(x)
+                out += (b"\x9a\x01", SMALL[n] if n < 1024 else varint(n), x)
             case StepCompleted() as step_completed_value:
                 x = step_completed_value.to_bytes()
                 n = len(x)
@@ -102,6 +127,18 @@ class Event(Message):
                 x = retry_due_value.to_bytes()
                 n = len(x)
                 out += (b"\xc2\x01", SMALL[n] if n < 1024 else varint(n), x)
+            case StepCancelled() as step_cancelled_value:
+                x = step_cancelled_value.to_bytes()
+                n = len(x)
+                out += (b"\xca\x01", SMALL[n] if n < 1024 else varint(n), x)
+            case StepDeadLettered() as step_dead_lettered_value:
+                x = step_dead_lettered_value.to_bytes()
+                n = len(x)
+                out += (b"\xd2\x01", SMALL[n] if n < 1024 else varint(n), x)
+            case StepRedriven() as step_redriven_value:
+                x = step_redriven_value.to_bytes()
+                n = len(x)
+                out += (b"\xda\x01", SMALL[n] if n < 1024 else varint(n), x)
             case SleepStarted() as sleep_started_value:
                 x = sleep_started_value.to_bytes()
                 n = len(x)
@@ -203,6 +240,66 @@ class Event(Message):
                     self.fact = ExecutionCancelled()
                 self.fact._merge(data, at, stop, depth - 1)
                 at = stop
+            elif tag == 114:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not ExecutionPaused:
+                    self.fact = ExecutionPaused()
+                self.fact._merge(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 122:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not ExecutionResumed:
+                    self.fact = ExecutionResumed()
+                self.fact._merge(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 130:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not CancellationRequested:
+                    self.fact = CancellationRequested()
+                self.fact._merge(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 138:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not ExecutionRetried:
+                    self.fact = ExecutionRetried()
+                self.fact._merge(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 146:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not ExecutionForked:
+                    self.fact = ExecutionForked()
+                self.fact._merge(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 154:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not ExecutionMigrated:
+                    self.fact = ExecutionMigrated()
+                self.fact._merge(data, at, stop, depth - 1)
+                at = stop
             elif tag == 162:
                 n = data[at]
                 at += 1
@@ -251,6 +348,36 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not RetryDue:
                     self.fact = RetryDue()
+                self.fact._merge(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 202:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not StepCancelled:
+                    self.fact = StepCancelled()
+                self.fact._merge(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 210:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not StepDeadLettered:
+                    self.fact = StepDeadLettered()
+                self.fact._merge(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 218:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not StepRedriven:
+                    self.fact = StepRedriven()
                 self.fact._merge(data, at, stop, depth - 1)
                 at = stop
             elif tag == 242:
@@ -557,6 +684,8 @@ class ExecutionCancelled(Message):
 
     reason: str = ""
     cancelled_by: str = ""
+    forced: bool = False
+    """It was terminated: nobody waited for running steps."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -573,6 +702,76 @@ class ExecutionCancelled(Message):
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.cancelled_by != "":
             x = self.cancelled_by.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.forced is not False:
+            out += (b"\x18", boolean(self.forced))
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.reason = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.cancelled_by = data[at:stop].decode()
+                at = stop
+            elif tag == 24:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.forced = n != 0
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class ExecutionPaused(Message):
+    """Nothing new is handed out from here on. What runs may finish, and timers go on."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.ExecutionPaused"
+
+    reason: str = ""
+    paused_by: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.reason != "":
+            x = self.reason.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.paused_by != "":
+            x = self.paused_by.encode()
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -602,7 +801,399 @@ class ExecutionCancelled(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
+                self.paused_by = data[at:stop].decode()
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class ExecutionResumed(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.ExecutionResumed"
+
+    resumed_by: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.resumed_by != "":
+            x = self.resumed_by.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.resumed_by = data[at:stop].decode()
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class CancellationRequested(Message):
+    """Somebody wants it to end; steps that a worker has may clean up first."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.CancellationRequested"
+
+    reason: str = ""
+    cancelled_by: str = ""
+    steps: list[str] = field(default_factory=list)
+    """The steps whose answers are waited for."""
+    cleanup_until: Timestamp | None = None
+    """It ends then at the latest."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.reason != "":
+            x = self.reason.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.cancelled_by != "":
+            x = self.cancelled_by.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        for steps_item in self.steps:
+            x = steps_item.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.cleanup_until is not None:
+            x = write_timestamp(self.cleanup_until)
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.reason = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
                 self.cancelled_by = data[at:stop].decode()
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.steps.append(data[at:stop].decode())
+                at = stop
+            elif tag == 34:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.cleanup_until = read_timestamp(data, at, stop, depth - 1, self.cleanup_until)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class ExecutionRetried(Message):
+    """A failed execution goes on: its failed steps begin anew."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.ExecutionRetried"
+
+    retried_by: str = ""
+    steps: list[str] = field(default_factory=list)
+    deadline: Timestamp | None = None
+    """Its deadline anew; absent for no limit."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.retried_by != "":
+            x = self.retried_by.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        for steps_item in self.steps:
+            x = steps_item.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.deadline is not None:
+            x = write_timestamp(self.deadline)
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.retried_by = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.steps.append(data[at:stop].decode())
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.deadline = read_timestamp(data, at, stop, depth - 1, self.deadline)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class ExecutionForked(Message):
+    """All before this is the history of another execution, up to the moment before the step had its say."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.ExecutionForked"
+
+    origin: str = ""
+    """Whose history it is ..."""
+    version: int = 0
+    """... up to which version of it."""
+    step: str = ""
+    forked_by: str = ""
+    deadline: Timestamp | None = None
+    """Its deadline anew; absent for no limit."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.origin != "":
+            x = self.origin.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.version != 0:
+            out += (b"\x10", SMALL[self.version] if 0 <= self.version < 1024 else int64(self.version))
+        if self.step != "":
+            x = self.step.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.forked_by != "":
+            x = self.forked_by.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.deadline is not None:
+            x = write_timestamp(self.deadline)
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.origin = data[at:stop].decode()
+                at = stop
+            elif tag == 16:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.version = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.step = data[at:stop].decode()
+                at = stop
+            elif tag == 34:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.forked_by = data[at:stop].decode()
+                at = stop
+            elif tag == 42:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.deadline = read_timestamp(data, at, stop, depth - 1, self.deadline)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class ExecutionMigrated(Message):
+    """From here on it follows another blueprint, under which its history would have been the same."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.ExecutionMigrated"
+
+    blueprint_hash: str = ""
+    blueprint: worker_service_pb.Blueprint | None = None
+    migrated_by: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.blueprint_hash != "":
+            x = self.blueprint_hash.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.blueprint is not None:
+            if type(self.blueprint) is not worker_service_pb.Blueprint:
+                raise wrong_type(self.blueprint, worker_service_pb.Blueprint)
+            x = self.blueprint.to_bytes()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.migrated_by != "":
+            x = self.migrated_by.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.blueprint_hash = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.blueprint is None:
+                    self.blueprint = worker_service_pb.Blueprint()
+                self.blueprint._merge(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.migrated_by = data[at:stop].decode()
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1020,6 +1611,253 @@ class AttemptLost(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 self.reason = data[at:stop].decode()
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class StepCancelled(Message):
+    """A running step was told to stop, and has; or its worker is gone."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.StepCancelled"
+
+    step: str = ""
+    task_id: str = ""
+    worker_id: str = ""
+    failure: types_pb.Failure | None = None
+    """How its cleanup failed; absent when it did not."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.step != "":
+            x = self.step.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.task_id != "":
+            x = self.task_id.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.worker_id != "":
+            x = self.worker_id.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.failure is not None:
+            if type(self.failure) is not types_pb.Failure:
+                raise wrong_type(self.failure, types_pb.Failure)
+            x = self.failure.to_bytes()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.step = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.task_id = data[at:stop].decode()
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.worker_id = data[at:stop].decode()
+                at = stop
+            elif tag == 34:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.failure is None:
+                    self.failure = types_pb.Failure()
+                self.failure._merge(data, at, stop, depth - 1)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class StepDeadLettered(Message):
+    """It keeps losing its workers and may be what kills them: it is handed out no more until somebody says so."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.StepDeadLettered"
+
+    step: str = ""
+    task_id: str = ""
+    worker_id: str = ""
+    failure: types_pb.Failure | None = None
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.step != "":
+            x = self.step.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.task_id != "":
+            x = self.task_id.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.worker_id != "":
+            x = self.worker_id.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.failure is not None:
+            if type(self.failure) is not types_pb.Failure:
+                raise wrong_type(self.failure, types_pb.Failure)
+            x = self.failure.to_bytes()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.step = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.task_id = data[at:stop].decode()
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.worker_id = data[at:stop].decode()
+                at = stop
+            elif tag == 34:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.failure is None:
+                    self.failure = types_pb.Failure()
+                self.failure._merge(data, at, stop, depth - 1)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class StepRedriven(Message):
+    """Somebody lets a dead-lettered step be handed out again."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.StepRedriven"
+
+    step: str = ""
+    redriven_by: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.step != "":
+            x = self.step.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.redriven_by != "":
+            x = self.redriven_by.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.step = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.redriven_by = data[at:stop].decode()
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1586,11 +2424,20 @@ ExecutionStarted
 | ExecutionCompleted
 | ExecutionFailed
 | ExecutionCancelled
+| ExecutionPaused
+| ExecutionResumed
+| CancellationRequested
+| ExecutionRetried
+| ExecutionForked
+| ExecutionMigrated
 | StepCompleted
 | StepFailed
 | AttemptFailed
 | AttemptLost
 | RetryDue
+| StepCancelled
+| StepDeadLettered
+| StepRedriven
 | SleepStarted
 | SleepEnded
 | ApprovalRequested
@@ -1610,11 +2457,20 @@ describe(
     FieldDescriptor(11, "execution_completed", ExecutionCompleted, oneof="fact"),
     FieldDescriptor(12, "execution_failed", ExecutionFailed, oneof="fact"),
     FieldDescriptor(13, "execution_cancelled", ExecutionCancelled, oneof="fact"),
+    FieldDescriptor(14, "execution_paused", ExecutionPaused, oneof="fact"),
+    FieldDescriptor(15, "execution_resumed", ExecutionResumed, oneof="fact"),
+    FieldDescriptor(16, "cancellation_requested", CancellationRequested, oneof="fact"),
+    FieldDescriptor(17, "execution_retried", ExecutionRetried, oneof="fact"),
+    FieldDescriptor(18, "execution_forked", ExecutionForked, oneof="fact"),
+    FieldDescriptor(19, "execution_migrated", ExecutionMigrated, oneof="fact"),
     FieldDescriptor(20, "step_completed", StepCompleted, oneof="fact"),
     FieldDescriptor(21, "step_failed", StepFailed, oneof="fact"),
     FieldDescriptor(22, "attempt_failed", AttemptFailed, oneof="fact"),
     FieldDescriptor(23, "attempt_lost", AttemptLost, oneof="fact"),
     FieldDescriptor(24, "retry_due", RetryDue, oneof="fact"),
+    FieldDescriptor(25, "step_cancelled", StepCancelled, oneof="fact"),
+    FieldDescriptor(26, "step_dead_lettered", StepDeadLettered, oneof="fact"),
+    FieldDescriptor(27, "step_redriven", StepRedriven, oneof="fact"),
     FieldDescriptor(30, "sleep_started", SleepStarted, oneof="fact"),
     FieldDescriptor(31, "sleep_ended", SleepEnded, oneof="fact"),
     FieldDescriptor(40, "approval_requested", ApprovalRequested, oneof="fact"),
@@ -1644,6 +2500,43 @@ describe(
     ExecutionCancelled,
     FieldDescriptor(1, "reason", "string"),
     FieldDescriptor(2, "cancelled_by", "string"),
+    FieldDescriptor(3, "forced", "bool"),
+)
+describe(
+    ExecutionPaused,
+    FieldDescriptor(1, "reason", "string"),
+    FieldDescriptor(2, "paused_by", "string"),
+)
+describe(
+    ExecutionResumed,
+    FieldDescriptor(1, "resumed_by", "string"),
+)
+describe(
+    CancellationRequested,
+    FieldDescriptor(1, "reason", "string"),
+    FieldDescriptor(2, "cancelled_by", "string"),
+    FieldDescriptor(3, "steps", "string", repeated=True),
+    FieldDescriptor(4, "cleanup_until", Timestamp),
+)
+describe(
+    ExecutionRetried,
+    FieldDescriptor(1, "retried_by", "string"),
+    FieldDescriptor(2, "steps", "string", repeated=True),
+    FieldDescriptor(3, "deadline", Timestamp),
+)
+describe(
+    ExecutionForked,
+    FieldDescriptor(1, "origin", "string"),
+    FieldDescriptor(2, "version", "int64"),
+    FieldDescriptor(3, "step", "string"),
+    FieldDescriptor(4, "forked_by", "string"),
+    FieldDescriptor(5, "deadline", Timestamp),
+)
+describe(
+    ExecutionMigrated,
+    FieldDescriptor(1, "blueprint_hash", "string"),
+    FieldDescriptor(2, "blueprint", worker_service_pb.Blueprint),
+    FieldDescriptor(3, "migrated_by", "string"),
 )
 describe(
     StepCompleted,
@@ -1676,6 +2569,25 @@ describe(
     FieldDescriptor(2, "task_id", "string"),
     FieldDescriptor(3, "worker_id", "string"),
     FieldDescriptor(4, "reason", "string"),
+)
+describe(
+    StepCancelled,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "task_id", "string"),
+    FieldDescriptor(3, "worker_id", "string"),
+    FieldDescriptor(4, "failure", types_pb.Failure),
+)
+describe(
+    StepDeadLettered,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "task_id", "string"),
+    FieldDescriptor(3, "worker_id", "string"),
+    FieldDescriptor(4, "failure", types_pb.Failure),
+)
+describe(
+    StepRedriven,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "redriven_by", "string"),
 )
 describe(
     RetryDue,

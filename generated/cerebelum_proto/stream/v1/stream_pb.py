@@ -161,7 +161,9 @@ class WorkResponse(Message):
     """Numbers of results that are recorded, now or before: the worker may forget them."""
     refusals: list[ResultRefusal] = field(default_factory=list)
     lost_task_ids: list[str] = field(default_factory=list)
-    """Tasks that are cancelled or have moved on: stop them."""
+    """Tasks that have moved on: stop them, nobody wants their outcome."""
+    cancelled_task_ids: list[str] = field(default_factory=list)
+    """Tasks to stop: their steps may clean up, and their outcome is waited for."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -198,6 +200,10 @@ class WorkResponse(Message):
             x = lost_task_ids_item.encode()
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        for cancelled_task_ids_item in self.cancelled_task_ids:
+            x = cancelled_task_ids_item.encode()
+            n = len(x)
+            out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -270,6 +276,14 @@ class WorkResponse(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 self.lost_task_ids.append(data[at:stop].decode())
+                at = stop
+            elif tag == 50:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.cancelled_task_ids.append(data[at:stop].decode())
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -743,6 +757,7 @@ describe(
     FieldDescriptor(3, "recorded", "int64", repeated=True),
     FieldDescriptor(4, "refusals", ResultRefusal, repeated=True),
     FieldDescriptor(5, "lost_task_ids", "string", repeated=True),
+    FieldDescriptor(6, "cancelled_task_ids", "string", repeated=True),
 )
 describe(
     ResultRefusal,

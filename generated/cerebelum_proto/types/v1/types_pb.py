@@ -217,6 +217,10 @@ class RetryPolicy(Message):
     """No pause is longer."""
     non_retryable_kinds: list[str] = field(default_factory=list)
     """Failures of these kinds are final."""
+    jitter: float = 0.0
+    """Each pause is shortened by up to this part of it, from 0 to 1, so that what failed together does not come back
+    together. By how much follows from the task's id.
+    """
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -239,6 +243,8 @@ class RetryPolicy(Message):
             x = non_retryable_kinds_item.encode()
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if not is_default_float(self.jitter):
+            out += (b"\x31", pack_double(self.jitter))
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -281,6 +287,9 @@ class RetryPolicy(Message):
                 stop = at + n
                 self.non_retryable_kinds.append(data[at:stop].decode())
                 at = stop
+            elif tag == 49:
+                self.jitter = unpack_double(data, at)[0]
+                at += 8
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -308,4 +317,5 @@ describe(
     FieldDescriptor(3, "backoff", "double"),
     FieldDescriptor(4, "max_interval_ms", "int64"),
     FieldDescriptor(5, "non_retryable_kinds", "string", repeated=True),
+    FieldDescriptor(6, "jitter", "double"),
 )

@@ -1,0 +1,56 @@
+"""What is owed to workers, and what a worker must be able to run to be given it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import NamedTuple
+
+from cerebelum_codegen.runtime import Timestamp
+from cerebelum_engine import Blueprint, DispatchTask, Handout, State
+
+_GRACE_S = 5.0
+"""A worker stops its step itself when it runs too long; only one that does not is cut off."""
+
+
+class Pool(NamedTuple):
+    """What a worker must be able to run: a blueprint by its hash, or for a foreign worker a step by its name."""
+
+    blueprint_hash: str = ""
+    step: str = ""
+
+
+def pool_of(blueprint: Blueprint, step: str) -> Pool:
+    """What a worker must be able to run to be given this step."""
+    return Pool(step=step) if blueprint.foreign else Pool(blueprint_hash=blueprint.hash)
+
+
+@dataclass(slots=True)
+class Offer:
+    """A task that is owed and in nobody's hands."""
+
+    task_id: str
+    execution_id: str
+    pool: Pool
+    last_worker_id: str
+    number: int
+    """Its place in the order in which tasks were offered."""
+    handout: Handout
+    unclaimed_at: Timestamp | None
+    """When it has waited for a worker for too long."""
+    longest_s: float
+    """How long a worker may have it."""
+
+
+def offer_of(state: State, task: DispatchTask, number: int) -> Offer:
+    """The offer of a task that an execution owes."""
+    return Offer(
+        task.task_id,
+        state.execution_id,
+        pool_of(state.blueprint, task.step),
+        task.last_worker_id,
+        number,
+        task.handout,
+        task.unclaimed_at,
+        task.start_to_close_ms / 1000 + _GRACE_S if task.start_to_close_ms else inf,
+    )
