@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -125,3 +126,53 @@ async def snooze(inputs: Inputs) -> int:
 @workflow
 def day_sleeper(wf: WorkflowBuilder) -> None:
     wf.timeline(snooze)
+
+
+@step
+async def tidy(inputs: Inputs) -> str:
+    note("tidy-begins")
+    try:
+        while not GATE.exists():
+            await asyncio.sleep(0.01)
+    except asyncio.CancelledError:
+        note("tidied")
+        raise
+    return "never told to stop"
+
+
+@step
+async def after_tidy(tidy: str) -> str:
+    note("after-tidy")
+    return tidy
+
+
+@workflow
+def tidier(wf: WorkflowBuilder) -> None:
+    wf.timeline(tidy >> after_tidy)
+
+
+@step
+def grind(context: Context[Inputs]) -> str:
+    note("grind-begins")
+    while not GATE.exists():
+        time.sleep(0.01)
+        context.heartbeat()
+    return "never told to stop"
+
+
+@workflow
+def grinder(wf: WorkflowBuilder) -> None:
+    wf.timeline(grind)
+
+
+@step
+async def needs_gate(reserve: dict[str, int]) -> str:
+    note("needs-gate")
+    if not GATE.exists():
+        raise OSError("the gate is closed")
+    return f"through, with {reserve['order']}"
+
+
+@workflow
+def gate_crasher(wf: WorkflowBuilder) -> None:
+    wf.timeline(reserve >> needs_gate)
