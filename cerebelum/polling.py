@@ -83,8 +83,8 @@ class Polling:
 
     async def _keep_leases(self) -> None:
         while True:
+            await self._registered.wait()  # which tells how often
             await asyncio.sleep(self._heartbeat_s)
-            await self._registered.wait()
             await self._beat()
 
     async def _beat(self) -> None:
