@@ -141,7 +141,12 @@ class Registry:
             loading = asyncio.create_task(self._load(execution_id))
             self._loading[execution_id] = loading
             loading.add_done_callback(lambda done: self._loaded(execution_id, done))
-        loaded = await asyncio.shield(loading)
+        try:
+            loaded = await asyncio.shield(loading)
+        except asyncio.CancelledError:
+            # Whoever wanted it has gone away: it does not stay in memory for nobody.
+            loading.add_done_callback(lambda _: self._rest_unwanted(execution_id))
+            raise
         # It may have come and gone while this caller waited for its turn.
         return self._live.get(execution_id) or (loaded and await self._find(execution_id))
 
@@ -176,6 +181,11 @@ class Registry:
         )
         self._live[execution_id] = execution
         return execution
+
+    def _rest_unwanted(self, execution_id: str) -> None:
+        execution = self._live.get(execution_id)
+        if execution is not None:
+            self._rest(execution, execution_id)
 
     def _rest(self, execution: Execution, execution_id: str) -> None:
         """Let an idle execution leave memory when it owes nothing, and the oldest ones when there are too many."""

@@ -68,6 +68,9 @@ class Caller:
 
     async def _cancel(self) -> None:
         await asyncio.sleep(self._world.dice.uniform(0, 200))
+        await self._end()
+
+    async def _end(self) -> None:
         try:
             await self._again(lambda: self._line.cancel(self._id))
         except Refused:
@@ -90,6 +93,8 @@ class Caller:
                         self.seen.append(event)
                         if isinstance(event.fact, ev.ApprovalRequested):
                             decisions.create_task(self._decide(event.fact.step))
+                        if isinstance(event.fact, ev.StepDeadLettered):
+                            decisions.create_task(self._end())  # it may wait for ever
                 except CoreUnavailable:
                     await asyncio.sleep(self._world.dice.uniform(0.1, 2))
                 else:
