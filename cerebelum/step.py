@@ -206,6 +206,11 @@ def _policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None]) 
         faults.append(f"its retry allows {retry.max_attempts} attempts: allow at least 1")
     if not 1 <= retry.backoff <= 1000:
         faults.append(f"its backoff is {retry.backoff}: give a factor from 1 to 1000")
+    if retry.initial_interval > retry.max_interval:
+        faults.append(
+            f"its first pause of {retry.initial_interval} is longer than its longest ({retry.max_interval}): "
+            "raise max_interval"
+        )
     if not 0 <= retry.jitter <= 1:
         faults.append(f"its jitter is {retry.jitter}: give a part from 0 to 1")
     if min(retry.initial_interval, retry.max_interval) <= timedelta(0):

@@ -125,6 +125,11 @@ class Node:
         """An execution was read from the store: its tasks may be known, or held by somebody."""
         self.router.recover(state, owed_tasks(state))
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is under way: no task to run, no timer to fire, no command to record."""
+        return not self.router.is_busy and not self.scheduler.is_firing and self.registry.is_idle
+
     # -- life --------------------------------------------------------------------------------
 
     async def start(self) -> None:

@@ -122,6 +122,12 @@ class Registry:
         if execution is not None and execution.idle:
             self._rest(execution, execution_id)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether every mailbox in memory is empty."""
+        under_way = self._posting or self._loading
+        return not under_way and all(execution.idle for execution in self._live.values())
+
     async def settle(self) -> None:
         """Return when every mailbox is empty."""
         for under_way in (self._posting, self._loading.values()):

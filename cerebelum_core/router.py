@@ -127,6 +127,11 @@ class TaskRouter:
         return {pool: len(queue) for pool, queue in self._queues.items()}
 
     @property
+    def is_busy(self) -> bool:
+        """Whether any task is to be run, or is with a worker."""
+        return bool(self._queues or len(self.leases) or self._held_back)
+
+    @property
     def task_count(self) -> int:
         """How many tasks are owed."""
         return len(self._offers)

@@ -72,6 +72,15 @@ class WorkflowScheduler:
             self._arm(execution_id, due_ns)
             self._changed.set()
 
+    def look(self) -> None:
+        """The clock was set: see what is due by now."""
+        self._changed.set()
+
+    @property
+    def is_firing(self) -> bool:
+        """Whether timers are on their way."""
+        return bool(self._firing)
+
     def remind(self, execution_id: str, due_at: Timestamp | None) -> None:
         """The same from somebody who may be late: what was armed meanwhile is newer."""
         if execution_id not in self._armed:

@@ -1,0 +1,192 @@
+"""A Core for your tests: in memory, in this process, with a clock that stands still until a test moves it.
+
+A workflow that sleeps for three days and waits for people is tested in milliseconds:
+
+    async with cerebelum.testing.core([order]) as core:
+        handle = await core.start(order, {"id": 7})
+        await core.skip(timedelta(days=3))
+        await core.approve(handle, decided_by="Ada")
+        assert await core.output(handle) == "shipped"
+
+The engine, the worker and the rules are the real ones; only the store forgets and the clock waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from cerebelum.embedded import EmbeddedCore
+from cerebelum.errors import CerebelumError
+from cerebelum.executor import DistributedExecutor, ExecutionHandle
+from cerebelum.results import ExecutionResult
+from cerebelum.worker import Worker
+from cerebelum.workflow import Workflow
+from cerebelum_client.markers import milliseconds
+from cerebelum_codegen.runtime import Timestamp
+
+if TYPE_CHECKING:
+    from cerebelum_core.node import Node
+
+_LOOK_S = 0.001
+_FAR = Timestamp.from_ns(253_402_300_799_000_000_000)
+_START = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@asynccontextmanager
+async def core(
+    workflows: Sequence[Workflow], *, start: datetime = _START, concurrency: int = 100
+) -> AsyncIterator[TestingCore]:
+    """A Core in memory with a worker for these workflows, and a clock that stands at `start`.
+
+    Raises:
+        CerebelumError: the Core is not installed: pip install 'cerebelum[core]'.
+    """
+    node, clock = _node(start)
+    await node.start()
+    embedded = EmbeddedCore(node)
+    worker = Worker(embedded, workflows=workflows, worker_id="testing", concurrency=concurrency, now=clock.now)
+    ready = asyncio.Event()
+    working = asyncio.create_task(worker.run(ready.set))
+    try:
+        await _first(working, ready)
+        yield TestingCore(node, embedded, clock)
+    finally:
+        worker.stop()
+        await asyncio.gather(working, return_exceptions=True)
+        await node.stop()
+
+
+def _node(start: datetime) -> tuple[Node, _StandingClock]:
+    try:
+        from cerebelum_core.node import Node, NodeConfig
+        from cerebelum_core.store import MemoryStore
+    except ImportError as error:
+        raise CerebelumError(f"cerebelum.testing needs the Core ({error}): pip install 'cerebelum[core]'") from None
+    clock = _StandingClock(start)
+    config = NodeConfig(node_id="testing", version="testing")
+    return Node(config, store=MemoryStore(), clock=clock, random_bytes=secrets.token_bytes), clock
+
+
+async def _first(working: asyncio.Task[None], ready: asyncio.Event) -> None:
+    waiting = asyncio.create_task(ready.wait())
+    await asyncio.wait([working, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if working.done():
+        working.result()
+
+
+class _StandingClock:
+    def __init__(self, start: datetime) -> None:
+        self._now = Timestamp.from_datetime(start)
+
+    def now(self) -> Timestamp:
+        return self._now
+
+    def move(self, to: Timestamp) -> None:
+        self._now = max(self._now, to)
+
+
+class TestingCore:
+    """Starts executions, moves the clock and decides approvals. Made by `core()`."""
+
+    __test__ = False  # its name looks like a test case to pytest
+
+    def __init__(self, node: Node, embedded: EmbeddedCore, clock: _StandingClock) -> None:
+        self._node = node
+        self._clock = clock
+        self._executor = DistributedExecutor(core=embedded)
+
+    @property
+    def now(self) -> datetime:
+        """What time it is here."""
+        return self._clock.now().to_datetime()
+
+    async def start(
+        self,
+        workflow: Workflow,
+        inputs: object = None,
+        *,
+        execution_id: str | None = None,
+        timeout: timedelta | None = None,
+    ) -> ExecutionHandle:
+        """Start an execution, and return when it waits for something or has ended."""
+        handle = await self._executor.submit(workflow, inputs, execution_id=execution_id, timeout=timeout)
+        await self.settle()
+        return handle
+
+    async def settle(self) -> None:
+        """Return when no step runs and nothing is due: everything waits for time or people, or has ended."""
+        while not await self._is_settled():  # noqa: ASYNC110  # quiet is an absence: nothing tells of it
+            await asyncio.sleep(_LOOK_S)
+
+    async def skip(self, duration: timedelta) -> None:
+        """Let time pass. All that becomes due on the way happens in its order, each at its own time."""
+        until = Timestamp.from_ns(self._clock.now().to_ns() + milliseconds(duration) * 1_000_000)
+        await self.settle()
+        while (due := await self._next_timer()) is not None and due <= until:
+            await self._move(due)
+        await self._move(until)
+
+    async def approve(
+        self, handle: ExecutionHandle, response: object = None, *, decided_by: str = "", step: str = ""
+    ) -> None:
+        """Say yes to the approval that an execution waits for, and let it go on.
+
+        Raises:
+            Refused: it waits for none.
+        """
+        await handle.approve(response, decided_by=decided_by, step=step)
+        await self.settle()
+
+    async def reject(self, handle: ExecutionHandle, reason: str = "", *, decided_by: str = "", step: str = "") -> None:
+        """Say no to the approval that an execution waits for, and let it go on.
+
+        Raises:
+            Refused: it waits for none.
+        """
+        await handle.reject(reason, decided_by=decided_by, step=step)
+        await self.settle()
+
+    async def cancel(self, handle: ExecutionHandle, reason: str = "") -> None:
+        """Cancel an execution, and let its steps clean up."""
+        await handle.cancel(reason)
+        await self.settle()
+
+    async def result(self, handle: ExecutionHandle) -> ExecutionResult:
+        """Let as much time pass as it takes until an execution has ended.
+
+        Raises:
+            CerebelumError: no time ends what it waits for; the message says what that is.
+        """
+        await self.settle()
+        while (found := await handle.status()).status not in ("completed", "failed", "cancelled"):
+            due = await self._next_timer()
+            if due is None:
+                raise CerebelumError(f"execution '{handle.execution_id}' is {found.status}, and no time changes that")
+            await self._move(due)
+        return found
+
+    async def output(self, handle: ExecutionHandle) -> object:
+        """The output of an execution once it has completed; see `result`.
+
+        Raises:
+            ExecutionFailed: it did not complete.
+        """
+        return (await self.result(handle)).unwrap()
+
+    async def _move(self, to: Timestamp) -> None:
+        self._clock.move(to)
+        self._node.scheduler.look()
+        await self.settle()
+
+    async def _next_timer(self) -> Timestamp | None:
+        due = await self._node.store.due(_FAR, limit=1)
+        return due[0].wake_at if due else None
+
+    async def _is_settled(self) -> bool:
+        return self._node.is_quiet and not await self._node.store.due(self._clock.now(), limit=1)
