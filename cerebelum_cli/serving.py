@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from importlib.metadata import version
+from pathlib import Path
 
 import click
 
@@ -30,23 +31,34 @@ from cerebelum_client import parse_address
     show_default=True,
     help="How long a worker may be silent before its steps go to another.",
 )
+@click.option(
+    "--tls-cert",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Its certificate chain in PEM; clients set CEREBELUM_TLS_CA.",
+)
+@click.option("--tls-key", metavar="FILE", type=click.Path(path_type=Path), help="The key that goes with --tls-cert.")
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
-def core(store_url: str, listen: str, lease_s: float, verbose: bool) -> None:
+def core(
+    store_url: str, listen: str, lease_s: float, tls_cert: Path | None, tls_key: Path | None, verbose: bool
+) -> None:
     """Start a Core: it keeps every execution and hands steps to workers.
 
     Everything that it has acknowledged is on disk. It stops cleanly on Ctrl-C or SIGTERM, and goes on where it was
     when it is started again, also after kill -9.
     """
     _log_to_stderr(verbose)
-    run_async(_serve(store_url, listen, lease_s), _fast_loop())
+    if (tls_cert is None) != (tls_key is None):
+        raise UsageError("--tls-cert and --tls-key go together: give both, or neither")
+    run_async(_serve(store_url, listen, lease_s, tls_cert, tls_key), _fast_loop())
 
 
-async def _serve(store_url: str, listen: str, lease_s: float) -> None:
+async def _serve(store_url: str, listen: str, lease_s: float, tls_cert: Path | None, tls_key: Path | None) -> None:
     address = parse_address(listen)
     try:
         from cerebelum_core.edges.worker_edge import LeaseTerms
         from cerebelum_core.errors import OwnershipLost, StartError
-        from cerebelum_core.server import ServerConfig, serve
+        from cerebelum_core.server import ServerConfig, Tls, serve
         from cerebelum_core.store import shown
     except ImportError as error:
         raise UsageError(f"the Core is not installed ({error}): pip install 'cerebelum[core]'") from None
@@ -55,6 +67,7 @@ async def _serve(store_url: str, listen: str, lease_s: float) -> None:
         host=address.host,
         port=address.port,
         terms=LeaseTerms(ours_s=lease_s, foreign_s=max(lease_s * 10, 300.0)),
+        tls=Tls(certificate=tls_cert, key=tls_key) if tls_cert is not None and tls_key is not None else None,
     )
     try:
         name = f"cerebelum {version('cerebelum')}"

@@ -1,15 +1,20 @@
-"""Where a Core is."""
+"""Where a Core is, and how it is known to be the one."""
 
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from cerebelum_client.errors import AddressError
+from cerebelum_codegen.runtime.rpc import TlsError, client_tls
 
 DEFAULT = "localhost:50051"
 VARIABLE = "CEREBELUM_URL"
+TLS_VARIABLE = "CEREBELUM_TLS_CA"
+"""A file of certificates to check a Core's by, or `system` for those that the machine trusts. Unset: plain text."""
 
 
 class Address(NamedTuple):
@@ -29,6 +34,21 @@ def core_address(given: str | None = None, environment: Mapping[str, str] = os.e
         AddressError: it is no HOST:PORT.
     """
     return parse_address(given or environment.get(VARIABLE) or DEFAULT)
+
+
+def core_tls(given: str | None = None, environment: Mapping[str, str] = os.environ) -> ssl.SSLContext | None:
+    """What to check a Core by: the file given, else the one in CEREBELUM_TLS_CA; None means plain text.
+
+    Raises:
+        AddressError: the file cannot be used.
+    """
+    ca = given or environment.get(TLS_VARIABLE)
+    if not ca:
+        return None
+    try:
+        return client_tls(None if ca == "system" else Path(ca))
+    except TlsError as error:
+        raise AddressError(f"{error}: set {TLS_VARIABLE} to a file of certificates in PEM, or to 'system'") from None
 
 
 def parse_address(text: str) -> Address:

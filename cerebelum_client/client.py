@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import Self, TypeVar
 from uuid import UUID
 
-from cerebelum_client.address import core_address
+from cerebelum_client.address import core_address, core_tls
 from cerebelum_client.backoff import Backoff
 from cerebelum_client.errors import ClientError, CoreUnavailable, client_error
 from cerebelum_client.lifecycle import Lifecycle
-from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES, Channel, RpcError
+from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES, Channel, Keepalive, RpcError
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
 from cerebelum_proto.control.v1.lifecycle_grpc import LifecycleServiceStub
@@ -86,19 +86,29 @@ class CerebelumClient:
         retry_s: float = RETRY_S,
         backoff: Backoff | None = None,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
+        tls_ca: str | None = None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """Prepare a client; nothing is opened yet. `address` defaults to CEREBELUM_URL, then to localhost:50051.
 
+        `tls_ca` is a file of certificates to check the Core's by, or `system`; it defaults to CEREBELUM_TLS_CA, and
+        without either the connection is plain text.
+
         Raises:
-            AddressError: the address is no HOST:PORT.
+            AddressError: the address is no HOST:PORT, or the certificates cannot be read.
         """
         self.address = core_address(address)
         self._call_s = call_s
         self._retry_s = retry_s
         self._backoff = backoff or Backoff()
         self._chance = chance
-        self._channel = Channel(self.address.host, self.address.port, max_message_bytes=max_message_bytes)
+        self._channel = Channel(
+            self.address.host,
+            self.address.port,
+            max_message_bytes=max_message_bytes,
+            keepalive=Keepalive(after_s=30.0, timeout_s=10.0),
+            tls=core_tls(tls_ca),
+        )
         self._worker = WorkerServiceStub(self._channel)
         self._stream = StreamServiceStub(self._channel)
         self._control = ControlServiceStub(self._channel)

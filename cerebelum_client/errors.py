@@ -1,7 +1,7 @@
 """Errors of a call to a Core, split by who must act.
 
 ClientError
-|-- AddressError        the caller: the address is no HOST:PORT
+|-- AddressError        the caller: the address is no HOST:PORT, or its certificates cannot be read
 |-- PayloadError        the caller: a value cannot travel, or does not come back as its annotation says
 |-- CoreUnavailable     nobody answers in time: try again, or look after the Core
 |-- NotFound            there is no such execution, workflow or step

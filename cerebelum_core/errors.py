@@ -5,7 +5,7 @@ CoreError
 |   |-- StoreUrlError        the store's URL is not understood
 |   |-- StoreUnusable        no permission, not a database, a newer or altered schema
 |   |-- StoreInUse           another Core has the store
-|   `-- ListenError          the address cannot be listened on
+|   `-- ListenError          the address cannot be listened on, or its certificate not be used
 |-- StoreError               the Core itself: it reads again and decides anew
 |   |-- VersionConflict      somebody else appended first
 |   |-- OwnershipLost        a newer Core owns the store

@@ -7,11 +7,15 @@ import logging
 import secrets
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
-from cerebelum_codegen.runtime.rpc import Server
+from cerebelum_codegen.runtime.rpc import Limits, Server, Service, TlsError, server_tls
+from cerebelum_codegen.runtime.rpc.health import Health
+from cerebelum_codegen.runtime.rpc.reflection import reflection
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.edges.worker_edge import LeaseTerms
 from cerebelum_core.errors import ListenError, OwnershipLost
@@ -21,6 +25,9 @@ from cerebelum_core.store import open_store
 
 DRAIN_S = 10.0
 """How long calls that are under way may take when the Core stops."""
+
+LIMITS = Limits(max_streams=1_000)
+"""Each caller who waits for an execution's end is a call that stays, so there may be many on one connection."""
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +41,24 @@ class ServerConfig:
     port: int = 50051
     """0 takes a free one."""
     terms: LeaseTerms = field(default_factory=LeaseTerms)
+    tls: Tls | None = None
+    """Plain text without it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """The files of a Core's identity, in PEM."""
+
+    certificate: Path
+    key: Path
+
+
+def core_server(node: Node, limits: Limits = LIMITS) -> tuple[Server, Health]:
+    """What serves a node: its edges, and what tools ask of any gRPC server. It does not listen yet."""
+    edges: list[Service] = [node.worker_edge, node.stream_edge, node.control_edge, node.lifecycle_edge]
+    health = Health(edges)
+    services = [*edges, health]
+    return Server([*services, *reflection(services)], limits=limits), health
 
 
 def open_node(store_url: str, terms: LeaseTerms | None = None) -> Node:
@@ -56,17 +81,19 @@ async def serve(config: ServerConfig, on_listening: Callable[[str], None]) -> No
         StartError: the store or the address cannot be had.
         OwnershipLost: another Core took the store over; this one has stopped.
     """
+    tls = None if config.tls is None else _tls(config.tls)
     listening = _listen(config.host, config.port)
     with listening:
         node = open_node(config.store_url, config.terms)
-        server = Server([node.worker_edge, node.stream_edge, node.control_edge, node.lifecycle_edge])
+        server, health = core_server(node)
         stop = _stop_signal()
         await node.start()
-        await server.start(sock=listening)
+        await server.start(sock=listening, tls=tls)
         host, port = listening.getsockname()[:2]
         on_listening(f"{host}:{port}")
         superseded = await _end(stop, node)
         _log.info("stopping")
+        health.stop()
         await _shut_down(server, node)
     if superseded:
         raise OwnershipLost(
@@ -93,6 +120,13 @@ async def _shut_down(server: Server, node: Node) -> None:
     server.close()
     await server.wait_closed()
     await node.stop()
+
+
+def _tls(files: Tls) -> ssl.SSLContext:
+    try:
+        return server_tls(files.certificate, files.key)
+    except TlsError as error:
+        raise ListenError(f"{error}: check --tls-cert and --tls-key") from None
 
 
 def _listen(host: str, port: int) -> socket.socket:

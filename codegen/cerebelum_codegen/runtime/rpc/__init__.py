@@ -9,6 +9,7 @@ from cerebelum_codegen.runtime.rpc.limits import Keepalive, Limits
 from cerebelum_codegen.runtime.rpc.retry import Retry
 from cerebelum_codegen.runtime.rpc.server import Server
 from cerebelum_codegen.runtime.rpc.service import Service
+from cerebelum_codegen.runtime.rpc.tls import TlsError, client_tls, server_tls
 
 __all__ = [
     "Channel",
@@ -25,4 +26,7 @@ __all__ = [
     "Server",
     "Service",
     "StatusCode",
+    "TlsError",
+    "client_tls",
+    "server_tls",
 ]

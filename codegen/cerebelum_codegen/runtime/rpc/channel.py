@@ -95,19 +95,25 @@ class _Slot:
         self._link: Link | None = None
         self._opening = asyncio.Lock()
         self._living: set[Link] = set()
+        self._waiting = 0
 
     def load(self) -> tuple[int, bool]:
         """How busy it is; of two that are idle, the one that is open comes first."""
-        is_open = self._link is not None and self._link.open
-        return (self._link.calls if self._link is not None and is_open else 0, not is_open)
+        if self._link is None or not self._link.open:
+            return (self._waiting, True)
+        return (self._link.calls, False)
 
     async def link(self) -> Link:
         if self._link is not None and self._link.open:
             return self._link
-        async with self._opening:
-            if self._link is None or not self._link.open:
-                self._link = await self._open()
-            return self._link
+        self._waiting += 1
+        try:
+            async with self._opening:
+                if self._link is None or not self._link.open:
+                    self._link = await self._open()
+                return self._link
+        finally:
+            self._waiting -= 1
 
     async def _open(self) -> Link:
         host, port = self._address
@@ -119,11 +125,10 @@ class _Slot:
             raise RpcError(StatusCode.UNAVAILABLE, f"no connection within {self._terms.handshake_s:g} s") from None
         except (OSError, UnicodeError) as error:
             raise RpcError(StatusCode.UNAVAILABLE, f"no connection ({error})") from error
-        self._living.add(link)
         return link
 
     def _protocol(self) -> Link:
-        return Link(_Caller(), self._terms, client=True, on_end=self._living.discard)
+        return Link(_Caller(), self._terms, client=True, among=self._living)
 
     def close(self) -> None:
         for link in list(self._living):

@@ -13,6 +13,8 @@ It reaches into others' parts where they offer no other way:
   error means: finish what is under way. So `_Http2` only tells of it, and `_go_away` writes the frame by itself.
 - h2 closes a connection whose peer opens one stream too many. Peers may do so in good faith before they have read our
   settings, so h2 is told a higher limit than the peer, and what lies between is refused one by one.
+- h2 gathers a frame whole, up to 16 MB, before it looks whether it may be so large. `_check_announced` reads the length
+  of the frame that h2 is gathering.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ from h2.events import (
     RequestReceived,
     StreamReset,
 )
+from h2.exceptions import FrameTooLargeError
 from hyperframe.frame import Frame, GoAwayFrame
 
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode, Unprocessed
@@ -48,7 +51,8 @@ _log = logging.getLogger(__name__)
 
 _WINDOW_BYTES = 4 * 1024 * 1024
 _MOST_UNSENT_BYTES = 16 * 1024 * 1024
-_LINGER_S = 5.0
+_LEAVE_S = 1.0
+_FLUSH_S = 10.0
 _EVERY_STREAM = (1 << 31) - 1
 _GRPCLIB = Configuration().__for_server__()
 _TALK = (StreamReset, PingReceived, RemoteSettingsChanged, PriorityUpdated)
@@ -112,9 +116,8 @@ class Link(H2Protocol):
 
     connection: Connection
 
-    def __init__(
-        self, handler: AbstractHandler, terms: Terms, *, client: bool, on_end: Callable[[Link], None] | None = None
-    ) -> None:
+    def __init__(self, handler: AbstractHandler, terms: Terms, *, client: bool, among: set[Link]) -> None:
+        """A connection that stands `among` others while it is open."""
         # Not the peer's, but ours to decide what a header means: latin-1 reads every byte.
         http2 = H2Configuration(
             client_side=client,
@@ -128,8 +131,10 @@ class Link(H2Protocol):
         self.client = client
         self.terms = terms
         self.leaving = False
-        """Whether no further call may begin on it."""
-        self._on_end = on_end
+        """Whether no further call should begin on it."""
+        self.retired = False
+        """Whether a further call is told that it came too late."""
+        self._among = among
         self._timer: asyncio.TimerHandle | None = None
         self._begun = False
         self._pinged_at: float | None = None
@@ -154,6 +159,7 @@ class Link(H2Protocol):
         self.connection = Connection(self.http2, self._transport, config=self.config)
         self.connection.flush()
         self.processor: _Events = _Events(self)
+        self._among.add(self)
         self._made_at = self._heard_at = self.idle_since = self._loop.time()
         self._watch()
 
@@ -164,6 +170,7 @@ class Link(H2Protocol):
         self._heard_at, self._pinged_at = self._loop.time(), None
         try:
             events = self.connection.feed(data)
+            self._check_announced()
         except Exception as error:  # whatever a peer sends: the fault is its own, and h2 has more than one name for it
             self._reproach(error)
             return
@@ -177,8 +184,7 @@ class Link(H2Protocol):
         if self._timer is not None:
             self._timer.cancel()
         super().connection_lost(exc)
-        if self._on_end is not None:
-            self._on_end(self)
+        self._among.discard(self)
 
     # -- endings -----------------------------------------------------------------------------
 
@@ -202,10 +208,21 @@ class Link(H2Protocol):
         self._transport.abort()
         self.processor.close(reason)
 
+    def retire(self) -> None:
+        """Say which call was the last, and leave it to the peer to close: so no call of its own can cross ours."""
+        if not self.retired and not self.connection.is_closing():
+            self.leaving = self.retired = True
+            self._go_away(self.http2.highest_inbound_stream_id)
+            self._end_later(_LEAVE_S, self.close)
+
     def close_when_unused(self) -> None:
         """The end of `leave`."""
-        if self.leaving and not self.processor.streams:
+        if not self.leaving or self.processor.streams:
+            return
+        if self.client:
             self.close()
+        else:
+            self.retire()
 
     def calm(self) -> None:
         """Close on a peer that only makes noise."""
@@ -216,6 +233,11 @@ class Link(H2Protocol):
     def begin(self) -> None:
         """The peer speaks HTTP/2."""
         self._begun = True
+
+    def _check_announced(self) -> None:
+        size = int.from_bytes(self.http2.incoming_buffer._data[:3], "big")
+        if size > self.http2.max_inbound_frame_size:
+            raise FrameTooLargeError(f"it announces a frame of {size} bytes")
 
     def _go_away(self, last_stream_id: int, code: ErrorCodes = ErrorCodes.NO_ERROR) -> None:
         self.connection.flush()
@@ -228,11 +250,14 @@ class Link(H2Protocol):
         self._end(f"the peer broke the protocol ({error})")
 
     def _end(self, reason: str) -> None:
+        # A peer that does not read would keep what is not written, and the connection with it.
+        self._end_later(_FLUSH_S, self._transport.abort)
+        self.processor.close(reason)
+
+    def _end_later(self, after_s: float, end: Callable[[], None]) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        # A peer that does not read would keep what is not written, and the connection with it.
-        self._timer = self._loop.call_later(_LINGER_S, self._transport.abort)
-        self.processor.close(reason)
+        self._timer = self._loop.call_later(after_s, end)
 
     def _flush(self) -> None:
         if self.connection.is_closing():
@@ -248,7 +273,7 @@ class Link(H2Protocol):
             return
         now = self._loop.time()
         due = min(self._due_begin(now), self._due_idle(now), self._due_keepalive(now))
-        if not self.connection.is_closing() and due < float("inf"):
+        if not self.connection.is_closing() and not self.retired and due < float("inf"):
             self._timer = self._loop.call_at(due, self._watch)
 
     def _due_begin(self, now: float) -> float:
@@ -264,7 +289,7 @@ class Link(H2Protocol):
             return float("inf")
         since = now if self.processor.streams else self.idle_since
         if now >= since + self.terms.idle_s:
-            self.close("nothing happened on it")
+            self.retire()
         return since + self.terms.idle_s
 
     def _due_keepalive(self, now: float) -> float:
@@ -281,7 +306,7 @@ class Link(H2Protocol):
             self._pinged_at = now
             self.http2.ping(bytes(8))
             self.connection.flush()
-            return now + keepalive.timeout_s
+            return now + min(keepalive.timeout_s, keepalive.after_s)
         return self._heard_at + keepalive.after_s
 
 
@@ -332,7 +357,8 @@ class _Events(EventsProcessor):
         """Accept a call, while there is room for it."""
         # Calls that are answered, but not released yet, take no room: their callers know already that they ended.
         most = self._link.terms.max_streams
-        if len(self.streams) >= most and self._link.http2.open_inbound_streams > most:
+        full = len(self.streams) >= most and self._link.http2.open_inbound_streams > most
+        if full or self._link.retired:
             self._link.http2.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
         else:
             super().process_request_received(event)

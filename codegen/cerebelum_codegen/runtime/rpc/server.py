@@ -121,9 +121,7 @@ class Server:
     def _protocol(self) -> asyncio.Protocol:
         if self._refusal or len(self._links) >= self._limits.max_connections:
             return _Turned()
-        link = Link(_Calls(self), self._terms, client=False, on_end=self._links.discard)
-        self._links.add(link)
-        return link
+        return Link(_Calls(self), self._terms, client=False, among=self._links)
 
     def begin(self, stream: Stream, headers: h.Headers) -> asyncio.Task[None]:
         """Serve a call in a task of its own."""

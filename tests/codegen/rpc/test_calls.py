@@ -1,0 +1,493 @@
+"""What our stubs and servers promise beyond a single call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import grpc.aio
+import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import RequestReceived
+from h2.exceptions import ProtocolError
+
+from cerebelum_codegen.runtime.rpc import (
+    Channel,
+    Keepalive,
+    Limits,
+    RequestContext,
+    ResponseMetadata,
+    Retry,
+    RpcError,
+    Server,
+    StatusCode,
+)
+from cerebelum_codegen.runtime.rpc.connection import _Events
+from tests.codegen.conftest import Trial
+from tests.codegen.rpc.conftest import grpcio_served, grpcio_stub, served
+from tests.codegen.rpc.echo import Notes, grpcio_service, our_service
+from tests.codegen.rpc.raw import SOME_TIME_S
+
+QUICK = Retry(first_pause_s=0.001, longest_pause_s=0.002)
+
+
+@pytest.fixture
+async def quick(trial: Trial, server: Server) -> AsyncIterator[Any]:
+    async with Channel("127.0.0.1", server.port, retry=QUICK) as channel:
+        yield trial.calls_grpc.CallsStub(channel)
+
+
+# -- deadlines ---------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def relayed(trial: Trial, notes: Notes, timeout_s: float | None) -> AsyncIterator[Any]:
+    """A stub of a server that asks another one, which tells how much time it was given."""
+    async with served(our_service(trial, notes)) as behind, Channel("127.0.0.1", behind.port) as inner:
+        further = trial.calls_grpc.CallsStub(inner)
+        service = our_service(trial, notes)
+
+        async def ask(request: Any, context: RequestContext) -> Any:
+            return await further.ask(request, timeout_s=timeout_s)
+
+        service.ask = ask
+        async with served(service) as front, Channel("127.0.0.1", front.port) as channel:
+            yield trial.calls_grpc.CallsStub(channel)
+
+
+@pytest.mark.parametrize(("own_s", "most_s"), [(None, 40.0), (100.0, 40.0), (10.0, 10.0)])
+async def test_a_server_that_calls_on_passes_on_what_remains(
+    trial: Trial, notes: Notes, own_s: float | None, most_s: float
+) -> None:
+    async with relayed(trial, notes, own_s) as stub:
+        answer = await stub.ask(trial.calls.Question(text="remaining"), timeout_s=40)
+    assert 0 < float(answer.text) <= most_s
+
+
+async def test_a_call_without_a_deadline_passes_on_none(trial: Trial, notes: Notes) -> None:
+    async with relayed(trial, notes, None) as stub:
+        assert (await stub.ask(trial.calls.Question(text="remaining"))).text == ""
+
+
+async def test_a_caller_who_gives_up_is_not_worked_for_two_servers_on(trial: Trial, notes: Notes) -> None:
+    async with relayed(trial, notes, None) as stub:
+        with pytest.raises(RpcError) as late:
+            await stub.ask(trial.calls.Question(text="wait"), timeout_s=0.1)
+        assert late.value.code is StatusCode.DEADLINE_EXCEEDED
+        async with asyncio.timeout(SOME_TIME_S):
+            await notes.cancelled.wait()
+
+
+async def test_a_deadline_leaves_no_trace_in_the_task(stub: Any, trial: Trial) -> None:
+    with pytest.raises(RpcError):
+        await stub.ask(trial.calls.Question(text="wait"), timeout_s=0.02)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+# -- trying again ------------------------------------------------------------------------------
+
+
+async def test_an_idempotent_call_is_repeated_while_the_server_is_unavailable(
+    quick: Any, trial: Trial, notes: Notes
+) -> None:
+    notes.failures = [StatusCode.UNAVAILABLE] * 3
+    assert (await quick.look(trial.calls.Question(text="a"))).text == "a"
+    assert notes.calls == 4
+
+
+async def test_repeating_ends_after_its_attempts(quick: Any, trial: Trial, notes: Notes) -> None:
+    notes.failures = [StatusCode.UNAVAILABLE] * 9
+    with pytest.raises(RpcError, match="not yet"):
+        await quick.look(trial.calls.Question(text="a"))
+    assert notes.calls == 4
+
+
+@pytest.mark.parametrize("kind", ["ask", "listen"])
+async def test_a_call_that_is_not_idempotent_is_made_once(quick: Any, trial: Trial, notes: Notes, kind: str) -> None:
+    notes.failures = [StatusCode.UNAVAILABLE]
+    answer = getattr(quick, kind)(trial.calls.Question(text="a", count=1))
+    with pytest.raises(RpcError, match="not yet"):
+        await (answer if kind == "ask" else anext(answer))
+    assert notes.calls == 1
+
+
+async def test_what_a_server_has_decided_is_not_asked_again(quick: Any, trial: Trial, notes: Notes) -> None:
+    notes.failures = [StatusCode.FAILED_PRECONDITION]
+    with pytest.raises(RpcError, match="not yet"):
+        await quick.look(trial.calls.Question(text="a"))
+    assert notes.calls == 1
+
+
+async def test_a_stream_of_answers_is_repeated_until_its_first_answer(quick: Any, trial: Trial, notes: Notes) -> None:
+    notes.failures = [StatusCode.UNAVAILABLE]
+    answers = [answer.text async for answer in quick.browse(trial.calls.Question(text="n", count=2))]
+    assert answers == ["n 0", "n 1"]
+    assert notes.calls == 2
+
+
+async def test_no_pause_goes_beyond_the_deadline(trial: Trial, server: Server, notes: Notes) -> None:
+    notes.failures = [StatusCode.UNAVAILABLE] * 9
+    patient = Retry(first_pause_s=3600, longest_pause_s=3600, chance=lambda: 1.0)
+    async with Channel("127.0.0.1", server.port, retry=patient) as channel, asyncio.timeout(SOME_TIME_S):
+        with pytest.raises(RpcError) as refused:
+            await trial.calls_grpc.CallsStub(channel).look(trial.calls.Question(text="a"), timeout_s=100)
+    assert refused.value.code is StatusCode.UNAVAILABLE
+
+
+async def test_a_call_that_the_server_did_not_begin_is_repeated_whatever_it_does(
+    quick: Any, trial: Trial, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[int] = []
+
+    def refuse_twice(events: _Events, event: RequestReceived) -> None:
+        if len(refused) < 2:
+            refused.append(event.stream_id)
+            events._link.http2.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
+        else:
+            accept(events, event)
+
+    accept = _Events.process_request_received
+    monkeypatch.setattr(_Events, "process_request_received", refuse_twice)
+    assert (await quick.ask(trial.calls.Question(text="a"))).text == "a"
+    assert (len(refused), notes.calls) == (2, 1)
+
+
+# -- interceptors ------------------------------------------------------------------------------
+
+
+async def call_each(stub: Any, trial: Trial) -> None:
+    await stub.ask(trial.calls.Question(text="a"))
+    assert [answer.text async for answer in stub.listen(trial.calls.Question(text="n", count=1))] == ["n 0"]
+    assert (await stub.tell([trial.calls.Question(text="a")])).text == "a"
+    assert [answer.text async for answer in stub.talk([trial.calls.Question(text="a")])] == ["a"]
+
+
+async def test_interceptors_surround_every_call_on_both_sides(trial: Trial, notes: Notes) -> None:
+    seen: list[str] = []
+
+    def noting(name: str) -> Callable[[RequestContext], Any]:
+        @asynccontextmanager
+        async def note(context: RequestContext) -> AsyncIterator[None]:
+            seen.append(f"{name} {context.route.rpartition('/')[2]}")
+            context.metadata.add("x-passed", name)
+            yield
+            seen.append(f"{name} ends")
+
+        return note
+
+    async with (
+        served(our_service(trial, notes), interceptors=[noting("third"), noting("fourth")]) as server,
+        Channel("127.0.0.1", server.port, interceptors=[noting("first"), noting("second")]) as channel,
+    ):
+        await call_each(trial.calls_grpc.CallsStub(channel), trial)
+    names = ["first", "second", "third", "fourth"]
+    assert seen == [
+        each
+        for method in ("Ask", "Listen", "Tell", "Talk")
+        for each in [*(f"{name} {method}" for name in names), *(f"{name} ends" for name in reversed(names))]
+    ]
+    assert notes.contexts[0].metadata.getall("x-passed") == names
+
+
+async def test_an_interceptor_can_refuse_and_sees_what_went_wrong(trial: Trial, notes: Notes) -> None:
+    seen: list[str] = []
+
+    @asynccontextmanager
+    async def watched(context: RequestContext) -> AsyncIterator[None]:
+        try:
+            yield
+        except RpcError as error:
+            seen.append(error.message)
+            raise
+
+    @asynccontextmanager
+    async def guarded(context: RequestContext) -> AsyncIterator[None]:
+        if context.metadata.get("authorization") != "secret":
+            raise RpcError(StatusCode.UNAUTHENTICATED, "who are you?")
+        yield
+
+    async with (
+        served(our_service(trial, notes), interceptors=[watched, guarded]) as server,
+        Channel("127.0.0.1", server.port, interceptors=[watched]) as channel,
+    ):
+        stub = trial.calls_grpc.CallsStub(channel)
+        with pytest.raises(RpcError) as refused:
+            await stub.ask(trial.calls.Question())
+        assert refused.value.code is StatusCode.UNAUTHENTICATED
+        assert (await stub.ask(trial.calls.Question(text="a"), metadata={"authorization": "secret"})).text == "a"
+    assert seen == ["who are you?"] * 2
+    assert notes.calls == 1
+
+
+# -- connections -------------------------------------------------------------------------------
+
+
+async def test_a_server_that_stops_lets_calls_end_and_begins_none(trial: Trial, notes: Notes) -> None:
+    async with served(our_service(trial, notes)) as server, Channel("127.0.0.1", server.port, retry=QUICK) as channel:
+        stub = trial.calls_grpc.CallsStub(channel)
+        waiting = asyncio.create_task(stub.ask(trial.calls.Question(text="wait")))
+        await notes.started.wait()
+        server.refuse("going down")
+        with pytest.raises(RpcError) as refused:
+            await stub.ask(trial.calls.Question(text="a"))
+        assert refused.value.code is StatusCode.UNAVAILABLE
+        notes.release.set()
+        assert (await waiting).text == "wait"
+        await server.finish(SOME_TIME_S)
+
+
+async def test_grpcio_s_calls_end_while_our_server_stops(trial: Trial, notes: Notes) -> None:
+    async with served(our_service(trial, notes)) as server, grpcio_stub(trial, server.port) as stub:
+        waiting = asyncio.create_task(stub.ask(trial.calls.Question(text="wait")))
+        await notes.started.wait()
+        server.refuse("going down")
+        with pytest.raises(RpcError) as refused:
+            await stub.ask(trial.calls.Question(text="a"))
+        assert refused.value.code is StatusCode.UNAVAILABLE
+        notes.release.set()
+        assert (await waiting).text == "wait"
+
+
+async def test_our_calls_end_while_grpcio_s_server_stops(trial: Trial, notes: Notes) -> None:
+    server = grpc.aio.server()
+    server.add_generic_rpc_handlers((grpcio_service(trial, notes),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with Channel("127.0.0.1", port) as channel:
+        stub = trial.calls_grpc.CallsStub(channel)
+        waiting = asyncio.create_task(stub.ask(trial.calls.Question(text="wait")))
+        await notes.started.wait()
+        stopping = asyncio.create_task(server.stop(SOME_TIME_S))
+        while channel._slots[0].load() == (1, False):
+            await asyncio.sleep(0)
+        notes.release.set()
+        assert (await waiting).text == "wait"
+        await stopping
+
+
+async def test_a_connection_that_was_closed_is_opened_again(trial: Trial, notes: Notes) -> None:
+    limits = Limits(idle_s=0.02)
+    async with served(our_service(trial, notes), limits=limits) as server, Channel("127.0.0.1", server.port) as channel:
+        stub = trial.calls_grpc.CallsStub(channel)
+        for _ in range(3):
+            assert (await stub.ask(trial.calls.Question(text="a"))).text == "a"
+            async with asyncio.timeout(SOME_TIME_S):
+                while server._links:
+                    await asyncio.sleep(0.001)
+
+
+async def test_several_connections_share_the_calls(trial: Trial, notes: Notes) -> None:
+    async with (
+        served(our_service(trial, notes)) as server,
+        Channel("127.0.0.1", server.port, connections=3) as channel,
+    ):
+        stub = trial.calls_grpc.CallsStub(channel)
+        calls = [asyncio.create_task(stub.ask(trial.calls.Question(text="wait"))) for _ in range(6)]
+        while notes.calls < 6:
+            await asyncio.sleep(0.001)
+        assert sorted(link.calls for link in server._links) == [2, 2, 2]
+        notes.release.set()
+        await asyncio.gather(*calls)
+
+
+async def test_more_calls_than_streams_wait_for_their_turn(trial: Trial, notes: Notes) -> None:
+    limits = Limits(max_streams=3)
+    async with served(our_service(trial, notes), limits=limits) as server, Channel("127.0.0.1", server.port) as channel:
+        stub = trial.calls_grpc.CallsStub(channel)
+        await stub.ask(trial.calls.Question(text="the settings are known"))
+        answers = await asyncio.gather(*(stub.ask(trial.calls.Question(text=str(n))) for n in range(50)))
+    assert [answer.text for answer in answers] == [str(n) for n in range(50)]
+
+
+async def test_a_closed_channel_opens_nothing(trial: Trial, server: Server) -> None:
+    channel = Channel("127.0.0.1", server.port)
+    channel.close()
+    with pytest.raises(RpcError, match="the channel was closed"):
+        await trial.calls_grpc.CallsStub(channel).ask(trial.calls.Question())
+
+
+async def test_nobody_at_the_address_is_unavailable(trial: Trial) -> None:
+    async with Channel("127.0.0.1", 1) as channel:
+        with pytest.raises(RpcError) as failed:
+            await trial.calls_grpc.CallsStub(channel).ask(trial.calls.Question())
+    assert failed.value.code is StatusCode.UNAVAILABLE
+
+
+# -- what goes wrong on this side --------------------------------------------------------------
+
+
+async def test_a_request_that_cannot_be_written_names_its_field(stub: Any, trial: Trial) -> None:
+    for call in (stub.ask(trial.calls.Question(count=1 << 40)), stub.tell([trial.calls.Question(count=1 << 40)])):
+        with pytest.raises(RpcError, match="count") as refused:
+            await call
+        assert refused.value.code is StatusCode.INVALID_ARGUMENT
+
+
+@pytest.mark.parametrize("kind", ["tell", "talk"])
+async def test_requests_that_stop_coming_end_the_call_with_their_own_error(stub: Any, trial: Trial, kind: str) -> None:
+    async def questions() -> AsyncIterator[Any]:
+        yield trial.calls.Question(text="a")
+        raise LookupError("no more paper")
+
+    answer = getattr(stub, kind)(questions())
+    with pytest.raises(LookupError, match="no more paper"):
+        await (answer if kind == "tell" else _last(answer))
+
+
+async def _last(answers: AsyncIterator[Any]) -> None:
+    async for _ in answers:
+        pass
+
+
+async def test_an_answer_beyond_the_limit_is_refused(trial: Trial, server: Server) -> None:
+    async with Channel("127.0.0.1", server.port, max_message_bytes=1000) as channel:
+        stub = trial.calls_grpc.CallsStub(channel)
+        with pytest.raises(RpcError, match="larger than the limit of 1000") as refused:
+            await stub.ask(trial.calls.Question(count=2000))
+        assert refused.value.code is StatusCode.RESOURCE_EXHAUSTED
+        assert (await stub.ask(trial.calls.Question(text="a"))).text == "a"
+
+
+@pytest.mark.parametrize("metadata", [{"x": "new\nline"}, {"X": "a"}, {"x-bin": "text"}, {"x": b"bytes"}, {"te": "a"}])
+async def test_metadata_that_cannot_travel_is_a_value_error(stub: Any, trial: Trial, metadata: Any) -> None:
+    with pytest.raises(ValueError, match="metadata"):
+        await stub.ask(trial.calls.Question(), metadata=metadata)
+    assert (await stub.ask(trial.calls.Question(text="a"))).text == "a"
+
+
+async def test_an_answer_that_a_caller_leaves_early_is_ended_on_the_server(
+    stub: Any, trial: Trial, notes: Notes
+) -> None:
+    answers = stub.listen(trial.calls.Question(text="wait", count=1))
+    assert (await anext(answers)).text == "wait 0"
+    await notes.started.wait()
+    await answers.aclose()
+    async with asyncio.timeout(SOME_TIME_S):
+        await notes.cancelled.wait()
+
+
+async def test_response_metadata_is_that_of_the_last_attempt(quick: Any, trial: Trial, notes: Notes) -> None:
+    notes.failures = [StatusCode.UNAVAILABLE]
+    answered = ResponseMetadata()
+    await quick.look(trial.calls.Question(text="metadata"), response_metadata=answered)
+    assert answered.initial.getall("first") == ["1"]
+
+
+# -- servers that do not behave ----------------------------------------------------------------
+
+Answer = Callable[[H2Connection, int], None]
+
+
+class Misbehaving(asyncio.Protocol):
+    """The server's side of one connection; without an answer it says nothing at all."""
+
+    def __init__(self, answer: Answer | None) -> None:
+        self._answer = answer
+        self._http2 = H2Connection(H2Configuration(client_side=False, validate_outbound_headers=False))
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._http2.initiate_connection()
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None:
+            return
+        with suppress(ProtocolError):
+            for event in self._http2.receive_data(data):
+                if isinstance(event, RequestReceived):
+                    self._answer(self._http2, event.stream_id)
+        self._transport.write(self._http2.data_to_send())
+
+
+@asynccontextmanager
+async def misbehaving(answer: Answer | None) -> AsyncIterator[int]:
+    """A server that answers each call so."""
+    server = await asyncio.get_running_loop().create_server(lambda: Misbehaving(answer), "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+GRPC = [(":status", "200"), ("content-type", "application/grpc")]
+
+
+def headers(*more: tuple[str, str], end: bool = True, data: bytes = b"") -> Answer:
+    def answer(http2: H2Connection, stream_id: int) -> None:
+        http2.send_headers(stream_id, [*more], end_stream=end and not data)
+        if data:
+            http2.send_data(stream_id, data, end_stream=end)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (headers(*GRPC), StatusCode.UNKNOWN),
+        (headers(*GRPC, data=b"\0\0\0\0\0"), StatusCode.UNKNOWN),
+        (headers(*GRPC, data=b"\0\0\0"), StatusCode.INTERNAL),
+        (headers(*GRPC, data=b"\0\0\0\0\1\xff"), StatusCode.INTERNAL),
+        (headers(*GRPC, ("grpc-status", "99")), StatusCode.UNKNOWN),
+        (headers(*GRPC, ("grpc-status", "0")), StatusCode.INTERNAL),
+        (headers(*GRPC, ("grpc-encoding", "br"), data=b"\1\0\0\0\1\xff"), StatusCode.INTERNAL),
+        (headers((":status", "503"), ("content-type", "text/html"), data=b"<html>"), StatusCode.UNAVAILABLE),
+        (headers((":status", "200"), ("content-type", "text/html"), data=b"<html>"), StatusCode.UNKNOWN),
+        (lambda http2, stream: http2.reset_stream(stream, ErrorCodes.INTERNAL_ERROR), StatusCode.INTERNAL),
+        (lambda http2, _: http2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM), StatusCode.UNAVAILABLE),
+        (lambda http2, _: http2.close_connection(last_stream_id=0), StatusCode.UNAVAILABLE),
+    ],
+)
+async def test_an_answer_that_is_none_is_an_error_and_no_hang(trial: Trial, answer: Answer, code: StatusCode) -> None:
+    async with misbehaving(answer) as port, Channel("127.0.0.1", port, retry=QUICK) as channel:
+        async with asyncio.timeout(SOME_TIME_S):
+            with pytest.raises(RpcError) as failed:
+                await trial.calls_grpc.CallsStub(channel).ask(trial.calls.Question())
+    assert failed.value.code is code
+
+
+@pytest.mark.parametrize(
+    "options", [{"connect_s": 0.05}, {"keepalive": Keepalive(after_s=0.02, timeout_s=0.02)}], ids=str
+)
+async def test_a_server_that_says_nothing_is_given_up(trial: Trial, options: dict[str, Any]) -> None:
+    async with misbehaving(None) as port, Channel("127.0.0.1", port, **options) as channel:
+        async with asyncio.timeout(SOME_TIME_S):
+            with pytest.raises(RpcError) as failed:
+                await trial.calls_grpc.CallsStub(channel).ask(trial.calls.Question())
+    assert failed.value.code is StatusCode.UNAVAILABLE
+
+
+async def test_a_connection_that_is_lost_ends_its_calls(trial: Trial, notes: Notes) -> None:
+    async with served(our_service(trial, notes)) as server, Channel("127.0.0.1", server.port) as channel:
+        stub = trial.calls_grpc.CallsStub(channel)
+        waiting: Awaitable[Any] = asyncio.create_task(stub.ask(trial.calls.Question(text="wait")))
+        await notes.started.wait()
+        for link in list(server._links):
+            link.abort("a test")
+        with pytest.raises(RpcError) as failed:
+            await waiting
+        assert failed.value.code is StatusCode.UNAVAILABLE
+        notes.release.set()
+        assert (await stub.ask(trial.calls.Question(text="a"))).text == "a"
+
+
+async def test_grpcio_s_server_takes_our_keepalive(trial: Trial, notes: Notes) -> None:
+    keepalive = Keepalive(after_s=0.02, timeout_s=5)
+    async with (
+        grpcio_served(grpcio_service(trial, notes)) as port,
+        Channel("127.0.0.1", port, keepalive=keepalive) as channel,
+    ):
+        stub = trial.calls_grpc.CallsStub(channel)
+        waiting = asyncio.create_task(stub.ask(trial.calls.Question(text="wait")))
+        await notes.started.wait()
+        link = channel._slots[0]._link
+        assert link is not None
+        before = link._heard_at
+        while link._heard_at == before:
+            await asyncio.sleep(0.001)
+        notes.release.set()
+        assert (await waiting).text == "wait"
