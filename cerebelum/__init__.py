@@ -13,6 +13,7 @@ def hello(wf):
 result = await hello.execute({"name": "Ada"})
 """
 
+from cerebelum.builder import WorkflowBuilder
 from cerebelum.context import Context
 from cerebelum.errors import (
     ApprovalRejected,
@@ -29,12 +30,14 @@ from cerebelum.errors import (
 from cerebelum.executor import DistributedExecutor, ExecutionHandle
 from cerebelum.local import Approver, No, PendingApproval, Yes
 from cerebelum.results import ExecutionError, ExecutionResult
+from cerebelum.rules import Action, back_to, end, fail, mapping, proceed, retry, skip_to
 from cerebelum.step import Retry, Step, Timeline, step
 from cerebelum.waits import Decision, sleep, wait_for_approval
 from cerebelum.worker import Worker
-from cerebelum.workflow import Workflow, WorkflowBuilder, workflow
+from cerebelum.workflow import Workflow, workflow
 
 __all__ = [
+    "Action",
     "ApprovalRejected",
     "ApprovalTimedOut",
     "Approver",
@@ -61,6 +64,13 @@ __all__ = [
     "Workflow",
     "WorkflowBuilder",
     "Yes",
+    "back_to",
+    "end",
+    "fail",
+    "mapping",
+    "proceed",
+    "retry",
+    "skip_to",
     "sleep",
     "step",
     "wait_for_approval",

@@ -51,6 +51,7 @@ class Hands:
             run_task(
                 task,
                 workflow.steps if workflow else {},
+                predicates=workflow.predicates if workflow else {},
                 worker_id=self.worker_id,
                 now=self._now,
                 signals=signals,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from cerebelum.errors import CerebelumError
 from cerebelum.results import ExecutionResult, result_of
+from cerebelum.rules import Predicate
 from cerebelum.runner import run_task
 from cerebelum.step import AnyStep
 from cerebelum_client import to_payload
@@ -69,6 +70,7 @@ Approver: TypeAlias = Callable[[PendingApproval], Awaitable[Yes | No]]
 async def run_locally(
     blueprint: Blueprint,
     steps: Mapping[str, AnyStep],
+    predicates: Mapping[str, Sequence[Predicate]],
     inputs: object,
     *,
     execution_id: str,
@@ -76,7 +78,7 @@ async def run_locally(
     timeout_ms: int = 0,
 ) -> ExecutionResult:
     """Run a workflow to its end."""
-    run = _LocalRun(blueprint, steps, approver)
+    run = _LocalRun(blueprint, steps, predicates, approver)
     run.tell(
         StartExecution(
             execution_id=execution_id, workflow=blueprint.workflow, inputs=to_payload(inputs), timeout_ms=timeout_ms
@@ -89,9 +91,16 @@ async def run_locally(
 class _LocalRun:
     """One execution: its state, and the tasks that carry out what it owes."""
 
-    def __init__(self, blueprint: Blueprint, steps: Mapping[str, AnyStep], approver: Approver | None) -> None:
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        steps: Mapping[str, AnyStep],
+        predicates: Mapping[str, Sequence[Predicate]],
+        approver: Approver | None,
+    ) -> None:
         self.state = new(blueprint)
         self._steps = steps
+        self._predicates = predicates
         self._approver = approver
         self._running: dict[str, asyncio.Task[TaskResult | Approve | Reject]] = {}
         # The loop's clock drives it, so that a loop with virtual time needs nothing else.
@@ -126,7 +135,8 @@ class _LocalRun:
         for key, dispatch in owed.items():
             if key not in self._running:
                 task = build_task(self.state, dispatch)
-                self._running[key] = asyncio.create_task(run_task(task, self._steps, worker_id="local", now=self.now))
+                running = run_task(task, self._steps, predicates=self._predicates, worker_id="local", now=self.now)
+                self._running[key] = asyncio.create_task(running)
         for key, effect in asked.items():
             if key not in self._running:
                 self._running[key] = asyncio.create_task(self._ask(effect.step))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from cerebelum.context import Context
 from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch, NonRetryable
+from cerebelum.rules import Predicate, ask
 from cerebelum.signals import Signals
 from cerebelum.step import CONTEXT, INPUTS, AnyStep
 from cerebelum.waits import Suspend, Waits, current_waits
@@ -25,15 +26,19 @@ async def run_task(
     task: Task,
     steps: Mapping[str, AnyStep],
     *,
+    predicates: Mapping[str, Sequence[Predicate]],
     worker_id: str,
     now: Callable[[], Timestamp],
     signals: Signals | None = None,
 ) -> TaskResult:
-    """Run the step of a task. Whatever the step does ends in a result; only being dropped passes through."""
+    """Run the step of a task, and ask the predicates of the branch that follows it about its value.
+
+    Whatever the step does ends in a result; only being dropped passes through.
+    """
     result = TaskResult(task_id=task.task_id, execution_id=task.execution_id, worker_id=worker_id, started_at=now())
     signals = signals or Signals()
     try:
-        await _run(task, steps, result, signals)
+        await _run(task, steps, predicates.get(task.step_name, ()), result, signals)
     except asyncio.CancelledError:
         if not signals.stopping:
             raise
@@ -47,6 +52,7 @@ async def run_task(
 async def _run(
     task: Task,
     steps: Mapping[str, AnyStep],
+    predicates: Sequence[Predicate],
     result: TaskResult,
     signals: Signals,
 ) -> None:
@@ -82,7 +88,7 @@ async def _run(
             "the step swallowed the exception with which it waits: do not catch BaseException around "
             "sleep() and wait_for_approval(), or raise it again"
         )
-    _conclude(result, value)
+    _conclude(result, value, predicates)
 
 
 def _arguments(step: AnyStep, task: Task, signals: Signals) -> dict[str, object]:
@@ -124,7 +130,7 @@ async def _in_thread(call: Coroutine[None, None, object], signals: Signals) -> o
                 raise
 
 
-def _conclude(result: TaskResult, value: object) -> None:
+def _conclude(result: TaskResult, value: object, predicates: Sequence[Predicate]) -> None:
     """A value, bare or as `{"ok": value}`; or a decision, as `{"error": reason}`."""
     if isinstance(value, dict) and len(value) == 1:
         if "ok" in value:
@@ -137,6 +143,8 @@ def _conclude(result: TaskResult, value: object) -> None:
             return
     result.output = to_payload(value)
     result.status = TaskStatus.SUCCESS
+    if predicates:
+        result.predicates = ask(predicates, value)
 
 
 def _fail(result: TaskResult, error: Exception) -> None:

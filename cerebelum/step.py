@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Generic, ParamSpec, TypeAlias, TypeVar, overload
+from typing import Generic, ParamSpec, Self, TypeVar, overload
 
 from cerebelum.errors import DefinitionError
 
@@ -34,9 +34,21 @@ class Retry:
     """Each pause is shortened by up to this part of it, so that what failed together does not come back together."""
 
 
+class Part:
+    """What compositions are made of: steps, and compositions themselves."""
+
+    __slots__ = ()
+
+    def __rshift__(self, after: Part | Sequence[Part]) -> Timeline:
+        return Timeline.of(self) >> after
+
+    def __rrshift__(self, before: Sequence[Part]) -> Timeline:
+        return Timeline.of(before) >> self
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class AnyStep:
-    """A step of any signature: what timelines are made of."""
+class AnyStep(Part):
+    """A step of any signature."""
 
     name: str
     function: Callable[..., object] = field(repr=False)
@@ -49,11 +61,15 @@ class AnyStep:
     queue_timeout: timedelta | None = None
     """How long it may wait for a worker."""
 
-    def __rshift__(self, after: Part) -> Timeline:
-        return Timeline.of(self) >> after
+    def named(self, name: str) -> Self:
+        """The same step under another name: what stands twice in a workflow needs two.
 
-    def __rrshift__(self, before: Sequence[AnyStep]) -> Timeline:
-        return Timeline.of(before) >> self
+        Raises:
+            DefinitionError: the name cannot be one of a step.
+        """
+        if faults := _name_faults(name):
+            raise DefinitionError(f"step '{name}'", faults)
+        return replace(self, name=name)
 
     @property
     def takes_context(self) -> bool:
@@ -77,14 +93,14 @@ class Step(AnyStep, Generic[_P, _R]):
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
-    """Stages in order; the steps of a stage run at once. Made by `>>`."""
+class Timeline(Part):
+    """A composition: stages in order, each of lanes that run at once. Made by `>>` and lists."""
 
-    stages: tuple[tuple[AnyStep, ...], ...]
+    stages: tuple[tuple[AnyStep | Timeline, ...], ...]
 
     @classmethod
-    def of(cls, part: Part) -> Timeline:
-        """A step, a group or a timeline as a timeline.
+    def of(cls, part: Part | Sequence[Part]) -> Timeline:
+        """A step, a group or a composition as a composition.
 
         Raises:
             DefinitionError: it is nothing of that.
@@ -94,24 +110,26 @@ class Timeline:
         if isinstance(part, AnyStep):
             return cls(((part,),))
         if isinstance(part, list | tuple):
-            strangers = [each for each in part if not isinstance(each, AnyStep)]
-            if part and not strangers:
-                return cls((tuple(part),))
-            what = f"it holds {strangers[0]!r}" if strangers else "it is empty"
-            raise DefinitionError("a group of a timeline", [f"{what}: write steps into it, as in a >> [b, c]"])
+            if not part:
+                raise DefinitionError("a group", ["it is empty: write steps into it, as in a >> [b, c]"])
+            return cls((tuple(cls.of(lane).as_lane() for lane in part),))
         raise DefinitionError(
-            "a timeline", [f"{part!r} is no step: decorate the function with @step, then compose as in a >> b"]
+            "a composition", [f"{part!r} is no step: decorate the function with @step, then compose as in a >> b"]
         )
 
-    def __rshift__(self, after: Part) -> Timeline:
+    def as_lane(self) -> AnyStep | Timeline:
+        """The step that it only consists of, else itself."""
+        first = self.stages[0]
+        return first[0] if len(self.stages) == len(first) == 1 else self
+
+    def steps(self) -> Iterator[AnyStep]:
+        """Every step in it, in order."""
+        for stage in self.stages:
+            for lane in stage:
+                yield from (lane,) if isinstance(lane, AnyStep) else lane.steps()
+
+    def __rshift__(self, after: Part | Sequence[Part]) -> Timeline:
         return Timeline((*self.stages, *Timeline.of(after).stages))
-
-    def __rrshift__(self, before: Sequence[AnyStep]) -> Timeline:
-        return Timeline.of(before) >> self
-
-
-Part: TypeAlias = AnyStep | Timeline | Sequence[AnyStep]
-"""What `>>` joins: steps, timelines, and lists of steps that run at once."""
 
 
 @overload

@@ -43,6 +43,8 @@ def event_json(event: ev.Event) -> dict[str, object]:
             members[each.name] = time_text(value)
         elif isinstance(value, Failure):
             members[each.name] = {"kind": value.kind, "message": value.message}
+        elif isinstance(value, ev.RouteChosen):
+            members[each.name] = {"rule": value.rule.name.removeprefix("RULE_KIND_").lower(), "matched": value.matched}
         elif not each.name.startswith("_"):
             members[each.name] = value
     kind = type(fact).__name__ if fact is not None else None
@@ -151,10 +153,10 @@ def _wait_words(fact: _Wait) -> str:
 
 def _try_words(fact: _Try) -> str:
     match fact:
-        case ev.StepCompleted(output=output, worker_id=worker):
-            return f"completed{_by(worker)} with {show(output)}"
-        case ev.StepFailed(failure=failure, worker_id=worker):
-            return f"failed{_by(worker)}: {_why(failure)}"
+        case ev.StepCompleted(output=output, worker_id=worker, route=route):
+            return f"completed{_by(worker)} with {show(output)}{_along(route)}"
+        case ev.StepFailed(failure=failure, worker_id=worker, route=route):
+            return f"failed{_by(worker)}: {_why(failure)}{_along(route)}"
         case ev.StepCancelled(worker_id=worker, failure=failure):
             return f"stopped{_by(worker)}{f'; {_why(failure)}' if failure else ''}"
         case ev.AttemptFailed(failure=failure, worker_id=worker):
@@ -183,6 +185,10 @@ def _why(failure: Failure | None) -> str:
     if failure is None:
         return "for no reason told"
     return f"{failure.kind}: {failure.message}" if failure.message else failure.kind
+
+
+def _along(route: ev.RouteChosen | None) -> str:
+    return f", goes by '{route.matched}'" if route is not None else ""
 
 
 def _by(who: str) -> str:

@@ -8,7 +8,14 @@ The local executor, the Core and the simulation drive these same three functions
 """
 
 from cerebelum_engine.answers import read_result
-from cerebelum_engine.blueprint import Blueprint, BlueprintInvalid, StepSpec, compile_blueprint, hash_of
+from cerebelum_engine.blueprint import (
+    DEFAULT_MAX_VISITS,
+    Blueprint,
+    BlueprintInvalid,
+    StepSpec,
+    compile_blueprint,
+    hash_of,
+)
 from cerebelum_engine.commands import (
     Approve,
     Begin,
@@ -45,6 +52,7 @@ from cerebelum_engine.tasks import build_task
 from cerebelum_engine.validation import Verdict, validate
 
 __all__ = [
+    "DEFAULT_MAX_VISITS",
     "Approve",
     "ArmTimer",
     "AwaitApproval",

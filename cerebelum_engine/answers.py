@@ -14,7 +14,7 @@ from cerebelum_engine.commands import (
 )
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_markers import detach
-from cerebelum_proto.worker.worker_service_pb import ErrorInfo, TaskResult, TaskStatus
+from cerebelum_proto.worker.worker_service_pb import ErrorInfo, Predicates, TaskResult, TaskStatus
 
 
 def read_result(
@@ -32,6 +32,7 @@ def read_result(
         worker_id=result.worker_id,
         outcome=outcome,
         started_at=result.started_at,
+        predicates=result.predicates or Predicates(),
     )
 
 

@@ -6,9 +6,13 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from cerebelum_engine.paths import TIMELINE, Path, path_of, stages_of
+from cerebelum_engine.rules import Rules, compile_rules, paths_of
 from cerebelum_engine.validation import validate
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
+
+DEFAULT_MAX_VISITS = 1_000
 
 
 class BlueprintInvalid(ValueError):
@@ -25,6 +29,8 @@ class StepSpec:
 
     name: str
     depends_on: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
+    """Those of `depends_on` that may have no result."""
     takes_inputs: bool = False
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     start_to_close_ms: int = 0
@@ -34,22 +40,26 @@ class StepSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """The timeline as stages, each a group of step names that run at once."""
+    """The timeline, the paths that rules lead over, and the steps on all of them."""
 
     workflow: str
     hash: str
-    stages: tuple[tuple[str, ...], ...]
+    paths: Mapping[str, Path]
+    """Every path by its id; the timeline is one of them."""
     steps: Mapping[str, StepSpec]
+    rules: Mapping[str, Rules] = field(default_factory=dict)
+    """The rules of the steps that have some."""
+    max_visits: int = DEFAULT_MAX_VISITS
     foreign: bool = False
     """Submitted by a client of the deployed contract: it declares no stages, and its steps run on such workers."""
 
     @property
-    def result_steps(self) -> tuple[str, ...]:
-        """The steps whose results are the execution's."""
-        return self.stages[-1]
+    def timeline(self) -> Path:
+        """The path that every execution begins on."""
+        return self.paths[TIMELINE]
 
     def position(self, step: str) -> int:
-        """The step's place in the timeline from 0, counting each step of a group."""
+        """The step's place among all steps from 0, counting each step of a group."""
         return list(self.steps).index(step)
 
 
@@ -74,26 +84,24 @@ def compile_blueprint(blueprint: pb.Blueprint) -> Blueprint:
     if verdict.errors:
         raise BlueprintInvalid(blueprint.workflow_module, verdict.errors)
     definition = blueprint.definition or pb.WorkflowDefinition()
+    timeline = path_of(stages_of(definition))
+    rules = compile_rules(definition, timeline)
     return Blueprint(
         workflow=blueprint.workflow_module,
         hash=hash_of(blueprint),
-        stages=stages_of(definition),
+        paths=paths_of(timeline, rules),
+        rules=rules,
+        max_visits=definition.max_visits or DEFAULT_MAX_VISITS,
         steps={step.name: _spec(step) for step in definition.timeline},
         foreign=not definition.stages,
     )
-
-
-def stages_of(definition: pb.WorkflowDefinition) -> tuple[tuple[str, ...], ...]:
-    """The declared stages, or one stage a step where none are declared."""
-    if definition.stages:
-        return tuple(tuple(stage.steps) for stage in definition.stages)
-    return tuple((step.name,) for step in definition.timeline)
 
 
 def _spec(step: pb.Step) -> StepSpec:
     return StepSpec(
         name=step.name,
         depends_on=tuple(step.depends_on),
+        optional=frozenset(step.optional),
         takes_inputs=step.takes_inputs,
         retry=step.retry or RetryPolicy(),
         start_to_close_ms=step.start_to_close_ms,

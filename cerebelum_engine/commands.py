@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
@@ -11,7 +11,7 @@ from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_markers import Marker
-from cerebelum_proto.worker.worker_service_pb import Blueprint
+from cerebelum_proto.worker.worker_service_pb import Blueprint, Predicates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +64,8 @@ class RecordResult:
     worker_id: str
     outcome: Outcome
     started_at: Timestamp | None = None
+    predicates: Predicates = field(default_factory=Predicates)
+    """What its worker says about the conditions that only it can evaluate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from cerebelum_codegen.runtime.wkt import Timestamp
@@ -11,10 +12,12 @@ from cerebelum_engine.commands import Command, Reason, Rejected, Wish
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.lifecycle import cancelled, clean_up_over, fork, retry, steer
 from cerebelum_engine.results import record, record_loss, record_timeout
+from cerebelum_engine.routing import choose
 from cerebelum_engine.state import Phase, State, StepState
 from cerebelum_engine.times import after
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
+from cerebelum_proto.worker.worker_service_pb import Predicates
 
 
 def decide(state: State, command: Command, now: Timestamp) -> tuple[ev.Event, ...] | Rejected:
@@ -32,7 +35,8 @@ def carry_out(state: State, command: Command, now: Timestamp) -> tuple[tuple[ev.
     if isinstance(facts, Rejected):
         return facts
     execution_id = command.execution_id if isinstance(command, cmd.StartExecution) else state.execution_id
-    return _recorded(state, execution_id, facts, now)
+    predicates = command.predicates if isinstance(command, cmd.RecordResult) else Predicates()
+    return _recorded(state, execution_id, facts, predicates, now)
 
 
 def _facts(state: State, command: Wish, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
@@ -62,32 +66,43 @@ def _facts(state: State, command: Wish, now: Timestamp) -> Sequence[ev.Event_Fac
 
 
 def _recorded(
-    state: State, execution_id: str, facts: Sequence[ev.Event_Fact], now: Timestamp
+    state: State, execution_id: str, facts: Sequence[ev.Event_Fact], predicates: Predicates, now: Timestamp
 ) -> tuple[tuple[ev.Event, ...], State]:
-    """Number the facts, and add the end of the execution where they lead to it."""
+    """Number the facts, and add what follows from them: a step visited too often, the end of the execution."""
     events: list[ev.Event] = []
-    for fact in facts:
-        event = ev.Event(execution_id=execution_id, version=state.version + 1, recorded_at=now, fact=fact)
+    todo = [_routed(state, fact, predicates) for fact in facts]
+    while todo:
+        event = ev.Event(execution_id=execution_id, version=state.version + 1, recorded_at=now, fact=todo.pop(0))
         events.append(event)
         state = evolve(state, event)
-    ending = _ending(state) if facts else None
-    if ending is not None:
-        event = ev.Event(execution_id=execution_id, version=state.version + 1, recorded_at=now, fact=ending)
-        events.append(event)
-        state = evolve(state, event)
+        if not todo and state.running:
+            todo = list(_consequence(state))
     return tuple(events), state
 
 
-def _ending(state: State) -> ev.Event_Fact | None:
+def _routed(state: State, fact: ev.Event_Fact, predicates: Predicates) -> ev.Event_Fact:
+    """An outcome with what the rules of its step make of it."""
+    if not isinstance(fact, ev.StepCompleted | ev.StepFailed) or fact.step not in state.blueprint.rules:
+        return fact
     if state.cancelling is not None:
-        return cancelled(state) if state.running else None
-    if not state.running or not state.stage_closed():
-        return None
-    for name in state.stage_steps:
-        step = state.steps[name]
-        if step.phase is Phase.FAILED:
-            return ev.ExecutionFailed(step=name, failure=step.failure)
-    return ev.ExecutionCompleted(result_steps=list(state.blueprint.result_steps))
+        return fact
+    came_out = fact.output or Payload() if isinstance(fact, ev.StepCompleted) else fact.failure or Failure()
+    return replace(fact, route=choose(state, fact.step, came_out, predicates))
+
+
+def _consequence(state: State) -> Iterator[ev.Event_Fact]:
+    if state.cancelling is not None:
+        over = cancelled(state)
+        yield from (over,) if over is not None else ()
+    elif state.ending is not None and state.ending.failure is not None:
+        yield ev.ExecutionFailed(step=state.ending.step, failure=state.ending.failure)
+    elif state.ending is not None:
+        yield ev.ExecutionCompleted(result_steps=list(state.ending.result_steps))
+    else:
+        most = state.blueprint.max_visits
+        for name in state.open:
+            if state.steps[name].visit > most:
+                yield _final(name, "too_many_visits", f"rules led to it more than {most} times: they may never end")
 
 
 def _start(state: State, command: cmd.StartExecution, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
@@ -122,16 +137,13 @@ def _fire(state: State, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
         )
         return (ev.ExecutionFailed(failure=failure),)
     facts = [
-        fact
-        for name in state.stage_steps
-        if _due(state.steps[name], now)
-        for fact in _timer_facts(name, state.steps[name])
+        fact for name in state.open if _due(state.steps[name], now) for fact in _timer_facts(name, state.steps[name])
     ]
     return facts or Rejected(Reason.NOT_DUE, "no timer of this execution is due")
 
 
 def _due(step: StepState, now: Timestamp) -> bool:
-    return not step.phase.closed and step.due_at is not None and step.due_at <= now
+    return step.due_at is not None and step.due_at <= now
 
 
 def _timer_facts(name: str, step: StepState) -> Iterator[ev.Event_Fact]:
@@ -145,7 +157,7 @@ def _timer_facts(name: str, step: StepState) -> Iterator[ev.Event_Fact]:
         case ev.ApprovalRequested(resumable=resumable):
             yield ev.ApprovalExpired(step=name)
             if not resumable:
-                yield _unanswered(name, "approval_timeout", "nobody decided in time")
+                yield _final(name, "approval_timeout", "nobody decided in time")
         case _:
             assert_never(step.waiting_for)
 
@@ -153,7 +165,7 @@ def _timer_facts(name: str, step: StepState) -> Iterator[ev.Event_Fact]:
 def _answer(state: State, command: cmd.Approve | cmd.Reject) -> Sequence[ev.Event_Fact] | Rejected:
     if state.cancelling is not None:
         return Rejected(Reason.CANCELLING, f"execution '{state.execution_id}' is being cancelled")
-    waiting = [name for name in state.stage_steps if state.steps[name].phase is Phase.AWAITING_APPROVAL]
+    waiting = [name for name in state.open if state.steps[name].phase is Phase.AWAITING_APPROVAL]
     named = [name for name in waiting if command.step in ("", name)]
     if not named:
         what = f"step '{command.step}'" if command.step else f"execution '{state.execution_id}'"
@@ -170,12 +182,12 @@ def _answer_facts(name: str, step: StepState, command: cmd.Approve | cmd.Reject)
         case cmd.Reject(reason=reason, decided_by=who):
             yield ev.ApprovalRejected(step=name, decided_by=who, reason=reason)
             if isinstance(step.waiting_for, ev.ApprovalRequested) and not step.waiting_for.resumable:
-                yield _unanswered(name, "approval_rejected", reason or "the approval was rejected")
+                yield _final(name, "approval_rejected", reason or "the approval was rejected")
         case _:
             assert_never(command)
 
 
-def _unanswered(name: str, kind: str, message: str) -> ev.StepFailed:
+def _final(name: str, kind: str, message: str) -> ev.StepFailed:
     return ev.StepFailed(step=name, failure=Failure(kind=kind, message=message, non_retryable=True))
 
 

@@ -8,8 +8,10 @@ from typing import assert_never
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.lifecycle_facts import LifecycleFact, turned
+from cerebelum_engine.moves import begun, moved
 from cerebelum_engine.replacing import replace
-from cerebelum_engine.state import Phase, State, StepState, entered
+from cerebelum_engine.rules import FAIL
+from cerebelum_engine.state import Phase, State, StepState
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure
 from cerebelum_proto.worker.worker_service_pb import (
@@ -36,8 +38,8 @@ def evolve(state: State, event: ev.Event) -> State:
     match fact:
         case ev.ExecutionStarted():
             return _started(counted, event.execution_id, fact, at)
-        case ev.ExecutionCompleted():
-            return replace(counted, status=ExecutionState.EXECUTION_COMPLETED, ended_at=at)
+        case ev.ExecutionCompleted(result_steps=names):
+            return replace(counted, status=ExecutionState.EXECUTION_COMPLETED, ended_at=at, result_steps=tuple(names))
         case ev.ExecutionFailed(step=step, failure=failure):
             return replace(
                 counted,
@@ -78,7 +80,7 @@ StepFact = (
 
 
 def _started(state: State, execution_id: str, fact: ev.ExecutionStarted, at: Timestamp) -> State:
-    begun = replace(
+    running = replace(
         state,
         execution_id=execution_id,
         status=ExecutionState.EXECUTION_RUNNING,
@@ -86,28 +88,33 @@ def _started(state: State, execution_id: str, fact: ev.ExecutionStarted, at: Tim
         started_at=at,
         deadline=fact.deadline,
     )
-    return _enter(begun, 0, at)
-
-
-def _enter(state: State, stage: int, at: Timestamp) -> State:
-    steps = {name: entered(at) for name in state.blueprint.stages[stage]}
-    return replace(state, stage=stage, steps={**state.steps, **steps})
+    return begun(running, at)
 
 
 def _step_evolved(state: State, fact: StepFact, at: Timestamp) -> State:
     step = state.steps.get(fact.step)
-    if step is None:
+    if step is None or not step.phase.open:
         return state
     after = replace(state, steps={**state.steps, fact.step: _apply(step, fact, at)})
-    return _advanced(after, at)
+    if not isinstance(fact, ev.StepCompleted | ev.StepFailed | ev.StepCancelled):
+        return after
+    if state.cancelling is not None or isinstance(fact, ev.StepCancelled):
+        return replace(after, open=tuple(name for name in after.open if name != fact.step))
+    return moved(_routed(after, fact), fact.step, at)
 
 
-def _advanced(state: State, at: Timestamp) -> State:
-    """Enter the next stage once every step of this one has succeeded."""
-    succeeded = all(state.steps[name].phase is Phase.COMPLETED for name in state.stage_steps)
-    if succeeded and state.stage + 1 < len(state.blueprint.stages):
-        return _enter(state, state.stage + 1, at)
-    return state
+def _routed(state: State, fact: ev.StepCompleted | ev.StepFailed) -> State:
+    """Keep where the rules of a step lead from its outcome."""
+    chosen, rules = fact.route, state.blueprint.rules.get(fact.step)
+    if chosen is None or rules is None:
+        return state
+    if chosen.failure is not None:
+        step = replace(state.steps[fact.step], route=FAIL, failure=chosen.failure)
+    else:
+        cases = rules.diverge if chosen.rule is ev.RuleKind.RULE_KIND_DIVERGE else rules.branch
+        case = next(iter(cases[chosen.choice : chosen.choice + 1]), None)
+        step = replace(state.steps[fact.step], route=case.route if case else None)
+    return replace(state, steps={**state.steps, fact.step: step})
 
 
 def _apply(step: StepState, fact: StepFact, at: Timestamp) -> StepState:

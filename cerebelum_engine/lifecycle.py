@@ -12,6 +12,7 @@ from cerebelum_engine.blueprint import compile_blueprint, hash_of
 from cerebelum_engine.commands import Reason, Rejected
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.migration import disagreements
+from cerebelum_engine.moves import failed_steps
 from cerebelum_engine.state import Phase, State, task_id
 from cerebelum_engine.times import after, milliseconds_between
 from cerebelum_engine.validation import validate
@@ -103,7 +104,7 @@ def retry(state: State, command: cmd.Retry, now: Timestamp) -> Facts:
     """Let a failed execution go on with its failed steps, or with what it waited for when its deadline came."""
     if state.failure is None or not state.failed:
         return Rejected(Reason.NOT_FAILED, f"execution '{state.execution_id}' has not failed: only failed ones retry")
-    steps = [name for name, step in state.steps.items() if step.phase is Phase.FAILED]
+    steps = failed_steps(state)
     if not steps and state.failure.kind != "deadline_exceeded":
         return Rejected(
             Reason.NOT_FAILED,

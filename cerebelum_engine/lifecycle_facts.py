@@ -7,7 +7,8 @@ from typing import TypeAlias, assert_never
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.blueprint import BlueprintInvalid, compile_blueprint
-from cerebelum_engine.state import Phase, State, entered
+from cerebelum_engine.moves import reopened
+from cerebelum_engine.state import State
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
 
@@ -42,11 +43,7 @@ def turned(state: State, fact: LifecycleFact, at: Timestamp) -> State:
 
 def _reopened(state: State, at: Timestamp) -> State:
     """It runs again, and what failed begins anew: a fresh visit, which remembers no marker of the failed one."""
-    steps = {
-        name: entered(at, visit=step.visit + 1) if step.phase is Phase.FAILED else step
-        for name, step in state.steps.items()
-    }
-    return replace(
+    running = replace(
         state,
         status=ExecutionState.EXECUTION_RUNNING,
         ended_at=None,
@@ -54,8 +51,8 @@ def _reopened(state: State, at: Timestamp) -> State:
         paused_at=None,
         failed_step="",
         failure=None,
-        steps=steps,
     )
+    return reopened(running, at)
 
 
 def _migrated(state: State, fact: ev.ExecutionMigrated) -> State:

@@ -12,7 +12,7 @@ from cerebelum_proto.events.v1.events_pb import ApprovalRequested, CancellationR
 
 
 def pending(state: State) -> tuple[Effect, ...]:
-    """Every effect that this state owes, in the order of the timeline; none once it has ended."""
+    """Every effect that this state owes, in the order in which their steps were entered; none once it has ended."""
     if not state.running:
         return ()
     return tuple(_owed(state) if state.cancelling is None else _cleanup(state, state.cancelling))
@@ -41,7 +41,7 @@ def tasks_among(effects: Iterable[Effect]) -> tuple[DispatchTask, ...]:
 def _owed(state: State) -> Iterator[Effect]:
     if state.deadline is not None:
         yield ArmTimer(due_at=state.deadline)
-    for name in state.stage_steps:
+    for name in state.open:
         step = state.steps[name]
         if step.phase is Phase.READY:
             yield _dispatch(state, name, Handout.KEEP if state.paused else Handout.OFFER)
@@ -63,7 +63,7 @@ def _dispatch(state: State, name: str, handout: Handout) -> DispatchTask:
     return DispatchTask(
         task_id=task_id(state.execution_id, name, step),
         step=name,
-        last_worker_id=step.last_worker_id or _worker_before(state),
+        last_worker_id=step.last_worker_id,
         handout=handout,
         unclaimed_at=after(step.ready_at, spec.schedule_to_start_ms) if limited else None,
         start_to_close_ms=spec.start_to_close_ms,
@@ -71,16 +71,7 @@ def _dispatch(state: State, name: str, handout: Handout) -> DispatchTask:
 
 
 def _waits(name: str, step: StepState) -> Iterator[Effect]:
-    if step.phase.closed:
-        return
     if step.due_at is not None:
         yield ArmTimer(due_at=step.due_at, step=name)
     if isinstance(step.waiting_for, ApprovalRequested):
         yield AwaitApproval(step=name, approval_type=step.waiting_for.approval_type)
-
-
-def _worker_before(state: State) -> str:
-    """Who ran the stage before: its memory may still be warm."""
-    if state.stage == 0:
-        return ""
-    return state.steps[state.blueprint.stages[state.stage - 1][-1]].last_worker_id

@@ -84,7 +84,7 @@ def _holder(state: State, wanted: str) -> str | None:
     """The step that owes this very task now."""
     if not state.running:
         return None
-    for name in state.stage_steps if state.cancelling is None else state.cancelling.steps:
+    for name in state.open if state.cancelling is None else state.cancelling.steps:
         step = state.steps[name]
         if step.phase is Phase.READY and task_id(state.execution_id, name, step) == wanted:
             return name

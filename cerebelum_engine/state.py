@@ -8,6 +8,8 @@ from enum import Enum
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.blueprint import Blueprint
+from cerebelum_engine.paths import TIMELINE
+from cerebelum_engine.rules import Route
 from cerebelum_proto.events.v1.events_pb import (
     ApprovalRequested,
     CancellationRequested,
@@ -35,11 +37,20 @@ class Phase(Enum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     """It was told to stop, and has."""
+    SKIPPED = "skipped"
+    """A rule passed over it."""
+    FORGOTTEN = "forgotten"
+    """A rule went back before it; what it had given is gone."""
 
     @property
     def closed(self) -> bool:
         """Whether this visit has its one recorded result."""
         return self in (Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED)
+
+    @property
+    def open(self) -> bool:
+        """Whether this visit is under way."""
+        return not self.closed and self not in (Phase.SKIPPED, Phase.FORGOTTEN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +59,14 @@ class StepState:
 
     phase: Phase = Phase.READY
     visit: int = 1
+    path: str = TIMELINE
+    """The path that it stands on in this visit."""
+    route: Route | None = None
+    """Where the rules of the step lead from its outcome; None where they say nothing."""
+    taken: bool = False
+    """Whether the execution has gone on along the route, at least onto its path."""
+    passed: bool = False
+    """Whether what waits for it may begin."""
     failures: int = 0
     """Tries that ended in a failure that is retried."""
     losses: int = 0
@@ -85,6 +104,15 @@ class StepState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How an execution ends: with a failure of a step, or with the results of steps."""
+
+    step: str = ""
+    failure: Failure | None = None
+    result_steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class State:
     """An execution as its history tells it. `version` counts the events folded so far."""
 
@@ -104,9 +132,16 @@ class State:
     """Somebody wants it to end; these steps may clean up first."""
     forked: ExecutionForked | None = None
     """Whose history it began with."""
-    stage: int = 0
     steps: Mapping[str, StepState] = field(default_factory=dict)
-    """The steps entered so far, in the order in which they were entered."""
+    """The last visit of each step entered so far, in the order in which they were first entered."""
+    open: tuple[str, ...] = ()
+    """The steps that are under way, in the order in which they were entered."""
+    leaving: tuple[str, ...] = ()
+    """The steps whose outcome leads elsewhere than onward, until the execution has gone there."""
+    ending: Ending | None = None
+    """What it comes to, once that is clear: the event that says so comes next."""
+    result_steps: tuple[str, ...] = ()
+    """When it has completed, the steps whose results are the execution's."""
     failed_step: str = ""
     failure: Failure | None = None
 
@@ -124,20 +159,6 @@ class State:
     def ended(self) -> bool:
         """Whether nothing will happen to it any more."""
         return self.started is not None and not self.running
-
-    @property
-    def stage_steps(self) -> tuple[str, ...]:
-        """The steps of the current stage."""
-        return self.blueprint.stages[self.stage]
-
-    def stage_closed(self) -> bool:
-        """Whether every step of the current stage has its result."""
-        return all(name in self.steps and self.steps[name].phase.closed for name in self.stage_steps)
-
-
-def entered(at: Timestamp, visit: int = 1) -> StepState:
-    """A step that is entered now, and owed to a worker at once."""
-    return StepState(visit=visit, entered_at=at, ready_at=at)
 
 
 def new(blueprint: Blueprint) -> State:

@@ -22,7 +22,6 @@ def status_of(state: State, now: Timestamp) -> ExecutionStatus:
 
     Its Struct fields stay empty: whoever answers a client without payloads fills them.
     """
-    completed = state.status is ExecutionState.EXECUTION_COMPLETED
     current = current_step(state)
     return ExecutionStatus(
         execution_id=state.execution_id,
@@ -36,7 +35,7 @@ def status_of(state: State, now: Timestamp) -> ExecutionStatus:
         current_step_name=current,
         completed_steps=[_step_status(state, name, step) for name, step in state.steps.items() if step.phase.closed],
         outputs={name: step.output for name, step in state.steps.items() if step.output is not None},
-        result_steps=list(state.blueprint.result_steps) if completed else [],
+        result_steps=list(state.result_steps),
         exact_inputs=state.started.inputs if state.started else None,
         error=error_info(state.failure) if state.failure else None,
         sleep_info=_sleep_info(state, now),
@@ -47,8 +46,7 @@ def status_of(state: State, now: Timestamp) -> ExecutionStatus:
 
 def conclusion_of(state: State) -> ExecutionStatus:
     """What whoever waits for the end wants to know, and no more: how it ended, and its result."""
-    completed = state.status is ExecutionState.EXECUTION_COMPLETED
-    results = state.blueprint.result_steps if completed else ()
+    results = state.result_steps
     return ExecutionStatus(
         execution_id=state.execution_id,
         workflow_name=state.blueprint.workflow,
@@ -74,7 +72,7 @@ def summary(state: State) -> ExecutionState:
         return ExecutionState.EXECUTION_DEAD_LETTERED
     if state.paused is not None:
         return ExecutionState.EXECUTION_PAUSED
-    phases = {state.steps[name].phase for name in state.stage_steps if not state.steps[name].phase.closed}
+    phases = {state.steps[name].phase for name in state.open}
     if phases & {Phase.READY, Phase.RETRYING}:
         return ExecutionState.EXECUTION_RUNNING
     if Phase.AWAITING_APPROVAL in phases:
@@ -84,15 +82,14 @@ def summary(state: State) -> ExecutionState:
 
 def step_index(state: State) -> int:
     """How many steps lie behind: all of them once it has completed."""
+    if state.status is ExecutionState.EXECUTION_COMPLETED:
+        return len(state.blueprint.steps)
     return sum(step.phase is Phase.COMPLETED for step in state.steps.values())
 
 
 def current_step(state: State) -> str:
-    """The first step of the current stage that has no result; empty when it has ended."""
-    if state.ended:
-        return state.failed_step
-    open_steps = (name for name in state.stage_steps if name in state.steps)
-    return next((name for name in open_steps if not state.steps[name].phase.closed), "")
+    """The first step that is under way; once it has ended, the one that failed it, if any."""
+    return state.failed_step if state.ended else next(iter(state.open), "")
 
 
 def error_info(failure: Failure) -> ErrorInfo:
@@ -122,7 +119,7 @@ def _step_status(state: State, name: str, step: StepState) -> StepStatus:
 
 
 def _sleep_info(state: State, now: Timestamp) -> SleepInfo | None:
-    for name in state.stage_steps if state.running else ():
+    for name in state.open if state.running else ():
         step = state.steps[name]
         if isinstance(step.waiting_for, SleepStarted) and step.due_at is not None:
             return SleepInfo(
@@ -135,7 +132,7 @@ def _sleep_info(state: State, now: Timestamp) -> SleepInfo | None:
 
 
 def _approval_info(state: State, now: Timestamp) -> ApprovalInfo | None:
-    for name in state.stage_steps if state.running else ():
+    for name in state.open if state.running else ():
         step = state.steps[name]
         if isinstance(step.waiting_for, ApprovalRequested):
             return ApprovalInfo(

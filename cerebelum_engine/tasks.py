@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cerebelum_engine.blueprint import StepSpec
 from cerebelum_engine.effects import DispatchTask
 from cerebelum_engine.state import State
 from cerebelum_proto.types.v1.types_pb import Payload
@@ -19,9 +20,16 @@ def build_task(state: State, dispatch: DispatchTask) -> Task:
         workflow_hash=state.blueprint.hash,
         step_name=dispatch.step,
         attempt=step.attempt,
-        arguments={name: state.steps[name].output or Payload() for name in spec.depends_on},
+        arguments=_arguments(state, spec),
         workflow_inputs=state.started.inputs if state.started else None,
         satisfied_markers=list(step.markers),
         start_to_close_ms=spec.start_to_close_ms,
         heartbeat_timeout_ms=spec.heartbeat_timeout_ms,
     )
+
+
+def _arguments(state: State, spec: StepSpec) -> dict[str, Payload]:
+    """The results that the step takes. An optional one that is not there is left out: the step has a default."""
+    visits = {name: state.steps.get(name) for name in spec.depends_on}
+    outputs = {name: visit.output if visit else None for name, visit in visits.items()}
+    return {name: output or Payload() for name, output in outputs.items() if output or name not in spec.optional}

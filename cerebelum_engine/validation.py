@@ -6,6 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from cerebelum_engine.outlook import Outlook
+from cerebelum_engine.paths import steps_of
+from cerebelum_engine.rule_faults import quoted, rule_errors, rule_warnings
+from cerebelum_engine.rules import written_routes
 from cerebelum_proto.worker import worker_service_pb as pb
 
 RESERVED = frozenset({"context", "inputs"})
@@ -20,7 +24,10 @@ class Verdict:
 
 
 def validate(blueprint: pb.Blueprint) -> Verdict:
-    """Examine a submitted blueprint. Total: it never raises."""
+    """Examine a submitted blueprint. Total: it never raises.
+
+    What may happen when it runs is examined once all of its parts are sound.
+    """
     definition = blueprint.definition
     if definition is None or not definition.timeline:
         return Verdict((*_name(blueprint), "the timeline is empty: give it at least one step"), ())
@@ -30,9 +37,17 @@ def validate(blueprint: pb.Blueprint) -> Verdict:
         *_stage_errors(definition),
         *_dependency_errors(definition),
         *_policy_errors(definition),
-        *_rule_errors(definition),
+        *rule_errors(definition),
     )
-    return Verdict(errors, tuple(_warnings(definition)))
+    warnings = tuple(rule_warnings(definition))
+    if errors:
+        return Verdict(errors, warnings)
+    outlook = Outlook(definition)
+    lacking = tuple(outlook.lacking())
+    if not definition.stages:
+        # A deployed client's step is handed nothing where a result is missing; it has always been so.
+        return Verdict(tuple(outlook.errors()), (*warnings, *lacking))
+    return Verdict((*outlook.errors(), *lacking), warnings)
 
 
 def _name(blueprint: pb.Blueprint) -> Iterator[str]:
@@ -54,49 +69,43 @@ def _step_names(definition: pb.WorkflowDefinition) -> Iterator[str]:
 def _stage_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
     if not definition.stages:
         return
-    timeline = [step.name for step in definition.timeline]
-    staged = [name for stage in definition.stages for name in stage.steps]
+    declared = {step.name for step in definition.timeline}
+    staged = list(steps_of(definition.stages))
     for position, stage in enumerate(definition.stages):
-        if not stage.steps:
+        if _is_empty(stage):
             yield f"stage {position} is empty: remove it or give it a step"
     for name in staged:
-        if name not in timeline:
+        if name not in declared:
             yield f"stage step '{name}' is not on the timeline: add it there"
-    for name in timeline:
-        if name not in staged:
-            yield f"step '{name}' is in no stage: it would never run; put it into one"
+    led_to = {name for _, _, route in written_routes(definition) for name in steps_of(route.path)}
+    for step in definition.timeline:
+        if step.name not in staged and step.name not in led_to:
+            yield f"step '{step.name}' is in no stage: it would never run; put it into one, or on the path of a rule"
     for name, count in Counter(staged).items():
         if count > 1:
-            yield f"step '{name}' stands in {count} stages: it may stand in one"
+            yield f"step '{name}' stands in {count} stages: give the second a name of its own"
+
+
+def _is_empty(stage: pb.Stage) -> bool:
+    """Whether some lane of a stage has no step."""
+    bare = not stage.steps and not stage.lanes
+    return bare or any(not lane.stages or any(_is_empty(each) for each in lane.stages) for lane in stage.lanes)
 
 
 def _dependency_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
-    stage_of = _stage_numbers(definition)
-    looping = _cyclic(definition)
+    declared = {step.name for step in definition.timeline}
     for step in definition.timeline:
         for name in step.depends_on:
-            if name not in stage_of:
+            if name not in declared:
                 yield f"step '{step.name}' depends on '{name}', which is no step of this workflow"
-            elif step.name in looping and name in looping:
-                continue
-            elif stage_of[name] >= stage_of.get(step.name, 0):
-                yield (
-                    f"step '{step.name}' depends on '{name}', which does not end before it begins: "
-                    f"move '{name}' to an earlier stage"
-                )
+    looping = _cyclic(definition)
     if looping:
-        yield f"the steps {_quoted(looping)} depend on each other in a cycle: break it"
-
-
-def _stage_numbers(definition: pb.WorkflowDefinition) -> dict[str, int]:
-    if definition.stages:
-        return {name: number for number, stage in enumerate(definition.stages) for name in stage.steps}
-    return {step.name: number for number, step in enumerate(definition.timeline)}
+        yield f"the steps {quoted(looping)} depend on each other in a cycle: break it"
 
 
 def _cyclic(definition: pb.WorkflowDefinition) -> list[str]:
     """Names on a dependency cycle: those left when free steps and steps that nobody needs are peeled off."""
-    needs = {step.name: set(step.depends_on) for step in definition.timeline}
+    needs = {step.name: set(step.depends_on) - set(step.optional) for step in definition.timeline}
     while True:
         needed = set().union(*needs.values()) if needs else set()
         free = [name for name, wants in needs.items() if not wants & needs.keys() or name not in needed]
@@ -107,6 +116,8 @@ def _cyclic(definition: pb.WorkflowDefinition) -> list[str]:
 
 
 def _policy_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
+    if definition.max_visits < 0:
+        yield f"max_visits is {definition.max_visits}; it cannot be negative"
     for step in definition.timeline:
         for name in ("start_to_close_ms", "schedule_to_start_ms", "heartbeat_timeout_ms"):
             limit = getattr(step, name)
@@ -123,28 +134,3 @@ def _policy_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
             yield f"step '{step.name}': backoff is {retry.backoff}; it is a factor from 1 to 1000"
         if not 0 <= retry.jitter <= 1:
             yield f"step '{step.name}': jitter is {retry.jitter}; it is a part from 0 to 1"
-
-
-def _rule_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
-    names = {step.name for step in definition.timeline}
-    for kind, rules in (("diverge", definition.diverge_rules), ("branch", definition.branch_rules)):
-        for rule in rules:
-            if rule.from_step not in names:
-                yield f"{kind} rule from '{rule.from_step}', which is no step of this workflow"
-
-
-def _warnings(definition: pb.WorkflowDefinition) -> Iterator[str]:
-    for rule in definition.diverge_rules:
-        yield (
-            f"diverge rule from '{rule.from_step}' is kept but not evaluated: "
-            "the execution continues along its timeline"
-        )
-    for branch in definition.branch_rules:
-        yield (
-            f"branch rule from '{branch.from_step}' is kept but not evaluated (its predicate stays with "
-            "the client): the execution continues along its timeline"
-        )
-
-
-def _quoted(names: list[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)

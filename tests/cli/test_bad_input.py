@@ -155,7 +155,7 @@ def wrong(wf):
     module(tmp_path, source)
     ran = cerebelum("worker", "mine", folder=tmp_path)
     assert ran.code == Exit.USAGE
-    assert "'first' takes the result of 'second', which does not end before it begins" in ran.err
+    assert "the steps 'first', 'second' depend on each other in a cycle" in ran.err
     assert "'first' has a parameter 'nothing', which is no step" in ran.err
 
 

@@ -57,8 +57,10 @@ def test_all_faults_are_told_at_once() -> None:
 def test_rules_that_only_a_client_can_evaluate_are_a_warning() -> None:
     blueprint = submitted(pb.Step(name="a"), pb.Step(name="b"))
     assert blueprint.definition is not None
-    blueprint.definition.branch_rules.append(pb.BranchRule(from_step="a"))
-    blueprint.definition.diverge_rules.append(pb.DivergeRule(from_step="a"))
+    branches = [pb.ConditionBranch(condition="is_dear==true", target="b")]
+    blueprint.definition.branch_rules.append(pb.BranchRule(from_step="a", branches=branches))
+    patterns = [pb.PatternMatch(pattern="error", target="nowhere")]
+    blueprint.definition.diverge_rules.append(pb.DivergeRule(from_step="a", patterns=patterns))
     verdict = validate(blueprint)
     assert not verdict.errors
     assert len(verdict.warnings) == 2

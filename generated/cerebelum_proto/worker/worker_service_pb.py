@@ -74,6 +74,22 @@ class ResultOutcome(Enum):
     """The task has moved on (lease over, cancelled, execution ended); it changed nothing."""
 
 
+class RouteAction(Enum):
+    ROUTE_ACTION_UNSPECIFIED = 0
+    ROUTE_ACTION_PATH = 1
+    ROUTE_ACTION_PROCEED = 2
+    """Goes on as if there were no rule, also after a failure."""
+    ROUTE_ACTION_RETRY = 3
+    """Visits the step again."""
+    ROUTE_ACTION_BACK_TO = 4
+    """Forgets the results from a step on, and goes on from there."""
+    ROUTE_ACTION_SKIP_TO = 5
+    """Passes over what lies before a step, and goes on from there."""
+    ROUTE_ACTION_FAIL = 6
+    ROUTE_ACTION_END = 7
+    """Completes the execution with the result of this step."""
+
+
 class ExecutionState(Enum):
     EXECUTION_STATE_UNSPECIFIED = 0
     EXECUTION_RUNNING = 1
@@ -1294,6 +1310,8 @@ class TaskResult(Message):
     """The step's value, exact; with it, `result` is not read."""
     started_at: Timestamp | None = None
     """When the step began to run."""
+    predicates: Predicates | None = None
+    """What the predicates of the step's branch rule say about its value; absent when it has none."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -1354,6 +1372,12 @@ class TaskResult(Message):
             x = write_timestamp(self.started_at)
             n = len(x)
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
+        if self.predicates is not None:
+            if type(self.predicates) is not Predicates:
+                raise wrong_type(self.predicates, Predicates)
+            x = self.predicates.to_bytes()
+            n = len(x)
+            out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -1460,6 +1484,94 @@ class TaskResult(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 self.started_at = read_timestamp(data, at, stop, depth - 1, self.started_at)
+                at = stop
+            elif tag == 882:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.predicates is None:
+                    self.predicates = Predicates()
+                self.predicates._merge(data, at, stop, depth - 1)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class Predicates(Message):
+    """What the predicates of a branch rule, which only the worker can evaluate, say about a value."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.Predicates"
+
+    answers: list[bool] = field(default_factory=list)
+    """Whether each holds, in the order of the rule, up to the first that does."""
+    error: str = ""
+    """Why the next one has no answer; empty when all that were asked have one."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.answers:
+            x = b"".join([boolean(answers_item) for answers_item in self.answers])
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.error != "":
+            x = self.error.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if stop > end:
+                    raise truncated()
+                while at < stop:
+                    n = data[at]
+                    at += 1
+                    if n > 127:
+                        n, at = read_varint(data, at - 1)
+                    self.answers.append(n != 0)
+                if at != stop:
+                    raise truncated()
+            elif tag == 8:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.answers.append(n != 0)
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.error = data[at:stop].decode()
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1876,7 +1988,11 @@ class WorkflowDefinition(Message):
     branch_rules: list[BranchRule] = field(default_factory=list)
     inputs: dict[str, InputDefinition] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)
-    """The timeline as stages; empty means one stage a step, in the order of `timeline`."""
+    """The timeline as stages; empty means one stage a step, in the order of `timeline`.
+    With stages, `timeline` declares every step, also those that stand on paths of rules only.
+    """
+    max_visits: int = 0
+    """How often one step may be visited in an execution; 0 takes 1000."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -1924,6 +2040,8 @@ class WorkflowDefinition(Message):
             x = stages_item.to_bytes()
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
+        if self.max_visits != 0:
+            out += (b"\xa8\x06", SMALL[self.max_visits] if 0 <= self.max_visits < 1024 else int32(self.max_visits))
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -2008,6 +2126,12 @@ class WorkflowDefinition(Message):
                 stages_item._merge(data, at, stop, depth - 1)
                 self.stages.append(stages_item)
                 at = stop
+            elif tag == 808:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.max_visits = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -2017,11 +2141,14 @@ class WorkflowDefinition(Message):
 
 @dataclass(slots=True, kw_only=True)
 class Stage(Message):
-    """Steps that run at once. The next stage begins when all have ended."""
+    """Lanes that run at once. The next stage begins when all have ended."""
 
     FULL_NAME: ClassVar[str] = "cerebelum.worker.Stage"
 
     steps: list[str] = field(default_factory=list)
+    """Lanes of one step each."""
+    lanes: list[Lane] = field(default_factory=list)
+    """Lanes of several stages; in order they come after `steps`."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -2034,6 +2161,73 @@ class Stage(Message):
         out: list[bytes] = []
         for steps_item in self.steps:
             x = steps_item.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        for lanes_item in self.lanes:
+            if type(lanes_item) is not Lane:
+                raise wrong_type(lanes_item, Lane)
+            x = lanes_item.to_bytes()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.steps.append(data[at:stop].decode())
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                lanes_item = Lane()
+                lanes_item._merge(data, at, stop, depth - 1)
+                self.lanes.append(lanes_item)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class Lane(Message):
+    """Stages in order, inside of one stage."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.Lane"
+
+    stages: list[Stage] = field(default_factory=list)
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        for stages_item in self.stages:
+            if type(stages_item) is not Stage:
+                raise wrong_type(stages_item, Stage)
+            x = stages_item.to_bytes()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2055,7 +2249,9 @@ class Stage(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 stop = at + n
-                self.steps.append(data[at:stop].decode())
+                stages_item = Stage()
+                stages_item._merge(data, at, stop, depth - 1)
+                self.stages.append(stages_item)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -2080,6 +2276,8 @@ class Step(Message):
     """The step fails when no worker takes it for longer; 0 for no limit."""
     heartbeat_timeout_ms: int = 0
     """An attempt that gives no sign of life for longer has failed; 0 for no limit."""
+    optional: list[str] = field(default_factory=list)
+    """Those of `depends_on` that may have no result: the step has a default for them."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -2112,6 +2310,10 @@ class Step(Message):
             out += (b"\xb8\x06", SMALL[self.schedule_to_start_ms] if 0 <= self.schedule_to_start_ms < 1024 else int64(self.schedule_to_start_ms))
         if self.heartbeat_timeout_ms != 0:
             out += (b"\xc0\x06", SMALL[self.heartbeat_timeout_ms] if 0 <= self.heartbeat_timeout_ms < 1024 else int64(self.heartbeat_timeout_ms))
+        for optional_item in self.optional:
+            x = optional_item.encode()
+            n = len(x)
+            out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -2175,6 +2377,14 @@ class Step(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.heartbeat_timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+            elif tag == 882:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.optional.append(data[at:stop].decode())
+                at = stop
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -2184,6 +2394,8 @@ class Step(Message):
 
 @dataclass(slots=True, kw_only=True)
 class DivergeRule(Message):
+    """Looks at what came out of a step. The first pattern that matches leaves the timeline."""
+
     FULL_NAME: ClassVar[str] = "cerebelum.worker.DivergeRule"
 
     from_step: str = ""
@@ -2251,7 +2463,12 @@ class PatternMatch(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.PatternMatch"
 
     pattern: str = ""
+    """`_` for anything, `ok` or `error` for any of theirs, a JSON object for a mapping that holds
+    all of it, and any other text for itself.
+    """
     target: str = ""
+    """Of deployed clients: a step of the timeline, or END. Not read where there is a route."""
+    route: Route | None = None
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -2270,6 +2487,12 @@ class PatternMatch(Message):
             x = self.target.encode()
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.route is not None:
+            if type(self.route) is not Route:
+                raise wrong_type(self.route, Route)
+            x = self.route.to_bytes()
+            n = len(x)
+            out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -2299,6 +2522,16 @@ class PatternMatch(Message):
                 stop = at + n
                 self.target = data[at:stop].decode()
                 at = stop
+            elif tag == 802:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.route is None:
+                    self.route = Route()
+                self.route._merge(data, at, stop, depth - 1)
+                at = stop
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -2308,6 +2541,8 @@ class PatternMatch(Message):
 
 @dataclass(slots=True, kw_only=True)
 class BranchRule(Message):
+    """Asks about the result of a step that succeeded. The first condition that holds is taken."""
+
     FULL_NAME: ClassVar[str] = "cerebelum.worker.BranchRule"
 
     from_step: str = ""
@@ -2375,7 +2610,11 @@ class ConditionBranch(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.ConditionBranch"
 
     condition: str = ""
+    """An expression in CEL over the results of steps, by name, and `inputs`; `_` always holds."""
     target: str = ""
+    route: Route | None = None
+    by_worker: bool = False
+    """The condition only names a predicate: the worker tells with the result whether it holds."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -2394,6 +2633,14 @@ class ConditionBranch(Message):
             x = self.target.encode()
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.route is not None:
+            if type(self.route) is not Route:
+                raise wrong_type(self.route, Route)
+            x = self.route.to_bytes()
+            n = len(x)
+            out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
+        if self.by_worker is not False:
+            out += (b"\xa8\x06", boolean(self.by_worker))
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -2422,6 +2669,116 @@ class ConditionBranch(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 self.target = data[at:stop].decode()
+                at = stop
+            elif tag == 802:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.route is None:
+                    self.route = Route()
+                self.route._merge(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 808:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.by_worker = n != 0
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class Route(Message):
+    """Where an execution goes on."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.Route"
+
+    action: RouteAction = RouteAction.ROUTE_ACTION_UNSPECIFIED
+    step: str = ""
+    """The step that BACK_TO and SKIP_TO name."""
+    reason: str = ""
+    """Why FAIL fails it."""
+    path: list[Stage] = field(default_factory=list)
+    """The steps that PATH leads over. If the last one stands on the timeline, or on a path that this one
+    leaves, the execution goes on from there. Else it ends after a path of a diverge rule, and returns
+    to the branching step after a path of a branch rule.
+    """
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.action != 0:
+            out += (b"\x08", SMALL[self.action] if 0 <= self.action < 1024 else int32(self.action))
+        if self.step != "":
+            x = self.step.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.reason != "":
+            x = self.reason.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        for path_item in self.path:
+            if type(path_item) is not Stage:
+                raise wrong_type(path_item, Stage)
+            x = path_item.to_bytes()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 8:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.action = RouteAction((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.step = data[at:stop].decode()
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.reason = data[at:stop].decode()
+                at = stop
+            elif tag == 34:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                path_item = Stage()
+                path_item._merge(data, at, stop, depth - 1)
+                self.path.append(path_item)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -2927,7 +3284,7 @@ class ExecutionStatus(Message):
     outputs: dict[str, types_pb.Payload] = field(default_factory=dict)
     """Results by step name, exact."""
     result_steps: list[str] = field(default_factory=list)
-    """The steps whose results are the execution's: those of the last stage. Set when it completed."""
+    """The steps whose results are the execution's: those that ran last. Set when it completed."""
     exact_inputs: types_pb.Payload | None = None
     history_length: int = 0
     """How many events its history has."""
@@ -3920,6 +4277,12 @@ describe(
     FieldDescriptor(9, "approval_request", ApprovalRequest),
     FieldDescriptor(100, "output", types_pb.Payload),
     FieldDescriptor(101, "started_at", Timestamp),
+    FieldDescriptor(110, "predicates", Predicates),
+)
+describe(
+    Predicates,
+    FieldDescriptor(1, "answers", "bool", repeated=True),
+    FieldDescriptor(2, "error", "string"),
 )
 describe(
     SleepRequest,
@@ -3961,10 +4324,16 @@ describe(
     FieldDescriptor(3, "branch_rules", BranchRule, repeated=True),
     FieldDescriptor(4, "inputs", InputDefinition, key="string"),
     FieldDescriptor(100, "stages", Stage, repeated=True),
+    FieldDescriptor(101, "max_visits", "int32"),
 )
 describe(
     Stage,
     FieldDescriptor(1, "steps", "string", repeated=True),
+    FieldDescriptor(2, "lanes", Lane, repeated=True),
+)
+describe(
+    Lane,
+    FieldDescriptor(1, "stages", Stage, repeated=True),
 )
 describe(
     Step,
@@ -3975,6 +4344,7 @@ describe(
     FieldDescriptor(102, "start_to_close_ms", "int64"),
     FieldDescriptor(103, "schedule_to_start_ms", "int64"),
     FieldDescriptor(104, "heartbeat_timeout_ms", "int64"),
+    FieldDescriptor(110, "optional", "string", repeated=True),
 )
 describe(
     DivergeRule,
@@ -3985,6 +4355,7 @@ describe(
     PatternMatch,
     FieldDescriptor(1, "pattern", "string"),
     FieldDescriptor(2, "target", "string"),
+    FieldDescriptor(100, "route", Route),
 )
 describe(
     BranchRule,
@@ -3995,6 +4366,15 @@ describe(
     ConditionBranch,
     FieldDescriptor(1, "condition", "string"),
     FieldDescriptor(2, "target", "string"),
+    FieldDescriptor(100, "route", Route),
+    FieldDescriptor(101, "by_worker", "bool"),
+)
+describe(
+    Route,
+    FieldDescriptor(1, "action", RouteAction),
+    FieldDescriptor(2, "step", "string"),
+    FieldDescriptor(3, "reason", "string"),
+    FieldDescriptor(4, "path", Stage, repeated=True),
 )
 describe(
     InputDefinition,

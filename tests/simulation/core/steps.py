@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cerebelum import ApprovalRejected, ApprovalTimedOut, Context, NonRetryable, sleep, wait_for_approval
+from cerebelum.rules import Predicate
 from cerebelum.step import AnyStep
 from cerebelum.workflow import Workflow
-from cerebelum_engine import compile_blueprint
+from cerebelum_engine import StepSpec, compile_blueprint
 from cerebelum_proto.worker import worker_service_pb as pb
 
 _SLEEPS_S = (0.0, 0.001, 2.0, 40.0, 86_400.0)
@@ -56,17 +57,28 @@ def as_workflow(blueprint: pb.Blueprint, seed: int) -> Workflow:
     compiled = compile_blueprint(blueprint)
     return Workflow(
         name=blueprint.workflow_module,
-        steps={name: _step(name, spec.depends_on, seed) for name, spec in compiled.steps.items()},
+        steps={name: _step(spec, seed) for name, spec in compiled.steps.items()},
         blueprint=blueprint,
         compiled=compiled,
+        predicates={
+            name: tuple(_predicate(f"{seed}/{name}/{at}") for at, case in enumerate(rules.branch) if case.by_worker)
+            for name, rules in compiled.rules.items()
+        },
     )
 
 
-def _step(name: str, depends_on: tuple[str, ...], seed: int) -> AnyStep:
+def _predicate(seed: str) -> Predicate:
+    answer = random.Random(seed).random() < 0.5
+    return lambda value: answer and isinstance(value, list)
+
+
+def _step(spec: StepSpec, seed: int) -> AnyStep:
+    name, depends_on = spec.name, spec.depends_on
+
     async def act(context: Context[object], inputs: object, **results: object) -> object:
-        if {each: _author(value) for each, value in results.items()} != {each: each for each in depends_on} or (
-            inputs != context.execution_id
-        ):
+        authors = {each: _author(value) for each, value in results.items()}
+        there = set(depends_on) - spec.optional <= authors.keys() <= set(depends_on)
+        if not there or any(each != author for each, author in authors.items()) or inputs != context.execution_id:
             raise AssertionError(f"{name} was called with {inputs!r} and {results}")
         return await _act(Plan.of(seed, context.execution_id, name), name, context.attempt)
 

@@ -30,6 +30,7 @@ from tests.simulation.core.truth import Hands, Truth, has_ended, require
 from tests.simulation.core.weather import Weather
 from tests.simulation.core.workers import Hired, hire, hire_deployed, hire_liar
 from tests.simulation.engine.auditor import Broken, audit, audit_task
+from tests.simulation.engine.model import Model
 from tests.simulation.engine.workflows import random_workflow
 from tests.simulation.virtual_time import Process, run
 
@@ -105,6 +106,7 @@ class World:
         self.workflows = [compile_blueprint(each) for each in (*self.own, *self.deployed)]
         self.callers: dict[str, Caller] = {}
         self.blueprints: dict[str, Blueprint] = {}
+        self.definitions: dict[str, pb.WorkflowDefinition] = {}
         self.staff: list[Hired] = []
         self.core: Core | None = None
         self._cores = 0
@@ -129,7 +131,8 @@ class World:
         if self.core is None:
             return
         known = self.disk.history(task.execution_id)[: self.core.store.known.get(task.execution_id, 0)]
-        audit_task(self.blueprints[task.execution_id], known, task)
+        definition = self.definitions[task.execution_id]
+        audit_task(definition, Model.of(definition, known), known, task)
         self.hands.give(worker_id, task.task_id)
 
     def lies_about(self, tasks: list[pb.Task]) -> list[str]:
@@ -174,6 +177,7 @@ class World:
             blueprint = self.dice.choice([*self.own, *self.deployed])
             execution_id = f"x{number}"
             self.blueprints[execution_id] = compile_blueprint(blueprint)
+            self.definitions[execution_id] = blueprint.definition or pb.WorkflowDefinition()
             self.callers[execution_id] = caller = Caller(self, execution_id, blueprint)
             self._people.start(caller.run()).add_done_callback(self._person_left)
 
@@ -334,7 +338,8 @@ class World:
         histories = {each: self.disk.history(each) for each in self.callers}
         for execution_id, history in histories.items():
             blueprint = self.blueprints[execution_id]
-            audit(blueprint, history)
+            audit(self.definitions[execution_id], history)
+            Model.of(self.definitions[execution_id], history)
             require(has_ended(history), f"{execution_id} has not ended")
             require(self.callers[execution_id].seen == history, f"{execution_id}: a follower saw something else")
             head = self.disk.head(execution_id)
@@ -384,12 +389,11 @@ async def _done(act: Awaitable[None] | None) -> None:
 def _as_deployed(blueprint: pb.Blueprint) -> pb.Blueprint:
     """The same workflow as a deployed client says it: one step after another, no stages and no policies."""
     definition = blueprint.definition or pb.WorkflowDefinition()
-    return pb.Blueprint(
-        workflow_module=blueprint.workflow_module,
-        definition=pb.WorkflowDefinition(
-            timeline=[pb.Step(name=step.name, depends_on=step.depends_on) for step in definition.timeline]
-        ),
-    )
+    steps: list[pb.Step] = []
+    for step in definition.timeline:
+        earlier = {each.name for each in steps}
+        steps.append(pb.Step(name=step.name, depends_on=[name for name in step.depends_on if name in earlier]))
+    return pb.Blueprint(workflow_module=blueprint.workflow_module, definition=pb.WorkflowDefinition(timeline=steps))
 
 
 def _error_of(what: dict[str, Any]) -> BaseException:

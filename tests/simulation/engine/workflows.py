@@ -1,18 +1,32 @@
-"""Random workflows: any shape that validation lets pass."""
+"""Random workflows: lanes, rules of every kind, loops; any shape that validation lets pass."""
 
 from __future__ import annotations
 
+import json
 import random
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from cerebelum_engine import Blueprint, compile_blueprint
+from cerebelum_engine import validate
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 
+_Act = pb.RouteAction
+VALUES = ("yes", "no", {"state": "done"}, {"state": "open", "n": 3}, 7)
+"""What steps of the simulation give, so that patterns and conditions have something to meet."""
+REASONS = ("no", {"state": "open"})
+"""What they give as `{"error": ...}`."""
+PATTERNS = ("yes", "no", "ok", "error", "ValueError", "boom", '{"state": "open"}', "nothing")
+MAX_VISITS = 4
 
-def random_blueprint(dice: random.Random) -> Blueprint:
-    """A random workflow in the engine's form."""
-    return compile_blueprint(random_workflow(dice))
+
+def random_workflow(dice: random.Random, name: str = "random") -> pb.Blueprint:
+    """A valid blueprint: its timeline, and rules as far as they make sense on it."""
+    draft = _Draft(dice, name)
+    draft.timeline()
+    for _ in range(dice.choice((0, 0, 1, 2, 3))):
+        draft.add_rule()
+    draft.give_data()
+    return draft.blueprint
 
 
 def longer(blueprint: pb.Blueprint) -> pb.Blueprint:
@@ -25,32 +39,125 @@ def longer(blueprint: pb.Blueprint) -> pb.Blueprint:
     return replace(blueprint, definition=definition)
 
 
-def random_workflow(dice: random.Random, name: str = "random") -> pb.Blueprint:
-    """One to five stages of one to three steps, with data from earlier stages and retry policies."""
-    stages: list[list[str]] = []
-    steps: list[pb.Step] = []
-    for number in range(dice.randint(1, 5)):
-        earlier = [name for stage in stages for name in stage]
-        names = [f"s{number}{letter}" for letter in "abc"[: dice.choice((1, 1, 2, 3))]]
-        steps += [_step(dice, name, earlier) for name in names]
-        stages.append(names)
-    definition = pb.WorkflowDefinition(timeline=steps, stages=[pb.Stage(steps=names) for names in stages])
-    return pb.Blueprint(workflow_module=name, definition=definition)
+@dataclass
+class _Draft:
+    """A blueprint that grows, and stays valid."""
 
+    dice: random.Random
+    name: str
+    definition: pb.WorkflowDefinition = field(default_factory=lambda: pb.WorkflowDefinition(max_visits=MAX_VISITS))
+    numbers: int = 0
 
-def _step(dice: random.Random, name: str, earlier: list[str]) -> pb.Step:
-    depends_on = sorted(dice.sample(earlier, k=dice.randint(0, min(2, len(earlier)))))
-    return pb.Step(
-        name=name,
-        depends_on=depends_on,
-        takes_inputs=dice.random() < 0.5,
-        retry=RetryPolicy(
-            max_attempts=dice.choice((0, 1, 2, 4)),
-            initial_interval_ms=dice.choice((0, 10, 5_000)),
-            backoff=dice.choice((0.0, 1.0, 3.0)),
-            max_interval_ms=dice.choice((0, 20_000)),
-            jitter=dice.choice((0.0, 0.5, 1.0)),
-        ),
-        schedule_to_start_ms=dice.choice((0, 0, 60_000)),
-        start_to_close_ms=dice.choice((0, 60_000)),
-    )
+    @property
+    def blueprint(self) -> pb.Blueprint:
+        return pb.Blueprint(workflow_module=self.name, definition=self.definition)
+
+    def timeline(self) -> None:
+        self.definition.stages = self.stages(self.dice.randint(1, 4), 2)
+
+    def stages(self, count: int, depth: int) -> list[pb.Stage]:
+        return [self.stage(depth) for _ in range(count)]
+
+    def stage(self, depth: int) -> pb.Stage:
+        width = self.dice.choice((1, 1, 2, 3)) if depth else 1
+        if width == 1 or self.dice.random() < 0.5:
+            return pb.Stage(steps=[self.step() for _ in range(width)])
+        lanes = [pb.Lane(stages=self.stages(self.dice.randint(1, 2), depth - 1)) for _ in range(width)]
+        return pb.Stage(lanes=lanes)
+
+    def step(self) -> str:
+        self.numbers += 1
+        name = f"s{self.numbers}"
+        self.definition.timeline.append(
+            pb.Step(
+                name=name,
+                takes_inputs=self.dice.random() < 0.5,
+                retry=RetryPolicy(
+                    max_attempts=self.dice.choice((0, 1, 2, 4)),
+                    initial_interval_ms=self.dice.choice((0, 10, 5_000)),
+                    backoff=self.dice.choice((0.0, 1.0, 3.0)),
+                    max_interval_ms=self.dice.choice((0, 20_000)),
+                    jitter=self.dice.choice((0.0, 0.5, 1.0)),
+                ),
+                schedule_to_start_ms=self.dice.choice((0, 0, 60_000)),
+                start_to_close_ms=self.dice.choice((0, 60_000)),
+            )
+        )
+        return name
+
+    def names(self) -> list[str]:
+        return [step.name for step in self.definition.timeline]
+
+    # -- rules -------------------------------------------------------------------------------
+
+    def add_rule(self) -> None:
+        """Add a rule, and take it back when the blueprint would not be valid with it."""
+        before = pb.WorkflowDefinition.from_bytes(self.definition.to_bytes())
+        step = self.dice.choice(self.names())
+        if self.dice.random() < 0.6:
+            texts = self.dice.sample(PATTERNS, self.dice.randint(1, 2)) + ["_"] * (self.dice.random() < 0.2)
+            patterns = [pb.PatternMatch(pattern=text, route=self.route()) for text in texts]
+            self.definition.diverge_rules.append(pb.DivergeRule(from_step=step, patterns=patterns))
+        else:
+            branches = [self.branch(step), self.branch(step)][: self.dice.randint(1, 2)]
+            if self.dice.random() < 0.5:
+                branches.append(pb.ConditionBranch(condition="_", route=self.route()))
+            self.definition.branch_rules.append(pb.BranchRule(from_step=step, branches=branches))
+        if validate(self.blueprint).errors:
+            self.definition = before
+
+    def branch(self, step: str) -> pb.ConditionBranch:
+        if self.dice.random() < 0.5:
+            return pb.ConditionBranch(condition="its predicate", by_worker=True, route=self.route())
+        wanted = json.dumps(self.dice.choice(("yes", "no")))
+        return pb.ConditionBranch(condition=f"{step} == {wanted}", route=self.route())
+
+    def route(self) -> pb.Route:
+        names = self.names()
+        match self.dice.randint(0, 9):
+            case 0:
+                return pb.Route(action=_Act.ROUTE_ACTION_PROCEED)
+            case 1:
+                return pb.Route(action=_Act.ROUTE_ACTION_RETRY)
+            case 2 | 3:
+                return pb.Route(action=_Act.ROUTE_ACTION_BACK_TO, step=self.dice.choice(names))
+            case 4:
+                return pb.Route(action=_Act.ROUTE_ACTION_SKIP_TO, step=self.dice.choice(names))
+            case 5:
+                return pb.Route(action=_Act.ROUTE_ACTION_FAIL, reason="enough")
+            case 6:
+                return pb.Route(action=_Act.ROUTE_ACTION_END)
+            case _:
+                return pb.Route(action=_Act.ROUTE_ACTION_PATH, path=self.path(names))
+
+    def path(self, names: list[str]) -> list[pb.Stage]:
+        """New steps, perhaps one that stands on another path, perhaps a step to go on from."""
+        path = self.stages(self.dice.randint(0, 2), 1)
+        elsewhere = [
+            name
+            for rule in self.definition.diverge_rules
+            for pattern in rule.patterns
+            for stage in (pattern.route or pb.Route()).path
+            for name in stage.steps
+        ]
+        if elsewhere and self.dice.random() < 0.3:
+            path.append(pb.Stage(steps=[self.dice.choice(elsewhere)]))
+        if not path or self.dice.random() < 0.4:
+            path.append(pb.Stage(steps=[self.dice.choice(names)]))
+        return path
+
+    # -- data --------------------------------------------------------------------------------
+
+    def give_data(self) -> None:
+        """Let steps take results; of those that may be missing, only as what has a default."""
+        for step in self.definition.timeline:
+            step.depends_on = self.dice.sample(self.names(), k=min(self.dice.randint(0, 4), len(self.names())))
+        while errors := " ".join(validate(self.blueprint).errors):
+            for step in self.definition.timeline:
+                for name in list(step.depends_on):
+                    lacking = f"step '{step.name}' depends on '{name}'" in errors or "cycle" in errors
+                    if lacking and name != step.name and name not in step.optional:
+                        step.optional.append(name)
+                    elif lacking:
+                        step.depends_on.remove(name)
+                        step.optional = [each for each in step.optional if each != name]

@@ -6,6 +6,7 @@ Everything that a seed does follows from the seed.
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass, field
 
@@ -13,7 +14,6 @@ from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine import (
     ArmTimer,
     AwaitApproval,
-    Blueprint,
     Command,
     DispatchTask,
     Handout,
@@ -32,9 +32,11 @@ from cerebelum_engine import (
 from cerebelum_engine import tasks as engine_tasks
 from cerebelum_proto.events.v1.events_pb import Event, ExecutionMigrated
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
-from cerebelum_proto.worker.worker_service_pb import ApprovalRequest, SleepRequest, Task
+from cerebelum_proto.worker.worker_service_pb import ApprovalRequest, Predicates, SleepRequest, Task, WorkflowDefinition
 from tests.simulation.engine.auditor import Broken, audit, audit_task, overdue
-from tests.simulation.engine.workflows import longer, random_workflow
+from tests.simulation.engine.drawing import drawn
+from tests.simulation.engine.model import Model
+from tests.simulation.engine.workflows import REASONS, VALUES, longer, random_workflow
 
 START_NS = 1_700_000_000_000_000_000
 _MS = 1_000_000
@@ -64,7 +66,11 @@ class World:
         self.dice = random.Random(self.seed)
         self.execution_id = f"x{self.seed}"
         self.submitted = random_workflow(self.dice)
+        self.submitted_at_first = self.submitted
         self.first = compile_blueprint(self.submitted)
+        self.definition = self.submitted.definition or WorkflowDefinition()
+        self.model = Model(self.definition)
+        self.story.append(drawn(self.definition).replace("\n", "\n  "))
         self.state = new(self.first)
         # Not everything happens in every world: each leaves room for what its kind is about.
         self.killer = self.dice.random() < 0.2
@@ -125,18 +131,28 @@ class World:
             return False
         for event in events:
             self.state = evolve(self.state, event)
+        due = [] if self.model.ended else self.model.open_steps()
+        if self.model.expected is not None and not self.model.ended:
+            raise Broken(f"it goes on, though {self.model.expected} is due")
+        if sorted(self.state.open if self.state.running else ()) != sorted(due):
+            raise Broken(f"under way are {self.state.open}, not {due}")
         if self.state != reconstruct(new(self.first), self.history):
             raise Broken("the state in memory is not what its history tells")
         return True
 
     def append(self, events: tuple[Event, ...]) -> None:
         self.log += [event.to_bytes() for event in events]
-        history = self.history
-        audit(self._blueprint_of(history), history)
+        for event in events:
+            self.hear(Event.from_bytes(event.to_bytes()))
+        audit(self.definition, self.history)
 
-    def _blueprint_of(self, history: list[Event]) -> Blueprint:
-        moves = [event.fact.blueprint for event in history if isinstance(event.fact, ExecutionMigrated)]
-        return compile_blueprint(moves[-1]) if moves and moves[-1] else self.first
+    def hear(self, event: Event) -> None:
+        """Let the model follow. One that moves to another blueprint must have gone the same way there."""
+        if isinstance(event.fact, ExecutionMigrated) and event.fact.blueprint is not None:
+            self.definition = event.fact.blueprint.definition or WorkflowDefinition()
+            self.model = Model.of(self.definition, self.history[: event.version])
+        else:
+            self.model.hear(event.fact)
 
     def crash(self) -> None:
         self.story.append("the Core crashes and comes back")
@@ -163,7 +179,7 @@ class World:
             return
         effect = self.dice.choice(owed)
         task = Task.from_bytes(engine_tasks.build_task(self.state, effect).to_bytes())
-        audit_task(self.state.blueprint, self.history, task)
+        audit_task(self.definition, self.model, self.history, task)
         self.leases[task.task_id] = task
         self.story.append(f"a worker gets {task.task_id}")
         if self.killer and self.chaos and self.dice.random() < 0.97:
@@ -177,7 +193,10 @@ class World:
 
     def answer(self, task: Task) -> commands.RecordResult:
         return commands.RecordResult(
-            task_id=task.task_id, worker_id=f"w{self.dice.randint(1, 3)}", outcome=self.outcome(task)
+            task_id=task.task_id,
+            worker_id=f"w{self.dice.randint(1, 3)}",
+            outcome=self.outcome(task),
+            predicates=Predicates(answers=[self.dice.random() < 0.5 for _ in range(3)]),
         )
 
     def outcome(self, task: Task) -> commands.Outcome:
@@ -191,14 +210,14 @@ class World:
             return commands.Suspended(marker=asked, resumable=resumable)
         if roll < 0.40:
             return commands.Failed(failure=self.failure())
-        return commands.Completed(output=_payload(f"{task.step_name}-{self.dice.randint(0, 9)}"))
+        return commands.Completed(output=_payload(self.dice.choice(VALUES)))
 
     def failure(self) -> Failure:
         return Failure(
             kind="ValueError",
             message="boom",
             non_retryable=self.dice.random() < 0.2,
-            error=_payload("no") if self.dice.random() < 0.2 else None,
+            error=_payload(self.dice.choice(REASONS)) if self.dice.random() < 0.2 else None,
         )
 
     def deliver(self) -> None:
@@ -318,6 +337,8 @@ class World:
         if not isinstance(events, Rejected):
             self.execution_id = name
             self.log = []
+            self.definition = self.submitted_at_first.definition or WorkflowDefinition()
+            self.model = Model(self.definition)
             self.append(events)
             self.crash()
 
@@ -361,5 +382,5 @@ def play(seed: int) -> State:
     return world.state
 
 
-def _payload(text: str) -> Payload:
-    return Payload(encoding="json", data=f'"{text}"'.encode())
+def _payload(value: object) -> Payload:
+    return Payload(encoding="json", data=json.dumps(value).encode())

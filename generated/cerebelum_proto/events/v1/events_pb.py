@@ -8,12 +8,14 @@ from typing import ClassVar, TypeAlias
 
 from cerebelum_codegen.runtime.v1 import (
     SMALL,
+    Enum,
     FieldDescriptor,
     JsonValue,
     Message,
     Timestamp,
     boolean,
     describe,
+    int32,
     int64,
     read_struct,
     read_tag,
@@ -30,6 +32,12 @@ from cerebelum_codegen.runtime.v1 import (
 )
 from cerebelum_proto.types.v1 import types_pb
 from cerebelum_proto.worker import worker_service_pb
+
+
+class RuleKind(Enum):
+    RULE_KIND_UNSPECIFIED = 0
+    RULE_KIND_DIVERGE = 1
+    RULE_KIND_BRANCH = 2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -570,7 +578,7 @@ class ExecutionCompleted(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.events.v1.ExecutionCompleted"
 
     result_steps: list[str] = field(default_factory=list)
-    """The steps whose results are the execution's: those of the last stage."""
+    """The steps whose results are the execution's: those that ran last."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -1213,6 +1221,7 @@ class StepCompleted(Message):
     started_at: Timestamp | None = None
     """When the worker began to run it, by the worker's clock; absent when it did not say."""
     output: types_pb.Payload | None = None
+    route: RouteChosen | None = None
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -1245,6 +1254,12 @@ class StepCompleted(Message):
             x = self.output.to_bytes()
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.route is not None:
+            if type(self.route) is not RouteChosen:
+                raise wrong_type(self.route, RouteChosen)
+            x = self.route.to_bytes()
+            n = len(x)
+            out += (b"\xa2\x01", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -1300,6 +1315,16 @@ class StepCompleted(Message):
                     self.output = types_pb.Payload()
                 self.output._merge(data, at, stop, depth - 1)
                 at = stop
+            elif tag == 162:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.route is None:
+                    self.route = RouteChosen()
+                self.route._merge(data, at, stop, depth - 1)
+                at = stop
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -1318,6 +1343,7 @@ class StepFailed(Message):
     worker_id: str = ""
     started_at: Timestamp | None = None
     failure: types_pb.Failure | None = None
+    route: RouteChosen | None = None
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -1350,6 +1376,12 @@ class StepFailed(Message):
             x = self.failure.to_bytes()
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.route is not None:
+            if type(self.route) is not RouteChosen:
+                raise wrong_type(self.route, RouteChosen)
+            x = self.route.to_bytes()
+            n = len(x)
+            out += (b"\xa2\x01", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -1396,6 +1428,103 @@ class StepFailed(Message):
                 self.started_at = read_timestamp(data, at, stop, depth - 1, self.started_at)
                 at = stop
             elif tag == 42:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.failure is None:
+                    self.failure = types_pb.Failure()
+                self.failure._merge(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 162:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.route is None:
+                    self.route = RouteChosen()
+                self.route._merge(data, at, stop, depth - 1)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class RouteChosen(Message):
+    """What the rules of a step made of its outcome; absent when none of them applies."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.RouteChosen"
+
+    rule: RuleKind = RuleKind.RULE_KIND_UNSPECIFIED
+    choice: int = 0
+    """Which pattern or condition it was, from 0."""
+    matched: str = ""
+    """The pattern or condition, for people."""
+    failure: types_pb.Failure | None = None
+    """The rule fails the execution with this: a condition that could not be evaluated."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.rule != 0:
+            out += (b"\x08", SMALL[self.rule] if 0 <= self.rule < 1024 else int32(self.rule))
+        if self.choice != 0:
+            out += (b"\x10", SMALL[self.choice] if 0 <= self.choice < 1024 else int32(self.choice))
+        if self.matched != "":
+            x = self.matched.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.failure is not None:
+            if type(self.failure) is not types_pb.Failure:
+                raise wrong_type(self.failure, types_pb.Failure)
+            x = self.failure.to_bytes()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 8:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.rule = RuleKind((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+            elif tag == 16:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.choice = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.matched = data[at:stop].decode()
+                at = stop
+            elif tag == 34:
                 n = data[at]
                 at += 1
                 if n > 127:
@@ -2545,6 +2674,7 @@ describe(
     FieldDescriptor(3, "worker_id", "string"),
     FieldDescriptor(4, "started_at", Timestamp),
     FieldDescriptor(5, "output", types_pb.Payload),
+    FieldDescriptor(20, "route", RouteChosen),
 )
 describe(
     StepFailed,
@@ -2553,6 +2683,14 @@ describe(
     FieldDescriptor(3, "worker_id", "string"),
     FieldDescriptor(4, "started_at", Timestamp),
     FieldDescriptor(5, "failure", types_pb.Failure),
+    FieldDescriptor(20, "route", RouteChosen),
+)
+describe(
+    RouteChosen,
+    FieldDescriptor(1, "rule", RuleKind),
+    FieldDescriptor(2, "choice", "int32"),
+    FieldDescriptor(3, "matched", "string"),
+    FieldDescriptor(4, "failure", types_pb.Failure),
 )
 describe(
     AttemptFailed,

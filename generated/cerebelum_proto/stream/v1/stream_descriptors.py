@@ -76,6 +76,7 @@ FILES = (
             "cerebelum.worker.ApprovalDecision",
             "cerebelum.worker.ApprovalTimeout",
             "cerebelum.worker.TaskResult",
+            "cerebelum.worker.Predicates",
             "cerebelum.worker.SleepRequest",
             "cerebelum.worker.ApprovalRequest",
             "cerebelum.worker.ErrorInfo",
@@ -84,11 +85,13 @@ FILES = (
             "cerebelum.worker.WorkflowDefinition",
             "cerebelum.worker.WorkflowDefinition.InputsEntry",
             "cerebelum.worker.Stage",
+            "cerebelum.worker.Lane",
             "cerebelum.worker.Step",
             "cerebelum.worker.DivergeRule",
             "cerebelum.worker.PatternMatch",
             "cerebelum.worker.BranchRule",
             "cerebelum.worker.ConditionBranch",
+            "cerebelum.worker.Route",
             "cerebelum.worker.InputDefinition",
             "cerebelum.worker.BlueprintValidation",
             "cerebelum.worker.ExecuteRequest",
@@ -108,6 +111,7 @@ FILES = (
             "cerebelum.worker.WorkerStatus",
             "cerebelum.worker.TaskStatus",
             "cerebelum.worker.ResultOutcome",
+            "cerebelum.worker.RouteAction",
             "cerebelum.worker.ExecutionState",
             "cerebelum.worker.WorkerService",
             "cerebelum.worker.WorkerService.Register",
@@ -172,7 +176,7 @@ FILES = (
             b"\x02 \x01(\tR\tdecidedBy\x129\n\ndecided_at\x18\x03 \x01(\x0b2\x1a.google.protobuf.TimestampR\tdecid"
             b"edAt\x127\n\x08response\x18\x04 \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x08response\x12\x16\n\x06"
             b"reason\x18\x05 \x01(\tR\x06reason\"L\n\x0fApprovalTimeout\x129\n\nexpired_at\x18\x01 \x01(\x0b2\x1a.g"
-            b"oogle.protobuf.TimestampR\texpiredAt\"\xc1\x04\n\nTaskResult\x12\x17\n\x07task_id\x18\x01 \x01(\tR\x06"
+            b"oogle.protobuf.TimestampR\texpiredAt\"\xff\x04\n\nTaskResult\x12\x17\n\x07task_id\x18\x01 \x01(\tR\x06"
             b"taskId\x12!\n\x0cexecution_id\x18\x02 \x01(\tR\x0bexecutionId\x12\x1b\n\tworker_id\x18\x03 \x01(\tR\x08"
             b"workerId\x124\n\x06status\x18\x04 \x01(\x0e2\x1c.cerebelum.worker.TaskStatusR\x06status\x12/\n\x06re"
             b"sult\x18\x05 \x01(\x0b2\x17.google.protobuf.StructR\x06result\x121\n\x05error\x18\x06 \x01(\x0b2\x1b"
@@ -180,36 +184,45 @@ FILES = (
             b"TimestampR\x0bcompletedAt\x12C\n\rsleep_request\x18\x08 \x01(\x0b2\x1e.cerebelum.worker.SleepRequest"
             b"R\x0csleepRequest\x12L\n\x10approval_request\x18\t \x01(\x0b2!.cerebelum.worker.ApprovalRequestR\x0f"
             b"approvalRequest\x123\n\x06output\x18d \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x06output\x129\n\ns"
-            b"tarted_at\x18e \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartedAt\"i\n\x0cSleepRequest\x12\x1f\n\x0b"
-            b"duration_ms\x18\x01 \x01(\x03R\ndurationMs\x12+\n\x04data\x18\x02 \x01(\x0b2\x17.google.protobuf.Str"
-            b"uctR\x04data:\x0b\xa2\xbb\x18\x07\n\x05SLEEP\"\x92\x01\n\x0fApprovalRequest\x12#\n\rapproval_type\x18"
-            b"\x01 \x01(\tR\x0capprovalType\x12+\n\x04data\x18\x02 \x01(\x0b2\x17.google.protobuf.StructR\x04data\x12"
-            b"\x1d\n\ntimeout_ms\x18\x03 \x01(\x03R\ttimeoutMs:\x0e\xa2\xbb\x18\n\n\x08APPROVAL\"\xb7\x01\n\tErrorI"
-            b"nfo\x12\x12\n\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1e"
-            b"\n\nstacktrace\x18\x03 \x01(\tR\nstacktrace\x12#\n\rnon_retryable\x18d \x01(\x08R\x0cnonRetryable\x12"
-            b"7\n\x08decision\x18e \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x08decision\"t\n\x03Ack\x12\x18\n\x07"
-            b"success\x18\x01 \x01(\x08R\x07success\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x129\n\x07out"
-            b"come\x18d \x01(\x0e2\x1f.cerebelum.worker.ResultOutcomeR\x07outcome\"\xd1\x01\n\tBlueprint\x12'\n\x0f"
-            b"workflow_module\x18\x01 \x01(\tR\x0eworkflowModule\x12\x1a\n\x08language\x18\x02 \x01(\tR\x08languag"
-            b"e\x12\x1f\n\x0bsource_code\x18\x03 \x01(\tR\nsourceCode\x12D\n\ndefinition\x18\x04 \x01(\x0b2$.cereb"
-            b"elum.worker.WorkflowDefinitionR\ndefinition\x12\x18\n\x07version\x18\x05 \x01(\tR\x07version\"\xa6\x03"
-            b"\n\x12WorkflowDefinition\x122\n\x08timeline\x18\x01 \x03(\x0b2\x16.cerebelum.worker.StepR\x08timelin"
-            b"e\x12B\n\rdiverge_rules\x18\x02 \x03(\x0b2\x1d.cerebelum.worker.DivergeRuleR\x0cdivergeRules\x12?\n\x0c"
-            b"branch_rules\x18\x03 \x03(\x0b2\x1c.cerebelum.worker.BranchRuleR\x0bbranchRules\x12H\n\x06inputs\x18"
-            b"\x04 \x03(\x0b20.cerebelum.worker.WorkflowDefinition.InputsEntryR\x06inputs\x12/\n\x06stages\x18d \x03"
-            b"(\x0b2\x17.cerebelum.worker.StageR\x06stages\x1a\\\n\x0bInputsEntry\x12\x10\n\x03key\x18\x01 \x01(\t"
-            b"R\x03key\x127\n\x05value\x18\x02 \x01(\x0b2!.cerebelum.worker.InputDefinitionR\x05value:\x028\x01\"\x1d"
-            b"\n\x05Stage\x12\x14\n\x05steps\x18\x01 \x03(\tR\x05steps\"\xa1\x02\n\x04Step\x12\x12\n\x04name\x18\x01"
-            b" \x01(\tR\x04name\x12\x1d\n\ndepends_on\x18\x02 \x03(\tR\tdependsOn\x12!\n\x0ctakes_inputs\x18d \x01"
-            b"(\x08R\x0btakesInputs\x125\n\x05retry\x18e \x01(\x0b2\x1f.cerebelum.types.v1.RetryPolicyR\x05retry\x12"
-            b")\n\x11start_to_close_ms\x18f \x01(\x03R\x0estartToCloseMs\x12/\n\x14schedule_to_start_ms\x18g \x01("
-            b"\x03R\x11scheduleToStartMs\x120\n\x14heartbeat_timeout_ms\x18h \x01(\x03R\x12heartbeatTimeoutMs\"f\n\x0b"
-            b"DivergeRule\x12\x1b\n\tfrom_step\x18\x01 \x01(\tR\x08fromStep\x12:\n\x08patterns\x18\x02 \x03(\x0b2\x1e"
-            b".cerebelum.worker.PatternMatchR\x08patterns\"@\n\x0cPatternMatch\x12\x18\n\x07pattern\x18\x01 \x01(\t"
-            b"R\x07pattern\x12\x16\n\x06target\x18\x02 \x01(\tR\x06target\"h\n\nBranchRule\x12\x1b\n\tfrom_step\x18"
-            b"\x01 \x01(\tR\x08fromStep\x12=\n\x08branches\x18\x02 \x03(\x0b2!.cerebelum.worker.ConditionBranchR\x08"
-            b"branches\"G\n\x0fConditionBranch\x12\x1c\n\tcondition\x18\x01 \x01(\tR\tcondition\x12\x16\n\x06target"
-            b"\x18\x02 \x01(\tR\x06target\"\x7f\n\x0fInputDefinition\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12"
+            b"tarted_at\x18e \x01(\x0b2\x1a.google.protobuf.TimestampR\tstartedAt\x12<\n\npredicates\x18n \x01(\x0b"
+            b"2\x1c.cerebelum.worker.PredicatesR\npredicates\"<\n\nPredicates\x12\x18\n\x07answers\x18\x01 \x03(\x08"
+            b"R\x07answers\x12\x14\n\x05error\x18\x02 \x01(\tR\x05error\"i\n\x0cSleepRequest\x12\x1f\n\x0bduration_"
+            b"ms\x18\x01 \x01(\x03R\ndurationMs\x12+\n\x04data\x18\x02 \x01(\x0b2\x17.google.protobuf.StructR\x04d"
+            b"ata:\x0b\xa2\xbb\x18\x07\n\x05SLEEP\"\x92\x01\n\x0fApprovalRequest\x12#\n\rapproval_type\x18\x01 \x01"
+            b"(\tR\x0capprovalType\x12+\n\x04data\x18\x02 \x01(\x0b2\x17.google.protobuf.StructR\x04data\x12\x1d\n"
+            b"\ntimeout_ms\x18\x03 \x01(\x03R\ttimeoutMs:\x0e\xa2\xbb\x18\n\n\x08APPROVAL\"\xb7\x01\n\tErrorInfo\x12"
+            b"\x12\n\x04kind\x18\x01 \x01(\tR\x04kind\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x1e\n\n"
+            b"stacktrace\x18\x03 \x01(\tR\nstacktrace\x12#\n\rnon_retryable\x18d \x01(\x08R\x0cnonRetryable\x127\n"
+            b"\x08decision\x18e \x01(\x0b2\x1b.cerebelum.types.v1.PayloadR\x08decision\"t\n\x03Ack\x12\x18\n\x07suc"
+            b"cess\x18\x01 \x01(\x08R\x07success\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x129\n\x07outcom"
+            b"e\x18d \x01(\x0e2\x1f.cerebelum.worker.ResultOutcomeR\x07outcome\"\xd1\x01\n\tBlueprint\x12'\n\x0fwor"
+            b"kflow_module\x18\x01 \x01(\tR\x0eworkflowModule\x12\x1a\n\x08language\x18\x02 \x01(\tR\x08language\x12"
+            b"\x1f\n\x0bsource_code\x18\x03 \x01(\tR\nsourceCode\x12D\n\ndefinition\x18\x04 \x01(\x0b2$.cerebelum."
+            b"worker.WorkflowDefinitionR\ndefinition\x12\x18\n\x07version\x18\x05 \x01(\tR\x07version\"\xc5\x03\n\x12"
+            b"WorkflowDefinition\x122\n\x08timeline\x18\x01 \x03(\x0b2\x16.cerebelum.worker.StepR\x08timeline\x12B"
+            b"\n\rdiverge_rules\x18\x02 \x03(\x0b2\x1d.cerebelum.worker.DivergeRuleR\x0cdivergeRules\x12?\n\x0cbra"
+            b"nch_rules\x18\x03 \x03(\x0b2\x1c.cerebelum.worker.BranchRuleR\x0bbranchRules\x12H\n\x06inputs\x18\x04"
+            b" \x03(\x0b20.cerebelum.worker.WorkflowDefinition.InputsEntryR\x06inputs\x12/\n\x06stages\x18d \x03(\x0b"
+            b"2\x17.cerebelum.worker.StageR\x06stages\x12\x1d\n\nmax_visits\x18e \x01(\x05R\tmaxVisits\x1a\\\n\x0b"
+            b"InputsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x127\n\x05value\x18\x02 \x01(\x0b2!.cerebelum.w"
+            b"orker.InputDefinitionR\x05value:\x028\x01\"K\n\x05Stage\x12\x14\n\x05steps\x18\x01 \x03(\tR\x05steps\x12"
+            b",\n\x05lanes\x18\x02 \x03(\x0b2\x16.cerebelum.worker.LaneR\x05lanes\"7\n\x04Lane\x12/\n\x06stages\x18"
+            b"\x01 \x03(\x0b2\x17.cerebelum.worker.StageR\x06stages\"\xbd\x02\n\x04Step\x12\x12\n\x04name\x18\x01 \x01"
+            b"(\tR\x04name\x12\x1d\n\ndepends_on\x18\x02 \x03(\tR\tdependsOn\x12!\n\x0ctakes_inputs\x18d \x01(\x08"
+            b"R\x0btakesInputs\x125\n\x05retry\x18e \x01(\x0b2\x1f.cerebelum.types.v1.RetryPolicyR\x05retry\x12)\n"
+            b"\x11start_to_close_ms\x18f \x01(\x03R\x0estartToCloseMs\x12/\n\x14schedule_to_start_ms\x18g \x01(\x03"
+            b"R\x11scheduleToStartMs\x120\n\x14heartbeat_timeout_ms\x18h \x01(\x03R\x12heartbeatTimeoutMs\x12\x1a\n"
+            b"\x08optional\x18n \x03(\tR\x08optional\"f\n\x0bDivergeRule\x12\x1b\n\tfrom_step\x18\x01 \x01(\tR\x08f"
+            b"romStep\x12:\n\x08patterns\x18\x02 \x03(\x0b2\x1e.cerebelum.worker.PatternMatchR\x08patterns\"o\n\x0c"
+            b"PatternMatch\x12\x18\n\x07pattern\x18\x01 \x01(\tR\x07pattern\x12\x16\n\x06target\x18\x02 \x01(\tR\x06"
+            b"target\x12-\n\x05route\x18d \x01(\x0b2\x17.cerebelum.worker.RouteR\x05route\"h\n\nBranchRule\x12\x1b\n"
+            b"\tfrom_step\x18\x01 \x01(\tR\x08fromStep\x12=\n\x08branches\x18\x02 \x03(\x0b2!.cerebelum.worker.Con"
+            b"ditionBranchR\x08branches\"\x93\x01\n\x0fConditionBranch\x12\x1c\n\tcondition\x18\x01 \x01(\tR\tcondi"
+            b"tion\x12\x16\n\x06target\x18\x02 \x01(\tR\x06target\x12-\n\x05route\x18d \x01(\x0b2\x17.cerebelum.wo"
+            b"rker.RouteR\x05route\x12\x1b\n\tby_worker\x18e \x01(\x08R\x08byWorker\"\x97\x01\n\x05Route\x125\n\x06"
+            b"action\x18\x01 \x01(\x0e2\x1d.cerebelum.worker.RouteActionR\x06action\x12\x12\n\x04step\x18\x02 \x01"
+            b"(\tR\x04step\x12\x16\n\x06reason\x18\x03 \x01(\tR\x06reason\x12+\n\x04path\x18\x04 \x03(\x0b2\x17.ce"
+            b"rebelum.worker.StageR\x04path\"\x7f\n\x0fInputDefinition\x12\x12\n\x04type\x18\x01 \x01(\tR\x04type\x12"
             b"\x1a\n\x08required\x18\x02 \x01(\x08R\x08required\x12<\n\rdefault_value\x18\x03 \x01(\x0b2\x17.googl"
             b"e.protobuf.StructR\x0cdefaultValue\"\x84\x01\n\x13BlueprintValidation\x12\x14\n\x05valid\x18\x01 \x01"
             b"(\x08R\x05valid\x12\x16\n\x06errors\x18\x02 \x03(\tR\x06errors\x12\x1a\n\x08warnings\x18\x03 \x03(\t"
@@ -269,22 +282,26 @@ FILES = (
             b"D\x10\x00\x12\x0b\n\x07SUCCESS\x10\x01\x12\n\n\x06FAILED\x10\x02\x12\x0b\n\x07TIMEOUT\x10\x03\x12\r\n"
             b"\tCANCELLED\x10\x04\x12\t\n\x05SLEEP\x10\x05\x12\x0c\n\x08APPROVAL\x10\x06*\x84\x01\n\rResultOutcome"
             b"\x12\x1e\n\x1aRESULT_OUTCOME_UNSPECIFIED\x10\x00\x12\x1b\n\x17RESULT_OUTCOME_RECORDED\x10\x01\x12\x1c"
-            b"\n\x18RESULT_OUTCOME_DUPLICATE\x10\x02\x12\x18\n\x14RESULT_OUTCOME_STALE\x10\x03*\x99\x02\n\x0eExecu"
-            b"tionState\x12\x1f\n\x1bEXECUTION_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11EXECUTION_RUNNING\x10\x01\x12"
-            b"\x17\n\x13EXECUTION_COMPLETED\x10\x02\x12\x14\n\x10EXECUTION_FAILED\x10\x03\x12\x16\n\x12EXECUTION_S"
-            b"LEEPING\x10\x04\x12\"\n\x1eEXECUTION_WAITING_FOR_APPROVAL\x10\x05\x12\x14\n\x10EXECUTION_PAUSED\x10\x06"
-            b"\x12\x17\n\x13EXECUTION_CANCELLED\x10d\x12\x18\n\x14EXECUTION_CANCELLING\x10e\x12\x1b\n\x17EXECUTION"
-            b"_DEAD_LETTERED\x10f2\xe8\x06\n\rWorkerService\x12Q\n\x08Register\x12!.cerebelum.worker.RegisterReque"
-            b"st\x1a\".cerebelum.worker.RegisterResponse\x12T\n\tHeartbeat\x12\".cerebelum.worker.HeartbeatRequest\x1a"
-            b"#.cerebelum.worker.HeartbeatResponse\x12I\n\nUnregister\x12#.cerebelum.worker.UnregisterRequest\x1a\x16"
-            b".google.protobuf.Empty\x12D\n\x0bPollForTask\x12\x1d.cerebelum.worker.PollRequest\x1a\x16.cerebelum."
-            b"worker.Task\x12C\n\x0cSubmitResult\x12\x1c.cerebelum.worker.TaskResult\x1a\x15.cerebelum.worker.Ack\x12"
-            b"U\n\x0fSubmitBlueprint\x12\x1b.cerebelum.worker.Blueprint\x1a%.cerebelum.worker.BlueprintValidation\x12"
-            b"V\n\x0fExecuteWorkflow\x12 .cerebelum.worker.ExecuteRequest\x1a!.cerebelum.worker.ExecutionHandle\x12"
-            b"d\n\x12GetExecutionStatus\x12+.cerebelum.worker.GetExecutionStatusRequest\x1a!.cerebelum.worker.Exec"
-            b"utionStatus\x12c\n\x0eListExecutions\x12'.cerebelum.worker.ListExecutionsRequest\x1a(.cerebelum.work"
-            b"er.ListExecutionsResponse\x12^\n\x0fResumeExecution\x12(.cerebelum.worker.ResumeExecutionRequest\x1a"
-            b"!.cerebelum.worker.ExecutionHandleb\x06proto3"
+            b"\n\x18RESULT_OUTCOME_DUPLICATE\x10\x02\x12\x18\n\x14RESULT_OUTCOME_STALE\x10\x03*\xd5\x01\n\x0bRoute"
+            b"Action\x12\x1c\n\x18ROUTE_ACTION_UNSPECIFIED\x10\x00\x12\x15\n\x11ROUTE_ACTION_PATH\x10\x01\x12\x18\n"
+            b"\x14ROUTE_ACTION_PROCEED\x10\x02\x12\x16\n\x12ROUTE_ACTION_RETRY\x10\x03\x12\x18\n\x14ROUTE_ACTION_B"
+            b"ACK_TO\x10\x04\x12\x18\n\x14ROUTE_ACTION_SKIP_TO\x10\x05\x12\x15\n\x11ROUTE_ACTION_FAIL\x10\x06\x12\x14"
+            b"\n\x10ROUTE_ACTION_END\x10\x07*\x99\x02\n\x0eExecutionState\x12\x1f\n\x1bEXECUTION_STATE_UNSPECIFIED"
+            b"\x10\x00\x12\x15\n\x11EXECUTION_RUNNING\x10\x01\x12\x17\n\x13EXECUTION_COMPLETED\x10\x02\x12\x14\n\x10"
+            b"EXECUTION_FAILED\x10\x03\x12\x16\n\x12EXECUTION_SLEEPING\x10\x04\x12\"\n\x1eEXECUTION_WAITING_FOR_APP"
+            b"ROVAL\x10\x05\x12\x14\n\x10EXECUTION_PAUSED\x10\x06\x12\x17\n\x13EXECUTION_CANCELLED\x10d\x12\x18\n\x14"
+            b"EXECUTION_CANCELLING\x10e\x12\x1b\n\x17EXECUTION_DEAD_LETTERED\x10f2\xe8\x06\n\rWorkerService\x12Q\n"
+            b"\x08Register\x12!.cerebelum.worker.RegisterRequest\x1a\".cerebelum.worker.RegisterResponse\x12T\n\tHe"
+            b"artbeat\x12\".cerebelum.worker.HeartbeatRequest\x1a#.cerebelum.worker.HeartbeatResponse\x12I\n\nUnreg"
+            b"ister\x12#.cerebelum.worker.UnregisterRequest\x1a\x16.google.protobuf.Empty\x12D\n\x0bPollForTask\x12"
+            b"\x1d.cerebelum.worker.PollRequest\x1a\x16.cerebelum.worker.Task\x12C\n\x0cSubmitResult\x12\x1c.cereb"
+            b"elum.worker.TaskResult\x1a\x15.cerebelum.worker.Ack\x12U\n\x0fSubmitBlueprint\x12\x1b.cerebelum.work"
+            b"er.Blueprint\x1a%.cerebelum.worker.BlueprintValidation\x12V\n\x0fExecuteWorkflow\x12 .cerebelum.work"
+            b"er.ExecuteRequest\x1a!.cerebelum.worker.ExecutionHandle\x12d\n\x12GetExecutionStatus\x12+.cerebelum."
+            b"worker.GetExecutionStatusRequest\x1a!.cerebelum.worker.ExecutionStatus\x12c\n\x0eListExecutions\x12'"
+            b".cerebelum.worker.ListExecutionsRequest\x1a(.cerebelum.worker.ListExecutionsResponse\x12^\n\x0fResum"
+            b"eExecution\x12(.cerebelum.worker.ResumeExecutionRequest\x1a!.cerebelum.worker.ExecutionHandleb\x06pr"
+            b"oto3"
         ),
     ),
     ProtoFile(

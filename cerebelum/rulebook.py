@@ -1,0 +1,111 @@
+"""The rules of one workflow as they are told, and as the contract writes them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+
+from cerebelum.errors import DefinitionError
+from cerebelum.rules import Action, Condition, Predicate, Target
+from cerebelum.step import AnyStep, Timeline
+from cerebelum_proto.worker import worker_service_pb as pb
+
+
+class RuleBook:
+    """Collects rules, at most one of a kind for a step."""
+
+    def __init__(self) -> None:
+        self.led: list[tuple[str, Timeline]] = []
+        """Every composition that a rule leads over, with the step it leads from."""
+        self._diverge: dict[str, Mapping[str, Target]] = {}
+        self._branch: dict[str, Mapping[Condition, Target]] = {}
+
+    def add_diverge(self, step: AnyStep, patterns: Mapping[str, Target]) -> None:
+        """Take a diverge rule.
+
+        Raises:
+            DefinitionError: it is empty, leads to no step, or is the step's second.
+        """
+        self._check("diverge rule", step, self._diverge.keys(), patterns.values())
+        self._diverge[step.name] = dict(patterns)
+
+    def add_branch(self, step: AnyStep, cases: Mapping[Condition, Target]) -> None:
+        """Take a branch rule.
+
+        Raises:
+            DefinitionError: it is empty, leads to no step, a condition is none, or it is the step's second.
+        """
+        self._check("branch", step, self._branch.keys(), cases.values())
+        if faults := [fault for condition in cases for fault in _condition_faults(condition)]:
+            raise DefinitionError(f"the branch of '{step.name}'", faults)
+        self._branch[step.name] = dict(cases)
+
+    def _check(self, kind: str, step: AnyStep, known: Iterable[str], targets: Iterable[Target]) -> None:
+        if not isinstance(step, AnyStep):
+            raise DefinitionError(f"a {kind}", [f"{step!r} is no step: name the decorated function"])
+        paths = [(step.name, Timeline.of(target)) for target in targets if not isinstance(target, Action)]
+        if step.name in known:
+            raise DefinitionError(f"the {kind} of '{step.name}'", ["it has one already: write all lines into one"])
+        if not list(targets):
+            raise DefinitionError(f"the {kind} of '{step.name}'", ["it is empty: say where it leads"])
+        self.led += paths
+
+    def predicates(self) -> dict[str, tuple[Predicate, ...]]:
+        """For each step with a branch, what its worker evaluates after it, in order."""
+        found = {
+            step: tuple(condition for condition in cases if not isinstance(condition, str))
+            for step, cases in self._branch.items()
+        }
+        return {step: predicates for step, predicates in found.items() if predicates}
+
+    def write(self, definition: pb.WorkflowDefinition) -> None:
+        """Put the rules into a definition."""
+        for step, patterns in self._diverge.items():
+            lines = [pb.PatternMatch(pattern=text, route=_route(target)) for text, target in patterns.items()]
+            definition.diverge_rules.append(pb.DivergeRule(from_step=step, patterns=lines))
+        for step, cases in self._branch.items():
+            branches = [_written(condition, target) for condition, target in cases.items()]
+            definition.branch_rules.append(pb.BranchRule(from_step=step, branches=branches))
+
+
+def stages(timeline: Timeline) -> list[pb.Stage]:
+    """A composition in the contract's words."""
+    return [_stage(stage) for stage in timeline.stages]
+
+
+def _stage(lanes: Sequence[AnyStep | Timeline]) -> pb.Stage:
+    names = [lane.name for lane in lanes if isinstance(lane, AnyStep)]
+    if len(names) == len(lanes):
+        return pb.Stage(steps=names)
+    return pb.Stage(lanes=[pb.Lane(stages=stages(Timeline.of(lane))) for lane in lanes])
+
+
+def _condition_faults(condition: Condition) -> list[str]:
+    """What is wrong with a condition before anything is evaluated."""
+    if isinstance(condition, str):
+        return [] if condition.strip() else ["a condition is empty: write an expression, or pass a function"]
+    if inspect.iscoroutinefunction(condition):
+        return [f"the predicate {_title(condition)} is async: pass a plain function of the step's value"]
+    try:
+        inspect.signature(condition).bind(None)
+    except TypeError:
+        return [f"the predicate {_title(condition)} must take one argument: the step's value"]
+    except ValueError:
+        return []
+    return []
+
+
+def _written(condition: Condition, target: Target) -> pb.ConditionBranch:
+    if isinstance(condition, str):
+        return pb.ConditionBranch(condition=condition, route=_route(target))
+    return pb.ConditionBranch(condition=_title(condition), route=_route(target), by_worker=True)
+
+
+def _route(target: Target) -> pb.Route:
+    if isinstance(target, Action):
+        return pb.Route(action=target.kind, step=target.step, reason=target.reason)
+    return pb.Route(action=pb.RouteAction.ROUTE_ACTION_PATH, path=stages(Timeline.of(target)))
+
+
+def _title(predicate: Predicate) -> str:
+    return str(getattr(predicate, "__qualname__", type(predicate).__qualname__))

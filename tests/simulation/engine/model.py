@@ -1,0 +1,529 @@
+"""What a workflow means, read a second time: as a tree that is walked, where the engine has a graph.
+
+It shares no code with the engine. It hears events one by one, says which steps may be under way, and says what is
+wrong with an event that it did not expect.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from cerebelum_proto.events.v1 import events_pb as ev
+from cerebelum_proto.types.v1.types_pb import Failure, Payload
+from cerebelum_proto.worker import worker_service_pb as pb
+
+IDLE, DUE, OPEN, CLOSED, DONE = "idle", "due", "open", "closed", "done"
+Act = pb.RouteAction
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+def require(holds: bool, message: str) -> None:
+    if not holds:
+        raise Broken(message)
+
+
+@dataclass(eq=False)
+class Leaf:
+    """A step at its place in the tree."""
+
+    step: str
+    parent: Stage
+    state: str = IDLE
+    route: pb.Route | None = None
+    failed: bool = False
+    leads_away: bool = False
+    """Its outcome leads elsewhere than onward."""
+    leaves: bool = False
+    """It leads elsewhere than onward, and has not gone there yet."""
+    taken: bool = False
+    over: Sequence | None = None
+    """The path that its rule leads over."""
+
+
+@dataclass(eq=False)
+class Stage:
+    parent: Sequence
+    lanes: list[Leaf | Sequence] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Sequence:
+    key: str
+    """Which path it belongs to."""
+    parent: Stage | Leaf | None = None
+    stages: list[Stage] = field(default_factory=list)
+    at: int = -1
+
+    @classmethod
+    def of(cls, stages: list[pb.Stage], key: str, parent: Stage | Leaf | None = None) -> Sequence:
+        tree = cls(key, parent)
+        for written in stages:
+            stage = Stage(tree)
+            stage.lanes += [Leaf(name, stage) for name in written.steps]
+            stage.lanes += [Sequence.of(list(lane.stages), key, stage) for lane in written.lanes]
+            tree.stages.append(stage)
+        return tree
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A result, and the ways over which its step was reached: (path, step) from the timeline down."""
+
+    output: Payload
+    chain: tuple[tuple[str, str], ...]
+
+
+class Model:
+    """One execution as the rules say it must be."""
+
+    def __init__(self, definition: pb.WorkflowDefinition) -> None:
+        self.definition = definition
+        stages = list(definition.stages) or [pb.Stage(steps=[step.name]) for step in definition.timeline]
+        self.timeline = Sequence.of(stages, "")
+        self.visits: dict[str, int] = {}
+        self.kept: dict[str, Kept] = {}
+        self.failures: dict[str, Failure] = {}
+        self.expected: ev.Event_Fact | None = None
+        """The ending that must come next."""
+        self.ended = False
+        self.cancelling = False
+
+    # -- what is heard -----------------------------------------------------------------------
+
+    @classmethod
+    def of(cls, definition: pb.WorkflowDefinition, history: Iterable[ev.Event]) -> Model:
+        """The model after a whole history."""
+        model = cls(definition)
+        for event in history:
+            model.hear(event.fact)
+        return model
+
+    def hear(self, fact: ev.Event_Fact | None) -> None:
+        goes_on = isinstance(fact, ev.ExecutionRetried | ev.ExecutionMigrated)
+        require(goes_on or not self.ended, f"{type(fact).__name__} follows the end")
+        if goes_on:
+            self.expected = None
+        if self.expected is not None:
+            overruled = isinstance(fact, ev.ExecutionCancelled) or (
+                isinstance(fact, ev.ExecutionFailed) and not fact.step
+            )
+            require(overruled or fact == self.expected, f"{fact} came, {self.expected} was due")
+        match fact:
+            case ev.ExecutionStarted():
+                self.begin(self.timeline)
+            case ev.ExecutionCompleted() | ev.ExecutionFailed() | ev.ExecutionCancelled():
+                from_outside = isinstance(fact, ev.ExecutionCancelled) or getattr(fact, "step", "?") == ""
+                earned = from_outside or self.expected is not None
+                require(earned, f"{type(fact).__name__} came early; open: {self.open_steps()}")
+                self.ended = True
+            case ev.StepCompleted(step=step, output=output) if self.cancelling:
+                self.open_leaf(step).state = CLOSED
+                self.kept[step] = Kept(output or Payload(), ())
+            case ev.StepCompleted(step=step, output=output, route=chosen):
+                leaf = self.open_leaf(step)
+                outcome = output or Payload()
+                self.kept[step] = Kept(outcome, self.chain(leaf))
+                self.close(leaf, self.led(step, outcome, chosen), failed=False)
+            case ev.StepFailed(step=step, failure=failure, route=chosen):
+                leaf = self.open_leaf(step)
+                self.failures[step] = failure or Failure()
+                if failure is not None and failure.kind == "too_many_visits":
+                    most = self.definition.max_visits or 1000
+                    require(self.visits[step] > most, f"'{step}' was visited {self.visits[step]} times only")
+                    self.close(leaf, None, failed=True)
+                else:
+                    self.close(leaf, self.led(step, failure or Failure(), chosen), failed=True)
+            case ev.StepCancelled(step=step):
+                self.open_leaf(step).state = CLOSED
+            case ev.ExecutionRetried() | ev.ExecutionForked():
+                self.reopen()
+            case ev.CancellationRequested():
+                self.cancelling = True
+            case ev.ExecutionPaused() | ev.ExecutionResumed() | ev.ExecutionMigrated():
+                pass
+            case None:
+                raise Broken("an event without a fact")
+            case other:
+                self.open_leaf(other.step)
+
+    def open_steps(self) -> list[str]:
+        return [leaf.step for leaf in self.walk() if leaf.state == OPEN]
+
+    def open_leaf(self, step: str) -> Leaf:
+        for leaf in self.walk():
+            if leaf.step == step and leaf.state == OPEN:
+                return leaf
+        raise Broken(f"'{step}' moved, which is not under way; open: {self.open_steps()}")
+
+    # -- outcomes ----------------------------------------------------------------------------
+
+    def led(self, step: str, outcome: Payload | Failure, chosen: ev.RouteChosen | None) -> tuple[str, pb.Route] | None:
+        """The route that the outcome must take; what the history says must be the same."""
+        for rule in self.definition.diverge_rules:
+            for at, pattern in enumerate(rule.patterns if rule.from_step == step else ()):
+                if _matches(pattern.pattern, outcome):
+                    self.agree(step, chosen, ev.RuleKind.RULE_KIND_DIVERGE, at)
+                    return f"{step}/diverge/{at}", pattern.route or pb.Route()
+        for branch in self.definition.branch_rules:
+            if branch.from_step != step or isinstance(outcome, Failure):
+                continue
+            for at, case in enumerate(branch.branches):
+                told = chosen is not None and chosen.choice == at
+                if told and case.by_worker and chosen is not None and chosen.failure is not None:
+                    self.failures[step] = chosen.failure
+                    return "", pb.Route()
+                if told if case.by_worker else case.condition == "_" or self.holds(case.condition):
+                    self.agree(step, chosen, ev.RuleKind.RULE_KIND_BRANCH, at)
+                    return f"{step}/branch/{at}", case.route or pb.Route()
+        require(chosen is None, f"'{step}' took {chosen}, and no rule of it matches")
+        return None
+
+    def agree(self, step: str, chosen: ev.RouteChosen | None, rule: ev.RuleKind, at: int) -> None:
+        same = chosen is not None and chosen.rule is rule and chosen.choice == at
+        require(same, f"'{step}' took {chosen}, it had to take {rule.name} {at}")
+
+    def holds(self, condition: str) -> bool:
+        """The conditions of the simulation are all of one form: `step == "text"`."""
+        step, text = condition.split(" == ")
+        return json.loads(self.kept[step].output.data) == json.loads(text)
+
+    def close(self, leaf: Leaf, led: tuple[str, pb.Route] | None, *, failed: bool) -> None:
+        leaf.state = CLOSED
+        unmet = Act.ROUTE_ACTION_UNSPECIFIED if failed else Act.ROUTE_ACTION_PROCEED
+        key, leaf.route = led or ("", pb.Route(action=unmet))
+        if leaf.route.action is Act.ROUTE_ACTION_PATH:
+            own, target = self.split(leaf, list(leaf.route.path))
+            leaf.over = Sequence.of(own, key, leaf) if own else None
+            leaf.leaves = bool(target) or "/diverge/" in key
+        else:
+            leaf.leaves = leaf.route.action is not Act.ROUTE_ACTION_PROCEED
+        leaf.failed, leaf.leads_away = failed, leaf.leaves
+        if not leaf.leaves:
+            self.take(leaf)
+        self.depart()
+
+    def split(self, leaf: Leaf, stages: list[pb.Stage]) -> tuple[list[pb.Stage], str]:
+        """A path's own stages, and the step around it at which it rejoins."""
+        last = stages[-1]
+        name = last.steps[0] if len(last.steps) == 1 and not last.lanes else ""
+        return (stages[:-1], name) if name and self.find(leaf, name) else (stages, "")
+
+    # -- moves -------------------------------------------------------------------------------
+
+    def depart(self) -> None:
+        """Take every route that leads elsewhere and that nothing in its region stands in the way of."""
+        moved = True
+        while moved and self.expected is None:
+            moved = False
+            for at, leaf in enumerate(waiting := [each for each in self.walk() if each.leaves and not each.taken]):
+                inside = [each for each in self.walk(self.region(leaf)) if not self.is_under(each, leaf)]
+                if not any(each.state == OPEN or each in waiting[:at] for each in inside if each is not leaf):
+                    self.take(leaf)
+                    moved = True
+                    break
+
+    def take(self, leaf: Leaf) -> None:
+        leaf.taken = True
+        for each in self.walk(self.region(leaf)) if leaf.leaves else ():
+            each.leaves = each is leaf or (each.leaves and self.is_under(each, leaf))
+        if leaf.over is None:
+            self.onward(leaf)
+            return
+        key = leaf.over.key
+        self.kept = {step: kept for step, kept in self.kept.items() if all(k != key for k, _ in kept.chain)}
+        self.begin(leaf.over)
+
+    def onward(self, leaf: Leaf) -> None:
+        route = leaf.route or pb.Route()
+        match route.action:
+            case Act.ROUTE_ACTION_PROCEED:
+                self.finish(leaf)
+            case Act.ROUTE_ACTION_PATH if not leaf.leaves:
+                self.finish(leaf)
+            case Act.ROUTE_ACTION_PATH:
+                _, target = self.split(leaf, list(route.path))
+                if target:
+                    self.jump(leaf, target)
+                else:
+                    self.complete(self.results(leaf.over) if leaf.over else [leaf.step])
+            case Act.ROUTE_ACTION_RETRY:
+                self.jump(leaf, leaf.step)
+            case Act.ROUTE_ACTION_BACK_TO | Act.ROUTE_ACTION_SKIP_TO:
+                self.jump(leaf, route.step)
+            case Act.ROUTE_ACTION_END:
+                self.complete([leaf.step])
+            case Act.ROUTE_ACTION_FAIL:
+                failure = Failure(kind="failed_by_rule", message=route.reason or "a rule says so", non_retryable=True)
+                self.expected = ev.ExecutionFailed(step=leaf.step, failure=failure)
+            case _:
+                self.expected = ev.ExecutionFailed(step=leaf.step, failure=self.failures[leaf.step])
+
+    def complete(self, steps: list[str]) -> None:
+        self.expected = ev.ExecutionCompleted(result_steps=[step for step in steps if step in self.kept])
+
+    def begin(self, node: Leaf | Sequence) -> None:
+        if isinstance(node, Sequence):
+            node.at = 0
+            for lane in node.stages[0].lanes:
+                self.begin(lane)
+        elif self.is_held(node):
+            node.state = DUE
+        else:
+            node.state = OPEN
+            self.kept.pop(node.step, None)
+            self.visits[node.step] = self.visits.get(node.step, 0) + 1
+
+    def finish(self, node: Leaf | Sequence) -> None:
+        """A step or a sequence is passed: go on with what contains it."""
+        if isinstance(node, Leaf):
+            node.state = DONE
+        elif node.parent is None:
+            self.complete(self.results(node))
+            return
+        elif isinstance(node.parent, Leaf):
+            self.onward(node.parent)
+            return
+        stage = node.parent
+        sequence = stage.parent
+        if sequence.stages[sequence.at] is stage and all(_is_done(lane) for lane in stage.lanes):
+            sequence.at += 1
+            if sequence.at == len(sequence.stages):
+                self.finish(sequence)
+            else:
+                for lane in sequence.stages[sequence.at].lanes:
+                    self.begin(lane)
+
+    def jump(self, leaf: Leaf, target: str) -> None:
+        landing = self.find(leaf, target)
+        require(landing is not None, f"'{leaf.step}' leads to '{target}', which is nowhere around it")
+        root = self.root(landing)
+        own = leaf.over.key if leaf.over else "none"
+        leaf.leaves = False
+        for each in self.walk(self.region(leaf)):
+            each.leaves = False
+        fresh: list[Leaf | Sequence] = []
+        reset = [each for stage in self.outer_rest(landing) for each in self.leaves_of(stage)] + [landing]
+        for sequence, stage, lane in self.way(landing):
+            if sequence.at < stage:
+                for passed in sequence.stages[max(sequence.at, 0) : stage]:
+                    self.pass_over(passed)
+                fresh += [other for at, other in enumerate(sequence.stages[stage].lanes) if at != lane]
+            for later in sequence.stages[stage + 1 :]:
+                for inner in later.lanes:
+                    _clear(inner)
+            sequence.at = stage
+        names = {each.step for each in reset}
+        self.kept = {
+            step: kept
+            for step, kept in self.kept.items()
+            if not any(key == root.key and name in names for key, name in kept.chain)
+            or any(key == own for key, _ in kept.chain)
+        }
+        _clear(landing)
+        for node in [*fresh, landing]:
+            self.begin(node)
+        self.release()
+
+    def pass_over(self, stage: Stage) -> None:
+        for leaf in self.leaves_of(stage):
+            if leaf.state in (IDLE, DUE):
+                self.kept.pop(leaf.step, None)
+            leaf.leaves, leaf.state = False, DONE
+        for lane in stage.lanes:
+            _close(lane)
+
+    def outer_rest(self, leaf: Leaf) -> Iterator[Stage]:
+        """The stages behind a leaf in every sequence around it."""
+        for sequence, stage, _ in self.way(leaf):
+            yield from sequence.stages[stage + 1 :]
+
+    def reopen(self) -> None:
+        """What failed begins anew; every other outcome counts as before."""
+        self.ended, self.expected = False, None
+        closed = [leaf for leaf in self.walk() if leaf.state == CLOSED]
+        for leaf in closed:
+            plain = leaf.route is not None and leaf.route.action is Act.ROUTE_ACTION_UNSPECIFIED
+            if leaf.failed and (plain or (leaf.route or pb.Route()).action is Act.ROUTE_ACTION_FAIL):
+                _clear(leaf)
+                leaf.state = OPEN
+                self.visits[leaf.step] += 1
+            elif self.fails(leaf):
+                leaf.taken = False
+        for leaf in closed:
+            leaf.leaves = leaf.state == CLOSED and leaf.leads_away
+        for leaf in [leaf for leaf in closed if leaf.leaves and leaf.taken]:
+            for each in self.walk(self.region(leaf)):
+                each.leaves = each is leaf or (each.leaves and self.is_under(each, leaf))
+        self.release()
+
+    def release(self) -> None:
+        """Begin what was held and is held no more."""
+        for each in list(self.walk()):
+            if each.state == DUE and not self.is_held(each):
+                self.begin(each)
+
+    def fails(self, leaf: Leaf) -> bool:
+        action = (leaf.route or pb.Route()).action
+        return action in (Act.ROUTE_ACTION_UNSPECIFIED, Act.ROUTE_ACTION_FAIL)
+
+    # -- the tree ----------------------------------------------------------------------------
+
+    def walk(self, node: Leaf | Sequence | Stage | None = None) -> Iterator[Leaf]:
+        """Every leaf, in order; those of a path come after the step that leads over it."""
+        node = self.timeline if node is None else node
+        if isinstance(node, Leaf):
+            yield node
+            if node.over is not None and node.taken and node.state != DONE:
+                yield from self.walk(node.over)
+        else:
+            for child in node.stages if isinstance(node, Sequence) else node.lanes:
+                yield from self.walk(child)
+
+    def leaves_of(self, node: Leaf | Sequence | Stage) -> Iterator[Leaf]:
+        """Every leaf of the same path."""
+        if isinstance(node, Leaf):
+            yield node
+        else:
+            for child in node.stages if isinstance(node, Sequence) else node.lanes:
+                yield from self.leaves_of(child)
+
+    def root(self, leaf: Leaf) -> Sequence:
+        sequence = leaf.parent.parent
+        while isinstance(sequence.parent, Stage):
+            sequence = sequence.parent.parent
+        return sequence
+
+    def find(self, leaf: Leaf, target: str) -> Leaf | None:
+        """The target on the innermost path around a leaf that has it."""
+        while True:
+            root = self.root(leaf)
+            for each in self.leaves_of(root):
+                if each.step == target:
+                    return each
+            if not isinstance(root.parent, Leaf):
+                return None
+            leaf = root.parent
+
+    def way(self, leaf: Leaf) -> list[tuple[Sequence, int, int]]:
+        """From the root of its path down to a leaf: sequence, stage, lane."""
+        node: Leaf | Sequence = leaf
+        steps: list[tuple[Sequence, int, int]] = []
+        while isinstance(node.parent, Stage):
+            stage = node.parent
+            steps.append((stage.parent, stage.parent.stages.index(stage), stage.lanes.index(node)))
+            node = stage.parent
+        return steps[::-1]
+
+    def lead(self, leaf: Leaf, root: Sequence) -> Leaf:
+        while (own := self.root(leaf)) is not root:
+            assert isinstance(own.parent, Leaf)
+            leaf = own.parent
+        return leaf
+
+    def region(self, leaf: Leaf) -> Leaf | Sequence | Stage:
+        """What a route concerns: all of it, or the stage that leads on from where it lands to where it comes from."""
+        target = self.target(leaf)
+        if not target:
+            return self.timeline
+        landing = self.find(leaf, target)
+        if landing is None:
+            return self.timeline
+        lead = self.lead(leaf, self.root(landing))
+        if lead is landing:
+            return lead
+        for (sequence, stage, _), (_, other, _) in zip(self.way(lead), self.way(landing), strict=False):
+            if stage != other:
+                return sequence.stages[stage]
+        raise Broken(f"'{leaf.step}' leads to '{target}', which runs beside it")
+
+    def target(self, leaf: Leaf) -> str:
+        route = leaf.route or pb.Route()
+        match route.action:
+            case Act.ROUTE_ACTION_RETRY:
+                return leaf.step
+            case Act.ROUTE_ACTION_BACK_TO | Act.ROUTE_ACTION_SKIP_TO:
+                return route.step
+            case Act.ROUTE_ACTION_PATH:
+                return self.split(leaf, list(route.path))[1]
+            case _:
+                return ""
+
+    def is_under(self, leaf: Leaf, other: Leaf) -> bool:
+        while isinstance(owner := self.root(leaf).parent, Leaf):
+            if owner is other:
+                return True
+            leaf = owner
+        return False
+
+    def is_held(self, leaf: Leaf) -> bool:
+        return any(
+            each is not leaf and not self.is_under(leaf, each) and self.concerns(each, leaf)
+            for each in self.walk()
+            if each.leaves
+        )
+
+    def concerns(self, leaving: Leaf, leaf: Leaf) -> bool:
+        return any(each is leaf for each in self.everything(self.region(leaving)))
+
+    def everything(self, node: Leaf | Sequence | Stage) -> Iterator[Leaf]:
+        for leaf in self.leaves_of(node):
+            yield leaf
+            if leaf.over is not None:
+                yield from self.everything(leaf.over)
+
+    def chain(self, leaf: Leaf) -> tuple[tuple[str, str], ...]:
+        root = self.root(leaf)
+        link = (root.key, leaf.step)
+        return (*self.chain(root.parent), link) if isinstance(root.parent, Leaf) else (link,)
+
+    def results(self, sequence: Sequence) -> list[str]:
+        found: list[str] = []
+        for lane in sequence.stages[-1].lanes:
+            if isinstance(lane, Sequence):
+                found += self.results(lane)
+            elif lane.over is not None and lane.taken:
+                found += self.results(lane.over)
+            else:
+                found.append(lane.step)
+        return found
+
+
+def _is_done(node: Leaf | Sequence) -> bool:
+    return node.at == len(node.stages) if isinstance(node, Sequence) else node.state == DONE
+
+
+def _close(node: Leaf | Sequence) -> None:
+    if isinstance(node, Sequence):
+        node.at = len(node.stages)
+        for stage in node.stages:
+            for lane in stage.lanes:
+                _close(lane)
+
+
+def _clear(node: Leaf | Sequence) -> None:
+    if isinstance(node, Sequence):
+        node.at = -1
+        for stage in node.stages:
+            for lane in stage.lanes:
+                _clear(lane)
+    else:
+        node.state, node.route, node.leaves, node.taken, node.over = IDLE, None, False, False, None
+
+
+def _matches(pattern: str, outcome: Payload | Failure) -> bool:
+    failed = isinstance(outcome, Failure)
+    if pattern in ("_", "ok", "error"):
+        return pattern == "_" or (pattern == "error") is failed
+    if isinstance(outcome, Failure) and outcome.error is None:
+        return pattern in (outcome.kind, outcome.message)
+    payload = outcome.error if isinstance(outcome, Failure) else outcome
+    value = json.loads(payload.data) if payload is not None and payload.data else None
+    if pattern.startswith("{"):
+        wanted = json.loads(pattern)
+        return isinstance(value, dict) and all(value.get(key) == member for key, member in wanted.items())
+    return value == pattern
