@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,7 +18,7 @@ from cerebelum.results import ExecutionResult
 from cerebelum.worker import Worker
 from cerebelum.workflow import Workflow
 from cerebelum_client.client import execute_request, status_in
-from cerebelum_client.errors import client_error
+from cerebelum_client.errors import Refused, client_error
 from cerebelum_codegen.runtime.rpc import RequestContext, RpcError
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, Event
@@ -52,19 +52,33 @@ async def run_embedded(
     async with embedded_core(store) as core:
         worker = Worker(core, workflows=[workflow])
         working = asyncio.create_task(worker.run())
-        asking: asyncio.Task[None] | None = None
+        beside = [working]
         try:
             handle = await DistributedExecutor(core=core).submit(
                 workflow, inputs, execution_id=execution_id, timeout=timeout
             )
             if approver is not None:
-                asking = asyncio.create_task(_approve(core, handle, approver))
-            return await handle.result()
+                beside.append(asyncio.create_task(_approve(core, handle, approver)))
+            return await _unless_one_fails(asyncio.create_task(handle.result()), beside)
         finally:
-            if asking is not None:
-                asking.cancel()
+            for task in beside[1:]:
+                task.cancel()
             worker.stop()
-            await asyncio.wait([working])
+            await asyncio.wait(beside)
+
+
+async def _unless_one_fails(result: asyncio.Task[_T], beside: Sequence[asyncio.Task[None]]) -> _T:
+    """The result; or the error of what works toward it, without which there will be none."""
+    waiting: set[asyncio.Task[_T] | asyncio.Task[None]] = {result, *beside}
+    try:
+        while not result.done():
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            for each in beside:
+                if each in done:
+                    each.result()
+        return result.result()
+    finally:
+        result.cancel()
 
 
 @asynccontextmanager
@@ -99,10 +113,12 @@ async def _approve(core: EmbeddedCore, handle: ExecutionHandle, approver: Approv
             step=event.fact.step, approval_type=event.fact.approval_type, data=event.fact.data or {}
         )
         decision = await approver(request)
-        if isinstance(decision, No):
-            await handle.reject(decision.reason, decided_by=decision.decided_by, step=request.step)
-        else:
-            await handle.approve(decision.response, decided_by=decision.decided_by, step=request.step)
+        # While the approver thought about it, the time may have run out, or somebody else may have decided.
+        with suppress(Refused):
+            if isinstance(decision, No):
+                await handle.reject(decision.reason, decided_by=decision.decided_by, step=request.step)
+            else:
+                await handle.approve(decision.response, decided_by=decision.decided_by, step=request.step)
 
 
 class EmbeddedCore:

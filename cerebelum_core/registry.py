@@ -116,6 +116,17 @@ class Registry:
             raise _unknown(execution_id)
         return state
 
+    async def settled_state(self, execution_id: str) -> State:
+        """Where an execution stands once what is being written is written: never behind a history that was read.
+
+        Raises:
+            UnknownExecution: there is none.
+        """
+        execution = self._live.get(execution_id)
+        if execution is not None:
+            await execution.settled()
+        return await self.state(execution_id)
+
     async def wake(self, execution_id: str) -> None:
         """Bring an execution into memory, so that the tasks that it owes are known."""
         execution = await self._find(execution_id)

@@ -175,7 +175,7 @@ class WorkerEdge(WorkerServiceBase):
     ) -> pb.ExecutionStatus:
         """Where an execution stands."""
         with refusals():
-            return full_status(await self.registry.state(request.execution_id), self.clock.now())
+            return full_status(await self.registry.settled_state(request.execution_id), self.clock.now())
 
     async def list_executions(
         self, request: pb.ListExecutionsRequest, context: RequestContext

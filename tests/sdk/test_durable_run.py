@@ -88,6 +88,16 @@ async def test_an_execution_that_has_ended_is_not_run_again_and_other_inputs_are
         await order.execute(2, store=store, execution_id="order-1")
 
 
+async def test_an_approver_that_fails_ends_the_call_and_the_execution_waits_for_another(tmp_path: Path) -> None:
+    async def broken(request: PendingApproval) -> Yes | No:
+        raise LookupError("nobody is in the office")
+
+    store = f"sqlite:///{tmp_path}/a.db"
+    with pytest.raises(LookupError, match="nobody is in the office"):
+        await order.execute(1, store=store, execution_id="order-1", approver=broken)
+    assert (await order.execute(1, store=store, execution_id="order-1", approver=yes)).output == "3 signed by Ada"
+
+
 async def test_a_store_that_cannot_be_had_is_an_error_of_the_sdk(tmp_path: Path) -> None:
     with pytest.raises(CerebelumError, match="does not exist: make it first"):
         await order.execute(1, store=f"sqlite:///{tmp_path}/nowhere/a.db")

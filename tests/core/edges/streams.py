@@ -74,8 +74,8 @@ class Core:
 
 
 @asynccontextmanager
-async def memory_core() -> AsyncIterator[Core]:
-    store = MemoryStore()
+async def memory_core(store: MemoryStore | None = None) -> AsyncIterator[Core]:
+    store = store or MemoryStore()
     config = NodeConfig(node_id="node", version="0")
     node = Node(config, store=store, clock=SystemClock(), random_bytes=secrets.token_bytes)
     await node.start()
