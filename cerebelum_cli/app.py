@@ -13,6 +13,7 @@ from cerebelum_cli.lifecycle import fork, migrate, pause, redrive, resume, retry
 from cerebelum_cli.running import run
 from cerebelum_cli.serving import core, worker
 from cerebelum_cli.store import store
+from cerebelum_cli.why import why
 
 _EPILOG = """\b
 First steps:
@@ -43,7 +44,7 @@ def cli() -> None:
     """Durable workflows: they sleep for days, wait for people, and survive kill -9."""
 
 
-_LOOKING = (demo, core, worker, run, list_, status, history)
+_LOOKING = (demo, core, worker, run, list_, status, why, history)
 _STEERING = (approve, reject, cancel, terminate, pause, resume, retry, redrive, fork, migrate)
 
 for each in (*_LOOKING, *_STEERING, store):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from cerebelum_cli.exits import UsageError, run_async
 from cerebelum_cli.options import RemoteCore, core_option, execution_argument, json_option
 from cerebelum_cli.output import print_json, table, time_text, value_of
-from cerebelum_cli.timeline import Timeline, elapsed, event_json
+from cerebelum_cli.timeline import Timeline, event_json
+from cerebelum_cli.why import words
+from cerebelum_proto.control.v1.lifecycle_pb import Explanation
 from cerebelum_proto.worker.worker_service_pb import (
     ExecutionState,
     ExecutionStatus,
@@ -62,16 +66,16 @@ async def _list(core: RemoteCore, request: ListExecutionsRequest) -> ListExecuti
 @json_option
 def status(execution_id: str, core: RemoteCore, as_json: bool) -> None:
     """Show where an execution stands, and what it waits for."""
-    found = run_async(_status(core, execution_id))
+    found, explanations = run_async(_status(core, execution_id))
     if as_json:
         print_json(_status_json(found, full=True))
     else:
-        _print_status(found)
+        _print_status(found, explanations)
 
 
-async def _status(core: RemoteCore, execution_id: str) -> ExecutionStatus:
+async def _status(core: RemoteCore, execution_id: str) -> tuple[ExecutionStatus, Sequence[Explanation]]:
     async with core.client() as client:
-        return await client.status(execution_id)
+        return await client.status(execution_id), await client.lifecycle.explain(execution_id)
 
 
 @click.command()
@@ -106,21 +110,14 @@ def _row(each: ExecutionStatus) -> tuple[str, ...]:
     return (each.execution_id, each.workflow_name, _word(each.status), steps, each.current_step_name, started)
 
 
-def _print_status(found: ExecutionStatus) -> None:
+def _print_status(found: ExecutionStatus, explanations: Sequence[Explanation]) -> None:
     steps = f"{found.current_step_index} of {found.total_steps} steps done"
     click.echo(f"{found.execution_id}  {found.workflow_name}  {_word(found.status)}, {steps}")
     for each in found.completed_steps:
         tries = f", {each.attempts} tries" if each.attempts > 1 else ""
         click.echo(f"  {each.step_name}: {each.status}{tries}")
-    if found.sleep_info is not None:
-        click.echo(
-            f"  {found.current_step_name}: sleeps, {elapsed(found.sleep_info.remaining_ms * 1_000_000)[1:]} left"
-        )
-    if found.approval_info is not None:
-        kind, step = found.approval_info.approval_type, found.approval_info.step_name
-        click.echo(f"  {step}: waits for approval ({kind}); cerebelum approve {found.execution_id}")
-    elif found.sleep_info is None and found.current_step_name and not found.completed_at:
-        click.echo(f"  {found.current_step_name}: with a worker, or waiting for one")
+    for explanation in explanations if found.completed_at is None else ():
+        click.echo(f"  {words(explanation)}")
     if found.error is not None:
         click.echo(f"  {found.error.kind}: {found.error.message}")
     for name in found.result_steps:

@@ -27,6 +27,11 @@ class Lifecycle:
     _once: Once
     _call_s: float
 
+    async def explain(self, execution_id: str) -> Sequence[pb.Explanation]:
+        """Why an execution is where it is: what it waits for, who has its steps, or why nobody has."""
+        request = pb.ExplainRequest(execution_id=execution_id)
+        return (await self._once(lambda: self._stub.explain(request, timeout_s=self._call_s))).explanations
+
     async def terminate(self, execution_id: str, *, reason: str = "", terminated_by: str = "") -> None:
         """End an execution at once, whatever runs."""
         request = pb.TerminateRequest(execution_id=execution_id, reason=reason, terminated_by=terminated_by)

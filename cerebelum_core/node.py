@@ -17,6 +17,7 @@ from cerebelum_core.edges.stream_edge import StreamEdge
 from cerebelum_core.edges.worker_edge import LeaseTerms, WorkerEdge
 from cerebelum_core.endings import Endings
 from cerebelum_core.errors import CoreError, StoreError, UnknownExecution
+from cerebelum_core.explanations import Explanations
 from cerebelum_core.ids import RandomBytes
 from cerebelum_core.leases import Lease
 from cerebelum_core.registry import Registry
@@ -70,11 +71,12 @@ class Node:
         self.watchers = Watchers(store)
         self.endings = Endings()
         self.scheduler = WorkflowScheduler(store, clock, self._fire)
+        self.supervisor = Supervisor(clock)
         self.registry = Registry(
             store=store,
             blueprints=self.blueprints,
             clock=clock,
-            supervisor=Supervisor(clock),
+            supervisor=self.supervisor,
             observer=self,
         )
         handouts = Handouts(registry=self.registry, router=self.router, clock=clock)
@@ -99,6 +101,8 @@ class Node:
         )
         self.lifecycle_edge = LifecycleEdge(
             registry=self.registry,
+            supervisor=self.supervisor,
+            explanations=Explanations(router=self.router, workers=self.workers, clock=clock),
             blueprints=self.blueprints,
             store=store,
             clock=clock,

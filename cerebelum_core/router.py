@@ -116,6 +116,10 @@ class TaskRouter:
             if task_id in held_back or self.leases.get(task_id) is not None
         )
 
+    def is_held_back(self, task_id: str) -> bool:
+        """Whether it waits for the word of a worker that may have it since before a restart."""
+        return self._held_back is not None and task_id in self._held_back and self.leases.get(task_id) is None
+
     def to_stop(self, task_ids: Iterable[str]) -> list[str]:
         """Those of these tasks whose steps are to clean up and end."""
         offers = ((task_id, self._offers.get(task_id)) for task_id in task_ids)

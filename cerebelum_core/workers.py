@@ -71,6 +71,18 @@ class WorkerRegistry:
             worker.seen_at = _now()
         return worker
 
+    def able(self, pool: Pool) -> list[str]:
+        """Those who can run what is in a pool."""
+        return [worker_id for worker_id, worker in self._workers.items() if pool in worker.pools]
+
+    def with_workflow(self, workflow: str) -> list[str]:
+        """Those who have some version of a workflow."""
+        return [
+            worker_id
+            for worker_id, worker in self._workers.items()
+            if any(each.workflow_module == workflow for each in worker.registration.workflows)
+        ]
+
     def silent_for(self, ours_s: float, foreign_s: float) -> list[str]:
         """Workers that have not been heard of for longer than their kind may be silent."""
         return [

@@ -8,9 +8,12 @@ from cerebelum_codegen.runtime.rpc import RequestContext
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
 from cerebelum_core.edges.refusals import accepted, refusals
+from cerebelum_core.errors import Quarantined
+from cerebelum_core.explanations import Explanations
 from cerebelum_core.ids import RandomBytes, uuid7
 from cerebelum_core.registry import Registry
 from cerebelum_core.store import EventStore
+from cerebelum_core.supervisor import Supervisor
 from cerebelum_engine import Fork, Migrate, Pause, Redrive, Resume, Retry, Terminate
 from cerebelum_proto.control.v1 import lifecycle_pb as pb
 from cerebelum_proto.control.v1.lifecycle_grpc import LifecycleServiceBase
@@ -22,10 +25,23 @@ class LifecycleEdge(LifecycleServiceBase):
     """Serves `cerebelum.control.v1.LifecycleService`."""
 
     registry: Registry
+    supervisor: Supervisor
+    explanations: Explanations
     blueprints: BlueprintRegistry
     store: EventStore
     clock: Clock
     random_bytes: RandomBytes
+
+    async def explain(self, request: pb.ExplainRequest, context: RequestContext) -> pb.ExplainResponse:
+        """Why an execution is where it is."""
+        with refusals():
+            state = await self.registry.state(request.execution_id)
+        try:
+            self.supervisor.require_healthy(request.execution_id)
+        except Quarantined as error:
+            aside = pb.Explanation(standing=pb.Standing.STANDING_QUARANTINED, message=str(error))
+            return pb.ExplainResponse(explanations=[aside])
+        return pb.ExplainResponse(explanations=list(self.explanations.of(state)))
 
     async def terminate(self, request: pb.TerminateRequest, context: RequestContext) -> pb.TerminateResponse:
         """End an execution at once."""

@@ -60,13 +60,14 @@ MOVE_EXECUTIONS = f"""
 WITH {_OWNER}, won AS (
     UPDATE cerebelum.executions AS x
     SET version = b.version, status = b.status, ended_at_ns = b.ended_at_ns, ready = b.ready,
-        wake_at_ns = b.wake_at_ns, step_index = b.step_index, step_name = b.step_name
+        wake_at_ns = b.wake_at_ns, step_index = b.step_index, step_name = b.step_name,
+        blueprint_hash = b.blueprint_hash, total_steps = b.total_steps
     FROM owner, unnest(
         %(execution_id)s::text[], %(shard)s::integer[], %(expected_version)s::bigint[], %(version)s::bigint[],
         %(status)s::integer[], %(ended_at_ns)s::bigint[], %(ready)s::integer[], %(wake_at_ns)s::bigint[],
-        %(step_index)s::integer[], %(step_name)s::text[]
+        %(step_index)s::integer[], %(step_name)s::text[], %(blueprint_hash)s::text[], %(total_steps)s::integer[]
     ) AS b (execution_id, shard, expected_version, version, status, ended_at_ns, ready, wake_at_ns, step_index,
-            step_name)
+            step_name, blueprint_hash, total_steps)
     WHERE x.execution_id = b.execution_id AND x.shard = b.shard AND x.version = b.expected_version
     RETURNING x.execution_id
 ), {_EVENTS}"""
@@ -125,6 +126,7 @@ def _quoted(text: str) -> str:
 
 _TEXTS = {"execution_id", "workflow", "blueprint_hash", "step_name"}
 _MOVED = ["execution_id", "shard", "version", "status", "ended_at_ns", "ready", "wake_at_ns", "step_index", "step_name"]
+_MOVED += ["blueprint_hash", "total_steps"]
 _Array: TypeAlias = Callable[[list[Cell]], str]
 MOVE_COLUMNS: dict[str, _Array] = {
     name: text_array if name in _TEXTS else number_array for name in [*_MOVED, "expected_version"]

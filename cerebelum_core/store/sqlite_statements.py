@@ -22,7 +22,7 @@ ON CONFLICT DO NOTHING"""
 UPDATE_HEAD = """
 UPDATE executions
 SET version = :version, status = :status, ended_at_ns = :ended_at_ns, ready = :ready, wake_at_ns = :wake_at_ns,
-    step_index = :step_index, step_name = :step_name
+    step_index = :step_index, step_name = :step_name, blueprint_hash = :blueprint_hash, total_steps = :total_steps
 WHERE execution_id = :execution_id AND shard = :shard AND version = :expected_version"""
 INSERT_EVENT = "INSERT INTO events (execution_id, version, shard, data) VALUES (?, ?, ?, ?)"
 EVENTS = "SELECT data FROM events WHERE execution_id = ? AND version > ? ORDER BY version LIMIT ?"

@@ -111,3 +111,39 @@ async def test_what_cannot_be_redriven_or_migrated_is_refused_with_reasons(tmp_p
         assert (await command(on, "list", "--dead")).out == "no executions\n"
         on.open_gate()
         assert (await handle.result()).status == "completed"
+
+
+async def test_why_tells_what_an_execution_waits_for_or_who_has_it(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on, on.client() as client:
+
+        async def why(execution_id: str) -> list[dict[str, str]]:
+            ran = await command(on, "why", execution_id, "--json")
+            assert ran.code == Exit.OK, ran.err
+            told: list[dict[str, str]] = json.loads(ran.out)["explanations"]
+            return told
+
+        worker = await on.start_worker()
+        gated = await submit(client, "gate_keeper", order=1)
+        asks = await submit(client, "signer", order=2, timeout_ms=3_600_000)
+        sleeps = await submit(client, "day_sleeper", order=3)
+        await on.noted("gated-begins")
+        await until(client, asks.execution_id, ev.ApprovalRequested)
+        await until(client, sleeps.execution_id, ev.SleepStarted)
+        (running,) = await why(gated.execution_id)
+        assert (running["standing"], running["step"], bool(running["worker"])) == ("running", "gated", True)
+        (approval,) = await why(asks.execution_id)
+        assert (approval["standing"], bool(approval["until"])) == ("awaiting_approval", True)
+        (sleep,) = await why(sleeps.execution_id)
+        assert (sleep["standing"], bool(sleep["until"])) == ("sleeping", True)
+        await command(on, "pause", sleeps.execution_id, "--by", "ada")
+        assert [each["standing"] for each in await why(sleeps.execution_id)] == ["paused", "sleeping"]
+
+        on.open_gate()
+        await worker.terminate()
+        waiting = await submit(client, "gate_keeper", order=4)
+        (nobody,) = await why(waiting.execution_id)
+        assert nobody["standing"] == "no_worker"
+        assert "of workflow 'gate_keeper': start one that has it" in nobody["message"]
+        status = await command(on, "status", waiting.execution_id)
+        assert "reserve: no worker has blueprint" in status.out
+        assert (await command(on, "why", "nobody")).code == Exit.NOT_FOUND

@@ -9,6 +9,9 @@ FILES = (
     ProtoFile(
         name="cerebelum/control/v1/lifecycle.proto",
         symbols=(
+            "cerebelum.control.v1.ExplainRequest",
+            "cerebelum.control.v1.ExplainResponse",
+            "cerebelum.control.v1.Explanation",
             "cerebelum.control.v1.TerminateRequest",
             "cerebelum.control.v1.TerminateResponse",
             "cerebelum.control.v1.PauseRequest",
@@ -23,7 +26,9 @@ FILES = (
             "cerebelum.control.v1.ForkResponse",
             "cerebelum.control.v1.MigrateRequest",
             "cerebelum.control.v1.MigrateResponse",
+            "cerebelum.control.v1.Standing",
             "cerebelum.control.v1.LifecycleService",
+            "cerebelum.control.v1.LifecycleService.Explain",
             "cerebelum.control.v1.LifecycleService.Terminate",
             "cerebelum.control.v1.LifecycleService.Pause",
             "cerebelum.control.v1.LifecycleService.Resume",
@@ -33,33 +38,61 @@ FILES = (
             "cerebelum.control.v1.LifecycleService.Migrate",
         ),
         extensions=(),
+        imports=(
+            "google/protobuf/timestamp.proto",
+        ),
+        content=(
+            b"\n$cerebelum/control/v1/lifecycle.proto\x12\x14cerebelum.control.v1\x1a\x1fgoogle/protobuf/timestamp"
+            b".proto\"3\n\x0eExplainRequest\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\"X\n\x0fExplainRe"
+            b"sponse\x12E\n\x0cexplanations\x18\x01 \x03(\x0b2!.cerebelum.control.v1.ExplanationR\x0cexplanations\""
+            b"\x81\x02\n\x0bExplanation\x12:\n\x08standing\x18\x01 \x01(\x0e2\x1e.cerebelum.control.v1.StandingR\x08"
+            b"standing\x12\x1b\n\tstep_name\x18\x02 \x01(\tR\x08stepName\x12\x18\n\x07message\x18\x03 \x01(\tR\x07"
+            b"message\x120\n\x05since\x18\x04 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05since\x120\n\x05until\x18"
+            b"\x05 \x01(\x0b2\x1a.google.protobuf.TimestampR\x05until\x12\x1b\n\tworker_id\x18\x06 \x01(\tR\x08wor"
+            b"kerId\"r\n\x10TerminateRequest\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x16\n\x06re"
+            b"ason\x18\x02 \x01(\tR\x06reason\x12#\n\rterminated_by\x18\x03 \x01(\tR\x0cterminatedBy\"\x13\n\x11Ter"
+            b"minateResponse\"f\n\x0cPauseRequest\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x16\n\x06"
+            b"reason\x18\x02 \x01(\tR\x06reason\x12\x1b\n\tpaused_by\x18\x03 \x01(\tR\x08pausedBy\"\x0f\n\rPauseRes"
+            b"ponse\"Q\n\rResumeRequest\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x1d\n\nresumed_b"
+            b"y\x18\x02 \x01(\tR\tresumedBy\"\x10\n\x0eResumeResponse\"q\n\x0eRedriveRequest\x12!\n\x0cexecution_id\x18"
+            b"\x01 \x01(\tR\x0bexecutionId\x12\x1b\n\tstep_name\x18\x02 \x01(\tR\x08stepName\x12\x1f\n\x0bredriven"
+            b"_by\x18\x03 \x01(\tR\nredrivenBy\"0\n\x0fRedriveResponse\x12\x1d\n\nstep_names\x18\x01 \x03(\tR\tstep"
+            b"Names\"P\n\x0cRetryRequest\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x1d\n\nretried_"
+            b"by\x18\x02 \x01(\tR\tretriedBy\".\n\rRetryResponse\x12\x1d\n\nstep_names\x18\x01 \x03(\tR\tstepNames\""
+            b"\x94\x01\n\x0bForkRequest\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x1b\n\tstep_nam"
+            b"e\x18\x02 \x01(\tR\x08stepName\x12(\n\x10new_execution_id\x18\x03 \x01(\tR\x0enewExecutionId\x12\x1b"
+            b"\n\tforked_by\x18\x04 \x01(\tR\x08forkedBy\"K\n\x0cForkResponse\x12!\n\x0cexecution_id\x18\x01 \x01(\t"
+            b"R\x0bexecutionId\x12\x18\n\x07created\x18\x02 \x01(\x08R\x07created\"y\n\x0eMigrateRequest\x12!\n\x0c"
+            b"execution_id\x18\x01 \x01(\tR\x0bexecutionId\x12#\n\rworkflow_hash\x18\x02 \x01(\tR\x0cworkflowHash\x12"
+            b"\x1f\n\x0bmigrated_by\x18\x03 \x01(\tR\nmigratedBy\"6\n\x0fMigrateResponse\x12#\n\rworkflow_hash\x18\x01"
+            b" \x01(\tR\x0cworkflowHash*\xc5\x02\n\x08Standing\x12\x18\n\x14STANDING_UNSPECIFIED\x10\x00\x12\x12\n"
+            b"\x0eSTANDING_ENDED\x10\x01\x12\x13\n\x0fSTANDING_PAUSED\x10\x02\x12\x17\n\x13STANDING_CANCELLING\x10"
+            b"\x03\x12\x15\n\x11STANDING_SLEEPING\x10\x04\x12\x1e\n\x1aSTANDING_AWAITING_APPROVAL\x10\x05\x12\x15\n"
+            b"\x11STANDING_RETRYING\x10\x06\x12\x1a\n\x16STANDING_DEAD_LETTERED\x10\x07\x12\x14\n\x10STANDING_RUNN"
+            b"ING\x10\x08\x12\x13\n\x0fSTANDING_QUEUED\x10\t\x12\x16\n\x12STANDING_NO_WORKER\x10\n\x12\x16\n\x12ST"
+            b"ANDING_HELD_BACK\x10\x0b\x12\x18\n\x14STANDING_QUARANTINED\x10\x0c2\xc0\x05\n\x10LifecycleService\x12"
+            b"V\n\x07Explain\x12$.cerebelum.control.v1.ExplainRequest\x1a%.cerebelum.control.v1.ExplainResponse\x12"
+            b"\\\n\tTerminate\x12&.cerebelum.control.v1.TerminateRequest\x1a'.cerebelum.control.v1.TerminateRespon"
+            b"se\x12P\n\x05Pause\x12\".cerebelum.control.v1.PauseRequest\x1a#.cerebelum.control.v1.PauseResponse\x12"
+            b"S\n\x06Resume\x12#.cerebelum.control.v1.ResumeRequest\x1a$.cerebelum.control.v1.ResumeResponse\x12V\n"
+            b"\x07Redrive\x12$.cerebelum.control.v1.RedriveRequest\x1a%.cerebelum.control.v1.RedriveResponse\x12P\n"
+            b"\x05Retry\x12\".cerebelum.control.v1.RetryRequest\x1a#.cerebelum.control.v1.RetryResponse\x12M\n\x04F"
+            b"ork\x12!.cerebelum.control.v1.ForkRequest\x1a\".cerebelum.control.v1.ForkResponse\x12V\n\x07Migrate\x12"
+            b"$.cerebelum.control.v1.MigrateRequest\x1a%.cerebelum.control.v1.MigrateResponseb\x06proto3"
+        ),
+    ),
+    ProtoFile(
+        name="google/protobuf/timestamp.proto",
+        symbols=(
+            "google.protobuf.Timestamp",
+        ),
+        extensions=(),
         imports=(),
         content=(
-            b"\n$cerebelum/control/v1/lifecycle.proto\x12\x14cerebelum.control.v1\"r\n\x10TerminateRequest\x12!\n\x0c"
-            b"execution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12#\n\r"
-            b"terminated_by\x18\x03 \x01(\tR\x0cterminatedBy\"\x13\n\x11TerminateResponse\"f\n\x0cPauseRequest\x12!\n"
-            b"\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\x1b"
-            b"\n\tpaused_by\x18\x03 \x01(\tR\x08pausedBy\"\x0f\n\rPauseResponse\"Q\n\rResumeRequest\x12!\n\x0cexecut"
-            b"ion_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x1d\n\nresumed_by\x18\x02 \x01(\tR\tresumedBy\"\x10\n\x0eR"
-            b"esumeResponse\"q\n\x0eRedriveRequest\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x1b\n"
-            b"\tstep_name\x18\x02 \x01(\tR\x08stepName\x12\x1f\n\x0bredriven_by\x18\x03 \x01(\tR\nredrivenBy\"0\n\x0f"
-            b"RedriveResponse\x12\x1d\n\nstep_names\x18\x01 \x03(\tR\tstepNames\"P\n\x0cRetryRequest\x12!\n\x0cexec"
-            b"ution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x1d\n\nretried_by\x18\x02 \x01(\tR\tretriedBy\".\n\rRetr"
-            b"yResponse\x12\x1d\n\nstep_names\x18\x01 \x03(\tR\tstepNames\"\x94\x01\n\x0bForkRequest\x12!\n\x0cexec"
-            b"ution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x1b\n\tstep_name\x18\x02 \x01(\tR\x08stepName\x12(\n\x10"
-            b"new_execution_id\x18\x03 \x01(\tR\x0enewExecutionId\x12\x1b\n\tforked_by\x18\x04 \x01(\tR\x08forkedB"
-            b"y\"K\n\x0cForkResponse\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12\x18\n\x07created\x18"
-            b"\x02 \x01(\x08R\x07created\"y\n\x0eMigrateRequest\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutio"
-            b"nId\x12#\n\rworkflow_hash\x18\x02 \x01(\tR\x0cworkflowHash\x12\x1f\n\x0bmigrated_by\x18\x03 \x01(\tR"
-            b"\nmigratedBy\"6\n\x0fMigrateResponse\x12#\n\rworkflow_hash\x18\x01 \x01(\tR\x0cworkflowHash2\xe8\x04\n"
-            b"\x10LifecycleService\x12\\\n\tTerminate\x12&.cerebelum.control.v1.TerminateRequest\x1a'.cerebelum.co"
-            b"ntrol.v1.TerminateResponse\x12P\n\x05Pause\x12\".cerebelum.control.v1.PauseRequest\x1a#.cerebelum.con"
-            b"trol.v1.PauseResponse\x12S\n\x06Resume\x12#.cerebelum.control.v1.ResumeRequest\x1a$.cerebelum.contro"
-            b"l.v1.ResumeResponse\x12V\n\x07Redrive\x12$.cerebelum.control.v1.RedriveRequest\x1a%.cerebelum.contro"
-            b"l.v1.RedriveResponse\x12P\n\x05Retry\x12\".cerebelum.control.v1.RetryRequest\x1a#.cerebelum.control.v"
-            b"1.RetryResponse\x12M\n\x04Fork\x12!.cerebelum.control.v1.ForkRequest\x1a\".cerebelum.control.v1.ForkR"
-            b"esponse\x12V\n\x07Migrate\x12$.cerebelum.control.v1.MigrateRequest\x1a%.cerebelum.control.v1.Migrate"
-            b"Responseb\x06proto3"
+            b"\n\x1fgoogle/protobuf/timestamp.proto\x12\x0fgoogle.protobuf\";\n\tTimestamp\x12\x18\n\x07seconds\x18"
+            b"\x01 \x01(\x03R\x07seconds\x12\x14\n\x05nanos\x18\x02 \x01(\x05R\x05nanosB\x85\x01\n\x13com.google.p"
+            b"rotobufB\x0eTimestampProtoP\x01Z2google.golang.org/protobuf/types/known/timestamppb\xf8\x01\x01\xa2\x02"
+            b"\x03GPB\xaa\x02\x1eGoogle.Protobuf.WellKnownTypesb\x06proto3"
         ),
     ),
 )

@@ -22,6 +22,11 @@ from cerebelum_proto.control.v1.lifecycle_descriptors import FILES
 class LifecycleServiceMethods:
     """What the calls of `cerebelum.control.v1.LifecycleService` are."""
 
+    explain = Method(
+        "/cerebelum.control.v1.LifecycleService/Explain",
+        lifecycle_pb.ExplainRequest,
+        lifecycle_pb.ExplainResponse,
+    )
     terminate = Method(
         "/cerebelum.control.v1.LifecycleService/Terminate",
         lifecycle_pb.TerminateRequest,
@@ -60,6 +65,23 @@ class LifecycleServiceMethods:
 
 
 class LifecycleServiceStub(Stub):
+
+    async def explain(
+        self,
+        request: lifecycle_pb.ExplainRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
+    ) -> lifecycle_pb.ExplainResponse:
+        """Tells why an execution is where it is: what it waits for, or who has its steps."""
+        return await self._unary_unary(
+            LifecycleServiceMethods.explain,
+            request,
+            timeout_s,
+            metadata,
+            response_metadata,
+        )
 
     async def terminate(
         self,
@@ -184,6 +206,12 @@ class LifecycleServiceStub(Stub):
 class LifecycleServiceBase(Service):
 
     @abstractmethod
+    async def explain(
+        self, request: lifecycle_pb.ExplainRequest, context: RequestContext
+    ) -> lifecycle_pb.ExplainResponse:
+        """Tells why an execution is where it is: what it waits for, or who has its steps."""
+
+    @abstractmethod
     async def terminate(
         self, request: lifecycle_pb.TerminateRequest, context: RequestContext
     ) -> lifecycle_pb.TerminateResponse:
@@ -227,6 +255,7 @@ class LifecycleServiceBase(Service):
 
     def __handlers__(self) -> Sequence[Handler]:
         return (
+            self._unary_unary(self.explain, LifecycleServiceMethods.explain),
             self._unary_unary(self.terminate, LifecycleServiceMethods.terminate),
             self._unary_unary(self.pause, LifecycleServiceMethods.pause),
             self._unary_unary(self.resume, LifecycleServiceMethods.resume),

@@ -7,17 +7,258 @@ from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
     SMALL,
+    Enum,
     FieldDescriptor,
     Message,
+    Timestamp,
     boolean,
     describe,
+    int32,
     read_tag,
+    read_timestamp,
     read_varint,
     skip,
     too_deep,
     truncated,
     varint,
+    write_timestamp,
+    wrong_type,
 )
+
+
+class Standing(Enum):
+    """Where an execution or a step stands."""
+
+    STANDING_UNSPECIFIED = 0
+    STANDING_ENDED = 1
+    STANDING_PAUSED = 2
+    STANDING_CANCELLING = 3
+    STANDING_SLEEPING = 4
+    STANDING_AWAITING_APPROVAL = 5
+    STANDING_RETRYING = 6
+    """A try failed; the next waits for its pause."""
+    STANDING_DEAD_LETTERED = 7
+    STANDING_RUNNING = 8
+    """A worker has it."""
+    STANDING_QUEUED = 9
+    """Workers can run it, and have no room yet."""
+    STANDING_NO_WORKER = 10
+    """No worker has its code."""
+    STANDING_HELD_BACK = 11
+    """After a restart of the Core: whoever may have it gets time to say so."""
+    STANDING_QUARANTINED = 12
+    """It crashed the Core too often, and is set aside until the next start."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ExplainRequest(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.control.v1.ExplainRequest"
+
+    execution_id: str = ""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.execution_id != "":
+            x = self.execution_id.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.execution_id = data[at:stop].decode()
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class ExplainResponse(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.control.v1.ExplainResponse"
+
+    explanations: list[Explanation] = field(default_factory=list)
+    """For the execution as a whole, where something holds all of it, then for each step that something is to come of."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        for explanations_item in self.explanations:
+            if type(explanations_item) is not Explanation:
+                raise wrong_type(explanations_item, Explanation)
+            x = explanations_item.to_bytes()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                explanations_item = Explanation()
+                explanations_item._merge(data, at, stop, depth - 1)
+                self.explanations.append(explanations_item)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class Explanation(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.control.v1.Explanation"
+
+    standing: Standing = Standing.STANDING_UNSPECIFIED
+    step_name: str = ""
+    """Empty: the whole execution."""
+    message: str = ""
+    """For people."""
+    since: Timestamp | None = None
+    until: Timestamp | None = None
+    """When time ends it; absent when no time does."""
+    worker_id: str = ""
+    """Who has it."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.standing != 0:
+            out += (b"\x08", SMALL[self.standing] if 0 <= self.standing < 1024 else int32(self.standing))
+        if self.step_name != "":
+            x = self.step_name.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.message != "":
+            x = self.message.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.since is not None:
+            x = write_timestamp(self.since)
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.until is not None:
+            x = write_timestamp(self.until)
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.worker_id != "":
+            x = self.worker_id.encode()
+            n = len(x)
+            out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 8:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.standing = Standing((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.step_name = data[at:stop].decode()
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.message = data[at:stop].decode()
+                at = stop
+            elif tag == 34:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.since = read_timestamp(data, at, stop, depth - 1, self.since)
+                at = stop
+            elif tag == 42:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.until = read_timestamp(data, at, stop, depth - 1, self.until)
+                at = stop
+            elif tag == 50:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.worker_id = data[at:stop].decode()
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -821,6 +1062,23 @@ class MigrateResponse(Message):
             raise truncated()
 
 
+describe(
+    ExplainRequest,
+    FieldDescriptor(1, "execution_id", "string"),
+)
+describe(
+    ExplainResponse,
+    FieldDescriptor(1, "explanations", Explanation, repeated=True),
+)
+describe(
+    Explanation,
+    FieldDescriptor(1, "standing", Standing),
+    FieldDescriptor(2, "step_name", "string"),
+    FieldDescriptor(3, "message", "string"),
+    FieldDescriptor(4, "since", Timestamp),
+    FieldDescriptor(5, "until", Timestamp),
+    FieldDescriptor(6, "worker_id", "string"),
+)
 describe(
     TerminateRequest,
     FieldDescriptor(1, "execution_id", "string"),
