@@ -35,6 +35,7 @@ from cerebelum.step import Retry, Step, Timeline, step
 from cerebelum.waits import Decision, sleep, wait_for_approval
 from cerebelum.worker import Worker
 from cerebelum.workflow import Workflow, workflow
+from cerebelum_client import Converter
 
 __all__ = [
     "Action",
@@ -43,6 +44,7 @@ __all__ = [
     "Approver",
     "CerebelumError",
     "Context",
+    "Converter",
     "Decision",
     "DefinitionError",
     "DistributedExecutor",

@@ -16,7 +16,7 @@ from cerebelum.core import CallerCore
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.step import AnyStep
 from cerebelum.workflow import Workflow
-from cerebelum_client import ClientError, CoreUnavailable
+from cerebelum_client import PLAIN, ClientError, CoreUnavailable, Payloads
 from cerebelum_client.errors import client_error
 from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
 from cerebelum_proto.stream.v1 import stream_pb
@@ -46,6 +46,7 @@ class Requests(Protocol):
 class _Asked:
     request: pb.ExecuteRequest
     steps: Mapping[str, AnyStep] | None
+    payloads: Payloads
     answer: asyncio.Future[ExecutionResult]
 
 
@@ -78,7 +79,7 @@ class ExecutionStream:
         request = await self._request(
             workflow, inputs, execution_id=execution_id, timeout=timeout, tags=tags, correlation_id=correlation_id
         )
-        asked = _Asked(request, steps_of(workflow), asyncio.get_running_loop().create_future())
+        asked = _Asked(request, steps_of(workflow), payloads_of(workflow), asyncio.get_running_loop().create_future())
         self._unsent.append(asked)
         self._changed.set()
         if self._talking is None:
@@ -122,7 +123,7 @@ class ExecutionStream:
         for end in frame.ends:
             asked = self._sent.pop(end.number)
             if not asked.answer.done():
-                asked.answer.set_result(result_of(end.status or pb.ExecutionStatus(), asked.steps))
+                asked.answer.set_result(result_of(end.status or pb.ExecutionStatus(), asked.steps, asked.payloads))
         for refusal in frame.refusals:
             asked = self._sent.pop(refusal.number)
             error = client_error(RpcError(StatusCode(refusal.code), refusal.message), "the stream's address")
@@ -145,6 +146,11 @@ class ExecutionStream:
 def steps_of(workflow: Workflow | str) -> Mapping[str, AnyStep] | None:
     """The steps of a workflow that is at hand."""
     return workflow.steps if isinstance(workflow, Workflow) else None
+
+
+def payloads_of(workflow: Workflow | str) -> Payloads:
+    """How the values of a workflow travel; without converters when it is not at hand."""
+    return workflow.payloads if isinstance(workflow, Workflow) else PLAIN
 
 
 def execution_id_in(request: pb.ExecuteRequest) -> str:

@@ -11,11 +11,11 @@ from typing import Self
 
 from cerebelum.core import CallerCore
 from cerebelum.errors import DefinitionError
-from cerebelum.execution_stream import ExecutionStream, execution_id_in, steps_of
+from cerebelum.execution_stream import ExecutionStream, execution_id_in, payloads_of, steps_of
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.step import AnyStep
 from cerebelum.workflow import Workflow
-from cerebelum_client import CerebelumClient, CoreUnavailable, Unsupported, execute_request, to_payload
+from cerebelum_client import PLAIN, CerebelumClient, CoreUnavailable, Payloads, Unsupported, execute_request
 from cerebelum_client.markers import milliseconds
 from cerebelum_proto.worker import worker_service_pb as pb
 
@@ -25,16 +25,23 @@ _RETRY_S = 1.0
 class ExecutionHandle:
     """One execution on a Core."""
 
-    def __init__(self, core: CallerCore, execution_id: str, steps: Mapping[str, AnyStep] | None = None) -> None:
+    def __init__(
+        self,
+        core: CallerCore,
+        execution_id: str,
+        steps: Mapping[str, AnyStep] | None = None,
+        payloads: Payloads = PLAIN,
+    ) -> None:
         self.execution_id = execution_id
         self._core = core
         self._steps = steps
+        self._payloads = payloads
 
     async def result(self) -> ExecutionResult:
         """Wait for the end, however long it takes and however often the Core is started again meanwhile."""
         while True:
             try:
-                status = result_of(await self._core.await_result(self.execution_id), self._steps)
+                status = result_of(await self._core.await_result(self.execution_id), self._steps, self._payloads)
             except Unsupported:
                 return await self._follow()
             except CoreUnavailable:
@@ -59,11 +66,13 @@ class ExecutionHandle:
 
     async def status(self) -> ExecutionResult:
         """Where it stands."""
-        return result_of(await self._core.status(self.execution_id), self._steps)
+        return result_of(await self._core.status(self.execution_id), self._steps, self._payloads)
 
     async def approve(self, response: object = None, *, decided_by: str = "", step: str = "") -> None:
         """Answer its waiting approval with yes; `step` names which one when several wait."""
-        await self._core.approve(self.execution_id, response=to_payload(response), decided_by=decided_by, step=step)
+        await self._core.approve(
+            self.execution_id, response=self._payloads.write(response), decided_by=decided_by, step=step
+        )
 
     async def reject(self, reason: str = "", *, decided_by: str = "", step: str = "") -> None:
         """Answer its waiting approval with no."""
@@ -117,7 +126,7 @@ class DistributedExecutor:
         except Unsupported:
             await self._start(request)
             return await handle.result()
-        result = result_of(status, steps_of(workflow))
+        result = result_of(status, steps_of(workflow), payloads_of(workflow))
         return result if result.ended else await handle.result()
 
     async def submit(
@@ -164,7 +173,7 @@ class DistributedExecutor:
             self._submitted.add(known.hash)
         return execute_request(
             known.name if known else str(workflow),
-            to_payload(inputs),
+            payloads_of(workflow).write(inputs),
             execution_id=execution_id or "",
             workflow_hash=known.hash if known else "",
             correlation_id=correlation_id,
@@ -176,7 +185,7 @@ class DistributedExecutor:
         options = request.options or pb.ExecutionOptions()
         await self._core.start(
             request.workflow_module,
-            request.exact_inputs or to_payload(None),
+            request.exact_inputs or PLAIN.write(None),
             execution_id=options.execution_id,
             workflow_hash=request.workflow_hash,
             correlation_id=options.correlation_id,
@@ -194,7 +203,7 @@ class DistributedExecutor:
             await stream.close()
 
     def _handle(self, workflow: Workflow | str, execution_id: str) -> ExecutionHandle:
-        return ExecutionHandle(self._core, execution_id, steps_of(workflow))
+        return ExecutionHandle(self._core, execution_id, steps_of(workflow), payloads_of(workflow))
 
     def handle(self, execution_id: str) -> ExecutionHandle:
         """A handle of an execution that was started before."""

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from cerebelum.runner import run_task
 from cerebelum.signals import Signals
 from cerebelum.workflow import Workflow
-from cerebelum_client import ClientError
+from cerebelum_client import PLAIN, ClientError
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.worker import worker_service_pb as pb
 
@@ -55,6 +55,7 @@ class Hands:
                 worker_id=self.worker_id,
                 now=self._now,
                 signals=signals,
+                payloads=workflow.payloads if workflow else PLAIN,
             )
         )
         self._held[task.task_id] = running

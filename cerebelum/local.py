@@ -13,7 +13,7 @@ from cerebelum.results import ExecutionResult, result_of
 from cerebelum.rules import Predicate
 from cerebelum.runner import run_task
 from cerebelum.step import AnyStep
-from cerebelum_client import to_payload
+from cerebelum_client import PLAIN, Payloads
 from cerebelum_codegen.runtime import JsonValue, Timestamp
 from cerebelum_engine import (
     Approve,
@@ -76,16 +76,17 @@ async def run_locally(
     execution_id: str,
     approver: Approver | None = None,
     timeout_ms: int = 0,
+    payloads: Payloads = PLAIN,
 ) -> ExecutionResult:
     """Run a workflow to its end."""
-    run = _LocalRun(blueprint, steps, predicates, approver)
+    run = _LocalRun(blueprint, steps, predicates, approver, payloads)
     run.tell(
         StartExecution(
-            execution_id=execution_id, workflow=blueprint.workflow, inputs=to_payload(inputs), timeout_ms=timeout_ms
+            execution_id=execution_id, workflow=blueprint.workflow, inputs=payloads.write(inputs), timeout_ms=timeout_ms
         )
     )
     await run.finish()
-    return result_of(status_of(run.state, run.now()), steps)
+    return result_of(status_of(run.state, run.now()), steps, payloads)
 
 
 class _LocalRun:
@@ -97,11 +98,13 @@ class _LocalRun:
         steps: Mapping[str, AnyStep],
         predicates: Mapping[str, Sequence[Predicate]],
         approver: Approver | None,
+        payloads: Payloads,
     ) -> None:
         self.state = new(blueprint)
         self._steps = steps
         self._predicates = predicates
         self._approver = approver
+        self._payloads = payloads
         self._running: dict[str, asyncio.Task[TaskResult | Approve | Reject]] = {}
         # The loop's clock drives it, so that a loop with virtual time needs nothing else.
         self._epoch_ns = time.time_ns() - int(asyncio.get_running_loop().time() * 1e9)
@@ -135,7 +138,14 @@ class _LocalRun:
         for key, dispatch in owed.items():
             if key not in self._running:
                 task = build_task(self.state, dispatch)
-                running = run_task(task, self._steps, predicates=self._predicates, worker_id="local", now=self.now)
+                running = run_task(
+                    task,
+                    self._steps,
+                    predicates=self._predicates,
+                    worker_id="local",
+                    now=self.now,
+                    payloads=self._payloads,
+                )
                 self._running[key] = asyncio.create_task(running)
         for key, effect in asked.items():
             if key not in self._running:
@@ -172,4 +182,4 @@ class _LocalRun:
         )
         if isinstance(decision, No):
             return Reject(step=name, reason=decision.reason, decided_by=decision.decided_by)
-        return Approve(step=name, response=to_payload(decision.response), decided_by=decision.decided_by)
+        return Approve(step=name, response=self._payloads.write(decision.response), decided_by=decision.decided_by)

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from cerebelum.errors import ExecutionFailed
 from cerebelum.step import AnyStep
-from cerebelum_client import from_payload
+from cerebelum_client import PLAIN, Payloads
 from cerebelum_client.annotations import hints_of
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.worker.worker_service_pb import ErrorInfo, ExecutionState, ExecutionStatus
@@ -57,13 +57,15 @@ class ExecutionResult:
         raise ExecutionFailed(f"execution '{self.execution_id}' is {self.status}{why}")
 
 
-def result_of(status: ExecutionStatus, steps: Mapping[str, AnyStep] | None = None) -> ExecutionResult:
+def result_of(
+    status: ExecutionStatus, steps: Mapping[str, AnyStep] | None = None, payloads: Payloads = PLAIN
+) -> ExecutionResult:
     """A status as a result; with the workflow's steps at hand, the output is read as they are annotated."""
     return ExecutionResult(
         execution_id=status.execution_id,
         status=status_word(status.status),
-        output=_output(status, steps or {}),
-        error=_error(status.error, status.current_step_name) if status.error else None,
+        output=_output(status, steps or {}, payloads),
+        error=_error(status.error, status.current_step_name, payloads) if status.error else None,
         started_at=_datetime(status.started_at),
         completed_at=_datetime(status.completed_at),
     )
@@ -74,9 +76,10 @@ def status_word(state: ExecutionState) -> str:
     return state.name.removeprefix("EXECUTION_").lower()
 
 
-def _output(status: ExecutionStatus, steps: Mapping[str, AnyStep]) -> object:
+def _output(status: ExecutionStatus, steps: Mapping[str, AnyStep], payloads: Payloads) -> object:
     values = {
-        name: from_payload(status.outputs.get(name), return_annotation(steps.get(name))) for name in status.result_steps
+        name: payloads.read(status.outputs.get(name), return_annotation(steps.get(name)))
+        for name in status.result_steps
     }
     return next(iter(values.values())) if len(values) == 1 else values or None
 
@@ -86,12 +89,12 @@ def return_annotation(step: AnyStep | None) -> object:
     return object if step is None else hints_of(step.function).get("return", object)
 
 
-def _error(error: ErrorInfo, step: str) -> ExecutionError:
+def _error(error: ErrorInfo, step: str, payloads: Payloads) -> ExecutionError:
     return ExecutionError(
         kind=error.kind,
         message=error.message,
         step=step,
-        reason=from_payload(error.decision),
+        reason=payloads.read(error.decision),
         stacktrace=error.stacktrace,
     )
 

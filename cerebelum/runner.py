@@ -13,7 +13,7 @@ from cerebelum.rules import Predicate, ask
 from cerebelum.signals import Signals
 from cerebelum.step import CONTEXT, INPUTS, AnyStep
 from cerebelum.waits import Suspend, Waits, current_waits
-from cerebelum_client import PayloadError, from_payload, to_payload, write_marker
+from cerebelum_client import PLAIN, PayloadError, Payloads, write_marker
 from cerebelum_client.annotations import hints_of
 from cerebelum_codegen.runtime import CodecError, Timestamp
 from cerebelum_proto.worker.worker_service_pb import ErrorInfo, Task, TaskResult, TaskStatus
@@ -30,6 +30,7 @@ async def run_task(
     worker_id: str,
     now: Callable[[], Timestamp],
     signals: Signals | None = None,
+    payloads: Payloads = PLAIN,
 ) -> TaskResult:
     """Run the step of a task, and ask the predicates of the branch that follows it about its value.
 
@@ -38,7 +39,7 @@ async def run_task(
     result = TaskResult(task_id=task.task_id, execution_id=task.execution_id, worker_id=worker_id, started_at=now())
     signals = signals or Signals()
     try:
-        await _run(task, steps, predicates.get(task.step_name, ()), result, signals)
+        await _run(task, steps, predicates.get(task.step_name, ()), result, signals, payloads)
     except asyncio.CancelledError:
         if not signals.stopping:
             raise
@@ -55,6 +56,7 @@ async def _run(
     predicates: Sequence[Predicate],
     result: TaskResult,
     signals: Signals,
+    payloads: Payloads,
 ) -> None:
     step = steps.get(task.step_name)
     if step is None:
@@ -62,12 +64,12 @@ async def _run(
             f"this worker has no code for step '{task.step_name}' of workflow '{task.workflow_module}': "
             "start a worker that has it"
         )
-    waits = Waits(list(task.satisfied_markers))
+    waits = Waits(list(task.satisfied_markers), payloads)
     token = current_waits.set(waits)
     try:
         timeout_s, silence_s = task.start_to_close_ms / 1000 or None, task.heartbeat_timeout_ms / 1000 or None
         async with asyncio.timeout(timeout_s) as limit, signals.within(silence_s) as pulse:
-            value = await _call(step, _arguments(step, task, signals), signals)
+            value = await _call(step, _arguments(step, task, signals, payloads), signals)
     except Suspend as suspend:
         write_marker(suspend.request, result)
         return
@@ -88,21 +90,21 @@ async def _run(
             "the step swallowed the exception with which it waits: do not catch BaseException around "
             "sleep() and wait_for_approval(), or raise it again"
         )
-    _conclude(result, value, predicates)
+    _conclude(result, value, predicates, payloads)
 
 
-def _arguments(step: AnyStep, task: Task, signals: Signals) -> dict[str, object]:
+def _arguments(step: AnyStep, task: Task, signals: Signals, payloads: Payloads) -> dict[str, object]:
     hints = hints_of(step.function)
     arguments = {
-        name: from_payload(payload, hints.get(name, object))
+        name: payloads.read(payload, hints.get(name, object))
         for name, payload in task.arguments.items()
         if name in step.parameters
     }
     if step.takes_inputs:
-        arguments[INPUTS] = from_payload(task.workflow_inputs, hints.get(INPUTS, object))
+        arguments[INPUTS] = payloads.read(task.workflow_inputs, hints.get(INPUTS, object))
     if step.takes_context:
         arguments[CONTEXT] = Context(
-            inputs=from_payload(task.workflow_inputs),
+            inputs=payloads.read(task.workflow_inputs),
             execution_id=task.execution_id,
             workflow_name=task.workflow_module,
             step_name=task.step_name,
@@ -130,7 +132,7 @@ async def _in_thread(call: Coroutine[None, None, object], signals: Signals) -> o
                 raise
 
 
-def _conclude(result: TaskResult, value: object, predicates: Sequence[Predicate]) -> None:
+def _conclude(result: TaskResult, value: object, predicates: Sequence[Predicate], payloads: Payloads) -> None:
     """A value, bare or as `{"ok": value}`; or a decision, as `{"error": reason}`."""
     if isinstance(value, dict) and len(value) == 1:
         if "ok" in value:
@@ -139,9 +141,9 @@ def _conclude(result: TaskResult, value: object, predicates: Sequence[Predicate]
             reason = value["error"]
             result.status = TaskStatus.FAILED
             text = reason if isinstance(reason, str) else repr(reason)
-            result.error = ErrorInfo(kind="error", message=text, decision=to_payload(reason), non_retryable=True)
+            result.error = ErrorInfo(kind="error", message=text, decision=payloads.write(reason), non_retryable=True)
             return
-    result.output = to_payload(value)
+    result.output = payloads.write(value)
     result.status = TaskStatus.SUCCESS
     if predicates:
         result.predicates = ask(predicates, value)

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch, OutsideStep
-from cerebelum_client import Approval, Request, Sleep, from_payload
+from cerebelum_client import Approval, Payloads, Request, Sleep
 from cerebelum_codegen.runtime import JsonValue, Timestamp
 from cerebelum_proto.worker.worker_service_pb import (
     ApprovalDecision,
@@ -39,6 +39,7 @@ class Waits:
     """The waits of one run of a step: those that are over, and the one that it stopped at."""
 
     satisfied: list[SatisfiedMarker]
+    payloads: Payloads
     position: int = 0
     suspended: bool = field(default=False)
 
@@ -106,11 +107,12 @@ async def wait_for_approval(
         ApprovalTimedOut: nobody decided in time.
         OutsideStep: no step runs here.
     """
-    outcome = _waits("wait_for_approval").next(Approval(approval_type, data or {}, timeout))
+    waits = _waits("wait_for_approval")
+    outcome = waits.next(Approval(approval_type, data or {}, timeout))
     match outcome:
         case ApprovalDecision(approved=True):
             decided_at = (outcome.decided_at or Timestamp()).to_datetime()
-            return Decision(outcome.decided_by, decided_at, from_payload(outcome.response))
+            return Decision(outcome.decided_by, decided_at, waits.payloads.read(outcome.response))
         case ApprovalDecision():
             raise ApprovalRejected(outcome.decided_by, outcome.reason)
         case ApprovalTimeout():

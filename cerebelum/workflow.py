@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import overload
+from typing import Any, overload
 
 from cerebelum.builder import WorkflowBuilder
 from cerebelum.errors import DefinitionError
@@ -13,7 +13,7 @@ from cerebelum.local import Approver, run_locally
 from cerebelum.results import ExecutionResult
 from cerebelum.rules import Predicate
 from cerebelum.step import AnyStep
-from cerebelum_client import new_execution_id
+from cerebelum_client import PLAIN, Converter, Payloads, new_execution_id
 from cerebelum_client.markers import milliseconds
 from cerebelum_engine import DEFAULT_MAX_VISITS, Blueprint, compile_blueprint
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -28,6 +28,8 @@ class Workflow:
     blueprint: pb.Blueprint = field(repr=False)
     """The contract's form of it."""
     compiled: Blueprint = field(repr=False)
+    payloads: Payloads = field(default=PLAIN, repr=False)
+    """Writes and reads what travels between its steps."""
     predicates: Mapping[str, tuple[Predicate, ...]] = field(default_factory=dict, repr=False)
     """What a worker evaluates after a step, for the branch that follows it."""
 
@@ -79,6 +81,7 @@ class Workflow:
             execution_id=execution_id or new_execution_id(),
             approver=approver,
             timeout_ms=milliseconds(timeout) if timeout else 0,
+            payloads=self.payloads,
         )
 
 
@@ -88,7 +91,10 @@ def workflow(definition: Callable[[WorkflowBuilder], None], /) -> Workflow: ...
 
 @overload
 def workflow(
-    *, name: str | None = None, max_visits: int = DEFAULT_MAX_VISITS
+    *,
+    name: str | None = None,
+    max_visits: int = DEFAULT_MAX_VISITS,
+    converters: Sequence[Converter[Any]] = (),  # Any: converters of any types together
 ) -> Callable[[Callable[[WorkflowBuilder], None]], Workflow]: ...
 
 
@@ -98,17 +104,19 @@ def workflow(
     *,
     name: str | None = None,
     max_visits: int = DEFAULT_MAX_VISITS,
+    converters: Sequence[Converter[Any]] = (),  # Any: converters of any types together
 ) -> Workflow | Callable[[Callable[[WorkflowBuilder], None]], Workflow]:
     """Make a workflow of a function that says what it is; it is built at once.
 
-    An execution that is led to one step more than `max_visits` times fails.
+    An execution that is led to one step more than `max_visits` times fails. `converters` carry types of your own
+    between its steps.
 
     Raises:
         DefinitionError: with everything that is wrong with it, each fault with its mend.
     """
 
     def decorate(decorated: Callable[[WorkflowBuilder], None]) -> Workflow:
-        return _define(decorated, name or decorated.__name__, max_visits)
+        return replace(_define(decorated, name or decorated.__name__, max_visits), payloads=Payloads(converters))
 
     return decorate if definition is None else decorate(definition)
 

@@ -3,6 +3,7 @@
 from cerebelum_client.address import Address, core_address, parse_address
 from cerebelum_client.backoff import Backoff
 from cerebelum_client.client import CerebelumClient, execute_request, new_execution_id
+from cerebelum_client.converters import Converter
 from cerebelum_client.errors import (
     AddressError,
     AlreadyExists,
@@ -16,7 +17,7 @@ from cerebelum_client.errors import (
     Unsupported,
 )
 from cerebelum_client.markers import Approval, Request, Sleep, from_marker, read_marker, to_marker, write_marker
-from cerebelum_client.payload import from_payload, to_payload
+from cerebelum_client.payload import PLAIN, Payloads, from_payload, to_payload
 
 __all__ = [
     "Address",
@@ -26,11 +27,14 @@ __all__ = [
     "Backoff",
     "CerebelumClient",
     "ClientError",
+    "Converter",
     "CoreFailed",
     "CoreUnavailable",
     "InvalidRequest",
+    "PLAIN",
     "NotFound",
     "PayloadError",
+    "Payloads",
     "Refused",
     "Request",
     "Sleep",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 from typing import Union, cast, get_args, get_origin
 from uuid import UUID
+
+from cerebelum_client.models import is_model_class, model_of
+from cerebelum_codegen.runtime import Message
 
 _FROM_TEXT: dict[type, Callable[[str], object]] = {
     datetime: datetime.fromisoformat,
@@ -20,6 +23,20 @@ _FROM_TEXT: dict[type, Callable[[str], object]] = {
     Decimal: Decimal,
     UUID: UUID,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedMessage:
+    """A generated message before an annotation says which class it is of."""
+
+    name: str
+    data: bytes
+
+    def decoded(self, kind: type) -> object:
+        """The message, when it is of this class; else itself."""
+        if issubclass(kind, Message) and self.name == kind.FULL_NAME:
+            return kind.from_bytes(self.data)
+        return self
 
 
 def fit(value: object, annotation: object) -> object:
@@ -76,6 +93,11 @@ def _fit_type(value: object, kind: type) -> object:
         return _FROM_TEXT[kind](value)
     if isinstance(value, list) and kind in (tuple, set, frozenset):
         return kind(value)
+    if isinstance(value, EncodedMessage):
+        return value.decoded(kind)
+    if is_model_class(kind) and isinstance(value, Mapping):
+        hints = hints_of(kind)
+        return model_of(kind, {name: fit(item, hints.get(name, object)) for name, item in value.items()})
     if issubclass(kind, Enum) and not isinstance(value, kind):
         return kind(value)
     if is_dataclass(kind) and isinstance(value, Mapping):

@@ -10,76 +10,121 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
-from cerebelum_client.annotations import fit
+from cerebelum_client.annotations import EncodedMessage, fit
+from cerebelum_client.converters import Converter, Converters
 from cerebelum_client.errors import PayloadError
+from cerebelum_client.models import is_model, members_of
 from cerebelum_codegen.runtime import Message
 from cerebelum_proto.types.v1.types_pb import Payload
 
 _JSON = "json"
 _TAGGED = "json+python"
 _PROTOBUF = "protobuf:"
-_TAG, _VALUE = "$", "v"
+_TAG, _VALUE, _BY = "$", "v", "by"
+
+
+class Payloads:
+    """Writes and reads values, with converters of one's own beside what is known to everybody."""
+
+    def __init__(self, converters: Iterable[Converter[Any]] = ()) -> None:  # Any: converters of any types together
+        self._converters = Converters(converters)
+
+    def write(self, value: object) -> Payload:
+        """Write a value.
+
+        Raises:
+            PayloadError: it holds something that cannot travel; the error says where and what.
+        """
+        if isinstance(value, Message) and self._converters.of(value) is None:
+            return Payload(encoding=_PROTOBUF + value.FULL_NAME, data=value.to_bytes())
+        writer = _Writer(self._converters)
+        try:
+            written = writer.write(value, "value")
+        except RecursionError:
+            raise PayloadError("the value nests too deep, or holds itself") from None
+        text = json.dumps(written, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        try:
+            return Payload(encoding=_TAGGED if writer.tagged else _JSON, data=text.encode())
+        except UnicodeEncodeError:
+            raise PayloadError("the value holds a string with a lone surrogate, which is no text") from None
+
+    def read(self, payload: Payload | None, annotation: object = object) -> object:
+        """Read a value, as its annotation says where it can be so. No payload, or an empty one, is None.
+
+        Raises:
+            PayloadError: the payload is not what its encoding says, or needs an annotation to be read.
+        """
+        if payload is None or not payload.encoding:
+            return None
+        if payload.encoding.startswith(_PROTOBUF):
+            return _fitted(EncodedMessage(payload.encoding.removeprefix(_PROTOBUF), payload.data), annotation)
+        if payload.encoding not in (_JSON, _TAGGED):
+            raise PayloadError(f"a payload of encoding '{payload.encoding}' cannot be read here")
+        try:
+            parsed = json.loads(payload.data)
+        except (ValueError, RecursionError) as error:
+            raise PayloadError(f"a payload of encoding '{payload.encoding}' is no JSON: {error}") from None
+        if payload.encoding == _JSON:
+            return _fit(parsed, annotation)
+        return _fitted(_Reader(self._converters).untagged(parsed), annotation)
+
+
+PLAIN = Payloads()
+"""Without converters of one's own."""
 
 
 def to_payload(value: object) -> Payload:
-    """Write a value.
-
-    Raises:
-        PayloadError: it holds something that cannot travel; the error says where and what.
-    """
-    if isinstance(value, Message):
-        return Payload(encoding=_PROTOBUF + value.FULL_NAME, data=value.to_bytes())
-    writer = _Writer()
-    try:
-        written = writer.write(value, "value")
-    except RecursionError:
-        raise PayloadError("the value nests too deep, or holds itself") from None
-    text = json.dumps(written, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    try:
-        return Payload(encoding=_TAGGED if writer.tagged else _JSON, data=text.encode())
-    except UnicodeEncodeError:
-        raise PayloadError("the value holds a string with a lone surrogate, which is no text") from None
+    """Write a value without converters of one's own; see `Payloads.write`."""
+    return PLAIN.write(value)
 
 
 def from_payload(payload: Payload | None, annotation: object = object) -> object:
-    """Read a value, as its annotation says where it can be so. No payload, or an empty one, is None.
+    """Read a value without converters of one's own; see `Payloads.read`."""
+    return PLAIN.read(payload, annotation)
 
-    Raises:
-        PayloadError: the payload is not what its encoding says, or needs an annotation to be read.
-    """
-    if payload is None or not payload.encoding:
-        return None
-    if payload.encoding.startswith(_PROTOBUF):
-        return _message(payload, annotation)
-    if payload.encoding not in (_JSON, _TAGGED):
-        raise PayloadError(f"a payload of encoding '{payload.encoding}' cannot be read here")
+
+def _fit(value: object, annotation: object) -> object:
     try:
-        parsed = json.loads(payload.data)
-    except (ValueError, RecursionError) as error:
-        raise PayloadError(f"a payload of encoding '{payload.encoding}' is no JSON: {error}") from None
-    return fit(_untagged(parsed) if payload.encoding == _TAGGED else parsed, annotation)
+        return fit(value, annotation)
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise PayloadError(f"a value does not come back as {annotation!r}: {error}") from None
 
 
-def _message(payload: Payload, annotation: object) -> Message:
-    name = payload.encoding.removeprefix(_PROTOBUF)
-    if isinstance(annotation, type) and issubclass(annotation, Message) and name == annotation.FULL_NAME:
-        return annotation.from_bytes(payload.data)
-    raise PayloadError(f"a message {name} needs its class as annotation to be read, not {annotation!r}")
+def _fitted(value: object, annotation: object) -> object:
+    fitted = _fit(value, annotation)
+    left = next(_left_encoded(fitted), None)
+    if left is not None:
+        raise PayloadError(f"a message {left.name} needs its class as annotation to be read, not {annotation!r}")
+    return fitted
+
+
+def _left_encoded(value: object) -> Iterator[EncodedMessage]:
+    """The messages that no annotation gave a class."""
+    if isinstance(value, EncodedMessage):
+        yield value
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            yield from _left_encoded(item)
+    elif type(value) is dict:
+        for key, item in value.items():
+            yield from _left_encoded(key)
+            yield from _left_encoded(item)
 
 
 class _Writer:
     """Writes one value, and remembers whether it needed a tag."""
 
-    def __init__(self) -> None:
+    def __init__(self, converters: Converters) -> None:
         self.tagged = False
+        self._converters = converters
 
     def write(self, value: object, path: str) -> object:
         if value is None or isinstance(value, bool) or type(value) in (int, str):
@@ -94,6 +139,14 @@ class _Writer:
         return self._tag(value, path)
 
     def _tag(self, value: object, path: str) -> dict[str, object]:
+        converter = self._converters.of(value)
+        if converter is not None:
+            return {_TAG: "converted", _BY: converter.name, _VALUE: self.write(converter.write(value), path)}
+        if isinstance(value, Message):
+            return {_TAG: "message", _VALUE: [value.FULL_NAME, base64.b64encode(value.to_bytes()).decode()]}
+        if is_model(value):
+            members = {name: self.write(item, f"{path}.{name}") for name, item in members_of(value)}
+            return {_TAG: "dataclass", _VALUE: members}
         for kind, (name, write) in _SIMPLE.items():
             if isinstance(value, kind) and not isinstance(value, Enum):
                 return {_TAG: name, _VALUE: write(value)}
@@ -114,7 +167,7 @@ class _Writer:
             return {_TAG: "plain", _VALUE: int(value) if isinstance(value, int) else str(value)}
         raise PayloadError(
             f"{path} is a {type(value).__module__}.{type(value).__qualname__}, which cannot travel between steps: "
-            "return plain values, dataclasses, enums, datetimes or generated messages"
+            "return plain values, dataclasses, enums, datetimes or generated messages, or pass a converter for it"
         )
 
 
@@ -149,21 +202,33 @@ _READERS: dict[str, Callable[..., object]] = {
     "frozenset": frozenset,
     "list": list,
     "dict": dict,
+    "message": lambda parts: EncodedMessage(parts[0], base64.b64decode(parts[1])),
 }
 
 
-def _untagged(value: object) -> object:
-    if isinstance(value, list):
-        return [_untagged(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    members = cast("dict[str, object]", value)
-    if _TAG not in members:
-        return {key: _untagged(item) for key, item in members.items()}
-    read = _READERS.get(str(members[_TAG]))
-    if read is None:
-        raise PayloadError(f"a payload has the tag '{members[_TAG]}', which this version does not know")
-    try:
-        return read(_untagged(members.get(_VALUE)))
-    except (ValueError, TypeError, ArithmeticError) as error:
-        raise PayloadError(f"a payload's {members[_TAG]} cannot be read: {error}") from None
+class _Reader:
+    """Reads what `_Writer` wrote."""
+
+    def __init__(self, converters: Converters) -> None:
+        self._converters = converters
+
+    def untagged(self, value: object) -> object:
+        if isinstance(value, list):
+            return [self.untagged(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        members = cast("dict[str, object]", value)
+        if _TAG not in members:
+            return {key: self.untagged(item) for key, item in members.items()}
+        tag = str(members[_TAG])
+        if tag == "converted":
+            read = self._converters.named(str(members.get(_BY))).read
+        elif tag in _READERS:
+            read = _READERS[tag]
+        else:
+            raise PayloadError(f"a payload has the tag '{tag}', which this version does not know")
+        inner = self.untagged(members.get(_VALUE))
+        try:
+            return read(inner)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            raise PayloadError(f"a payload's {tag} cannot be read: {error}") from None

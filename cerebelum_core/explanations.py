@@ -131,7 +131,7 @@ def _waiting(execution_id: str, name: str, step: StepState) -> Explanation:
         case Phase.DEAD_LETTERED:
             standing = Standing.STANDING_DEAD_LETTERED
             message = f"is a dead letter ({failure}); cerebelum redrive {execution_id}"
-        case Phase.READY | Phase.COMPLETED | Phase.FAILED | Phase.CANCELLED:
+        case Phase.READY | Phase.COMPLETED | Phase.FAILED | Phase.CANCELLED | Phase.SKIPPED | Phase.FORGOTTEN:
             standing, message = Standing.STANDING_UNSPECIFIED, ""
         case _:
             assert_never(step.phase)

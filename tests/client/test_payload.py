@@ -15,8 +15,9 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field
 
-from cerebelum_client import PayloadError, from_payload, to_payload
+from cerebelum_client import Converter, PayloadError, Payloads, from_payload, to_payload
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import Task
 
@@ -218,3 +219,86 @@ def test_what_cannot_travel_is_said_with_its_place(value: object, said: str) -> 
 def test_what_cannot_be_read_is_said_with_the_mend(payload: Payload, annotation: object, said: str) -> None:
     with pytest.raises(PayloadError, match=said):
         from_payload(payload, annotation)
+
+
+class Address(BaseModel):
+    street: str = Field(alias="Street")
+    moved_in: date
+
+
+class Customer(BaseModel):
+    number: int
+    balance: Decimal
+    address: Address
+    former: list[Address] = []
+    tags: frozenset[str] = frozenset()
+
+
+HOME = Address(Street="Elm Street 1", moved_in=date(2026, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation"),
+    [
+        (Customer(number=2**70, balance=Decimal("0.10"), address=HOME, former=[HOME], tags=frozenset("a")), Customer),
+        ([HOME], list[Address]),
+        ({"home": HOME}, dict[str, Address]),
+        (HOME, Address | None),
+    ],
+)
+def test_a_pydantic_model_comes_back_as_its_annotation_says(value: object, annotation: object) -> None:
+    assert from_payload(to_payload(value), annotation) == value
+
+
+def test_a_stranger_s_json_is_validated_as_a_model() -> None:
+    payload = Payload(encoding="json", data=b'{"street": "Elm Street 1", "moved_in": "2026-01-02"}')
+    assert from_payload(payload, Address) == HOME
+    with pytest.raises(PayloadError, match="moved_in"):
+        from_payload(Payload(encoding="json", data=b'{"street": "Elm Street 1"}'), Address)
+
+
+@dataclass
+class Job:
+    task: Task
+    others: list[Task]
+
+
+def test_a_message_inside_of_other_values_comes_back_exact() -> None:
+    job = Job(Task(task_id="t", attempt=2), [Task(task_id="u")])
+    assert from_payload(to_payload(job), Job) == job
+    assert from_payload(to_payload([job.task]), list[Task]) == [job.task]
+    with pytest.raises(PayloadError, match="a message cerebelum.worker.Task needs its class as annotation"):
+        from_payload(to_payload([job.task]))
+
+
+class Money:
+    def __init__(self, amount: Decimal, currency: str) -> None:
+        self.amount, self.currency = amount, currency
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Money) and (self.amount, self.currency) == (other.amount, other.currency)
+
+    __hash__ = None  # type: ignore[assignment]  # it only needs to be equal
+
+
+MONEY = Converter("money", Money, lambda it: [it.amount, it.currency], lambda parts: Money(*parts))
+
+
+def test_a_converter_of_one_s_own_carries_its_type_wherever_it_stands() -> None:
+    payloads = Payloads([MONEY])
+    price = Money(Decimal("49.90"), "EUR")
+    for value, annotation in [(price, Money), ({"prices": [price]}, object), ([price], list[Money])]:
+        assert payloads.read(payloads.write(value), annotation) == value
+
+
+def test_what_a_converter_wrote_is_not_guessed_by_those_who_lack_it() -> None:
+    written = Payloads([MONEY]).write([Money(Decimal(1), "EUR")])
+    with pytest.raises(PayloadError, match="converter 'money', which is not here: pass it in converters"):
+        from_payload(written)
+    with pytest.raises(PayloadError, match="or pass a converter for it"):
+        to_payload(Money(Decimal(1), "EUR"))
+
+
+def test_two_converters_of_one_name_are_refused() -> None:
+    with pytest.raises(ValueError, match="two converters have one name"):
+        Payloads([MONEY, MONEY])
