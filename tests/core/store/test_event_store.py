@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -34,6 +35,15 @@ async def test_an_append_to_another_version_writes_nothing(store: EventStore) ->
     assert stored is not None
     assert (stored.version, stored.head) == (2, head())
     assert await store.head("nobody") is None
+
+
+async def test_an_execution_may_move_to_another_blueprint_and_begin_again_after_its_end(store: EventStore) -> None:
+    await store.append(append("x", 0, row=replace(head(), ended_at=START)))
+    moved = replace(head(), blueprint_hash="other", total_steps=9)
+    await store.append(append("x", 1, row=moved))
+    stored = await store.head("x")
+    assert stored is not None
+    assert stored.head == moved
 
 
 async def test_of_many_appends_at_once_one_wins_and_the_others_stand(store: EventStore) -> None:
