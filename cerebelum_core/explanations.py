@@ -42,7 +42,7 @@ class Explanations:
         for task in owed_tasks(state):
             yield self._task(state, task)
         for name, step in state.steps.items() if state.cancelling is None else ():
-            if not step.phase.closed and step.phase is not Phase.READY:
+            if step.phase.open and step.phase is not Phase.READY:
                 yield _waiting(state.execution_id, name, step)
 
     def _task(self, state: State, task: DispatchTask) -> Explanation:
