@@ -361,6 +361,23 @@ async def test_metadata_that_cannot_travel_is_a_value_error(stub: Any, trial: Tr
     assert (await stub.ask(trial.calls.Question(text="a"))).text == "a"
 
 
+async def test_metadata_that_cannot_be_answered_is_a_fault_of_the_server(
+    trial: Trial, notes: Notes, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = our_service(trial, notes)
+
+    async def ask(request: Any, context: RequestContext) -> Any:
+        context.response_metadata.trailing["x"] = "new\nline"
+        return trial.calls.Answer()
+
+    service.ask = ask
+    async with served(service) as server, Channel("127.0.0.1", server.port) as channel:
+        with pytest.raises(RpcError) as failed:
+            await trial.calls_grpc.CallsStub(channel).ask(trial.calls.Question())
+    assert failed.value.code is StatusCode.INTERNAL
+    assert "Invalid metadata value" in caplog.text
+
+
 async def test_an_answer_that_a_caller_leaves_early_is_ended_on_the_server(
     stub: Any, trial: Trial, notes: Notes
 ) -> None:

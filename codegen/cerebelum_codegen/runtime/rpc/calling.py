@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from typing import Generic
+from collections.abc import Callable
+from types import TracebackType
+from typing import Generic, Self
 
 from grpclib.exceptions import StreamTerminatedError
+from grpclib.protocol import Stream
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 
 from cerebelum_codegen.runtime.errors import DecodeError
 from cerebelum_codegen.runtime.rpc import headers as h
 from cerebelum_codegen.runtime.rpc.channel import Channel
-from cerebelum_codegen.runtime.rpc.connection import Interrupt, Link
+from cerebelum_codegen.runtime.rpc.connection import Link
 from cerebelum_codegen.runtime.rpc.context import RequestContext
 from cerebelum_codegen.runtime.rpc.deadline import format_timeout
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
-from cerebelum_codegen.runtime.rpc.framing import ENCODINGS, read_message
+from cerebelum_codegen.runtime.rpc.framing import read_message
+from cerebelum_codegen.runtime.rpc.interrupt import Interrupt
 from cerebelum_codegen.runtime.rpc.method import Method, Request, Response
 
 USER_AGENT = "cerebelum-python"
@@ -38,36 +40,40 @@ class ClientCall(Generic[Request, Response]):
         self._method = method
         self._context = context
         self._channel = channel
-        self._interrupt = _Unanswered(self._is_answered)
-        self._stream = link.connection.create_stream(wrapper=self._interrupt)  # type: ignore[arg-type]  # it is called as `cancel` only
+        self._interrupt = _Unanswered()
+        self._stream = self._interrupt.stream = link.connection.create_stream(wrapper=self._interrupt)  # type: ignore[arg-type]  # it is called as `cancel` only
+        self._timer: asyncio.TimerHandle | None = None
         self._encoding = ""
         self._release: Callable[[], None] | None = None
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def __aenter__(self) -> Self:
         """Begin the call; at the end of this block the server hears that nobody listens any more."""
-        deadline, timer = self._context.deadline, None
+        deadline = self._context.deadline
         if deadline is not None:
             late = too_late(self._method.route)
-            timer = asyncio.get_running_loop().call_at(deadline.at_s, self._interrupt.cancel, late)
+            self._timer = asyncio.get_running_loop().call_at(deadline.at_s, self._interrupt.cancel, late)
+        self._context.peer = self._link.handler.peer
         try:
-            with self._translated():
+            with self._interrupt:
                 self._release = await self._stream.send_request(self._headers(), _processor=self._link.processor)
-                self._context.peer = _address(self._link)
-            yield
-        finally:
-            if timer is not None:
-                timer.cancel()
+        except BaseException:
             self._close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
 
     async def send(self, data: bytes, *, end: bool = False) -> None:
         """Send a message that is framed already. A server that has answered takes no more, and that is no fault."""
-        with self._translated():
+        with self._interrupt:
             await self._stream.send_data(data, end_stream=end)
 
     async def end(self) -> None:
         """Say that no message follows."""
-        with self._translated():
+        with self._interrupt:
             if self._stream.closable:
                 await self._stream.end()
 
@@ -81,7 +87,7 @@ class ClientCall(Generic[Request, Response]):
         Raises:
             RpcError: the call failed.
         """
-        with self._translated():
+        with self._interrupt:
             if not self._encoding:
                 await self._receive_headers()
             data = await read_message(self._stream, self._encoding, self._channel.max_message_bytes)
@@ -102,7 +108,6 @@ class ClientCall(Generic[Request, Response]):
             ("te", "trailers"),
             ("content-type", h.CONTENT_TYPE),
             ("user-agent", USER_AGENT),
-            ("grpc-accept-encoding", ",".join(ENCODINGS)),
         ]
         if self._context.deadline is not None:
             headers.append(("grpc-timeout", format_timeout(self._context.deadline.remaining_s())))
@@ -110,8 +115,8 @@ class ClientCall(Generic[Request, Response]):
 
     async def _receive_headers(self) -> None:
         headers = await self._stream.recv_headers()
-        h.check_answer(headers)
         found = dict(headers)
+        h.check_answer(found)
         self._encoding = found.get("grpc-encoding", "identity")
         if "grpc-status" not in found:
             self._context.response_metadata.initial.extend(h.read_metadata(headers))
@@ -124,39 +129,42 @@ class ClientCall(Generic[Request, Response]):
         if error is not None:
             raise error
 
-    def _is_answered(self) -> bool:
-        headers = self._stream.headers
-        return self._stream.trailers is not None or (headers is not None and "grpc-status" in dict(headers))
-
     def _close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         if self._release is None:
             return
         if self._stream.closable:
             self._stream.reset_nowait(ErrorCodes.CANCEL)
         self._release()
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            with self._interrupt:
-                yield
-        except StreamTerminatedError as error:
-            raise RpcError(StatusCode.UNAVAILABLE, f"the connection was lost ({error})") from None
-        except ProtocolError as error:
-            if not self._is_answered():
-                raise RpcError(StatusCode.UNAVAILABLE, f"the connection was lost ({error})") from None
+        self._stream.wrapper = None  # they hold each other, and would wait for the garbage collector
 
 
 class _Unanswered(Interrupt):
     """Wakes nobody once the answer is there: what has arrived can be read, also when the connection is gone."""
 
-    def __init__(self, answered: Callable[[], bool]) -> None:
-        super().__init__()
-        self._answered = answered
+    stream: Stream
 
     def cancel(self, reason: Exception) -> None:
-        if not self._answered():
-            super().cancel(reason)
+        """Wake those who wait, in our words."""
+        if not self._answered:
+            super().cancel(_lost(reason) if isinstance(reason, StreamTerminatedError) else reason)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Raise what it was woken with. What cannot be sent any more, because the answer is there, is no fault."""
+        super().__exit__(kind, error, trace)
+        if not isinstance(error, ProtocolError):
+            return False
+        if not self._answered:
+            raise _lost(error) from None
+        return True
+
+    @property
+    def _answered(self) -> bool:
+        headers = self.stream.headers
+        return self.stream.trailers is not None or (headers is not None and "grpc-status" in dict(headers))
 
 
 def too_late(route: str) -> RpcError:
@@ -164,6 +172,5 @@ def too_late(route: str) -> RpcError:
     return RpcError(StatusCode.DEADLINE_EXCEEDED, f"{route} took longer than allowed")
 
 
-def _address(link: Link) -> str:
-    address = link.connection.get_peer().addr()
-    return f"{address[0]}:{address[1]}" if address else ""
+def _lost(error: Exception) -> RpcError:
+    return RpcError(StatusCode.UNAVAILABLE, f"the connection was lost ({error})")

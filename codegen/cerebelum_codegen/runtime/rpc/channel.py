@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from grpclib.protocol import AbstractHandler, Stream
+from grpclib.protocol import Stream
 
-from cerebelum_codegen.runtime.rpc.connection import Link, Terms
+from cerebelum_codegen.runtime.rpc.connection import Link, Side
 from cerebelum_codegen.runtime.rpc.context import Interceptor
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
 from cerebelum_codegen.runtime.rpc.framing import MAX_MESSAGE_BYTES
-from cerebelum_codegen.runtime.rpc.limits import Keepalive
+from cerebelum_codegen.runtime.rpc.limits import Keepalive, Terms
 from cerebelum_codegen.runtime.rpc.retry import Retry
 
 
@@ -60,6 +60,10 @@ class Channel:
         self._slots = [_Slot(host, port, terms, tls) for _ in range(connections)]
         self._closed = False
 
+    def ready(self) -> Link | None:
+        """A connection that is open already and can carry a call."""
+        return None if self._closed or len(self._slots) > 1 else self._slots[0].ready()
+
     async def link(self) -> Link:
         """A connection that can carry a call.
 
@@ -103,6 +107,9 @@ class _Slot:
             return (self._waiting, True)
         return (self._link.calls, False)
 
+    def ready(self) -> Link | None:
+        return self._link if self._link is not None and self._link.open else None
+
     async def link(self) -> Link:
         if self._link is not None and self._link.open:
             return self._link
@@ -135,7 +142,7 @@ class _Slot:
             link.close("the channel was closed")
 
 
-class _Caller(AbstractHandler):
+class _Caller(Side):
     """A client serves nothing: its calls learn of an end by themselves."""
 
     def accept(self, stream: Stream, headers: object, release_stream: object) -> None:

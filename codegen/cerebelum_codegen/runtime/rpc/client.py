@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import TypeAlias, TypeVar
 
 from multidict import MultiDict
@@ -12,8 +12,7 @@ from multidict import MultiDict
 from cerebelum_codegen.runtime.errors import EncodeError
 from cerebelum_codegen.runtime.rpc.calling import ClientCall, too_late
 from cerebelum_codegen.runtime.rpc.channel import Channel
-from cerebelum_codegen.runtime.rpc.connection import Link
-from cerebelum_codegen.runtime.rpc.context import Metadata, RequestContext, ResponseMetadata
+from cerebelum_codegen.runtime.rpc.context import Metadata, RequestContext, ResponseMetadata, surrounding
 from cerebelum_codegen.runtime.rpc.deadline import inherited
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
 from cerebelum_codegen.runtime.rpc.framing import framed
@@ -44,11 +43,12 @@ class Stub:
         response_metadata: ResponseMetadata | None,
     ) -> Response:
         data = _framed(method, request)
-        async with self._surrounded(method, timeout_s, metadata, response_metadata) as context:
+        context = _context(method, timeout_s, metadata, response_metadata)
+        async with self._surrounded(context):
             pauses = self._channel.retry.pauses()
             while True:
                 try:
-                    async with self._call(method, context) as call:
+                    async with await self._call(method, context) as call:
                         await call.send(data, end=True)
                         return await _only(call)
                 except RpcError as error:
@@ -63,11 +63,12 @@ class Stub:
         response_metadata: ResponseMetadata | None,
     ) -> AsyncIterator[Response]:
         data = _framed(method, request)
-        async with self._surrounded(method, timeout_s, metadata, response_metadata) as context:
+        context = _context(method, timeout_s, metadata, response_metadata)
+        async with self._surrounded(context):
             pauses, answered = self._channel.retry.pauses(), False
             while True:
                 try:
-                    async with self._call(method, context) as call:
+                    async with await self._call(method, context) as call:
                         await call.send(data, end=True)
                         while (response := await call.receive()) is not None:
                             answered = True
@@ -84,9 +85,10 @@ class Stub:
         metadata: Metadata | None,
         response_metadata: ResponseMetadata | None,
     ) -> Response:
+        context = _context(method, timeout_s, metadata, response_metadata)
         async with (
-            self._surrounded(method, timeout_s, metadata, response_metadata) as context,
-            self._call(method, context) as call,
+            self._surrounded(context),
+            await self._call(method, context) as call,
             _sending(call, method, requests),
         ):
             return await _only(call)
@@ -99,48 +101,28 @@ class Stub:
         metadata: Metadata | None,
         response_metadata: ResponseMetadata | None,
     ) -> AsyncIterator[Response]:
+        context = _context(method, timeout_s, metadata, response_metadata)
         async with (
-            self._surrounded(method, timeout_s, metadata, response_metadata) as context,
-            self._call(method, context) as call,
+            self._surrounded(context),
+            await self._call(method, context) as call,
             _sending(call, method, requests),
         ):
             while (response := await call.receive()) is not None:
                 yield response
 
-    @asynccontextmanager
-    async def _surrounded(
-        self,
-        method: Method[Request, Response],
-        timeout_s: float | None,
-        metadata: Metadata | None,
-        response_metadata: ResponseMetadata | None,
-    ) -> AsyncIterator[RequestContext]:
-        context = RequestContext(
-            route=method.route,
-            metadata=MultiDict(metadata or ()),
-            response_metadata=response_metadata or ResponseMetadata(),
-            deadline=inherited(timeout_s),
-        )
-        async with AsyncExitStack() as stack:
-            for interceptor in self._channel.interceptors:
-                await stack.enter_async_context(interceptor(context))
-            yield context
+    def _surrounded(self, context: RequestContext) -> AbstractAsyncContextManager[None]:
+        return surrounding(self._channel.interceptors, context)
 
-    @asynccontextmanager
-    async def _call(
-        self, method: Method[Request, Response], context: RequestContext
-    ) -> AsyncIterator[ClientCall[Request, Response]]:
-        call = ClientCall(await self._link(method, context), method, context, self._channel)
-        async with call.running():
-            yield call
-
-    async def _link(self, method: Method[Request, Response], context: RequestContext) -> Link:
-        deadline = context.deadline
-        try:
-            async with asyncio.timeout_at(None if deadline is None else deadline.at_s):
-                return await self._channel.link()
-        except TimeoutError:
-            raise too_late(method.route) from None
+    async def _call(self, method: Method[Request, Response], context: RequestContext) -> ClientCall[Request, Response]:
+        """A call on a connection that is there, or that is opened in the call's own time."""
+        deadline, link = context.deadline, self._channel.ready()
+        if link is None:
+            try:
+                async with asyncio.timeout_at(None if deadline is None else deadline.at_s):
+                    link = await self._channel.link()
+            except TimeoutError:
+                raise too_late(method.route) from None
+        return ClientCall(link, method, context, self._channel)
 
     async def _pause(
         self, error: RpcError, method: Method[Request, Response], context: RequestContext, pause_s: float | None
@@ -156,6 +138,20 @@ class Stub:
         await asyncio.sleep(pause_s)
         context.response_metadata.initial.clear()
         context.response_metadata.trailing.clear()
+
+
+def _context(
+    method: Method[Request, Response],
+    timeout_s: float | None,
+    metadata: Metadata | None,
+    response_metadata: ResponseMetadata | None,
+) -> RequestContext:
+    return RequestContext(
+        route=method.route,
+        metadata=MultiDict(metadata or ()),
+        response_metadata=response_metadata or ResponseMetadata(),
+        deadline=inherited(timeout_s),
+    )
 
 
 def _framed(method: Method[Request, Response], request: Request) -> bytes:

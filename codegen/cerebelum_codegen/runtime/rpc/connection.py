@@ -1,9 +1,5 @@
 """What grpclib's connections lack, in one place: limits, patience that ends, keepalive, an end that cuts nobody off.
 
-    Link         one HTTP/2 connection, of either side
-    Terms        what it is held to
-    Interrupt    wakes those who wait for something on it
-
 It reaches into others' parts where they offer no other way:
 
 - grpclib's protocol layer is importable but not documented. `H2Protocol.connection_made` makes its parts by itself,
@@ -23,8 +19,6 @@ import asyncio
 import logging
 from asyncio import BaseTransport, Transport
 from collections.abc import Callable
-from dataclasses import dataclass
-from types import TracebackType
 from typing import cast
 
 from grpclib.config import Configuration
@@ -45,7 +39,7 @@ from h2.exceptions import FrameTooLargeError
 from hyperframe.frame import Frame, GoAwayFrame
 
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode, Unprocessed
-from cerebelum_codegen.runtime.rpc.limits import Keepalive
+from cerebelum_codegen.runtime.rpc.limits import Terms
 
 _log = logging.getLogger(__name__)
 
@@ -64,59 +58,20 @@ _RESETS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What one connection is held to."""
+class Side(AbstractHandler):
+    """What a side does with the calls of a connection."""
 
-    max_streams: int
-    max_header_bytes: int
-    handshake_s: float
-    idle_s: float | None
-    keepalive: Keepalive | None
-
-
-class Interrupt:
-    """Wakes with an error whoever waits inside its block, and whoever enters it afterwards."""
-
-    def __init__(self) -> None:
-        self.reason: Exception | None = None
-        self._inside: dict[asyncio.Task[object], int] = {}
-        self._woken: set[asyncio.Task[object]] = set()
-
-    def cancel(self, reason: Exception) -> None:
-        """Wake them. The name is grpclib's, which calls it when a stream or a connection ends."""
-        if self.reason is not None:
-            return
-        self.reason = reason
-        for task in self._inside:
-            task.cancel()
-            self._woken.add(task)
-
-    def __enter__(self) -> None:
-        if self.reason is not None:
-            raise self.reason
-        task = cast("asyncio.Task[object]", asyncio.current_task())
-        self._inside[task] = task.cancelling()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        task = cast("asyncio.Task[object]", asyncio.current_task())
-        before = self._inside.pop(task)
-        if task not in self._woken:
-            return
-        self._woken.discard(task)
-        # Somebody else may have cancelled the task as well; then it is theirs to end.
-        if task.uncancel() <= before and self.reason is not None:
-            raise self.reason from None
+    peer = ""
+    """The other side's address, once there is a connection."""
 
 
 class Link(H2Protocol):
     """One connection. It ends by itself when its peer does not begin, does nothing, or is no longer there."""
 
     connection: Connection
+    handler: Side
 
-    def __init__(self, handler: AbstractHandler, terms: Terms, *, client: bool, among: set[Link]) -> None:
+    def __init__(self, handler: Side, terms: Terms, *, client: bool, among: set[Link]) -> None:
         """A connection that stands `among` others while it is open."""
         # Not the peer's, but ours to decide what a header means: latin-1 reads every byte.
         http2 = H2Configuration(
@@ -160,6 +115,7 @@ class Link(H2Protocol):
         self.connection.flush()
         self.processor: _Events = _Events(self)
         self._among.add(self)
+        self.handler.peer = _written(self._transport.get_extra_info("peername"))
         self._made_at = self._heard_at = self.idle_since = self._loop.time()
         self._watch()
 
@@ -414,6 +370,14 @@ def _reset_error(code: int) -> RpcError:
     named = next((each for each in ErrorCodes if each == code), None)
     status = StatusCode.INTERNAL if named is None else _RESETS.get(named, StatusCode.INTERNAL)
     return RpcError(status, f"the peer reset the call (HTTP/2 error {code})")
+
+
+def _written(address: object) -> str:
+    match address:
+        case (host, port, *_):
+            return f"{host}:{port}"
+        case _:
+            return ""
 
 
 def _settled(config: H2Configuration, terms: Terms) -> _Http2:

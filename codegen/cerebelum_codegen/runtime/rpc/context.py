@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -59,3 +59,16 @@ Interceptor: TypeAlias = Callable[[RequestContext], AbstractAsyncContextManager[
 
 Before its `yield` nothing has been sent or served; an error of the call is raised out of it.
 """
+
+
+def surrounding(interceptors: Sequence[Interceptor], context: RequestContext) -> AbstractAsyncContextManager[None]:
+    """All of them around one call, the first outermost."""
+    return _all_around(interceptors, context) if interceptors else nullcontext()
+
+
+@asynccontextmanager
+async def _all_around(interceptors: Sequence[Interceptor], context: RequestContext) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for interceptor in interceptors:
+            await stack.enter_async_context(interceptor(context))
+        yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote, unquote
 
 from grpclib.metadata import encode_metadata
@@ -95,13 +95,12 @@ def read_status(headers: Iterable[tuple[str, str]]) -> RpcError | None:
     return RpcError(code, message, details=read_bytes(found.get("grpc-status-details-bin", "")) or b"")
 
 
-def check_answer(headers: Iterable[tuple[str, str]]) -> None:
-    """Refuse an answer that is none of gRPC's.
+def check_answer(found: Mapping[str, str]) -> None:
+    """Refuse an answer that is none of gRPC's, by its headers.
 
     Raises:
         RpcError: it comes from something else, a proxy or a web server.
     """
-    found = dict(headers)
     status = found.get(":status", "")
     if status != "200":
         raise RpcError(_HTTP.get(status, StatusCode.UNKNOWN), f"the server answered with HTTP status {status}")

@@ -37,3 +37,14 @@ class Limits:
     """How long a request that is one message may take to arrive."""
     idle_s: float = 600.0
     """How long a connection without calls stays open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What one connection is held to, of either side."""
+
+    max_streams: int
+    max_header_bytes: int
+    handshake_s: float
+    idle_s: float | None
+    keepalive: Keepalive | None

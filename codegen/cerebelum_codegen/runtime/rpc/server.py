@@ -8,16 +8,17 @@ import socket
 import ssl
 from collections.abc import Callable, Sequence
 
-from grpclib.protocol import AbstractHandler, Stream
+from grpclib.protocol import Stream
+from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 
 from cerebelum_codegen.runtime.rpc import headers as h
-from cerebelum_codegen.runtime.rpc.connection import Link, Terms
+from cerebelum_codegen.runtime.rpc.connection import Link, Side
 from cerebelum_codegen.runtime.rpc.context import Interceptor
 from cerebelum_codegen.runtime.rpc.errors import StatusCode
-from cerebelum_codegen.runtime.rpc.limits import Keepalive, Limits
+from cerebelum_codegen.runtime.rpc.limits import Keepalive, Limits, Terms
 from cerebelum_codegen.runtime.rpc.service import Service
-from cerebelum_codegen.runtime.rpc.serving import refuse
+from cerebelum_codegen.runtime.rpc.serving import Incoming, refuse
 
 _log = logging.getLogger(__name__)
 
@@ -123,16 +124,16 @@ class Server:
             return _Turned()
         return Link(_Calls(self), self._terms, client=False, among=self._links)
 
-    def begin(self, stream: Stream, headers: h.Headers) -> asyncio.Task[None]:
+    def begin(self, stream: Stream, headers: h.Headers, peer: str) -> asyncio.Task[None]:
         """Serve a call in a task of its own."""
-        task = asyncio.get_running_loop().create_task(self._serve(stream, headers))
+        task = asyncio.get_running_loop().create_task(self._serve(Incoming(stream, headers, dict(headers), peer)))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
         return task
 
-    async def _serve(self, stream: Stream, headers: h.Headers) -> None:
+    async def _serve(self, incoming: Incoming) -> None:
+        stream, found = incoming.stream, incoming.found
         try:
-            found = dict(headers)
             handler = self._handlers.get(found.get(":path", ""))
             if found.get(":method") != "POST":
                 await refuse(stream, "405", StatusCode.UNKNOWN, "a call is a POST")
@@ -144,12 +145,16 @@ class Server:
                 route = found.get(":path", "")[:200]
                 await refuse(stream, "200", StatusCode.UNIMPLEMENTED, f"there is no method {route} here")
             else:
-                await handler.serve(stream, headers, self._interceptors, self._limits)
+                await handler.serve(incoming, self._interceptors, self._limits)
         except ProtocolError as error:
             _log.debug("a caller is gone before its answer: %s", error)
+        except Exception:
+            _log.exception("%s could not be answered, by a fault of the server", found.get(":path"))
+            if stream.closable:
+                stream.reset_nowait(ErrorCodes.INTERNAL_ERROR)
 
 
-class _Calls(AbstractHandler):
+class _Calls(Side):
     """The calls of one connection."""
 
     def __init__(self, server: Server) -> None:
@@ -158,7 +163,7 @@ class _Calls(AbstractHandler):
 
     def accept(self, stream: Stream, headers: h.Headers, release_stream: Callable[[], None]) -> None:
         """Begin to serve a call."""
-        task = self._tasks[stream] = self._server.begin(stream, headers)
+        task = self._tasks[stream] = self._server.begin(stream, headers, self.peer)
 
         def ended(_: asyncio.Task[None]) -> None:
             del self._tasks[stream]

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Generic
 
@@ -19,7 +18,7 @@ from h2.exceptions import ProtocolError
 from cerebelum_codegen.runtime.errors import DecodeError
 from cerebelum_codegen.runtime.rpc import deadline
 from cerebelum_codegen.runtime.rpc import headers as h
-from cerebelum_codegen.runtime.rpc.context import Interceptor, RequestContext
+from cerebelum_codegen.runtime.rpc.context import Interceptor, RequestContext, surrounding
 from cerebelum_codegen.runtime.rpc.deadline import Deadline, parse_timeout
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
 from cerebelum_codegen.runtime.rpc.framing import ENCODINGS, framed, read_message
@@ -27,6 +26,17 @@ from cerebelum_codegen.runtime.rpc.limits import Limits
 from cerebelum_codegen.runtime.rpc.method import Method, Request, Response
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A call as it arrives."""
+
+    stream: Stream
+    headers: h.Headers
+    found: dict[str, str]
+    """The headers by their names."""
+    peer: str
 
 
 class ServerCall(Generic[Request, Response]):
@@ -110,9 +120,7 @@ class Handler(ABC):
         """The path of its calls."""
 
     @abstractmethod
-    async def serve(
-        self, stream: Stream, headers: h.Headers, interceptors: Sequence[Interceptor], limits: Limits
-    ) -> None:
+    async def serve(self, incoming: Incoming, interceptors: Sequence[Interceptor], limits: Limits) -> None:
         """Answer one call."""
 
 
@@ -128,13 +136,12 @@ class MethodHandler(Handler, Generic[Request, Response]):
         """The path of its calls."""
         return self.method.route
 
-    async def serve(
-        self, stream: Stream, headers: h.Headers, interceptors: Sequence[Interceptor], limits: Limits
-    ) -> None:
+    async def serve(self, incoming: Incoming, interceptors: Sequence[Interceptor], limits: Limits) -> None:
         """Answer one call."""
-        found = dict(headers)
-        context = RequestContext(route=self.method.route, metadata=h.read_metadata(headers), peer=_peer(stream))
-        call = ServerCall(stream, self.method, context, found.get("grpc-encoding", "identity"), limits)
+        found = incoming.found
+        metadata = h.read_metadata(incoming.headers)
+        context = RequestContext(route=self.method.route, metadata=metadata, peer=incoming.peer)
+        call = ServerCall(incoming.stream, self.method, context, found.get("grpc-encoding", "identity"), limits)
         await call.end(await self._outcome(call, found, interceptors))
 
     async def _outcome(
@@ -143,12 +150,11 @@ class MethodHandler(Handler, Generic[Request, Response]):
         scope = asyncio.timeout(None)
         try:
             _admit(call.context, headers)
-            async with scope, AsyncExitStack() as stack:
+            async with scope:
                 if call.context.deadline is not None:
                     scope.reschedule(call.context.deadline.at_s)
-                for interceptor in interceptors:
-                    await stack.enter_async_context(interceptor(call.context))
-                await self.answer(call)
+                async with surrounding(interceptors, call.context):
+                    await self.answer(call)
         except RpcError as error:
             return error
         except ProtocolError:
@@ -177,11 +183,6 @@ def _admit(context: RequestContext, headers: dict[str, str]) -> None:
     except ValueError as error:
         raise RpcError(StatusCode.INTERNAL, str(error)) from None
     deadline.current.set(context.deadline)
-
-
-def _peer(stream: Stream) -> str:
-    address = stream.connection.get_peer().addr()
-    return f"{address[0]}:{address[1]}" if address else ""
 
 
 async def refuse(stream: Stream, http_status: str, code: StatusCode, message: str) -> None:
