@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TypeVar
-
-import uvloop
 
 _T = TypeVar("_T")
 One = Callable[[int], Awaitable[None]]
 """Runs the nth workflow to its end, and checks its result."""
 
+_ROUND_S = 4.0
+_WARM_UP_S = 1.5
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -42,7 +44,12 @@ class Round:
         return ordered[round(share * (len(ordered) - 1))] * 1e3
 
 
-async def closed_loop(one: One, concurrency: int, seconds: float) -> Round:
+async def warmed(one: One, concurrency: int) -> None:
+    """Let everything have been used once before it counts."""
+    await closed_loop(one, concurrency, _WARM_UP_S)
+
+
+async def closed_loop(one: One, concurrency: int, seconds: float = _ROUND_S) -> Round:
     """Run workflows for a while; those that are under way when the time is over still count."""
     latencies: list[float] = []
     numbers = iter(range(1 << 62))
@@ -58,8 +65,32 @@ async def closed_loop(one: One, concurrency: int, seconds: float) -> Round:
     return Round(latencies, wall, used, max(machine_busy_s() - busy - used, 0) / wall)
 
 
+def figure_of(rounds: list[Round], steps: int) -> dict[str, int | float]:
+    """The medians of several rounds."""
+    per_s = median(each.per_s for each in rounds)
+    return {
+        "steps": steps,
+        "steps_per_s": round(per_s * steps, 1),
+        "wf_per_s": round(per_s, 1),
+        "p50_ms": round(median(each.percentile_ms(0.50) for each in rounds), 3),
+        "p99_ms": round(median(each.percentile_ms(0.99) for each in rounds), 3),
+        "cpu_ms_per_wf": round(median(each.cpu_ms_each for each in rounds), 3),
+        "others_cores": round(median(each.others_cores for each in rounds), 2),
+    }
+
+
+def arguments() -> argparse.Namespace:
+    """What a peer's process is told."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, required=True)
+    parser.add_argument("--concurrency", type=int, nargs="+", required=True)
+    return parser.parse_args()
+
+
 def run_quick(work: Coroutine[None, None, _T]) -> _T:
     """Run on the loop that the command line's processes run on."""
+    import uvloop
+
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 
