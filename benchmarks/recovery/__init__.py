@@ -1,0 +1,1 @@
+"""What a crash costs: `python -m benchmarks recovery`."""
