@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 from importlib.metadata import version
@@ -50,6 +51,7 @@ def core(
     _log_to_stderr(verbose)
     if (tls_cert is None) != (tls_key is None):
         raise UsageError("--tls-cert and --tls-key go together: give both, or neither")
+    _collect_seldom()
     run_async(_serve(store_url, listen, lease_s, tls_cert, tls_key), _fast_loop())
 
 
@@ -97,6 +99,7 @@ def worker(modules: tuple[str, ...], core_url: str, concurrency: int, verbose: b
     finishes the steps that run.
     """
     _log_to_stderr(verbose)
+    _collect_seldom()
     run_async(_work(modules, core_url, concurrency), _fast_loop())
 
 
@@ -117,6 +120,11 @@ def _log_to_stderr(verbose: bool) -> None:
     )
     for noisy in ("hpack", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.INFO)
+
+
+def _collect_seldom() -> None:
+    """Look for cycles less often: what is in flight is no garbage, and to look it through takes a quarter of a Core."""
+    gc.set_threshold(100_000, 50, 50)
 
 
 def _fast_loop() -> LoopFactory | None:
