@@ -26,6 +26,16 @@ _Item: TypeAlias = pb.ExecutionEnd | pb.StartRefusal
 _log = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
+class _Awaited:
+    """An execution whose end is to be told, once it is clear that it is the one that was to be started."""
+
+    execution_id: str
+    on_end: Callable[[State], None]
+    accepted: bool = False
+    ended: State | None = None
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class ExecuteSession:
     """Executions that one caller has started on one stream and that have not ended."""
@@ -34,7 +44,7 @@ class ExecuteSession:
     endings: Endings
     starts: Starts
     _number: int = 0
-    _awaited: dict[int, tuple[str, Callable[[State], None]]] = field(default_factory=dict)
+    _awaited: dict[int, _Awaited] = field(default_factory=dict)
     _outbox: Outbox[_Item] = field(default_factory=Outbox)
     _all_started: bool = False
 
@@ -46,7 +56,7 @@ class ExecuteSession:
             with refusals():
                 command, blueprint = await self.starts.read(request)
                 on_end = partial(self._ended, number)
-                self._awaited[number] = (command.execution_id, on_end)
+                self._awaited[number] = _Awaited(command.execution_id, on_end)
                 self.endings.wait(command.execution_id, on_end)
                 self.registry.post_begin(command, blueprint, partial(self._replied, number))
         except RpcError as error:
@@ -67,8 +77,8 @@ class ExecuteSession:
 
     def forget(self) -> None:
         """Nobody listens any more."""
-        for execution_id, on_end in self._awaited.values():
-            self.endings.forget(execution_id, on_end)
+        for each in self._awaited.values():
+            self.endings.forget(each.execution_id, each.on_end)
         self._awaited.clear()
 
     def _replied(self, number: int, answer: Answer | Exception) -> None:
@@ -76,21 +86,30 @@ class ExecuteSession:
             self._refuse(number, refused(answer))
         elif isinstance(answer, Exception):
             self._refuse(number, _status_of(answer))
-        elif answer.state.ended and number in self._awaited:
-            execution_id, on_end = self._awaited[number]
-            self.endings.forget(execution_id, on_end)
-            self._ended(number, answer.state)
+        elif (awaited := self._awaited.get(number)) is not None:
+            awaited.accepted = True
+            ended = awaited.ended or (answer.state if answer.state.ended else None)
+            if ended is not None:
+                self._ended(number, ended)
 
     def _ended(self, number: int, state: State) -> None:
-        del self._awaited[number]
+        awaited = self._awaited[number]
+        if not awaited.accepted:
+            awaited.ended = state
+            return
+        self._forget(number)
         self._outbox.put(pb.ExecutionEnd(number=number, status=conclusion_of(state)))
         self._end_with_the_last()
 
     def _refuse(self, number: int, error: RpcError) -> None:
-        if number in self._awaited:
-            self.endings.forget(*self._awaited.pop(number))
+        self._forget(number)
         self._outbox.put(pb.StartRefusal(number=number, code=error.code.value, message=error.message))
         self._end_with_the_last()
+
+    def _forget(self, number: int) -> None:
+        awaited = self._awaited.pop(number, None)
+        if awaited is not None:
+            self.endings.forget(awaited.execution_id, awaited.on_end)
 
     async def frames(self) -> AsyncGenerator[pb.ExecuteResponse, None]:
         """Frames until the session is closed."""

@@ -10,12 +10,11 @@ from functools import partial
 
 from cerebelum_codegen.runtime.rpc import RequestContext, RpcError, StatusCode
 from cerebelum_core.edges.execute_session import ExecuteSession
-from cerebelum_core.edges.refusals import refusals, refused, require
+from cerebelum_core.edges.refusals import accepted, refusals, require
 from cerebelum_core.edges.work_session import WorkSession
 from cerebelum_core.edges.worker_edge import WorkerEdge
 from cerebelum_core.endings import Endings
-from cerebelum_core.execution import Answer
-from cerebelum_engine import Rejected, State, conclusion_of
+from cerebelum_engine import State, conclusion_of
 from cerebelum_proto.stream.v1 import stream_pb as pb
 from cerebelum_proto.stream.v1.stream_grpc import StreamServiceBase
 from cerebelum_proto.worker import worker_service_pb as worker_pb
@@ -123,13 +122,17 @@ class StreamEdge(StreamServiceBase):
     async def _started(self, request: pb.AwaitResultRequest) -> State:
         command, blueprint = await self.unary.starts.read(request.start or worker_pb.ExecuteRequest())
         with self._waiting(command.execution_id, request.timeout_ms) as wait:
-            self.unary.registry.post_begin(command, blueprint, partial(_replied, wait))
-            return await wait or await self.unary.registry.state(command.execution_id)
+            # First that it is this execution, then that it has ended: the id may be taken by another one.
+            answer = accepted(await self.unary.registry.begin(command, blueprint))
+            return answer.state if answer.state.ended else await self._end(wait, command.execution_id)
 
     async def _found(self, request: pb.AwaitResultRequest) -> State:
         with self._waiting(request.execution_id, request.timeout_ms) as wait:
             state = await self.unary.registry.state(request.execution_id)
-            return state if state.ended else await wait or await self.unary.registry.state(request.execution_id)
+            return state if state.ended else await self._end(wait, request.execution_id)
+
+    async def _end(self, wait: asyncio.Future[State | None], execution_id: str) -> State:
+        return await wait or await self.unary.registry.state(execution_id)
 
     @contextmanager
     def _waiting(self, execution_id: str, timeout_ms: int) -> Iterator[asyncio.Future[State | None]]:
@@ -173,19 +176,6 @@ async def _reading(listening: Coroutine[None, None, None]) -> AsyncIterator[None
         await asyncio.wait([task])
 
 
-def _replied(wait: asyncio.Future[State | None], answer: Answer | Exception) -> None:
-    if isinstance(answer, Rejected):
-        _settle(wait, refused(answer))
-    elif isinstance(answer, Exception):
-        _settle(wait, answer)
-    elif answer.state.ended:
-        _settle(wait, answer.state)
-
-
-def _settle(wait: asyncio.Future[State | None], outcome: State | Exception | None) -> None:
-    if wait.done():
-        return
-    if isinstance(outcome, Exception):
-        wait.set_exception(outcome)
-    else:
-        wait.set_result(outcome)
+def _settle(wait: asyncio.Future[State | None], state: State | None) -> None:
+    if not wait.done():
+        wait.set_result(state)

@@ -66,6 +66,21 @@ async def test_what_cannot_be_started_is_refused_and_the_others_go_on() -> None:
     assert [end.number for frame in frames for end in frame.ends] == [3]
 
 
+async def test_an_id_that_another_execution_had_is_refused_also_when_that_one_has_ended() -> None:
+    async with memory_core() as core, core.worker("w") as worker:
+        working = asyncio.create_task(run(worker, 2))
+        await ends_of(core, core.request("e"))
+        await working
+        taken = core.request("e", Payload(encoding="json", data=b"2"))
+        (frame,) = await ends_of(core, taken)
+        with pytest.raises(RpcError) as refusal:
+            await core.node.stream_edge.await_result(stream_pb.AwaitResultRequest(start=taken), HERE)
+
+    assert [StatusCode(each.code) for each in frame.refusals] == [StatusCode.ALREADY_EXISTS]
+    assert not frame.ends
+    assert refusal.value.code is StatusCode.ALREADY_EXISTS
+
+
 async def test_a_caller_that_goes_away_is_not_remembered_and_its_executions_go_on() -> None:
     async with memory_core() as core, core.worker("w") as worker:
 
