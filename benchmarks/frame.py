@@ -20,6 +20,7 @@ CACHE = PROJECT / ".cache" / "benchmarks"
 CASES = {
     "codec": "benchmarks.codec.case",
     "engine": "benchmarks.engine.case",
+    "profile": "benchmarks.profile.case",
     "recovery": "benchmarks.recovery.case",
 }
 """What can be measured, and the module that does."""

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 else:
 
     def replace(value: object, /, **changes: object) -> object:
-        after = object.__new__(type(value))
-        after.__dict__.update(value.__dict__, **changes)
+        after = object.__new__(value.__class__)
+        kept = after.__dict__
+        kept.update(value.__dict__)
+        kept.update(changes)
         return after
 
 
