@@ -7,12 +7,13 @@ CACHE := .cache
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types contracts proto-lint generated-is-fresh unit conformance generate simulate clean
+.PHONY: help setup demo test lint types contracts proto-lint generated-is-fresh unit conformance generate profile simulate clean
 
 help:
 	@echo "make demo      an order workflow that survives kill -9, in real processes"
 	@echo "make test      everything that CI checks"
 	@echo "make generate  write generated/ anew from proto/"
+	@echo "make profile   where the time of a step goes, part by part"
 	@echo "make simulate  100,000 random worlds of the engine and 20,000 of a whole Core"
 	@echo "make conformance  what Google's conformance suite says of the codec (a part of make test)"
 
@@ -65,6 +66,9 @@ conformance: setup
 generate: setup
 	python -m cerebelum_codegen.plugin.known codegen
 	buf generate
+
+profile: setup
+	python -m benchmarks profile --concurrency 100
 
 simulate: setup
 	SIMULATION_SEEDS=100000 CORE_SIMULATION_SEEDS=20000 pytest -n 2 tests/simulation

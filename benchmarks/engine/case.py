@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 
 from benchmarks.engine import ours
-from benchmarks.engine.loops import One, closed_loop, figure_of, run_quick, warmed
+from benchmarks.engine.loops import Round, closed_loop, figure_of, open_loop, run_quick, warmed
 from benchmarks.engine.peers import PEERS
 from benchmarks.frame import Figure, Settings
 
@@ -29,18 +29,21 @@ def figures(settings: Settings) -> Iterator[Figure]:
 
 async def _measured(where: Open, settings: Settings, concurrency: int) -> list[Figure]:
     found: list[Figure] = []
+
+    async def measure(starts: str, run: Callable[[], Awaitable[Round]], steps: int = _STEPS) -> float:
+        figure = figure_of([await run() for _ in range(settings.rounds)], steps)
+        how = {"starts": starts, "store": settings.store.partition(":")[0] or "sqlite", "concurrency": concurrency}
+        found.append({**how, **figure})
+        return figure["wf_per_s"]
+
     async with where(settings.store, max(concurrency, 10)) as stack:
         await warmed(stack.stream_five, concurrency)
-        ways: list[tuple[str, One, int]] = [
-            ("each its own call", stack.call_five, _STEPS),
-            ("batched on a stream", stack.stream_five, _STEPS),
-        ]
+        await measure("each its own call", lambda: closed_loop(stack.call_five, concurrency))
         if concurrency == 1:
-            ways = [ways[0], ("each its own call", stack.call_one, 1)]
-        for starts, one, steps in ways:
-            rounds = [await closed_loop(one, concurrency) for _ in range(settings.rounds)]
-            found.append(
-                figure_of(rounds, steps)
-                | {"starts": starts, "store": settings.store or "sqlite", "concurrency": concurrency}
-            )
+            await measure("each its own call", lambda: closed_loop(stack.call_one, 1), 1)
+            return found
+        per_s = await measure("batched on a stream", lambda: closed_loop(stack.stream_five, concurrency))
+        await measure("batched, steps of 0 to 10 ms", lambda: closed_loop(stack.stream_slow_five, concurrency))
+        await measure("batched, 1 KB payloads", lambda: closed_loop(stack.stream_large_five, concurrency))
+        await measure("batched, at random times, half the rate", lambda: open_loop(stack.stream_five, per_s / 2))
     return found

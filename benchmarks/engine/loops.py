@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
@@ -47,6 +48,27 @@ class Round:
 async def warmed(one: One, concurrency: int) -> None:
     """Let everything have been used once before it counts."""
     await closed_loop(one, concurrency, _WARM_UP_S)
+
+
+async def open_loop(one: One, per_s: float, seconds: float = _ROUND_S) -> Round:
+    """Start workflows at random times, so many a second on average, whether or not the others have ended."""
+    latencies: list[float] = []
+    running: list[asyncio.Task[None]] = []
+    begun, cpu, busy = time.perf_counter(), cpu_of(os.getpid()), machine_busy_s()
+
+    async def client(number: int) -> None:
+        now = time.perf_counter()
+        await one(number)
+        latencies.append(time.perf_counter() - now)
+
+    due, number = begun, 0
+    while (due := due + random.expovariate(per_s)) < begun + seconds:
+        await asyncio.sleep(due - time.perf_counter())
+        running.append(asyncio.create_task(client(number)))
+        number += 1
+    await asyncio.gather(*running)
+    wall, used = time.perf_counter() - begun, cpu_of(os.getpid()) - cpu
+    return Round(latencies, wall, used, max(machine_busy_s() - busy - used, 0) / wall)
 
 
 async def closed_loop(one: One, concurrency: int, seconds: float = _ROUND_S) -> Round:

@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.engine.workflows import five, one
+from benchmarks.engine.workflows import five, large_five, one, slow_five
 from cerebelum import DistributedExecutor, ExecutionResult, Worker
 from cerebelum.embedded import embedded_core
 from cerebelum.execution_stream import ExecutionStream
 from cerebelum_cli.processes import Process
 
 _WORKFLOWS = "benchmarks.engine.workflows"
+_KILOBYTE = "x" * 1024
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,14 @@ class Stack:
     async def stream_five(self, number: int) -> None:
         """Five steps, started on a stream beside the others."""
         _check(await self.stream.execute(five, number), number + 5)
+
+    async def stream_slow_five(self, number: int) -> None:
+        """Five steps of 0 to 10 ms."""
+        _check(await self.stream.execute(slow_five, number), number + 5)
+
+    async def stream_large_five(self, number: int) -> None:
+        """Five steps that carry 1 KB."""
+        _check(await self.stream.execute(large_five, _KILOBYTE), _KILOBYTE)
 
     async def call_one(self, number: int) -> None:
         """One step."""
@@ -65,7 +74,7 @@ async def embedded(store: str, concurrency: int) -> AsyncIterator[Stack]:
     """A Core and a worker in this process, without a socket."""
     with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as folder:
         async with embedded_core(store or f"sqlite:///{folder}/core.db") as core:
-            worker = Worker(core, workflows=[five, one], concurrency=concurrency)
+            worker = Worker(core, workflows=[five, one, slow_five, large_five], concurrency=concurrency)
             ready = asyncio.Event()
             working = asyncio.create_task(worker.run(ready.set))
             await ready.wait()
@@ -75,6 +84,6 @@ async def embedded(store: str, concurrency: int) -> AsyncIterator[Stack]:
             await working
 
 
-def _check(result: ExecutionResult, expected: int) -> None:
+def _check(result: ExecutionResult, expected: object) -> None:
     if result.output != expected:
         raise AssertionError(f"{result} is not {expected}")
