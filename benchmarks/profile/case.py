@@ -143,7 +143,7 @@ class Scene:
 
     def route(self) -> None:
         """Offer the tasks to a worker with room for them, as commits do."""
-        router = TaskRouter(lambda _, __: None)
+        router = TaskRouter(lambda _, __: None, lambda _, __: None, SystemClock())
         router.serve(_Taker(frozenset({Pool(blueprint_hash=self.blueprint.hash)})))
         for state, effects in self.owing:
             router.sync(state, tasks_among(effects))
