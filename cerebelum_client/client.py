@@ -74,6 +74,9 @@ def status_in(response: stream_pb.AwaitResultResponse) -> pb.ExecutionStatus:
 class CerebelumClient:
     """Talks to a Core over one connection, which opens with the first call and again after it was lost.
 
+    A caller with hundreds of calls at once spreads them over several: HTTP/2 in Python looks at every open call of a
+    connection when one more begins.
+
     Calls that are safe to repeat are repeated with growing pauses while the Core does not answer. Every failure is
     a `ClientError`.
     """
@@ -87,6 +90,7 @@ class CerebelumClient:
         backoff: Backoff | None = None,
         max_message_bytes: int = MAX_MESSAGE_BYTES,
         tls_ca: str | None = None,
+        connections: int = 1,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """Prepare a client; nothing is opened yet. `address` defaults to CEREBELUM_URL, then to localhost:50051.
@@ -107,6 +111,7 @@ class CerebelumClient:
             self.address.port,
             max_message_bytes=max_message_bytes,
             keepalive=Keepalive(after_s=30.0, timeout_s=10.0),
+            connections=connections,
             tls=core_tls(tls_ca),
         )
         self._worker = WorkerServiceStub(self._channel)

@@ -21,7 +21,7 @@ def figures(settings: Settings) -> Iterator[Figure]:
     peer = "cerebelum, embedded" if settings.embedded else "cerebelum"
     for concurrency in settings.concurrency:
         for figure in run_quick(_measured(where, settings, concurrency)):
-            yield {"peer": peer, **figure}
+            yield {"peer": peer, "connections": 0 if settings.embedded else ours.CONNECTIONS, **figure}
     for name in settings.peers:
         PEERS[name].prepare()
         yield from PEERS[name].figures(settings)

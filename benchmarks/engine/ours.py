@@ -14,7 +14,10 @@ from cerebelum import DistributedExecutor, ExecutionResult, Worker
 from cerebelum.embedded import embedded_core
 from cerebelum.execution_stream import ExecutionStream
 from cerebelum_cli.processes import Process
+from cerebelum_client import CerebelumClient
 
+CONNECTIONS = 16
+"""Of the caller; calls are spread over them."""
 _WORKFLOWS = "benchmarks.engine.workflows"
 _KILOBYTE = "x" * 1024
 
@@ -62,8 +65,10 @@ async def remote(store: str, concurrency: int) -> AsyncIterator[Stack]:
             address = (await core.start()).split("listening on ")[1].split(",")[0]
             worker.arguments = ("worker", _WORKFLOWS, "--core", address, "--concurrency", str(concurrency))
             await worker.start()
-            async with DistributedExecutor(address) as executor, executor.stream() as stream:
-                yield Stack(executor, stream)
+            async with CerebelumClient(address, connections=CONNECTIONS) as client:
+                executor = DistributedExecutor(core=client)
+                async with executor.stream() as stream:
+                    yield Stack(executor, stream)
         finally:
             await worker.kill()
             await core.kill()
