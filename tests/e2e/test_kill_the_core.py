@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
+from cerebelum import DistributedExecutor
 from cerebelum_proto.events.v1 import events_pb as ev
 from tests.e2e.proxy import proxy_to
 from tests.e2e.stage import LONGEST_S, history, recorded, stage, submit, until
@@ -108,3 +110,21 @@ async def test_killed_five_times_in_a_row_twenty_workflows_complete(tmp_path: Pa
 
     assert [result.output for result in results] == [f"rested for {number}, 3 items" for number in range(20)]
     assert all(count == {"reserve": 1, "cool_down": 1, "finish": 1} for count in counts)
+
+
+async def test_killed_with_a_hundred_in_flight_no_living_worker_runs_a_step_twice(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on, on.client() as client:
+        await on.start_worker()
+        on.open_gate()
+        executor = DistributedExecutor(core=client)
+        async with executor.stream() as stream:
+            running = [asyncio.create_task(stream.execute("gate_keeper", {"order": each})) for each in range(100)]
+            await on.noted("lock-up", times=20)
+            await on.core.kill()
+            await on.core.start()
+            results = await asyncio.wait_for(asyncio.gather(*running), LONGEST_S)
+        counts = [recorded(await history(client, result.execution_id)) for result in results]
+
+    assert [result.output for result in results] == [f"gate passed by {each}, locked" for each in range(100)]
+    assert all(count == {"reserve": 1, "gated": 1, "lock_up": 1} for count in counts)
+    assert Counter(on.notes()) == dict.fromkeys(("reserve", "gated-begins", "gated-ends", "lock-up"), 100)
