@@ -105,7 +105,7 @@ class WorkSession:
     def close(self) -> None:
         """Take no more tasks, say what is left, and end."""
         self._router.detach(self)
-        self.room = 0
+        self._leaving, self.room = True, 0
         self._outbox.close()
 
     def give_back(self) -> None:
@@ -168,14 +168,14 @@ class WorkSession:
             yield frame
 
     async def _task(self, lease: Lease) -> Task | None:
-        if self._router.leases.get(lease.task_id) is not lease:
-            return None  # it was revoked before it was sent
-        try:
-            task = await self._handouts.task(lease, self._worker)
-        except RpcError as error:
-            _log.warning("task %s is handed out later: %s", lease.task_id, error.message)
-            task = None
-        if task is None:
+        """The task of a lease, unless it has moved on: then its room is free again."""
+        task = None
+        if self._router.leases.get(lease.task_id) is lease:
+            try:
+                task = await self._handouts.task(lease, self._worker)
+            except RpcError as error:
+                _log.warning("task %s is handed out later: %s", lease.task_id, error.message)
+        if task is None and not self._leaving:
             self.room += 1
             self._router.serve(self)
         return task

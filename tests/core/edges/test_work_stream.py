@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
-from cerebelum_engine import Cancel
+from cerebelum_engine import Cancel, Terminate
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -129,6 +131,19 @@ async def test_a_task_of_a_cancelled_execution_is_called_back_at_once() -> None:
 
     assert frame.lost_task_ids == [task.task_id]
     assert [refusal.kind for refusal in answer.refusals] == [stream_pb.RefusalKind.REFUSAL_KIND_STALE]
+
+
+async def test_a_task_that_moved_on_before_it_was_sent_leaves_its_room_to_another() -> None:
+    async with memory_core() as core, core.worker("w", room=1) as worker:
+        await core.start("first")
+        await worker.task()
+        await core.start("gone")
+        worker.say(stream_pb.WorkRequest(room=1))
+        while len(core.node.router.leases.of("w")) < 2:
+            await asyncio.sleep(0)
+        await core.node.registry.tell("gone", Terminate())
+        await core.start("next")
+        assert (await worker.task()).execution_id == "next"
 
 
 async def test_a_result_of_nothing_that_is_known_is_refused_and_the_stream_goes_on() -> None:
