@@ -27,6 +27,7 @@ from cerebelum.errors import (
     StepError,
     WorkerError,
 )
+from cerebelum.execution_stream import ExecutionStream
 from cerebelum.executor import DistributedExecutor, ExecutionHandle
 from cerebelum.local import Approver, No, PendingApproval, Yes
 from cerebelum.results import ExecutionError, ExecutionResult
@@ -52,6 +53,7 @@ __all__ = [
     "ExecutionFailed",
     "ExecutionHandle",
     "ExecutionResult",
+    "ExecutionStream",
     "MarkerMismatch",
     "No",
     "NonRetryable",

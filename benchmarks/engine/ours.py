@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.engine.workflows import five, large_five, one, slow_five
-from cerebelum import DistributedExecutor, ExecutionResult, Worker
+from cerebelum import DistributedExecutor, ExecutionResult, ExecutionStream, Worker
 from cerebelum.embedded import embedded_core
-from cerebelum.execution_stream import ExecutionStream
 from cerebelum_cli.processes import Process
 from cerebelum_client import CerebelumClient
 
