@@ -59,13 +59,13 @@ class Observer(Protocol):
         """Nobody knows whether events became durable. The next command finds out: see that there is one."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Letter:
     command: Command
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Batch:
     """Letters decided together, and what they lead to."""
 
