@@ -94,9 +94,10 @@ async def _parts(rounds: int) -> list[tuple[str, str, float]]:
 
 
 def _took_us(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    """CPU, which others on the machine do not stretch as much as they do time."""
+    begun = time.thread_time()
     work()
-    return (time.perf_counter() - begun) * 1e6 / BATCH
+    return (time.thread_time() - begun) * 1e6 / BATCH
 
 
 def _rows(append: Append) -> object:
@@ -151,12 +152,15 @@ class Scene:
 
     async def run_steps(self) -> float:
         """Run the steps as a worker does; microseconds each."""
-        begun = time.perf_counter()
+        begun = time.thread_time()
         running = [
-            asyncio.create_task(run_task(task, five.steps, worker_id="w", now=lambda: self.now)) for task in self.tasks
+            asyncio.create_task(
+                run_task(task, five.steps, predicates=five.predicates, worker_id="w", now=lambda: self.now)
+            )
+            for task in self.tasks
         ]
         await asyncio.gather(*running)
-        return (time.perf_counter() - begun) * 1e6 / BATCH
+        return (time.thread_time() - begun) * 1e6 / BATCH
 
     def _start(self) -> StartExecution:
         inputs = Payload(encoding="json", data=b"1")
