@@ -53,7 +53,10 @@ class Observer(Protocol):
     """Whoever acts on what became durable."""
 
     def committed(self, state: State, effects: Sequence[Effect]) -> None:
-        """This state is durable and owes these effects. It may not be the one that was told before."""
+        """New events are durable; they led to this state, which owes these effects."""
+
+    def loaded(self, state: State) -> None:
+        """This state was read from the store. It may owe more than was told before, or what others have in hand."""
 
     def doubted(self, execution_id: str) -> None:
         """Nobody knows whether events became durable. The next command finds out: see that there is one."""
@@ -242,7 +245,7 @@ class Execution:
         effects = pending(self.state)
         self.owes_tasks = bool(tasks_among(effects))
         if self.state.started is not None:
-            self._observer.committed(self.state, effects)
+            self._observer.loaded(self.state)
 
     def _may_go_on(self, error: Exception) -> bool:
         if isinstance(error, _UNKNOWN):

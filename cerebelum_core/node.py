@@ -37,7 +37,7 @@ from cerebelum_engine import (
     TimeOutTask,
     earliest_timer,
     next_timer,
-    owed_tasks,
+    pending,
     tasks_among,
 )
 from cerebelum_proto.control.v1.control_pb import GetServerInfoResponse
@@ -112,8 +112,17 @@ class Node:
     # -- what the executions tell ------------------------------------------------------------
 
     def committed(self, state: State, effects: Sequence[Effect]) -> None:
-        """A state is durable: offer what it owes."""
+        """Events are durable: offer what they owe."""
         self.router.sync(state, tasks_among(effects))
+        self._tell(state, effects)
+
+    def loaded(self, state: State) -> None:
+        """An execution was read from the store: its tasks may be known, or held by somebody."""
+        effects = pending(state)
+        self.router.recover(state, tasks_among(effects))
+        self._tell(state, effects)
+
+    def _tell(self, state: State, effects: Sequence[Effect]) -> None:
         self.scheduler.arm(state.execution_id, earliest_timer(effects))
         self.watchers.notify(state.execution_id)
         if state.ended:
@@ -124,10 +133,6 @@ class Node:
         if execution_id not in self._doubts:
             self._doubts.add(execution_id)
             self._run(self._find_out(execution_id))
-
-    def loaded(self, state: State) -> None:
-        """An execution was read from the store: its tasks may be known, or held by somebody."""
-        self.router.recover(state, owed_tasks(state))
 
     @property
     def is_quiet(self) -> bool:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from itertools import islice
-from typing import Protocol
 
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
@@ -23,13 +22,6 @@ MAX_LIVE = 10_000
 """Executions with owed tasks that stay in memory; the others are read again when their turn comes."""
 
 
-class LoadObserver(Observer, Protocol):
-    """Also told of executions that come back into memory."""
-
-    def loaded(self, state: State) -> None:
-        """An execution was built from its history."""
-
-
 class Registry:
     """Every execution that is awake, by id."""
 
@@ -40,7 +32,7 @@ class Registry:
         blueprints: BlueprintRegistry,
         clock: Clock,
         supervisor: Supervisor,
-        observer: LoadObserver,
+        observer: Observer,
         max_live: int = MAX_LIVE,
     ) -> None:
         self._store = store

@@ -101,7 +101,7 @@ class Process:
     @property
     def running(self) -> list[asyncio.Task[Any]]:
         """What has not ended yet."""
-        return list(self._tasks)
+        return [task for task in self._tasks if not task.done()]
 
     def own_task(self, task: asyncio.Task[Any]) -> None:
         self._tasks[task] = None

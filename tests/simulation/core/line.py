@@ -16,6 +16,7 @@ from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
+from tests.simulation.core.streams import WorkerTalk, converse
 
 if TYPE_CHECKING:
     from tests.simulation.core.world import Core, World
@@ -32,10 +33,11 @@ _PATIENCE_S = 10.0
 class Line:
     """What `cerebelum_client.CerebelumClient` is in real life."""
 
-    def __init__(self, world: World, name: str) -> None:
-        self._world = world
+    def __init__(self, world: World, name: str, *, streams: bool = True) -> None:
+        self.world = world
         self.name = name
-        self._core: Core | None = None
+        self._streams = streams
+        self.core: Core | None = None
         self._last = {"there": 0.0, "back": 0.0}
         self.thawed = asyncio.Event()
         self.thawed.set()
@@ -49,6 +51,7 @@ class Line:
         return await self._call("register", lambda core: self._registered(core, _copy(request)))
 
     async def unregister(self, worker_id: str, reason: str = "") -> None:
+        self.world.note(f"{worker_id} takes leave")
         await self._call("unregister", lambda core: _nothing(core.unregister(worker_id, reason)))
 
     async def heartbeat(self, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
@@ -59,14 +62,21 @@ class Line:
         return await self._call("poll", lambda core: self._polled(core, worker_id, timeout_ms), patience_s)
 
     async def submit_result(self, result: pb.TaskResult) -> pb.Ack:
-        self._world.truth.handed_in(result)
+        self.world.truth.handed_in(result)
         ack = await self._call("submit_result", lambda core: core.submit_result(_copy(result)))
-        self._world.truth.acknowledged(result, ack)
+        self.world.truth.acknowledged(result, ack)
         return ack
 
-    async def work(self, requests: AsyncIterator[object]) -> AsyncGenerator[stream_pb.WorkResponse, None]:
-        raise Unsupported("simulated: this Core has no streams")
-        yield stream_pb.WorkResponse()
+    async def work(
+        self, requests: AsyncIterator[stream_pb.WorkRequest]
+    ) -> AsyncGenerator[stream_pb.WorkResponse, None]:
+        if not self._streams:
+            raise Unsupported("simulated: an older client")
+        core = await self._dial("work")
+        talk = WorkerTalk(self.world, core, self.name)
+        async with aclosing(converse(self, core, requests, core.face.work, talk)) as frames:
+            async for frame in frames:
+                yield frame
 
     # -- what others call --------------------------------------------------------------------
 
@@ -75,6 +85,17 @@ class Line:
 
     async def status(self, execution_id: str) -> pb.ExecutionStatus:
         return await self._call("status", lambda core: core.status(execution_id))
+
+    async def await_result(self, execution_id: str) -> pb.ExecutionStatus:
+        return await self._call("await_result", lambda core: core.await_result(execution_id), 40.0)
+
+    async def execute(
+        self, requests: AsyncIterator[stream_pb.ExecuteRequest]
+    ) -> AsyncGenerator[stream_pb.ExecuteResponse, None]:
+        core = await self._dial("execute")
+        async with aclosing(converse(self, core, requests, core.face.execute)) as frames:
+            async for frame in frames:
+                yield frame
 
     async def approve(self, execution_id: str, *, step: str, response: Payload) -> control_pb.ApproveResponse:
         return await self._call(
@@ -98,34 +119,36 @@ class Line:
             while not (work.done() and events.empty()):
                 getting = asyncio.ensure_future(events.get())
                 await asyncio.wait([getting, work], return_when=asyncio.FIRST_COMPLETED)
-                if self._world.weather.happens("answer_lost"):
+                if self.world.weather.happens("answer_lost"):
                     getting.cancel()
                     raise CoreUnavailable("simulated: the stream broke")
                 if not getting.done():
                     getting.cancel()
                     continue
-                await self._travel()
+                await self.travel()
                 yield getting.result()
-            _outcome(work)
+            self.outcome(work)
         finally:
             work.cancel()
 
     # -- what the world learns while the Core answers -----------------------------------------
 
     async def _registered(self, core: EmbeddedCore, request: pb.RegisterRequest) -> pb.RegisterResponse:
+        self.world.note(f"{request.worker_id} registers, with {request.held_task_ids}")
         response = await core.register(request)
-        self._world.hands.keep(request.worker_id, request.held_task_ids, response.lost_task_ids)
+        self.world.hands.keep(request.worker_id, request.held_task_ids, response.lost_task_ids)
         return response
 
     async def _beaten(self, core: EmbeddedCore, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
         response = await core.heartbeat(request)
-        self._world.hands.keep(request.worker_id, request.held_task_ids, response.lost_task_ids)
+        self.world.hands.keep(request.worker_id, request.held_task_ids, response.lost_task_ids)
         return response
 
     async def _polled(self, core: EmbeddedCore, worker_id: str, timeout_ms: int) -> pb.Task:
+        serving = self.core
         task = await core.poll(worker_id, timeout_ms)
         if task.task_id:
-            self._world.handed_out(worker_id, task)
+            self.world.handed_out(serving, worker_id, task)
         return task
 
     # -- how it travels ----------------------------------------------------------------------
@@ -134,63 +157,63 @@ class Line:
         self, name: str, call: Callable[[EmbeddedCore], Coroutine[Any, Any, _T]], patience_s: float = _PATIENCE_S
     ) -> _T:
         core = await self._dial(name)
-        if name in _REPEATED and self._world.weather.happens("doubled"):
+        if name in _REPEATED and self.world.weather.happens("doubled"):
             core.serve(self._later(core, call))
         work = core.serve(call(core.face))
         try:
             await asyncio.wait([work], timeout=patience_s)
         finally:
-            if not work.done() and not self._world.weather.happens("half_open"):
+            if not work.done() and not self.world.weather.happens("half_open"):
                 work.cancel()
         if not work.done():
             raise CoreUnavailable(f"simulated: no answer to {name} in time")
-        await self._travel()
-        if self._core is not core or self._world.weather.happens("answer_lost"):
+        await self.travel()
+        if self.core is not core or self.world.weather.happens("answer_lost"):
             raise CoreUnavailable(f"simulated: the answer to {name} is lost")
-        return _outcome(work)
+        return self.outcome(work)
 
     async def _dial(self, name: str) -> Core:
         """Bring a request to the Core that is up by then."""
-        core = self._world.core
-        await self._travel("there")
-        if core is None or core is not self._world.core or self._world.weather.happens("request_lost"):
-            await self._travel()
+        core = self.world.core
+        await self.travel("there")
+        if core is None or core is not self.world.core or self.world.weather.happens("request_lost"):
+            await self.travel()
             raise CoreUnavailable(f"simulated: {name} reaches nobody")
         # One connection at a time: what the Core before this one still had to say is not heard any more.
-        self._core = core
+        self.core = core
         return core
 
     async def _later(self, core: Core, call: Callable[[EmbeddedCore], Awaitable[_T]]) -> _T:
-        await asyncio.sleep(self._world.dice.choice((0.0, 1.0, 40.0)))
+        await asyncio.sleep(self.world.dice.choice((0.0, 1.0, 40.0)))
         return await call(core.face)
 
-    async def _travel(self, way: str = "back") -> None:
+    async def travel(self, way: str = "back") -> None:
         """On one connection nothing overtakes what was sent before it."""
         now = asyncio.get_running_loop().time()
-        arrival = max(now + self._world.weather.travel_s(), self._last[way] + 1e-6)
+        arrival = max(now + self.world.weather.travel_s(), self._last[way] + 1e-6)
         self._last[way] = arrival
         await asyncio.sleep(arrival - now)
         # A process that is stopped for a while neither sends nor receives.
         await self.thawed.wait()
+
+    @staticmethod
+    def outcome(work: asyncio.Task[_T]) -> _T:
+        """The Core's answer. A Core that died gives none."""
+        if work.cancelled():
+            raise CoreUnavailable("simulated: the Core is gone")
+        error = work.exception()
+        if isinstance(error, ClientError) and not isinstance(error, CoreFailed):
+            raise type(error)(*error.args)
+        if error is not None:
+            raise error
+        answer = work.result()
+        return _copy(answer) if isinstance(answer, Message) else answer
 
 
 async def _pump(core: EmbeddedCore, execution_id: str, after_version: int, events: asyncio.Queue[Event]) -> None:
     async with aclosing(core.history(execution_id, after_version=after_version, follow=True)) as history:
         async for event in history:
             events.put_nowait(_copy(event))
-
-
-def _outcome(work: asyncio.Task[_T]) -> _T:
-    """The Core's answer. A Core that died gives none."""
-    if work.cancelled():
-        raise CoreUnavailable("simulated: the Core is gone")
-    error = work.exception()
-    if isinstance(error, ClientError) and not isinstance(error, CoreFailed):
-        raise type(error)(*error.args)
-    if error is not None:
-        raise error
-    answer = work.result()
-    return _copy(answer) if isinstance(answer, Message) else answer
 
 
 def _copy(message: _M) -> _M:

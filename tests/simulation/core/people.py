@@ -33,12 +33,16 @@ class Caller:
     async def run(self) -> None:
         dice = self._world.dice
         await asyncio.sleep(dice.choice((0.0, 0.0, 1.0, 20.0)))
-        await self._start()
-        duties = [self._follow(), self._look()]
+        duties = [self._follow(), self._look(), self._await_end()]
+        if dice.random() < 0.5:
+            await self._start()
+            if dice.random() < 0.6:
+                duties.append(self._start_otherwise())
+        else:
+            await self._again(lambda: self._line.submit_blueprint(self._blueprint))
+            duties.append(self._start_in_the_office())
         if dice.random() < 0.2:
             duties.append(self._cancel())
-        if dice.random() < 0.3:
-            duties.append(self._start_otherwise())
         async with asyncio.TaskGroup() as group:
             for duty in duties:
                 group.create_task(duty)
@@ -56,6 +60,23 @@ class Caller:
         return await self._line.start(
             self._blueprint.workflow_module, self.inputs, execution_id=self._id, timeout_ms=timeout_ms
         )
+
+    async def _start_in_the_office(self) -> None:
+        """Over the stream that all callers share."""
+        result = await self._world.office.execute(self._blueprint.workflow_module, self.inputs, execution_id=self._id)
+        self._world.truth.started(self._id, self.inputs)
+        self._require_end(result.status)
+
+    async def _await_end(self) -> None:
+        while (status := await self._again(lambda: self._line.await_result(self._id))).completed_at is None:
+            await asyncio.sleep(self._world.dice.uniform(0, 20))
+        self._require_end(status.status.name)
+
+    def _require_end(self, told: str) -> None:
+        """An end that is told is the one that is durable."""
+        past = self._world.disk.history(self._id)
+        kind = type(past[-1].fact).__name__.removeprefix("Execution").lower() if past else "none"
+        require(has_ended(past) and kind in told.lower(), f"{self._id} was told to have ended as {told}, and is {kind}")
 
     async def _start_otherwise(self) -> None:
         """The id is taken: something else under it is refused."""
@@ -95,7 +116,7 @@ class Caller:
                             decisions.create_task(self._decide(event.fact.step))
                         if isinstance(event.fact, ev.StepDeadLettered):
                             decisions.create_task(self._end())  # it may wait for ever
-                except CoreUnavailable:
+                except (CoreUnavailable, NotFound):
                     await asyncio.sleep(self._world.dice.uniform(0.1, 2))
                 else:
                     await asyncio.sleep(0.1)
@@ -120,6 +141,13 @@ class Caller:
             except (CoreUnavailable, NotFound):
                 # A start whose answer is lost may not have happened yet.
                 await asyncio.sleep(self._world.dice.uniform(0.1, 3))
+
+
+async def requested(workflow: str, inputs: Payload, *, execution_id: str, **options: object) -> pb.ExecuteRequest:
+    """The request that starts an execution."""
+    return pb.ExecuteRequest(
+        workflow_module=workflow, exact_inputs=inputs, options=pb.ExecutionOptions(execution_id=execution_id)
+    )
 
 
 def text(value: str) -> Payload:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from cerebelum_core.leases import Leases
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -95,6 +96,11 @@ class Hands:
         """The Core has heard that a worker holds these, and agreed."""
         for task_id in set(held) - set(lost):
             self._heard[task_id][worker_id] = _now()
+
+    def beat(self, worker_id: str, leases: Leases) -> None:
+        """The Core has heard that a worker lives: it keeps what it has."""
+        for lease in leases.of(worker_id):
+            self._heard[lease.task_id][worker_id] = _now()
 
     def give(self, worker_id: str, task_id: str) -> None:
         """The Core hands a task out."""

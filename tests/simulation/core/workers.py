@@ -35,7 +35,7 @@ class Hired:
 
 def hire(world: World, worker_id: str) -> Hired:
     """A worker of the SDK."""
-    line, process = Line(world, worker_id), Process(worker_id)
+    line, process = Line(world, worker_id, streams=world.dice.random() < 0.7), Process(worker_id)
     worker = Worker(
         line,
         workflows=[as_workflow(each, world.seed) for each in world.own],
