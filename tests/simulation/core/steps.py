@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,6 +16,7 @@ from cerebelum.step import AnyStep
 from cerebelum.workflow import Workflow
 from cerebelum_engine import StepSpec, compile_blueprint
 from cerebelum_proto.worker import worker_service_pb as pb
+from tests.simulation.engine.auditor import Broken
 
 _SLEEPS_S = (0.0, 0.001, 2.0, 40.0, 86_400.0)
 _TIMEOUTS_S = (None, None, 20.0, 3_600.0)
@@ -52,12 +55,35 @@ def _wait(dice: random.Random) -> Wait:
     return Wait(asks, dice.choice(_TIMEOUTS_S if asks else _SLEEPS_S))
 
 
-def as_workflow(blueprint: pb.Blueprint, seed: int) -> Workflow:
+@dataclass
+class Desk:
+    """Where one worker works: as many steps at once as there is room."""
+
+    room: int
+    broke: Callable[[BaseException], None]
+    running: int = 0
+
+    @contextmanager
+    def occupied(self) -> Iterator[None]:
+        self.running += 1
+        self.require(self.running <= self.room, f"{self.running} steps run where there is room for {self.room}")
+        try:
+            yield
+        finally:
+            self.running -= 1
+
+    def require(self, holds: bool, message: str) -> None:
+        # What a step raises is its failure, and no more: the world must be told.
+        if not holds:
+            self.broke(Broken(message))
+
+
+def as_workflow(blueprint: pb.Blueprint, seed: int, desk: Desk) -> Workflow:
     """A blueprint with code: what `@workflow` makes of decorated functions."""
     compiled = compile_blueprint(blueprint)
     return Workflow(
         name=blueprint.workflow_module,
-        steps={name: _step(spec, seed) for name, spec in compiled.steps.items()},
+        steps={name: _step(spec, seed, desk) for name, spec in compiled.steps.items()},
         blueprint=blueprint,
         compiled=compiled,
         predicates={
@@ -72,15 +98,15 @@ def _predicate(seed: str) -> Predicate:
     return lambda value: answer and isinstance(value, list)
 
 
-def _step(spec: StepSpec, seed: int) -> AnyStep:
+def _step(spec: StepSpec, seed: int, desk: Desk) -> AnyStep:
     name, depends_on = spec.name, spec.depends_on
 
     async def act(context: Context[object], inputs: object, **results: object) -> object:
-        authors = {each: _author(value) for each, value in results.items()}
-        there = set(depends_on) - spec.optional <= authors.keys() <= set(depends_on)
-        if not there or any(each != author for each, author in authors.items()) or inputs != context.execution_id:
-            raise AssertionError(f"{name} was called with {inputs!r} and {results}")
-        return await _act(Plan.of(seed, context.execution_id, name), name, context.attempt)
+        there = set(depends_on) - spec.optional <= results.keys() <= set(depends_on)
+        true = all(_author(value) == each for each, value in results.items()) and inputs == context.execution_id
+        desk.require(there and true, f"{name} of {context.execution_id} was called with {inputs!r} and {results}")
+        with desk.occupied():
+            return await _act(Plan.of(seed, context.execution_id, name), name, context.attempt)
 
     parameters = {
         each: inspect.Parameter(each, inspect.Parameter.KEYWORD_ONLY) for each in ("context", "inputs", *depends_on)

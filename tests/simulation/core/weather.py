@@ -19,11 +19,17 @@ FAULTS = (
 """Each with its own probability, for every time that it could strike."""
 
 
+_OUTAGE = {"commit_fails": 0.8, "commit_unanswered": 1.0, "read_fails": 1.0}
+"""What an outage makes of a call that was under way or comes in the middle of it."""
+
+
 @dataclass
 class Weather:
     dice: random.Random
     chances: dict[str, float] = field(default_factory=dict)
     slowness_s: float = 0.0
+    outage_until: float = 0.0
+    """Until this instant the store cannot be reached."""
 
     def __post_init__(self) -> None:
         # Many worlds know only a few faults: an all too bad one hides what a single fault can do.
@@ -33,10 +39,13 @@ class Weather:
         self.slowness_s = self.dice.choice((0.0, 0.01, 0.3))
 
     def happens(self, fault: str) -> bool:
+        if fault in _OUTAGE and self.outage_until > asyncio.get_running_loop().time():
+            return self.dice.random() < _OUTAGE[fault]
         return self.dice.random() < self.chances[fault]
 
     def clear_up(self) -> None:
         """No more faults, and little delay."""
+        self.outage_until = 0.0
         self.chances = dict.fromkeys(self.chances, 0.0)
         self.slowness_s = min(self.slowness_s, 0.01)
 

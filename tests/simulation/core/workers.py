@@ -11,7 +11,7 @@ from cerebelum_client import ClientError, CoreUnavailable
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.core.line import Line
 from tests.simulation.core.people import text
-from tests.simulation.core.steps import Plan, as_workflow
+from tests.simulation.core.steps import Desk, Plan, as_workflow
 from tests.simulation.virtual_time import Process
 
 if TYPE_CHECKING:
@@ -36,11 +36,12 @@ class Hired:
 def hire(world: World, worker_id: str) -> Hired:
     """A worker of the SDK."""
     line, process = Line(world, worker_id, streams=world.dice.random() < 0.7), Process(worker_id)
+    desk = Desk(world.dice.randint(1, 4), world.broke)
     worker = Worker(
         line,
-        workflows=[as_workflow(each, world.seed) for each in world.own],
+        workflows=[as_workflow(each, world.seed, desk) for each in world.own],
         worker_id=worker_id,
-        concurrency=world.dice.randint(1, 4),
+        concurrency=desk.room,
         chance=world.dice.random,
         now=world.clock.now,
         drain_s=world.dice.choice((0.0, 5.0, 30.0)),

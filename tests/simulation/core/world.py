@@ -38,6 +38,8 @@ from tests.simulation.virtual_time import Process, run
 
 START_NS = 1_700_000_000_000_000_000
 _DAY_S = 86_400
+_CALM_TURNS = 24
+"""So many times five seconds it takes until the last fault from before has worn off."""
 
 
 @dataclass
@@ -111,6 +113,7 @@ class World:
         self.definitions: dict[str, pb.WorkflowDefinition] = {}
         self.staff: list[Hired] = []
         self.core: Core | None = None
+        self._overdue: dict[tuple[str, Timestamp | None], int] = {}
         self._stays: list[asyncio.Task[None]] = []
         self._cores = 0
         self._hired = 0
@@ -172,7 +175,17 @@ class World:
         self._call_people()
         for _ in range(self.dice.randint(1, 3)):
             self._hire()
-        chaos = (self._kill_core, self._stop_core, self._fire, self._hire, self._freeze, self._set_clock, self._wait)
+        chaos = (
+            self._kill_core,
+            self._stop_core,
+            self._hire,
+            self._fire,
+            self._replace,
+            self._freeze,
+            self._cut_off,
+            self._set_clock,
+            self._wait,
+        )
         acts = self.dice.sample(chaos, k=self.dice.randint(1, len(chaos)))
         for _ in range(self.dice.randint(3, 15)):
             await asyncio.sleep(self.dice.expovariate(1 / 8))
@@ -271,6 +284,22 @@ class World:
             self.note(f"{hired.worker_id} is killed")
             await hired.process.kill()
 
+    async def _replace(self) -> None:
+        """A worker's process dies and comes up again under the same name."""
+        living = [each for each in self.staff if each.process.alive and each.worker is not None]
+        if not living:
+            return
+        gone = self.dice.choice(living)
+        self.note(f"{gone.worker_id} is killed and begins anew")
+        await gone.process.kill()
+        self.staff[self.staff.index(gone)] = hire(self, gone.worker_id)
+
+    def _cut_off(self) -> None:
+        """The store cannot be reached for a while."""
+        outage_s = self.dice.choice((0.5, 5.0, 40.0))
+        self.note(f"the store cannot be reached for {outage_s} s")
+        self.weather.outage_until = _now() + outage_s
+
     def _freeze(self) -> None:
         """A worker's process is stopped for a while and goes on as if nothing had been."""
         if not self.staff:
@@ -309,14 +338,26 @@ class World:
 
     async def _finish(self) -> None:
         """Let everything end. Where all only wait for a timer, it is made due."""
-        for _ in range(400):
-            await asyncio.sleep(10)
+        for turn in range(800):
+            await asyncio.sleep(5)
             self._raise_failure()
+            if turn > _CALM_TURNS:
+                self._require_punctual_timers()
             if all(stay.done() for stay in self._stays):
                 await self.office.close()
                 return
             self._skip_what_is_waited_for()
         raise Broken(f"this never ended: {self._unfinished()}")
+
+    def _require_punctual_timers(self) -> None:
+        """In a kind world a timer fires when it is due, or when the Core next looks at the clock."""
+        now = self.clock.now()
+        heads = {each: self.disk.head(each) for each in self.callers}
+        due = {(each, head.head.wake_at) for each, head in heads.items() if head is not None and head.head.wake_at}
+        overdue = {timer for timer in due if timer[1] is not None and timer[1] <= now}
+        self._overdue = {timer: self._overdue.get(timer, 0) + 1 for timer in overdue}
+        late = [execution_id for (execution_id, _), turns in self._overdue.items() if turns > 2]
+        require(not late, f"the timers of {late} do not fire")
 
     def _skip_what_is_waited_for(self) -> None:
         heads = [head.head for each in self.callers if (head := self.disk.head(each)) is not None]

@@ -1,0 +1,153 @@
+"""The bugs that the simulation of whole Cores must catch. One that survives means a missing invariant."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.simulation.planted.planting import Bug, plant
+
+BUGS = (
+    Bug(
+        "a result is acknowledged before it is durable",
+        "cerebelum_core.execution",
+        "                writing = asyncio.ensure_future(",
+        "                self._answer(batch)\n                writing = asyncio.ensure_future(",
+    ),
+    Bug(
+        "nobody asks what became of an append",
+        "cerebelum_core.execution",
+        "                self._observer.doubted(self._id)",
+        "                pass",
+    ),
+    Bug(
+        "what was written without an answer is not offered",
+        "cerebelum_core.execution",
+        "            self._observer.loaded(self.state)",
+        "            pass",
+    ),
+    Bug(
+        "an append is not compared with the history's length",
+        "cerebelum_core.store.memory",
+        "if len(history) != append.expected_version:",
+        "if len(history) < append.expected_version:",
+    ),
+    Bug(
+        "the row of an execution is one append behind",
+        "cerebelum_core.execution",
+        "head=head_of(batch.state, batch.effects)",
+        "head=head_of(self.state if self.state.started else batch.state, batch.effects)",
+    ),
+    Bug(
+        "the file's index of timers is not kept",
+        "cerebelum_core.store.rows",
+        '"wake_at_ns": _ns(head.wake_at)',
+        '"wake_at_ns": None',
+    ),
+    Bug(
+        "a store that does not answer ends the resurrection",
+        "cerebelum_core.resurrector",
+        "            except StoreError as error:",
+        "            except ZeroDivisionError as error:",
+    ),
+    Bug(
+        "tasks in living hands are handed out after a restart",
+        "cerebelum_core.workers",
+        "if self._is_open or not self._all_read or (self._expected and not self._waited):",
+        "if self._is_open or not self._all_read:",
+    ),
+    Bug(
+        "a registration counts before it is durable",
+        "cerebelum_core.workers",
+        "        if known is None or known.registration != kept:\n",
+        "        self._keep(kept)\n        if known is None or known.registration != kept:\n",
+    ),
+    Bug(
+        "signs of life renew nothing",
+        "cerebelum_core.leases",
+        "            lease.expires_at = now + lease.length_s",
+        "            pass",
+    ),
+    Bug(
+        "the end of a lease goes unnoticed",
+        "cerebelum_core.leases",
+        "                self._on_expired(lease)",
+        "                pass",
+    ),
+    Bug(
+        "a loss that cannot be recorded is forgotten",
+        "cerebelum_core.node",
+        "            self.router.lose_again(lease, _RETRY_S)",
+        "            pass",
+    ),
+    Bug(
+        "a worker's new process keeps what the old one had",
+        "cerebelum_core.edges.worker_edge",
+        "        if not came_back:\n",
+        "        if came_back:\n",
+    ),
+    Bug(
+        "a leased task can be leased again",
+        "cerebelum_core.router",
+        "        self._unqueue(offer)\n        return self.leases",
+        "        return self.leases",
+    ),
+    Bug(
+        "a stream's worker gets more than it has room for",
+        "cerebelum_core.edges.work_session",
+        "        self.room -= 1\n",
+        "",
+    ),
+    Bug(
+        "a follower sleeps through an event",
+        "cerebelum_core.watchers",
+        "                await signal.wait()",
+        "                signal.clear()\n                await signal.wait()",
+    ),
+    Bug(
+        "who waits for an end is not told of one that was read",
+        "cerebelum_core.node",
+        "        if state.ended:\n            self.endings.ended(state)",
+        "        if state.ended and state.version > 3:\n            self.endings.ended(state)",
+    ),
+    Bug(
+        "timers that are armed while the Core runs wait for the next look at the store",
+        "cerebelum_core.scheduler",
+        "        if self._armed.get(execution_id) != due_ns:\n            self._arm(execution_id, due_ns)",
+        "        if self._armed.get(execution_id) == due_ns:\n            self._arm(execution_id, due_ns)",
+    ),
+    Bug(
+        "a Core that stops leaves its mailboxes full",
+        "cerebelum_core.node",
+        "        await self.registry.settle()",
+        "        pass",
+    ),
+    Bug(
+        "executions that have ended stay in memory",
+        "cerebelum_core.registry",
+        "if execution.idle and not execution.owes_tasks and",
+        "if execution.idle and not execution.owes_tasks and not execution.state.ended and",
+    ),
+)
+
+
+def main(name: str, seeds: int) -> int:
+    """Plant one bug and play seeds until it is caught: exit code 0 when it is, 1 when it survives."""
+    plant(next(bug for bug in BUGS if bug.name == name))
+    logging.disable(logging.CRITICAL)
+    from tests.simulation.core.world import Broken, play
+
+    for seed in range(seeds):
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                play(seed, None if seed % 3 else Path(folder))
+        except Broken as broken:
+            print(str(broken).splitlines()[0])  # noqa: T201  # the parent process reads it
+            return 0
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))
