@@ -7,6 +7,7 @@ back. So an execution costs nothing while it waits, and a step costs one append.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -31,6 +32,7 @@ from cerebelum_engine import (
 from cerebelum_proto.events.v1.events_pb import Event
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 _UNKNOWN = (VersionConflict, StoreUnavailable)
 _RELOADS = 3
 """How often a batch of commands is decided anew on a history that somebody else moved on."""
@@ -178,7 +180,7 @@ class Execution:
 
     def _answer(self, batch: _Batch) -> None:
         for letter, answer in zip(batch.letters, batch.answers, strict=True):
-            letter.reply(answer)
+            _reply(letter, answer)
 
     def _decide(self, letters: Sequence[_Letter]) -> _Batch:
         """Decide letters one after another; all that they lead to becomes durable in one append."""
@@ -212,7 +214,7 @@ class Execution:
             batch = await self._read_and_decide(letters, error)
         except Exception as failure:
             for letter in letters:
-                letter.reply(failure)
+                _reply(letter, failure)
             if isinstance(failure, _UNKNOWN):
                 self._observer.doubted(self._id)
         else:
@@ -251,6 +253,14 @@ class Execution:
         if isinstance(error, _UNKNOWN):
             return True
         return not isinstance(error, StoreError) and self._on_crash(error)
+
+
+def _reply(letter: _Letter, answer: Answer | Exception) -> None:
+    try:
+        letter.reply(answer)
+    except Exception:
+        # The mailbox goes on: those whose letters come after have done nothing wrong.
+        _log.exception("who sent %s failed to take its answer", type(letter.command).__name__)
 
 
 def head_of(state: State, effects: Sequence[Effect]) -> Head:

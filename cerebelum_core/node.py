@@ -63,6 +63,7 @@ class Node:
         self._config = config
         self._background: set[asyncio.Task[None]] = set()
         self._doubts: set[str] = set()
+        self._stopping = False
         self.store = store
         self.blueprints = BlueprintRegistry(store, clock)
         self.workers = WorkerRegistry(store, clock)
@@ -150,6 +151,7 @@ class Node:
 
     async def drain(self) -> None:
         """Hand out nothing more; answer those who wait; finish what is being recorded."""
+        self._stopping = True
         self.gate.close()
         self.router.drain()
         self.watchers.close()
@@ -167,6 +169,9 @@ class Node:
         await self.store.close()
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
+        if self._stopping:
+            work.close()  # the next Core finds it by itself: nothing is remembered beside the log
+            return
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -217,6 +222,9 @@ class Node:
             await self.registry.tell(lease.execution_id, command)
         except CoreError as error:
             _log.warning("the loss of task %s is recorded later: %s", lease.task_id, error)
+            self.router.lose_again(lease, _RETRY_S)
+        except Exception:
+            _log.exception("the loss of task %s cannot be recorded and is tried again", lease.task_id)
             self.router.lose_again(lease, _RETRY_S)
 
     async def _find_out(self, execution_id: str) -> None:

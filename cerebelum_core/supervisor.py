@@ -29,10 +29,12 @@ class Supervisor:
     def crashed(self, execution_id: str, error: Exception) -> bool:
         """Note a crash. True: build the execution again. False: it is set aside from now on."""
         now_ns = self._clock.now().to_ns()
-        recent = self._crashes.setdefault(execution_id, deque())
+        recent = self._crashes.pop(execution_id, deque())
+        self._crashes[execution_id] = recent
         recent.append(now_ns)
         while recent[0] < now_ns - self._window_ns:
             recent.popleft()
+        self._forgive(now_ns)
         if len(recent) <= self._restarts:
             _log.warning("execution %s crashed and is built again: %r", execution_id, error)
             return True
@@ -43,6 +45,13 @@ class Supervisor:
     def is_healthy(self, execution_id: str) -> bool:
         """Whether an execution may be touched."""
         return execution_id not in self._quarantined
+
+    def _forgive(self, now_ns: int) -> None:
+        """Forget executions that have not crashed for long; the oldest of them stand first."""
+        for execution_id in list(self._crashes):
+            if self._crashes[execution_id][-1] >= now_ns - self._window_ns:
+                return
+            del self._crashes[execution_id]
 
     def require_healthy(self, execution_id: str) -> None:
         """Refuse to touch an execution that was set aside.

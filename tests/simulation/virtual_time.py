@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
 from contextvars import Context, ContextVar, copy_context
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
@@ -63,6 +64,16 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         if process is not None:
             process.own_timer(timer)
         return timer
+
+
+def in_virtual_time(test: Callable[_P, Coroutine[Any, Any, None]]) -> Callable[_P, None]:
+    """A test that runs in virtual time."""
+
+    @wraps(test)
+    def run_it(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        run(lambda: test(*args, **kwargs))
+
+    return run_it
 
 
 def run(main: Callable[[], Coroutine[Any, Any, _T]]) -> _T:

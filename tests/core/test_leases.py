@@ -1,0 +1,103 @@
+"""Leases under virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cerebelum_core.leases import Lease, Leases
+from tests.simulation.virtual_time import in_virtual_time
+
+
+class Ended:
+    """Leases that note which of them ended, and when."""
+
+    def __init__(self) -> None:
+        self.ended: list[tuple[str, float]] = []
+        self.leases = Leases(self._note)
+
+    def _note(self, lease: Lease) -> None:
+        self.ended.append((lease.task_id, asyncio.get_running_loop().time()))
+
+    def grant(self, task_id: str, length_s: float = 30, worker_id: str = "w") -> Lease:
+        return self.leases.grant(task_id, "x", worker_id, length_s)
+
+
+@in_virtual_time
+async def test_a_lease_ends_after_its_length_and_not_before() -> None:
+    it = Ended()
+    it.grant("a", 30)
+    await asyncio.sleep(29.9)
+    assert it.ended == []
+    await asyncio.sleep(0.2)
+    assert it.ended == [("a", 30.0)]
+    assert len(it.leases) == 0
+
+
+@in_virtual_time
+async def test_each_sign_of_life_moves_the_end() -> None:
+    it = Ended()
+    it.grant("a", 30)
+    for _ in range(5):
+        await asyncio.sleep(20)
+        it.leases.renew(it.leases.of("w"))
+    await asyncio.sleep(31)
+    assert it.ended == [("a", 130.0)]
+
+
+@in_virtual_time
+async def test_leases_of_different_lengths_end_each_in_its_own_time() -> None:
+    it = Ended()
+    for task_id, length_s, worker_id in (("a", 30, "w"), ("b", 5, "w"), ("c", 12, "v")):
+        it.grant(task_id, length_s, worker_id)
+    await asyncio.sleep(60)
+    assert it.ended == [("b", 5.0), ("c", 12.0), ("a", 30.0)]
+
+
+@in_virtual_time
+async def test_renewals_reach_no_further_than_the_step_may_run() -> None:
+    it = Ended()
+    lease = it.leases.grant("a", "x", "w", 30, longest_s=45)
+    for _ in range(8):
+        it.leases.renew([lease])
+        await asyncio.sleep(10)
+    assert it.ended == [("a", 45.0)]
+    assert lease.overran
+
+
+@in_virtual_time
+async def test_a_lease_that_was_ended_does_not_end_again() -> None:
+    it = Ended()
+    lease = it.grant("a")
+    assert it.leases.end("a") is lease
+    assert it.leases.end("a") is None
+    await asyncio.sleep(100)
+    assert it.ended == []
+
+
+@in_virtual_time
+async def test_an_old_lease_does_not_end_the_one_that_came_after_it() -> None:
+    it = Ended()
+    old = it.grant("a", worker_id="w")
+    it.leases.end("a")
+    new = it.grant("a", worker_id="v")
+    assert not it.leases.end_this(old)
+    assert it.leases.get("a") is new
+    assert it.leases.end_this(new)
+
+
+@in_virtual_time
+async def test_what_a_worker_holds_is_its_own() -> None:
+    it = Ended()
+    it.grant("a", worker_id="w")
+    it.grant("b", worker_id="v")
+    assert [lease.task_id for lease in it.leases.of("w")] == ["a"]
+    assert it.leases.of("nobody") == []
+
+
+@in_virtual_time
+async def test_after_the_close_no_lease_ends() -> None:
+    it = Ended()
+    it.grant("a")
+    it.leases.close()
+    await asyncio.sleep(100)
+    assert it.ended == []

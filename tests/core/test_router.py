@@ -1,0 +1,286 @@
+"""Who gets which task: pools, turns, polls that end, and what is held after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from cerebelum_core.leases import Lease
+from cerebelum_core.offers import Pool
+from cerebelum_core.router import TaskRouter
+from cerebelum_engine import Blueprint, DispatchTask, TimeOutTask, compile_blueprint, new
+from cerebelum_proto.worker import worker_service_pb as pb
+from tests.core.hands import HandClock
+from tests.engine.play import blueprint
+from tests.simulation.virtual_time import in_virtual_time
+
+SHAPE = blueprint(["a"])
+OTHER = blueprint(["b"])
+POOL, OTHER_POOL = Pool(blueprint_hash=SHAPE.hash), Pool(blueprint_hash=OTHER.hash)
+
+
+@dataclass
+class Desk:
+    """A router, and what it says of losses and limits."""
+
+    lost: list[str] = field(default_factory=list)
+    limits: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.router = TaskRouter(self._note, self._note_limit, HandClock())
+
+    def _note(self, lease: Lease, reason: str) -> None:
+        self.lost.append(lease.task_id)
+
+    def _note_limit(self, execution_id: str, command: TimeOutTask) -> None:
+        self.limits.append(f"{command.task_id} {command.limit.value}")
+
+    def opened(self) -> Desk:
+        """After the gate has opened."""
+        self.router.open_gate()
+        return self
+
+    def owe(self, execution_id: str, *tasks: DispatchTask, shape: Blueprint = SHAPE, read: bool = False) -> None:
+        """An execution owes these tasks, and no others."""
+        state = replace(new(shape), execution_id=execution_id)
+        (self.router.recover if read else self.router.sync)(state, tasks)
+
+    def poll(
+        self, worker_id: str, pools: Sequence[Pool] = (POOL,), timeout_s: float = 30
+    ) -> asyncio.Task[Lease | None]:
+        return asyncio.ensure_future(self.router.poll(worker_id, pools, timeout_s, lease_s=30))
+
+    @property
+    def remembers(self) -> int:
+        """How much it holds in memory."""
+        router = self.router
+        kept = (router._owed, router._offers, router._queues, router._waiting, router._takers_of, router._claims)
+        return sum(map(len, kept)) + len(router.leases)
+
+
+def task(task_id: str, last_worker_id: str = "") -> DispatchTask:
+    return DispatchTask(task_id=task_id, step="a", last_worker_id=last_worker_id)
+
+
+async def _turn() -> None:
+    await asyncio.sleep(0.001)
+
+
+async def taken(*polls: asyncio.Task[Lease | None]) -> list[str | None]:
+    """What each poll got by now; `-` when it still waits."""
+    await _turn()
+    return [(lease.task_id if (lease := poll.result()) else None) if poll.done() else "-" for poll in polls]
+
+
+@in_virtual_time
+async def test_a_task_goes_to_a_worker_that_waits() -> None:
+    desk = Desk().opened()
+    poll = desk.poll("w")
+    await _turn()
+    desk.owe("x", task("x/a"))
+    assert await taken(poll) == ["x/a"]
+    lease = desk.router.leases.get("x/a")
+    assert lease is not None
+    assert lease.worker_id == "w"
+
+
+@in_virtual_time
+async def test_a_task_waits_for_a_worker_that_can_run_it() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("x/a"))
+    assert await taken(desk.poll("v", [OTHER_POOL], timeout_s=0)) == [None]
+    assert desk.router.queued == {POOL: 1}
+    assert await taken(desk.poll("w", [OTHER_POOL, POOL])) == ["x/a"]
+    assert desk.router.queued == {}
+
+
+@in_virtual_time
+async def test_steps_of_deployed_clients_are_found_by_their_names() -> None:
+    desk = Desk().opened()
+    definition = pb.WorkflowDefinition(timeline=[pb.Step(name="a")])
+    deployed = compile_blueprint(pb.Blueprint(workflow_module="old", definition=definition))
+    desk.owe("x", task("x/a"), shape=deployed)
+    assert await taken(desk.poll("v", [Pool(blueprint_hash=deployed.hash)], 0), desk.poll("w", [Pool(step="a")])) == [
+        None,
+        "x/a",
+    ]
+
+
+@in_virtual_time
+async def test_the_worker_of_the_step_before_is_preferred_while_it_waits() -> None:
+    desk = Desk().opened()
+    polls = [desk.poll(worker_id) for worker_id in ("u", "v", "w")]
+    await _turn()
+    desk.owe("x", task("x/a", last_worker_id="w"))
+    assert await taken(*polls) == ["-", "-", "x/a"]
+
+
+@in_virtual_time
+async def test_any_other_worker_gets_it_at_once_when_that_one_does_not_wait() -> None:
+    desk = Desk().opened()
+    poll = desk.poll("u")
+    await _turn()
+    desk.owe("x", task("x/a", last_worker_id="w"))
+    assert await taken(poll) == ["x/a"]
+
+
+@in_virtual_time
+async def test_workers_that_wait_are_served_in_the_order_in_which_they_came() -> None:
+    desk = Desk().opened()
+    polls = [desk.poll(worker_id) for worker_id in ("u", "v", "w")]
+    await _turn()
+    desk.owe("x", task("x/a"), task("x/b"))
+    assert await taken(*polls) == ["x/a", "x/b", "-"]
+
+
+@in_virtual_time
+async def test_tasks_are_handed_out_in_the_order_in_which_they_were_owed_whatever_their_pool() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("1"))
+    desk.owe("y", task("2"), shape=OTHER)
+    desk.owe("z", task("3"))
+    both = (POOL, OTHER_POOL)
+    assert await taken(*(desk.poll("w", both) for _ in range(3))) == ["1", "2", "3"]
+
+
+@in_virtual_time
+async def test_a_poll_ends_with_nothing_when_its_time_is_over() -> None:
+    desk = Desk().opened()
+    started = asyncio.get_running_loop().time()
+    assert await desk.router.poll("w", [POOL], 20, 30) is None
+    assert asyncio.get_running_loop().time() - started == 20
+    assert desk.remembers == 0
+
+
+@in_virtual_time
+async def test_a_caller_that_goes_away_is_handed_nothing() -> None:
+    desk = Desk().opened()
+    gone, waiting = desk.poll("w"), desk.poll("v")
+    await _turn()
+    gone.cancel()
+    desk.owe("x", task("x/a"))  # before the loop had a turn to take the poll out
+    assert await taken(waiting) == ["x/a"]
+
+
+@in_virtual_time
+async def test_a_task_for_a_caller_that_goes_away_at_that_moment_goes_to_the_next_one_first() -> None:
+    desk = Desk().opened()
+    poll = desk.poll("w")
+    await _turn()
+    desk.owe("x", task("x/a"), task("x/b"))
+    poll.cancel()
+    await _turn()
+    assert await taken(desk.poll("v"), desk.poll("v")) == ["x/a", "x/b"]
+
+
+@in_virtual_time
+async def test_what_is_not_owed_any_more_is_handed_to_nobody_and_forgotten() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("x/a"))
+    desk.owe("x")
+    assert await taken(desk.poll("w", timeout_s=0)) == [None]
+    assert desk.remembers == 0
+
+
+@in_virtual_time
+async def test_a_task_in_a_workers_hands_that_is_not_owed_any_more_is_no_loss() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("x/a"))
+    await desk.poll("w")
+    desk.owe("x")
+    await asyncio.sleep(100)
+    assert desk.lost == []
+    assert desk.remembers == 0
+
+
+@in_virtual_time
+async def test_a_task_is_lost_when_its_lease_ends_and_its_silent_worker_is_asked_no_more() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("x/a"))
+    await desk.poll("w")
+    idle = desk.poll("w", timeout_s=300)
+    await asyncio.sleep(31)
+    assert desk.lost == ["x/a"]
+    assert await taken(idle) == [None]
+
+
+@in_virtual_time
+async def test_a_loss_that_cannot_be_recorded_is_noticed_again() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("x/a"))
+    lease = await desk.poll("w")
+    assert lease is not None
+    desk.router.lose(lease, "gone")
+    desk.router.lose_again(lease, 1)
+    await asyncio.sleep(1.1)
+    assert desk.lost == ["x/a", "x/a"]
+
+
+@in_virtual_time
+async def test_a_worker_is_only_told_of_losses_that_are_its_own() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("x/a"))
+    await desk.poll("w")
+    assert desk.router.hold("w", ["x/a"], 30) == []
+    assert desk.router.hold("v", ["x/a", "never"], 30) == ["x/a", "never"]
+
+
+# -- after a restart ---------------------------------------------------------------------------
+
+
+@in_virtual_time
+async def test_tasks_from_before_a_restart_are_handed_out_once_the_gate_is_open() -> None:
+    desk = Desk()
+    desk.owe("x", task("x/a"), read=True)
+    poll = desk.poll("w")
+    assert await taken(poll) == ["-"]
+    desk.router.open_gate()
+    assert await taken(poll) == ["x/a"]
+
+
+@in_virtual_time
+async def test_tasks_that_are_new_do_not_wait_for_the_gate() -> None:
+    desk = Desk()
+    poll = desk.poll("w")
+    await _turn()
+    desk.owe("x", task("x/a"))
+    assert await taken(poll) == ["x/a"]
+
+
+@in_virtual_time
+async def test_a_worker_keeps_what_it_says_to_have_also_before_its_execution_was_read() -> None:
+    desk = Desk()
+    desk.owe("x", task("x/a"), read=True)
+    assert desk.router.hold("w", ["x/a", "y/a"], 30) == []
+    desk.owe("y", task("y/a"), read=True)
+    desk.router.open_gate()
+    assert await taken(desk.poll("v", timeout_s=0)) == [None]
+    assert {lease.task_id for lease in desk.router.leases.of("w")} == {"x/a", "y/a"}
+
+
+@in_virtual_time
+async def test_what_it_says_to_have_and_nobody_owes_is_forgotten_with_the_gate() -> None:
+    desk = Desk()
+    assert desk.router.hold("w", ["x/a"], 30) == []
+    desk.router.open_gate()
+    assert desk.router.hold("w", ["x/a"], 30) == ["x/a"]
+    assert desk.remembers == 0
+
+
+@in_virtual_time
+async def test_a_held_task_that_is_not_owed_any_more_is_not_handed_out_with_the_others() -> None:
+    desk = Desk()
+    desk.owe("x", task("x/a"), task("x/b"), read=True)
+    desk.owe("x", task("x/b"))
+    desk.router.open_gate()
+    assert await taken(desk.poll("w"), desk.poll("w", timeout_s=0)) == ["x/b", None]
+
+
+@in_virtual_time
+async def test_when_the_core_drains_everybody_is_answered_and_nobody_waits_any_more() -> None:
+    desk = Desk().opened()
+    waiting = [desk.poll("w"), desk.poll("v")]
+    await _turn()
+    desk.router.drain()
+    assert await taken(*waiting, desk.poll("u")) == [None, None, None]

@@ -1,0 +1,169 @@
+"""Who works here, and how a restart waits for them."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from cerebelum_core.errors import StoreUnavailable
+from cerebelum_core.offers import Pool
+from cerebelum_core.store import MemoryStore, WorkerRecord
+from cerebelum_core.workers import RecoveryGate, WorkerRegistry, pools_of
+from cerebelum_proto.worker.worker_service_pb import RegisterRequest, WorkerFeature, WorkflowVersion
+from tests.core.hands import HandClock
+from tests.simulation.virtual_time import in_virtual_time
+
+OURS = RegisterRequest(
+    worker_id="ours",
+    features=[WorkerFeature.WORKER_FEATURE_MARKERS],
+    workflows=[WorkflowVersion(workflow_module="order", workflow_hash="hash")],
+    held_task_ids=["x/a"],
+)
+DEPLOYED = RegisterRequest(worker_id="old", capabilities=["a", "b"])
+
+
+class Refusing(MemoryStore):
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuses = True
+        self.puts = 0
+
+    async def put_worker(self, record: WorkerRecord) -> None:
+        self.puts += 1
+        if self.refuses:
+            raise StoreUnavailable("not now")
+        await super().put_worker(record)
+
+    async def remove_worker(self, worker_id: str) -> None:
+        if self.refuses:
+            raise StoreUnavailable("not now")
+        await super().remove_worker(worker_id)
+
+
+def test_our_workers_are_found_by_blueprint_and_deployed_ones_by_the_names_of_steps() -> None:
+    assert pools_of(OURS) == (Pool(blueprint_hash="hash"),)
+    assert pools_of(DEPLOYED) == (Pool(step="a"), Pool(step="b"))
+
+
+@in_virtual_time
+async def test_workers_are_known_after_a_restart() -> None:
+    store = MemoryStore()
+    registry = WorkerRegistry(store, HandClock())
+    await registry.register(OURS)
+    await registry.register(DEPLOYED)
+    await registry.forget("old")
+    again = WorkerRegistry(store, HandClock())
+    assert await again.load() == ["ours"]
+    worker = again.seen("ours")
+    assert worker is not None
+    assert not worker.foreign
+    assert worker.registration.held_task_ids == []
+
+
+@in_virtual_time
+async def test_a_registration_that_could_not_be_kept_is_kept_when_the_worker_tries_again() -> None:
+    store = Refusing()
+    registry = WorkerRegistry(store, HandClock())
+    with pytest.raises(StoreUnavailable):
+        await registry.register(OURS)
+    assert registry.seen("ours") is None
+    store.refuses = False
+    await registry.register(OURS)
+    assert [record.worker_id for record in await store.workers()] == ["ours"]
+
+
+@in_virtual_time
+async def test_a_worker_that_says_the_same_again_is_not_written_again() -> None:
+    store = Refusing()
+    store.refuses = False
+    registry = WorkerRegistry(store, HandClock())
+    for _ in range(5):
+        await registry.register(OURS)
+    assert store.puts == 1
+
+
+@in_virtual_time
+async def test_a_leave_that_could_not_be_written_is_no_leave_yet() -> None:
+    store = Refusing()
+    store.refuses = False
+    registry = WorkerRegistry(store, HandClock())
+    await registry.register(OURS)
+    store.refuses = True
+    with pytest.raises(StoreUnavailable):
+        await registry.forget("ours")
+    assert registry.seen("ours") is not None
+
+
+@in_virtual_time
+async def test_a_worker_may_be_silent_for_as_long_as_its_kind_may() -> None:
+    registry = WorkerRegistry(MemoryStore(), HandClock())
+    await registry.register(OURS)
+    await registry.register(DEPLOYED)
+    await asyncio.sleep(61)
+    assert registry.silent_for(60, 600) == ["ours"]
+    registry.seen("ours")
+    assert registry.silent_for(60, 600) == []
+
+
+class Gate:
+    """A gate and whether it is open."""
+
+    def __init__(self, *expected: str, at_most_s: float = 30) -> None:
+        self.opened = 0
+        self.gate = RecoveryGate(self._open)
+        self.gate.expect(list(expected), at_most_s)
+
+    def _open(self) -> None:
+        self.opened += 1
+
+
+@in_virtual_time
+async def test_the_gate_opens_once_everything_is_read_and_every_worker_has_spoken() -> None:
+    it = Gate("v", "w")
+    it.gate.spoke("v")
+    it.gate.all_read()
+    assert it.opened == 0
+    it.gate.spoke("w")
+    assert it.opened == 1
+
+
+@in_virtual_time
+async def test_it_does_not_open_before_everything_is_read_though_all_have_spoken() -> None:
+    it = Gate("v")
+    it.gate.spoke("v")
+    await asyncio.sleep(100)
+    assert it.opened == 0
+    it.gate.all_read()
+    assert it.opened == 1
+
+
+@in_virtual_time
+async def test_silent_workers_are_waited_for_during_one_lease() -> None:
+    it = Gate("v", "gone")
+    it.gate.all_read()
+    it.gate.spoke("v")
+    await asyncio.sleep(29)
+    assert it.opened == 0
+    await asyncio.sleep(2)
+    assert it.opened == 1
+
+
+@in_virtual_time
+async def test_it_opens_once() -> None:
+    it = Gate("v")
+    it.gate.all_read()
+    for _ in range(3):
+        it.gate.spoke("v")
+    await asyncio.sleep(100)
+    assert it.opened == 1
+
+
+@in_virtual_time
+async def test_a_core_that_stops_opens_it_no_more() -> None:
+    it = Gate("v")
+    it.gate.close()
+    it.gate.all_read()
+    it.gate.spoke("v")
+    await asyncio.sleep(100)
+    assert it.opened == 0
