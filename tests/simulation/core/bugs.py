@@ -59,15 +59,9 @@ BUGS = (
         "if self._is_open or not self._all_read:",
     ),
     Bug(
-        "a registration counts before it is durable",
-        "cerebelum_core.workers",
-        "        if known is None or known.registration != kept:\n",
-        "        self._keep(kept)\n        if known is None or known.registration != kept:\n",
-    ),
-    Bug(
         "signs of life renew nothing",
         "cerebelum_core.leases",
-        "            lease.expires_at = now + lease.length_s",
+        "            lease.expires_at = min(now + lease.length_s, lease.ends_by)",
         "            pass",
     ),
     Bug(
@@ -79,14 +73,20 @@ BUGS = (
     Bug(
         "a loss that cannot be recorded is forgotten",
         "cerebelum_core.node",
-        "            self.router.lose_again(lease, _RETRY_S)",
-        "            pass",
+        'later: %s", lease.task_id, error)\n            self.router.lose_again(lease, _RETRY_S)',
+        'later: %s", lease.task_id, error)',
     ),
     Bug(
-        "a worker's new process keeps what the old one had",
-        "cerebelum_core.edges.worker_edge",
-        "        if not came_back:\n",
-        "        if came_back:\n",
+        "what a broken stream did not bring stays with its worker",
+        "cerebelum_core.edges.stream_edge",
+        "                self.unary.router.give_back(lease)",
+        "                pass",
+    ),
+    Bug(
+        "a write that was refused is told as done",
+        "cerebelum_core.store.writer",
+        "        if outcome is None:\n",
+        "        if outcome is None or len(batch) == 1:\n",
     ),
     Bug(
         "a leased task can be leased again",

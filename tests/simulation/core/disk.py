@@ -141,6 +141,7 @@ class FaultyStore:
         await self._weather.hop()
         if self._weather.happens("commit_unanswered"):
             self._note(f"is not told that it wrote {what}")
+            self._weather.may_cut_off()
             raise StoreUnavailable("simulated: it was written, and the answer is lost")
         self._learn(append.execution_id, append.expected_version + len(append.events))
 

@@ -52,6 +52,7 @@ class Line:
 
     async def unregister(self, worker_id: str, reason: str = "") -> None:
         self.world.note(f"{worker_id} takes leave")
+        self.world.hands.leave(worker_id)
         await self._call("unregister", lambda core: _nothing(core.unregister(worker_id, reason)))
 
     async def heartbeat(self, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:

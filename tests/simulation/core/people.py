@@ -29,6 +29,8 @@ class Caller:
         self._blueprint = blueprint
         self.inputs = text(execution_id)
         self.seen: list[ev.Event] = []
+        self._left_open: set[str] = set()
+        """Questions that somebody began to answer, and went home when the Core did not."""
 
     async def run(self) -> None:
         dice = self._world.dice
@@ -103,6 +105,8 @@ class Caller:
             await asyncio.sleep(self._world.dice.uniform(1, 60))
             status = await self._again(lambda: self._line.status(self._id))
             self._world.truth.seen(status, self._world.disk.history(self._id))
+            if status.approval_info is not None and status.approval_info.step_name in self._left_open:
+                await self._decide(status.approval_info.step_name)
 
     async def _follow(self) -> None:
         """Every event once and in order, however often the stream breaks."""
@@ -124,15 +128,18 @@ class Caller:
     async def _decide(self, step: str) -> None:
         dice = self._world.dice
         await asyncio.sleep(dice.choice((0.0, 1.0, 30.0)))
+        self._left_open.discard(step)
         try:
             if dice.random() < 0.7:
-                await self._again(lambda: self._line.approve(self._id, step=step, response=text("yes")))
+                await self._line.approve(self._id, step=step, response=text("yes"))
                 self._world.truth.decided(self._id, step, ev.ApprovalGranted)
             else:
-                await self._again(lambda: self._line.reject(self._id, step=step))
+                await self._line.reject(self._id, step=step)
                 self._world.truth.decided(self._id, step, ev.ApprovalRejected)
-        except Refused:
+        except (Refused, NotFound):
             return
+        except CoreUnavailable:
+            self._left_open.add(step)
 
     async def _again(self, call: Callable[[], Awaitable[_T]]) -> _T:
         while True:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.core.bugs import BUGS
 from tests.simulation.core.world import play
+from tests.simulation.planted.planting import Bug
 
 SEEDS = int(os.environ.get("CORE_SIMULATION_SEEDS", "300"))
 BATCH = 50
@@ -39,6 +41,19 @@ def _play(seed: int) -> None:
     else:
         with tempfile.TemporaryDirectory(dir=FILES) as folder:
             play(seed, Path(folder))
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+def test_a_planted_bug_is_caught(bug: Bug) -> None:
+    """The bug lives in a process of its own; it is caught when some seed breaks an invariant."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.simulation.core.bugs", bug.name, "1500"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert run.returncode == 0, f"it survived: an invariant is missing\n{run.stderr}"
 
 
 _TELL = "from tests.simulation.core.world import play; print('\\n'.join(play(11).story))"

@@ -83,37 +83,52 @@ class Truth:
 
 
 class Hands:
-    """A task is in one living worker's hands: as long as it gives signs of life, nobody else gets the task."""
+    """A step is in one living worker's hands: while it gives signs of life and no result, nobody else gets the step."""
 
-    def __init__(self, term_s: float, holds: Callable[[str, str], bool]) -> None:
+    def __init__(self, term_s: float, runs: Callable[[str, str], bool]) -> None:
         self._term_s = term_s
-        self._holds = holds
-        self._heard: dict[str, dict[str, float]] = defaultdict(dict)
+        self._runs = runs
+        self._heard: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
         self.lied_about: set[str] = set()
         """Tasks of which somebody claimed wrongly to have them."""
 
     def keep(self, worker_id: str, held: Iterable[str], lost: Iterable[str]) -> None:
         """The Core has heard that a worker holds these, and agreed."""
         for task_id in set(held) - set(lost):
-            self._heard[task_id][worker_id] = _now()
+            self._hear(worker_id, task_id)
 
     def beat(self, worker_id: str, leases: Leases) -> None:
         """The Core has heard that a worker lives: it keeps what it has."""
         for lease in leases.of(worker_id):
-            self._heard[lease.task_id][worker_id] = _now()
+            self._hear(worker_id, lease.task_id)
+
+    def leave(self, worker_id: str) -> None:
+        """A worker takes leave: what it has not finished is for others, also while it still stops."""
+        for heard in self._heard.values():
+            for holder, task_id in list(heard):
+                if holder == worker_id:
+                    del heard[holder, task_id]
 
     def give(self, worker_id: str, task_id: str) -> None:
         """The Core hands a task out."""
-        for holder, heard_at in self._heard[task_id].items():
-            lives = holder != worker_id and heard_at > _now() - self._term_s and self._holds(holder, task_id)
-            if task_id not in self.lied_about:
-                require(not lives, f"{task_id} goes to {worker_id} while {holder} has it and is alive")
-        self._heard[task_id][worker_id] = _now()
+        for (holder, held), heard_at in self._heard[_visit(task_id)].items():
+            lives = holder != worker_id and heard_at > _now() - self._term_s and self._runs(holder, held)
+            if held not in self.lied_about:
+                require(not lives, f"{task_id} goes to {worker_id} while {holder} has {held} and is alive")
+        self._hear(worker_id, task_id)
+
+    def _hear(self, worker_id: str, task_id: str) -> None:
+        self._heard[_visit(task_id)][worker_id, task_id] = _now()
 
 
 def require(holds: bool, message: str) -> None:
     if not holds:
         raise Broken(message)
+
+
+def _visit(task_id: str) -> str:
+    """The visit of a step that a task is of, whichever try."""
+    return task_id.partition(".")[0]
 
 
 def has_ended(past: History) -> bool:

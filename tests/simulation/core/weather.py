@@ -43,6 +43,11 @@ class Weather:
             return self.dice.random() < _OUTAGE[fault]
         return self.dice.random() < self.chances[fault]
 
+    def may_cut_off(self) -> None:
+        """An answer may be lost because the store is lost, for a while."""
+        if self.dice.random() < 0.3 and any(self.chances.values()):
+            self.outage_until = asyncio.get_running_loop().time() + self.dice.uniform(1, 10)
+
     def clear_up(self) -> None:
         """No more faults, and little delay."""
         self.outage_until = 0.0

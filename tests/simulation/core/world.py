@@ -104,7 +104,7 @@ class World:
         self.disk = SqliteDisk(folder, self.clock, self.weather) if folder else MemoryDisk()
         self.terms = LeaseTerms(ours_s=self.dice.choice((6.0, 30.0)), foreign_s=self.dice.choice((40.0, 120.0)))
         self.truth = Truth()
-        self.hands = Hands(self.terms.ours_s, self._holds)
+        self.hands = Hands(self.terms.ours_s, self._runs)
         self.own = [random_workflow(self.dice, f"flow{n}") for n in range(self.dice.randint(1, 2))]
         self.deployed = [_as_deployed(random_workflow(self.dice, "deployed"))] if self.dice.random() < 0.5 else []
         self.workflows = [compile_blueprint(each) for each in (*self.own, *self.deployed)]
@@ -154,8 +154,10 @@ class World:
         self.hands.lied_about.update(task.task_id for task in tasks)
         return [task.task_id for task in tasks]
 
-    def _holds(self, worker_id: str, task_id: str) -> bool:
-        return any(hired.worker_id == worker_id and hired.holds(task_id) for hired in self.staff)
+    def _runs(self, worker_id: str, task_id: str) -> bool:
+        """Whether a worker holds a task, and has no result of it."""
+        holds = any(hired.worker_id == worker_id and hired.holds(task_id) for hired in self.staff)
+        return holds and task_id not in self.truth.results
 
     # -- a run -------------------------------------------------------------------------------
 
