@@ -16,6 +16,7 @@ from h2.events import PingReceived
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, PingFrame, SettingsFrame
 
 from cerebelum_codegen.runtime.rpc import Channel, Keepalive, Limits, Server, StatusCode
+from cerebelum_codegen.runtime.rpc.connection import Link
 from tests.codegen.conftest import Trial
 from tests.codegen.rpc.conftest import served
 from tests.codegen.rpc.echo import Notes, our_service
@@ -265,12 +266,19 @@ class TestPatience:
             peer.send(HeadersFrame(1, b"\x00"))  # and never the rest
             await peer.closed()
 
-    async def test_a_connection_with_a_call_is_not_idle(self, trial: Trial, notes: Notes) -> None:
+    async def test_a_connection_with_a_call_is_not_idle(
+        self, trial: Trial, notes: Notes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looked: list[Link] = []
+        watch = Link._watch
+        monkeypatch.setattr(Link, "_watch", lambda link: (looked.append(link), watch(link)))
         async with served(our_service(trial, notes), limits=Limits(idle_s=0.02)) as server, raw(server.port) as peer:
             stream = peer.request()
             peer.data(stream, framed(trial.calls.Question(text="wait").to_bytes()), end=True)
             await notes.started.wait()
-            await asyncio.sleep(0.1)  # the one thing that only time can show: that nothing happens
+            async with asyncio.timeout(30):
+                while len(looked) < 4:  # its time was over, again and again
+                    await asyncio.sleep(0.001)
             notes.release.set()
             assert (await peer.answer(stream))["grpc-status"] == "0"
 
