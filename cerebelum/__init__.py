@@ -25,15 +25,18 @@ from cerebelum.errors import (
     NonRetryable,
     OutsideStep,
     StepError,
+    StillWaiting,
     WorkerError,
 )
 from cerebelum.execution_stream import ExecutionStream
 from cerebelum.executor import DistributedExecutor, ExecutionHandle
 from cerebelum.local import Approver, No, PendingApproval, Yes
-from cerebelum.results import ExecutionError, ExecutionResult
-from cerebelum.rules import Action, back_to, end, fail, mapping, proceed, retry, skip_to
+from cerebelum.progress import ProgressReporter
+from cerebelum.repeating import poll, retry
+from cerebelum.results import ExecutionError, ExecutionResult, Progress
+from cerebelum.rules import Action, back_to, end, fail, mapping, proceed, skip_to
 from cerebelum.step import Retry, Step, Timeline, step
-from cerebelum.waits import Decision, sleep, wait_for_approval
+from cerebelum.waits import Decision, memo, sleep, wait_for_approval
 from cerebelum.worker import Worker
 from cerebelum.workflow import Workflow, workflow
 from cerebelum_client import Converter
@@ -59,8 +62,11 @@ __all__ = [
     "NonRetryable",
     "OutsideStep",
     "PendingApproval",
+    "Progress",
+    "ProgressReporter",
     "Retry",
     "Step",
+    "StillWaiting",
     "StepError",
     "Timeline",
     "Worker",
@@ -72,6 +78,8 @@ __all__ = [
     "end",
     "fail",
     "mapping",
+    "memo",
+    "poll",
     "proceed",
     "retry",
     "skip_to",

@@ -33,6 +33,9 @@ class WorkerCore(Protocol):
     async def submit_result(self, result: pb.TaskResult) -> pb.Ack:
         """Hand in what became of a task."""
 
+    async def record_memo(self, request: pb.MemoRequest) -> pb.MemoResponse:
+        """Keep a value of a running step."""
+
     def work(self, requests: AsyncIterator[stream_pb.WorkRequest]) -> AsyncGenerator[stream_pb.WorkResponse, None]:
         """Do all of that over one stream. It raises Unsupported where a Core has none."""
 

@@ -176,6 +176,10 @@ class EmbeddedCore:
         request = stream_pb.AwaitResultRequest(execution_id=execution_id, start=start)
         return status_in(await _call(self._stream.await_result(request, _HERE)))
 
+    async def record_memo(self, request: pb.MemoRequest) -> pb.MemoResponse:
+        """Keep a value of a running step."""
+        return await _call(self._worker.record_memo(request, _HERE))
+
     async def start(
         self,
         workflow: str,

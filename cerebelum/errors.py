@@ -8,6 +8,7 @@ CerebelumError
 |   |-- ApprovalRejected   a person said no
 |   |-- ApprovalTimedOut   nobody decided in time
 |   |-- MarkerMismatch     the step asked for other things than on its last run
+|   |-- StillWaiting       poll() got no yes in time
 |   `-- OutsideStep        sleep() and wait_for_approval() belong into a step
 `-- WorkerError            the operator: the worker cannot start
 """
@@ -56,6 +57,10 @@ class ApprovalTimedOut(StepError):
 
 class MarkerMismatch(StepError):
     """A resumed step took another way than before: its nth wait is of another kind than the one that ended."""
+
+
+class StillWaiting(StepError):
+    """`poll` got no yes in its time."""
 
 
 class OutsideStep(StepError):

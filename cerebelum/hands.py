@@ -6,13 +6,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from cerebelum.core import WorkerCore
 from cerebelum.runner import run_task
 from cerebelum.signals import Signals
 from cerebelum.workflow import Workflow
-from cerebelum_client import PLAIN, ClientError
+from cerebelum_client import PLAIN, ClientError, CoreUnavailable
 from cerebelum_codegen.runtime import Timestamp
+from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 
+_PAUSE_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -20,12 +23,18 @@ class Hands:
     """The tasks that one worker holds."""
 
     def __init__(
-        self, worker_id: str, workflows: Mapping[str, Workflow], now: Callable[[], Timestamp], room: int
+        self,
+        worker_id: str,
+        workflows: Mapping[str, Workflow],
+        now: Callable[[], Timestamp],
+        room: int,
+        core: WorkerCore,
     ) -> None:
         self.worker_id = worker_id
         self._workflows = workflows
         self._now = now
         self._room = room
+        self._core = core
         self._held: dict[str, asyncio.Task[pb.TaskResult]] = {}
         self._signals: dict[str, Signals] = {}
         self._changed = asyncio.Event()
@@ -56,6 +65,7 @@ class Hands:
                 now=self._now,
                 signals=signals,
                 payloads=workflow.payloads if workflow else PLAIN,
+                line=_Line(self, task, self._core),
             )
         )
         self._held[task.task_id] = running
@@ -96,6 +106,53 @@ class Hands:
         while self._held:
             self._changed.clear()
             await self._changed.wait()
+
+
+class _Line:
+    """What a running step tells the Core in between."""
+
+    def __init__(self, hands: Hands, task: pb.Task, core: WorkerCore) -> None:
+        self._hands = hands
+        self._task = task
+        self._core = core
+
+    async def keep(self, key: str, value: Payload) -> Payload:
+        """Have the Core keep a value, however often it is not there; what is kept."""
+        request = pb.MemoRequest(
+            task_id=self._task.task_id,
+            execution_id=self._task.execution_id,
+            worker_id=self._hands.worker_id,
+            key=key,
+            value=value,
+        )
+        while True:
+            try:
+                response = await self._core.record_memo(request)
+            except CoreUnavailable as error:
+                _log.info("what the step keeps is tried again: %s", error)
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            if response.outcome is pb.ResultOutcome.RESULT_OUTCOME_STALE:
+                self._hands.lose([self._task.task_id])
+                await asyncio.sleep(0)
+            return response.value or value
+
+    async def report(self, percent: int, message: str) -> None:
+        """Tell how far the step is. A Core that is not there is not waited for."""
+        progress = pb.StepProgress(task_id=self._task.task_id, percent=percent, message=message)
+        request = pb.HeartbeatRequest(
+            worker_id=self._hands.worker_id,
+            status=pb.WorkerStatus.BUSY,
+            held_task_ids=[self._task.task_id],
+            progress=[progress],
+        )
+        try:
+            response = await self._core.heartbeat(request)
+        except ClientError as error:
+            _log.info("progress is not told: %s", error)
+            return
+        self._hands.lose(response.lost_task_ids)
+        self._hands.stop(response.cancelled_task_ids)
 
 
 def untakable(result: pb.TaskResult, reason: str | ClientError) -> pb.TaskResult:

@@ -21,12 +21,14 @@ from cerebelum_engine import (
     Blueprint,
     Command,
     FireTimers,
+    RecordMemo,
     Reject,
     Rejected,
     StartExecution,
     build_task,
     decide,
     evolve,
+    memo_of,
     new,
     next_timer,
     owed_tasks,
@@ -35,6 +37,7 @@ from cerebelum_engine import (
     status_of,
 )
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested
+from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import TaskResult
 
 
@@ -145,6 +148,7 @@ class _LocalRun:
                     worker_id="local",
                     now=self.now,
                     payloads=self._payloads,
+                    line=_Line(self, task.task_id),
                 )
                 self._running[key] = asyncio.create_task(running)
         for key, effect in asked.items():
@@ -183,3 +187,18 @@ class _LocalRun:
         if isinstance(decision, No):
             return Reject(step=name, reason=decision.reason, decided_by=decision.decided_by)
         return Approve(step=name, response=self._payloads.write(decision.response), decided_by=decision.decided_by)
+
+
+class _Line:
+    """What a running step tells its run in between."""
+
+    def __init__(self, run: _LocalRun, task_id: str) -> None:
+        self._run = run
+        self._task_id = task_id
+
+    async def keep(self, key: str, value: Payload) -> Payload:
+        self._run.tell(RecordMemo(task_id=self._task_id, worker_id="local", key=key, value=value))
+        return memo_of(self._run.state, self._task_id, key) or value
+
+    async def report(self, percent: int, message: str) -> None:
+        """Nobody looks at the status of a local run."""

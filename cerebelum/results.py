@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cerebelum.errors import ExecutionFailed
@@ -27,6 +27,14 @@ class ExecutionError:
     stacktrace: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a running step is, as it says itself."""
+
+    percent: int
+    message: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionResult:
     """What became of an execution."""
@@ -39,6 +47,8 @@ class ExecutionResult:
     error: ExecutionError | None = None
     started_at: datetime | None = None
     completed_at: datetime | None = None
+    progress: Mapping[str, Progress] = field(default_factory=dict)
+    """How far running steps are, by step, where they tell."""
 
     @property
     def ended(self) -> bool:
@@ -68,6 +78,7 @@ def result_of(
         error=_error(status.error, status.current_step_name, payloads) if status.error else None,
         started_at=_datetime(status.started_at),
         completed_at=_datetime(status.completed_at),
+        progress={each.step_name: Progress(each.percent, each.message) for each in status.progress},
     )
 
 

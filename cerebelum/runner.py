@@ -8,17 +8,17 @@ import traceback
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from cerebelum.context import Context
-from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch, NonRetryable
+from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch, NonRetryable, StillWaiting
 from cerebelum.rules import Predicate, ask
 from cerebelum.signals import Signals
 from cerebelum.step import CONTEXT, INPUTS, AnyStep
-from cerebelum.waits import Suspend, Waits, current_waits
+from cerebelum.waits import ALONE, Line, Suspend, Waits, current_waits
 from cerebelum_client import PLAIN, PayloadError, Payloads, write_marker
 from cerebelum_client.annotations import hints_of
 from cerebelum_codegen.runtime import CodecError, Timestamp
 from cerebelum_proto.worker.worker_service_pb import ErrorInfo, Task, TaskResult, TaskStatus
 
-_FINAL = (NonRetryable, ApprovalRejected, ApprovalTimedOut, MarkerMismatch, PayloadError, CodecError)
+_FINAL = (NonRetryable, ApprovalRejected, ApprovalTimedOut, MarkerMismatch, StillWaiting, PayloadError, CodecError)
 """Errors that another try meets again."""
 
 
@@ -31,6 +31,7 @@ async def run_task(
     now: Callable[[], Timestamp],
     signals: Signals | None = None,
     payloads: Payloads = PLAIN,
+    line: Line = ALONE,
 ) -> TaskResult:
     """Run the step of a task, and ask the predicates of the branch that follows it about its value.
 
@@ -39,7 +40,8 @@ async def run_task(
     result = TaskResult(task_id=task.task_id, execution_id=task.execution_id, worker_id=worker_id, started_at=now())
     signals = signals or Signals()
     try:
-        await _run(task, steps, predicates.get(task.step_name, ()), result, signals, payloads)
+        waits = Waits(list(task.satisfied_markers), payloads, dict(task.memos), line)
+        await _run(task, steps, predicates.get(task.step_name, ()), result, signals, waits)
     except asyncio.CancelledError:
         if not signals.stopping:
             raise
@@ -56,7 +58,7 @@ async def _run(
     predicates: Sequence[Predicate],
     result: TaskResult,
     signals: Signals,
-    payloads: Payloads,
+    waits: Waits,
 ) -> None:
     step = steps.get(task.step_name)
     if step is None:
@@ -64,12 +66,11 @@ async def _run(
             f"this worker has no code for step '{task.step_name}' of workflow '{task.workflow_module}': "
             "start a worker that has it"
         )
-    waits = Waits(list(task.satisfied_markers), payloads)
     token = current_waits.set(waits)
     try:
         timeout_s, silence_s = task.start_to_close_ms / 1000 or None, task.heartbeat_timeout_ms / 1000 or None
         async with asyncio.timeout(timeout_s) as limit, signals.within(silence_s) as pulse:
-            value = await _call(step, _arguments(step, task, signals, payloads), signals)
+            value = await _call(step, _arguments(step, task, signals, waits.payloads), signals)
     except Suspend as suspend:
         write_marker(suspend.request, result)
         return
@@ -90,7 +91,7 @@ async def _run(
             "the step swallowed the exception with which it waits: do not catch BaseException around "
             "sleep() and wait_for_approval(), or raise it again"
         )
-    _conclude(result, value, predicates, payloads)
+    _conclude(result, value, predicates, waits.payloads)
 
 
 def _arguments(step: AnyStep, task: Task, signals: Signals, payloads: Payloads) -> dict[str, object]:

@@ -1,19 +1,21 @@
-"""`sleep` and `wait_for_approval`: a step ends with a marker and is handed out again once it is satisfied.
+"""`sleep`, `wait_for_approval` and `memo`: a step ends with a marker and is handed out again once it is satisfied.
 
 On that next run the nth wait returns at once, and the code after it goes on. Code before it runs again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Protocol, TypeVar, assert_never, cast, overload
 
 from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch, OutsideStep
 from cerebelum_client import Approval, Payloads, Request, Sleep
+from cerebelum_client.annotations import hints_of
 from cerebelum_codegen.runtime import JsonValue, Timestamp
+from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import (
     ApprovalDecision,
     ApprovalTimeout,
@@ -21,6 +23,8 @@ from cerebelum_proto.worker.worker_service_pb import (
     SatisfiedMarker_Outcome,
     SleepElapsed,
 )
+
+_T = TypeVar("_T")
 
 
 class Suspend(BaseException):
@@ -34,13 +38,39 @@ class Suspend(BaseException):
         self.request = request
 
 
+class Line(Protocol):
+    """What a running step can tell whoever it runs for."""
+
+    async def keep(self, key: str, value: Payload) -> Payload:
+        """Keep a value under a key, and tell what is kept: what came first."""
+
+    async def report(self, percent: int, message: str) -> None:
+        """Tell how far it is."""
+
+
+class _Alone:
+    async def keep(self, key: str, value: Payload) -> Payload:
+        return value
+
+    async def report(self, percent: int, message: str) -> None:
+        pass
+
+
+ALONE: Line = _Alone()
+"""Of a step that runs for nobody: it keeps values for as long as it runs."""
+
+
 @dataclass(slots=True)
 class Waits:
-    """The waits of one run of a step: those that are over, and the one that it stopped at."""
+    """The waits of one run of a step, those that are over and the one that it stopped at; and what it has kept."""
 
     satisfied: list[SatisfiedMarker]
     payloads: Payloads
+    memos: dict[str, Payload]
+    line: Line
     position: int = 0
+    repeated: int = 0
+    """How many calls of `poll` and `retry` this run has come to."""
     suspended: bool = field(default=False)
 
     def next(self, request: Request) -> SatisfiedMarker_Outcome:
@@ -86,9 +116,36 @@ async def sleep(duration: timedelta | float, data: Mapping[str, JsonValue] | Non
     span = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
     if span < timedelta(0):
         raise ValueError(f"cannot sleep for {span}: a duration is not negative")
-    outcome = _waits("sleep").next(Sleep(span, data or {}))
+    outcome = running("sleep").next(Sleep(span, data or {}))
     if not isinstance(outcome, SleepElapsed):
         raise _mismatch("sleep()", outcome)
+
+
+@overload
+async def memo(key: str, make: Callable[[], Awaitable[_T]]) -> _T: ...
+
+
+@overload
+async def memo(key: str, make: Callable[[], _T]) -> _T: ...
+
+
+async def memo(key: str, make: Callable[[], Awaitable[_T] | _T]) -> _T:
+    """The value that `make` gives, computed once: a step that runs again, after a wait, a failed try or the death of
+    its worker, finds it under the key.
+
+    It is durable when this returns. `make` may run twice when its worker dies in between, and what it gives must be
+    able to travel; it comes back as the return annotation of `make` says. A new visit of the step begins without it.
+
+    Raises:
+        OutsideStep: no step runs here.
+        PayloadError: the value cannot travel.
+    """
+    waits = running("memo")
+    if key not in waits.memos:
+        made = make()
+        value = await made if isinstance(made, Awaitable) else made
+        waits.memos[key] = await waits.line.keep(key, waits.payloads.write(value))
+    return cast("_T", waits.payloads.read(waits.memos[key], hints_of(make).get("return", object)))
 
 
 async def wait_for_approval(
@@ -107,7 +164,7 @@ async def wait_for_approval(
         ApprovalTimedOut: nobody decided in time.
         OutsideStep: no step runs here.
     """
-    waits = _waits("wait_for_approval")
+    waits = running("wait_for_approval")
     outcome = waits.next(Approval(approval_type, data or {}, timeout))
     match outcome:
         case ApprovalDecision(approved=True):
@@ -123,7 +180,12 @@ async def wait_for_approval(
             assert_never(outcome)
 
 
-def _waits(name: str) -> Waits:
+def running(name: str) -> Waits:
+    """The waits of the step that runs here.
+
+    Raises:
+        OutsideStep: none does.
+    """
     waits = current_waits.get()
     if waits is None:
         raise OutsideStep(

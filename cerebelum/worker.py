@@ -75,7 +75,7 @@ class Worker:
         self._workflows = as_workflows(workflows)
         self._drain_s = drain_s
         self._chance = chance
-        self._hands = Hands(self.worker_id, self._workflows, now, concurrency)
+        self._hands = Hands(self.worker_id, self._workflows, now, concurrency, self._core)
         self._link: Streaming | Polling = Streaming(self._core, self._hands, self._announce, chance)
         self._stopping = asyncio.Event()
         self._incarnation = secrets.token_hex(8)

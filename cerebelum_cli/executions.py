@@ -118,6 +118,8 @@ def _print_status(found: ExecutionStatus, explanations: Sequence[Explanation]) -
         click.echo(f"  {each.step_name}: {each.status}{tries}")
     for explanation in explanations if found.completed_at is None else ():
         click.echo(f"  {words(explanation)}")
+    for told in found.progress:
+        click.echo(f"  {told.step_name}: {told.percent} %{f', {told.message}' if told.message else ''}")
     if found.error is not None:
         click.echo(f"  {found.error.kind}: {found.error.message}")
     for name in found.result_steps:
@@ -142,6 +144,7 @@ def _status_json(found: ExecutionStatus, *, full: bool) -> dict[str, object]:
         "inputs": value_of(found.exact_inputs),
         "outputs": {name: value_of(payload) for name, payload in found.outputs.items()},
         "result_steps": list(found.result_steps),
+        "progress": {each.step_name: {"percent": each.percent, "message": each.message} for each in found.progress},
         "error": None if error is None else {"kind": error.kind, "message": error.message},
         "sleep": None if sleep is None else {"remaining_ms": sleep.remaining_ms, "data": sleep.data},
         "approval": None

@@ -102,6 +102,7 @@ _Wait: TypeAlias = (
     | ev.ApprovalGranted
     | ev.ApprovalRejected
     | ev.ApprovalExpired
+    | ev.MemoRecorded
 )
 _Try: TypeAlias = (
     ev.StepCompleted
@@ -147,6 +148,8 @@ def _wait_words(fact: _Wait) -> str:
             return f"rejected{_by(who)}{_reason(reason)}"
         case ev.ApprovalExpired():
             return "nobody decided in time"
+        case ev.MemoRecorded(key=key, value=value):
+            return f"keeps {key} = {show(value)}"
         case _:
             assert_never(fact)
 

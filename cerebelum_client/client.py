@@ -278,6 +278,10 @@ class CerebelumClient:
         async for frame in self._frames(self._stream.work(requests)):
             yield frame
 
+    async def record_memo(self, request: pb.MemoRequest) -> pb.MemoResponse:
+        """Keep a value of a running step."""
+        return await self._once(lambda: self._worker.record_memo(request, timeout_s=self._call_s))
+
     # -- calls -------------------------------------------------------------------------------
 
     async def _once(self, call: Callable[[], Awaitable[_T]]) -> _T:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from math import inf
 
+from cerebelum_proto.worker.worker_service_pb import StepProgress
+
 
 @dataclass(slots=True)
 class Lease:
@@ -23,6 +25,8 @@ class Lease:
     """No renewal reaches beyond: its step may not run longer."""
     since: float = 0.0
     """When it was granted."""
+    progress: StepProgress | None = None
+    """How far its step is, as it says itself."""
 
     @property
     def overran(self) -> bool:

@@ -31,6 +31,7 @@ from cerebelum_engine.commands import (
     Outcome,
     Pause,
     Reason,
+    RecordMemo,
     RecordResult,
     Redrive,
     Reject,
@@ -46,6 +47,7 @@ from cerebelum_engine.decide import carry_out, decide
 from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect, Handout
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.pending import earliest_timer, next_timer, owed_tasks, pending, tasks_among
+from cerebelum_engine.results import memo_of
 from cerebelum_engine.state import Phase, State, StepState, new
 from cerebelum_engine.status import conclusion_of, current_step, status_of, step_index, summary
 from cerebelum_engine.tasks import build_task
@@ -75,6 +77,7 @@ __all__ = [
     "Pause",
     "Phase",
     "Reason",
+    "RecordMemo",
     "RecordResult",
     "Redrive",
     "Reject",
@@ -98,6 +101,7 @@ __all__ = [
     "earliest_timer",
     "evolve",
     "hash_of",
+    "memo_of",
     "new",
     "next_timer",
     "owed_tasks",

@@ -69,6 +69,16 @@ class RecordResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordMemo:
+    """A running step keeps a value. What it has kept under the same key before stays."""
+
+    task_id: str
+    worker_id: str
+    key: str
+    value: Payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoseTask:
     """A task's worker fell silent or went away: hand its step out again."""
 
@@ -197,6 +207,7 @@ Begin: TypeAlias = StartExecution | Fork
 Wish: TypeAlias = (
     StartExecution
     | RecordResult
+    | RecordMemo
     | LoseTask
     | TimeOutTask
     | FireTimers

@@ -11,7 +11,7 @@ from cerebelum_engine import commands as cmd
 from cerebelum_engine.commands import Command, Reason, Rejected, Wish
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.lifecycle import cancelled, clean_up_over, fork, retry, steer
-from cerebelum_engine.results import record, record_loss, record_timeout
+from cerebelum_engine.results import record, record_loss, record_memo, record_timeout
 from cerebelum_engine.routing import choose
 from cerebelum_engine.state import Phase, State, StepState
 from cerebelum_engine.times import after
@@ -47,6 +47,8 @@ def _facts(state: State, command: Wish, now: Timestamp) -> Sequence[ev.Event_Fac
     match command:
         case cmd.RecordResult():
             return record(state, command, now)
+        case cmd.RecordMemo():
+            return record_memo(state, command)
         case cmd.LoseTask():
             return record_loss(state, command)
         case cmd.TimeOutTask():

@@ -13,7 +13,7 @@ from cerebelum_engine.replacing import replace
 from cerebelum_engine.rules import FAIL
 from cerebelum_engine.state import Phase, State, StepState
 from cerebelum_proto.events.v1 import events_pb as ev
-from cerebelum_proto.types.v1.types_pb import Failure
+from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import (
     ApprovalDecision,
     ApprovalTimeout,
@@ -76,6 +76,7 @@ StepFact = (
     | ev.ApprovalGranted
     | ev.ApprovalRejected
     | ev.ApprovalExpired
+    | ev.MemoRecorded
 )
 
 
@@ -141,12 +142,12 @@ def _apply(step: StepState, fact: StepFact, at: Timestamp) -> StepState:
             return replace(step, phase=Phase.READY, forgiven=step.losses, ready_at=at)
         case ev.RetryDue():
             return replace(step, phase=Phase.READY, due_at=None, ready_at=at)
+        case ev.MemoRecorded(key=key, value=value):
+            return replace(step, memos={**step.memos, key: value or Payload()})
         case ev.SleepStarted() | ev.ApprovalRequested():
             return _suspended(step, fact, at)
-        case ev.SleepEnded():
-            return _resumed(step, SatisfiedMarker(outcome=SleepElapsed(due_at=step.due_at)), at)
-        case ev.ApprovalGranted() | ev.ApprovalRejected() | ev.ApprovalExpired():
-            return _resumed(step, _decision(fact, at), at)
+        case ev.SleepEnded() | ev.ApprovalGranted() | ev.ApprovalRejected() | ev.ApprovalExpired():
+            return _resumed(step, _satisfied(step, fact, at), at)
         case _:
             assert_never(fact)
 
@@ -189,8 +190,14 @@ def _resumed(step: StepState, marker: SatisfiedMarker, at: Timestamp) -> StepSta
     )
 
 
-def _decision(fact: ev.ApprovalGranted | ev.ApprovalRejected | ev.ApprovalExpired, at: Timestamp) -> SatisfiedMarker:
+def _satisfied(
+    step: StepState,
+    fact: ev.SleepEnded | ev.ApprovalGranted | ev.ApprovalRejected | ev.ApprovalExpired,
+    at: Timestamp,
+) -> SatisfiedMarker:
     match fact:
+        case ev.SleepEnded():
+            return SatisfiedMarker(outcome=SleepElapsed(due_at=step.due_at))
         case ev.ApprovalGranted(decided_by=who, response=response):
             decision = ApprovalDecision(approved=True, decided_by=who, decided_at=at, response=response)
             return SatisfiedMarker(outcome=decision)

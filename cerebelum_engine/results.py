@@ -80,6 +80,26 @@ def record_timeout(state: State, command: cmd.TimeOutTask, now: Timestamp) -> Se
     return record(state, cmd.RecordResult(task_id=command.task_id, worker_id=command.worker_id, outcome=outcome), now)
 
 
+def record_memo(state: State, command: cmd.RecordMemo) -> Sequence[ev.Event_Fact] | Rejected:
+    """The fact that a running step keeps a value; none when it has kept one under this key before."""
+    name = _holder(state, command.task_id)
+    if name is None:
+        return Rejected(Reason.STALE, f"task '{command.task_id}' has moved on; nothing was kept")
+    if command.key in state.steps[name].memos:
+        return ()
+    return (
+        ev.MemoRecorded(
+            step=name, task_id=command.task_id, worker_id=command.worker_id, key=command.key, value=command.value
+        ),
+    )
+
+
+def memo_of(state: State, task_id: str, key: str) -> Payload | None:
+    """What the step of a task has kept under a key."""
+    name = _holder(state, task_id)
+    return state.steps[name].memos.get(key) if name is not None else None
+
+
 def _holder(state: State, wanted: str) -> str | None:
     """The step that owes this very task now."""
     if not state.running:

@@ -75,6 +75,8 @@ class StepState:
     """Losses that count no more, since somebody redrove the step."""
     markers: tuple[SatisfiedMarker, ...] = ()
     """What the step asked for and got, in order. They outlive a failed try: nobody is asked twice."""
+    memos: Mapping[str, Payload] = field(default_factory=dict)
+    """What the step has kept, by key. It outlives a failed try too."""
     entered_at: Timestamp
     ready_at: Timestamp
     """Since when a worker is owed its task."""

@@ -23,6 +23,7 @@ def build_task(state: State, dispatch: DispatchTask) -> Task:
         arguments=_arguments(state, spec),
         workflow_inputs=state.started.inputs if state.started else None,
         satisfied_markers=list(step.markers),
+        memos=dict(step.memos),
         start_to_close_ms=spec.start_to_close_ms,
         heartbeat_timeout_ms=spec.heartbeat_timeout_ms,
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.payloads import struct_of
 from cerebelum_core.store import StoredHead
 from cerebelum_engine import State, status_of
-from cerebelum_proto.worker.worker_service_pb import ExecutionState, ExecutionStatus
+from cerebelum_proto.worker.worker_service_pb import ExecutionState, ExecutionStatus, StepProgress
 
 _WORDS = {
     ExecutionState.EXECUTION_COMPLETED: "completed",
@@ -20,9 +23,10 @@ def status_word(status: ExecutionState) -> str:
     return _WORDS.get(status, "running")
 
 
-def full_status(state: State, now: Timestamp) -> ExecutionStatus:
-    """A status with everything, as exact payloads and as Structs."""
+def full_status(state: State, now: Timestamp, progress: Mapping[str, StepProgress] | None = None) -> ExecutionStatus:
+    """A status with everything, as exact payloads and as Structs; `progress` by step, where steps told of it."""
     status = status_of(state, now)
+    status.progress = [replace(each, step_name=step) for step, each in (progress or {}).items()]
     status.inputs = struct_of(status.exact_inputs)
     status.step_outputs = {name: struct_of(payload) for name, payload in status.outputs.items()}
     for step in status.completed_steps:

@@ -22,7 +22,8 @@ from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.store import EventStore, HeadQuery
 from cerebelum_core.workers import RecoveryGate, Worker, WorkerRegistry
-from cerebelum_engine import Reason, Rejected, Resume, read_result
+from cerebelum_engine import Reason, RecordMemo, Rejected, Resume, memo_of, owed_tasks, read_result
+from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 from cerebelum_proto.worker.worker_service_grpc import WorkerServiceBase
 
@@ -102,6 +103,10 @@ class WorkerEdge(WorkerServiceBase):
             self.router.leases.renew(self.router.leases.of(request.worker_id))
             return pb.HeartbeatResponse(acknowledged=True)
         lost = self.router.hold(request.worker_id, request.held_task_ids, self.terms.ours_s)
+        for progress in request.progress:
+            lease = self.router.leases.get(progress.task_id)
+            if lease is not None and lease.worker_id == request.worker_id:
+                lease.progress = progress
         stopping = self.router.to_stop(request.held_task_ids)
         return pb.HeartbeatResponse(acknowledged=True, lost_task_ids=lost, cancelled_task_ids=stopping)
 
@@ -151,6 +156,24 @@ class WorkerEdge(WorkerServiceBase):
             raise
         return _ack(answer)
 
+    async def record_memo(self, request: pb.MemoRequest, context: RequestContext) -> pb.MemoResponse:
+        """Keep a value of a running step, and say what is kept."""
+        require(bool(request.key), "key is empty: name what is kept")
+        self.workers.seen(request.worker_id)
+        command = RecordMemo(
+            task_id=request.task_id,
+            worker_id=request.worker_id,
+            key=request.key,
+            value=request.value or Payload(),
+        )
+        with refusals():
+            answer = await self.registry.tell(request.execution_id, command)
+        if isinstance(answer, Rejected):
+            return pb.MemoResponse(outcome=pb.ResultOutcome.RESULT_OUTCOME_STALE, message=answer.message)
+        recorded, before = pb.ResultOutcome.RESULT_OUTCOME_RECORDED, pb.ResultOutcome.RESULT_OUTCOME_DUPLICATE
+        kept = memo_of(answer.state, request.task_id, request.key)
+        return pb.MemoResponse(outcome=recorded if answer.events else before, value=kept or command.value)
+
     # -- blueprints and executions -----------------------------------------------------------
 
     async def submit_blueprint(self, request: pb.Blueprint, context: RequestContext) -> pb.BlueprintValidation:
@@ -175,7 +198,10 @@ class WorkerEdge(WorkerServiceBase):
     ) -> pb.ExecutionStatus:
         """Where an execution stands."""
         with refusals():
-            return full_status(await self.registry.settled_state(request.execution_id), self.clock.now())
+            state = await self.registry.settled_state(request.execution_id)
+        leases = {task.step: self.router.leases.get(task.task_id) for task in owed_tasks(state)}
+        progress = {step: lease.progress for step, lease in leases.items() if lease and lease.progress}
+        return full_status(state, self.clock.now(), progress)
 
     async def list_executions(
         self, request: pb.ListExecutionsRequest, context: RequestContext

@@ -180,7 +180,7 @@ async def test_a_worker_without_the_step_s_code_fails_the_step_and_says_so(tmp_p
         )
         await client.start("hollow", to_payload(None), execution_id="x")
         task = await client.poll("hollow", 30_000)
-        result = await run_task(task, {}, worker_id="hollow", now=lambda: Timestamp(seconds=1))
+        result = await run_task(task, {}, predicates={}, worker_id="hollow", now=lambda: Timestamp(seconds=1))
         await client.submit_result(result)
         status = await client.status("x")
 

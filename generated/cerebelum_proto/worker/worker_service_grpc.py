@@ -48,6 +48,11 @@ class WorkerServiceMethods:
         worker_service_pb.TaskResult,
         worker_service_pb.Ack,
     )
+    record_memo = Method(
+        "/cerebelum.worker.WorkerService/RecordMemo",
+        worker_service_pb.MemoRequest,
+        worker_service_pb.MemoResponse,
+    )
     submit_blueprint = Method(
         "/cerebelum.worker.WorkerService/SubmitBlueprint",
         worker_service_pb.Blueprint,
@@ -157,6 +162,23 @@ class WorkerServiceStub(Stub):
         """Hands in the outcome of a task. Safe to repeat: the answer says what became of it."""
         return await self._unary_unary(
             WorkerServiceMethods.submit_result,
+            request,
+            timeout_s,
+            metadata,
+            response_metadata,
+        )
+
+    async def record_memo(
+        self,
+        request: worker_service_pb.MemoRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
+    ) -> worker_service_pb.MemoResponse:
+        """Keeps a value that a running step will find again when it runs once more. Safe to repeat: the first value counts."""
+        return await self._unary_unary(
+            WorkerServiceMethods.record_memo,
             request,
             timeout_s,
             metadata,
@@ -283,6 +305,12 @@ class WorkerServiceBase(Service):
         """Hands in the outcome of a task. Safe to repeat: the answer says what became of it."""
 
     @abstractmethod
+    async def record_memo(
+        self, request: worker_service_pb.MemoRequest, context: RequestContext
+    ) -> worker_service_pb.MemoResponse:
+        """Keeps a value that a running step will find again when it runs once more. Safe to repeat: the first value counts."""
+
+    @abstractmethod
     async def submit_blueprint(
         self, request: worker_service_pb.Blueprint, context: RequestContext
     ) -> worker_service_pb.BlueprintValidation:
@@ -319,6 +347,7 @@ class WorkerServiceBase(Service):
             self._unary_unary(self.unregister, WorkerServiceMethods.unregister),
             self._unary_unary(self.poll_for_task, WorkerServiceMethods.poll_for_task),
             self._unary_unary(self.submit_result, WorkerServiceMethods.submit_result),
+            self._unary_unary(self.record_memo, WorkerServiceMethods.record_memo),
             self._unary_unary(self.submit_blueprint, WorkerServiceMethods.submit_blueprint),
             self._unary_unary(self.execute_workflow, WorkerServiceMethods.execute_workflow),
             self._unary_unary(self.get_execution_status, WorkerServiceMethods.get_execution_status),

@@ -482,6 +482,8 @@ class HeartbeatRequest(Message):
     status: WorkerStatus = WorkerStatus.WORKER_STATUS_UNSPECIFIED
     held_task_ids: list[str] = field(default_factory=list)
     """Tasks whose leases this renews."""
+    progress: list[StepProgress] = field(default_factory=list)
+    """How far running steps are. Shown in the status while they run, and kept nowhere."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -502,6 +504,12 @@ class HeartbeatRequest(Message):
             x = held_task_ids_item.encode()
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
+        for progress_item in self.progress:
+            if type(progress_item) is not StepProgress:
+                raise wrong_type(progress_item, StepProgress)
+            x = progress_item.to_bytes()
+            n = len(x)
+            out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -536,6 +544,102 @@ class HeartbeatRequest(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 self.held_task_ids.append(data[at:stop].decode())
+                at = stop
+            elif tag == 882:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                progress_item = StepProgress()
+                progress_item._merge(data, at, stop, depth - 1)
+                self.progress.append(progress_item)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class StepProgress(Message):
+    """What a running step says of itself."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.StepProgress"
+
+    task_id: str = ""
+    percent: int = 0
+    """From 0 to 100."""
+    message: str = ""
+    step_name: str = ""
+    """In a status, the step."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.task_id != "":
+            x = self.task_id.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.percent != 0:
+            out += (b"\x10", SMALL[self.percent] if 0 <= self.percent < 1024 else int32(self.percent))
+        if self.message != "":
+            x = self.message.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.step_name != "":
+            x = self.step_name.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.task_id = data[at:stop].decode()
+                at = stop
+            elif tag == 16:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.percent = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.message = data[at:stop].decode()
+                at = stop
+            elif tag == 34:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.step_name = data[at:stop].decode()
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -772,6 +876,8 @@ class Task(Message):
     """Stop the step when it runs longer; 0 for no limit."""
     heartbeat_timeout_ms: int = 0
     """Stop the step when it gives no sign of life for longer; 0 for no limit."""
+    memos: dict[str, types_pb.Payload] = field(default_factory=dict)
+    """Values that the step has kept in this visit, by key."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -847,6 +953,19 @@ class Task(Message):
             out += (b"\xd0\x06", SMALL[self.start_to_close_ms] if 0 <= self.start_to_close_ms < 1024 else int64(self.start_to_close_ms))
         if self.heartbeat_timeout_ms != 0:
             out += (b"\xd8\x06", SMALL[self.heartbeat_timeout_ms] if 0 <= self.heartbeat_timeout_ms < 1024 else int64(self.heartbeat_timeout_ms))
+        for memos_key, memos_item in self.memos.items():
+            memos_entry: list[bytes] = []
+            x = memos_key.encode()
+            n = len(x)
+            memos_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+            if type(memos_item) is not types_pb.Payload:
+                raise wrong_type(memos_item, types_pb.Payload)
+            x = memos_item.to_bytes()
+            n = len(x)
+            memos_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+            x = b"".join(memos_entry)
+            n = len(x)
+            out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -999,6 +1118,216 @@ class Task(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.heartbeat_timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+            elif tag == 882:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                entry_end = at + n
+                memos_key: str = ""
+                memos_item: types_pb.Payload = types_pb.Payload()
+                while at < entry_end:
+                    tag, at = read_tag(data, at)
+                    if tag == 10:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_varint(data, at - 1)
+                        stop = at + n
+                        memos_key = data[at:stop].decode()
+                        at = stop
+                    elif tag == 18:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_varint(data, at - 1)
+                        stop = at + n
+                        memos_item._merge(data, at, stop, depth - 2)
+                        at = stop
+                    else:
+                        at = skip(data, at, entry_end, tag, depth - 1)
+                if at != entry_end:
+                    raise truncated()
+                self.memos[memos_key] = memos_item
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoRequest(Message):
+    """A running step keeps a value under a key of its own."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.MemoRequest"
+
+    task_id: str = ""
+    execution_id: str = ""
+    worker_id: str = ""
+    key: str = ""
+    value: types_pb.Payload | None = None
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.task_id != "":
+            x = self.task_id.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.execution_id != "":
+            x = self.execution_id.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.worker_id != "":
+            x = self.worker_id.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.key != "":
+            x = self.key.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.value is not None:
+            if type(self.value) is not types_pb.Payload:
+                raise wrong_type(self.value, types_pb.Payload)
+            x = self.value.to_bytes()
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.task_id = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.execution_id = data[at:stop].decode()
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.worker_id = data[at:stop].decode()
+                at = stop
+            elif tag == 34:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.key = data[at:stop].decode()
+                at = stop
+            elif tag == 42:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.value is None:
+                    self.value = types_pb.Payload()
+                self.value._merge(data, at, stop, depth - 1)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoResponse(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.MemoResponse"
+
+    outcome: ResultOutcome = ResultOutcome.RESULT_OUTCOME_UNSPECIFIED
+    message: str = ""
+    value: types_pb.Payload | None = None
+    """What is kept under the key: the value that came first."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.outcome != 0:
+            out += (b"\x08", SMALL[self.outcome] if 0 <= self.outcome < 1024 else int32(self.outcome))
+        if self.message != "":
+            x = self.message.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.value is not None:
+            if type(self.value) is not types_pb.Payload:
+                raise wrong_type(self.value, types_pb.Payload)
+            x = self.value.to_bytes()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 8:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.outcome = ResultOutcome((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.message = data[at:stop].decode()
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.value is None:
+                    self.value = types_pb.Payload()
+                self.value._merge(data, at, stop, depth - 1)
+                at = stop
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -3288,6 +3617,8 @@ class ExecutionStatus(Message):
     exact_inputs: types_pb.Payload | None = None
     history_length: int = 0
     """How many events its history has."""
+    progress: list[StepProgress] = field(default_factory=list)
+    """What running steps say of themselves."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -3392,6 +3723,12 @@ class ExecutionStatus(Message):
             out += (b"\xba\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self.history_length != 0:
             out += (b"\xc0\x06", SMALL[self.history_length] if 0 <= self.history_length < 1024 else int64(self.history_length))
+        for progress_item in self.progress:
+            if type(progress_item) is not StepProgress:
+                raise wrong_type(progress_item, StepProgress)
+            x = progress_item.to_bytes()
+            n = len(x)
+            out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -3605,6 +3942,16 @@ class ExecutionStatus(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.history_length = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+            elif tag == 882:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                progress_item = StepProgress()
+                progress_item._merge(data, at, stop, depth - 1)
+                self.progress.append(progress_item)
+                at = stop
             else:
                 at = skip(data, at, end, tag, depth)
                 self._unknown += data[start:at]
@@ -4206,6 +4553,14 @@ describe(
     FieldDescriptor(1, "worker_id", "string"),
     FieldDescriptor(2, "status", WorkerStatus),
     FieldDescriptor(100, "held_task_ids", "string", repeated=True),
+    FieldDescriptor(110, "progress", StepProgress, repeated=True),
+)
+describe(
+    StepProgress,
+    FieldDescriptor(1, "task_id", "string"),
+    FieldDescriptor(2, "percent", "int32"),
+    FieldDescriptor(3, "message", "string"),
+    FieldDescriptor(4, "step_name", "string"),
 )
 describe(
     HeartbeatResponse,
@@ -4241,6 +4596,21 @@ describe(
     FieldDescriptor(105, "satisfied_markers", SatisfiedMarker, repeated=True),
     FieldDescriptor(106, "start_to_close_ms", "int64"),
     FieldDescriptor(107, "heartbeat_timeout_ms", "int64"),
+    FieldDescriptor(110, "memos", types_pb.Payload, key="string"),
+)
+describe(
+    MemoRequest,
+    FieldDescriptor(1, "task_id", "string"),
+    FieldDescriptor(2, "execution_id", "string"),
+    FieldDescriptor(3, "worker_id", "string"),
+    FieldDescriptor(4, "key", "string"),
+    FieldDescriptor(5, "value", types_pb.Payload),
+)
+describe(
+    MemoResponse,
+    FieldDescriptor(1, "outcome", ResultOutcome),
+    FieldDescriptor(2, "message", "string"),
+    FieldDescriptor(3, "value", types_pb.Payload),
 )
 describe(
     SatisfiedMarker,
@@ -4436,6 +4806,7 @@ describe(
     FieldDescriptor(102, "result_steps", "string", repeated=True),
     FieldDescriptor(103, "exact_inputs", types_pb.Payload),
     FieldDescriptor(104, "history_length", "int64"),
+    FieldDescriptor(110, "progress", StepProgress, repeated=True),
 )
 describe(
     StepStatus,

@@ -14,11 +14,21 @@ from cerebelum import (
     ExecutionHandle,
     ExecutionResult,
     PendingApproval,
+    ProgressReporter,
     Retry,
     Worker,
     Workflow,
     WorkflowBuilder,
     Yes,
+    back_to,
+    end,
+    fail,
+    mapping,
+    memo,
+    poll,
+    proceed,
+    retry,
+    skip_to,
     sleep,
     step,
     wait_for_approval,
@@ -71,6 +81,38 @@ def order(wf: WorkflowBuilder) -> None:
 @workflow(name="other")
 def group_first(wf: WorkflowBuilder) -> None:
     wf.timeline([validate] >> charge >> sign)
+
+
+@step
+async def fetch(inputs: Order) -> str:
+    async def ask() -> str:
+        return "here"
+
+    def count() -> int:
+        return 3
+
+    assert_type(await memo("asked", ask), str)
+    assert_type(await memo("counted", count), int)
+    assert_type(await poll(ask, every=timedelta(minutes=1), until=lambda answer: answer != ""), str)
+    assert_type(await retry(ask, attempts=5, on=(ConnectionError, TimeoutError)), str)
+    assert_type(await retry(count), int)
+    await ProgressReporter().update(50, "half way")
+    return "fetched"
+
+
+@workflow(max_visits=20)
+def ruled(wf: WorkflowBuilder) -> None:
+    lanes = [charge >> sign, reserve]
+    wf.timeline(validate >> lanes >> ship)
+    wf.timeline([validate, fetch >> reserve] >> ship)
+    wf.timeline(lanes, [ship, fetch.named("again")])
+    wf.diverge(
+        charge, {"declined": back_to(validate), mapping(code=7): retry(), "error": reserve >> [ship, sign], "_": end()}
+    )
+    wf.branch(validate, condition=lambda order: order.amount > 100, when_true=sign, when_false=[ship, reserve])
+    wf.branch(
+        fetch, {"fetch == 'x'": skip_to(ship), lambda value: len(value) > 3: fail("too long")}, otherwise=proceed()
+    )
 
 
 async def approver(request: PendingApproval) -> Yes:

@@ -32,6 +32,10 @@ def order(wf: WorkflowBuilder) -> None:
     wf.timeline(first >> undecorated)  # wrong
     wf.timeline(first >> "second")  # wrong
     wf.timeline(first >> [second, 3])  # wrong
+    wf.diverge("first", {"ok": second})  # wrong
+    wf.diverge(first, {"ok": "second"})  # wrong
+    wf.branch(first, condition="first > 1")  # wrong
+    wf.branch(first, {3: second})  # wrong
 
 
 async def approver(request: PendingApproval) -> bool:

@@ -9,7 +9,7 @@ from collections import Counter
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.events.v1 import events_pb as ev
-from cerebelum_proto.types.v1.types_pb import RetryPolicy
+from cerebelum_proto.types.v1.types_pb import Payload, RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 from cerebelum_proto.worker.worker_service_pb import Task
 from tests.simulation.engine.model import Broken, Model, require
@@ -50,6 +50,12 @@ def audit_task(definition: pb.WorkflowDefinition, model: Model, history: list[ev
     require(kinds == [_MARKER_OF[type(end)] for end in ends], f"'{name}' resumes with {kinds}")
     tries = [fact for fact in facts if isinstance(fact, _TRIES)]
     require(task.attempt == 1 + len(tries), f"'{name}' is at try {task.attempt}")
+    memos: dict[str, Payload | None] = {}
+    for fact in facts:
+        if isinstance(fact, ev.MemoRecorded):
+            require(fact.key not in memos, f"'{name}' has kept two values for '{fact.key}'")
+            memos[fact.key] = fact.value
+    require(task.memos == memos, f"'{name}' finds {task.memos}, it has kept {memos}")
     visit = task.task_id.rsplit("/", 1)[1].split(".")[0]
     require(visit == str(model.visits[name]), f"'{name}' is at visit {visit}, it has had {model.visits[name]}")
 
@@ -236,6 +242,8 @@ def _a_cancellation_lets_only_its_steps_answer(history: list[ev.Event]) -> None:
             case ev.StepCompleted(step=step) | ev.StepCancelled(step=step):
                 require(step in asked.steps, f"'{step}' answered a cancellation that had not asked it")
                 answered.add(step)
+            case ev.MemoRecorded(step=step):
+                require(step in asked.steps and step not in answered, f"'{step}' keeps a value and was not asked")
             case ev.ExecutionCancelled(forced=forced):
                 at, until = event.recorded_at, asked.cleanup_until
                 late = at is not None and until is not None and until <= at

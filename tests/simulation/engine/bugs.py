@@ -241,6 +241,18 @@ WAITS_AND_TRIES = (
 
 MOVES = (
     Bug(
+        "a value is kept twice",
+        "cerebelum_engine.results",
+        "    if command.key in state.steps[name].memos:\n        return ()\n",
+        "",
+    ),
+    Bug(
+        "a second value drives out the first",
+        "cerebelum_engine.evolve",
+        "memos={**step.memos, key: value or Payload()}",
+        "memos={key: value or Payload()}",
+    ),
+    Bug(
         "a retry forgets the routes that waited",
         "cerebelum_engine.moves",
         "        self.leaving = [name for name in routes if name in taken or name not in overruled]\n",

@@ -60,6 +60,7 @@ def test_the_worlds_reach_every_kind_of_fact() -> None:
         "ApprovalGranted",
         "ApprovalRejected",
         "ApprovalExpired",
+        "MemoRecorded",
     }
 
 

@@ -103,6 +103,8 @@ class World:
             moves += [self.time_out] if self.dice.random() < 0.3 else []
         if not self.chaos:
             moves += [self.calm_down]
+        if self.leases and self.dice.random() < 0.3:
+            moves += [self.keep]
         self.dice.choice(moves)()
 
     @property
@@ -219,6 +221,12 @@ class World:
             non_retryable=self.dice.random() < 0.2,
             error=_payload(self.dice.choice(REASONS)) if self.dice.random() < 0.2 else None,
         )
+
+    def keep(self) -> None:
+        """A running step keeps a value, perhaps one that it has kept before."""
+        task = self.dice.choice(list(self.leases.values()))
+        key, value = self.dice.choice("ab"), _payload(self.dice.randint(0, 9))
+        self.tell(commands.RecordMemo(task_id=task.task_id, worker_id="w1", key=key, value=value))
 
     def deliver(self) -> None:
         if not self.post:

@@ -171,6 +171,10 @@ class Event(Message):
                 x = approval_expired_value.to_bytes()
                 n = len(x)
                 out += (b"\xda\x02", SMALL[n] if n < 1024 else varint(n), x)
+            case MemoRecorded() as memo_recorded_value:
+                x = memo_recorded_value.to_bytes()
+                n = len(x)
+                out += (b"\x92\x03", SMALL[n] if n < 1024 else varint(n), x)
             case _:
                 raise TypeError(f"{type(self.fact).__name__} is no member of it")
         if self._unknown:
@@ -446,6 +450,16 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ApprovalExpired:
                     self.fact = ApprovalExpired()
+                self.fact._merge(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 402:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not MemoRecorded:
+                    self.fact = MemoRecorded()
                 self.fact._merge(data, at, stop, depth - 1)
                 at = stop
             else:
@@ -2548,6 +2562,111 @@ class ApprovalExpired(Message):
             raise truncated()
 
 
+@dataclass(slots=True, kw_only=True)
+class MemoRecorded(Message):
+    """A running step keeps a value: when it runs again in this visit, it finds it."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.MemoRecorded"
+
+    step: str = ""
+    task_id: str = ""
+    worker_id: str = ""
+    key: str = ""
+    value: types_pb.Payload | None = None
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self._write()
+        except Exception as error:
+            self._refuse(error)
+
+    def _write(self) -> bytes:
+        out: list[bytes] = []
+        if self.step != "":
+            x = self.step.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.task_id != "":
+            x = self.task_id.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.worker_id != "":
+            x = self.worker_id.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.key != "":
+            x = self.key.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.value is not None:
+            if type(self.value) is not types_pb.Payload:
+                raise wrong_type(self.value, types_pb.Payload)
+            x = self.value.to_bytes()
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.step = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.task_id = data[at:stop].decode()
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.worker_id = data[at:stop].decode()
+                at = stop
+            elif tag == 34:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.key = data[at:stop].decode()
+                at = stop
+            elif tag == 42:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.value is None:
+                    self.value = types_pb.Payload()
+                self.value._merge(data, at, stop, depth - 1)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                self._unknown += data[start:at]
+        if at != end:
+            raise truncated()
+
+
 Event_Fact: TypeAlias = (
 ExecutionStarted
 | ExecutionCompleted
@@ -2573,6 +2692,7 @@ ExecutionStarted
 | ApprovalGranted
 | ApprovalRejected
 | ApprovalExpired
+| MemoRecorded
 )
 """What `Event.fact` holds when it is set."""
 
@@ -2606,6 +2726,7 @@ describe(
     FieldDescriptor(41, "approval_granted", ApprovalGranted, oneof="fact"),
     FieldDescriptor(42, "approval_rejected", ApprovalRejected, oneof="fact"),
     FieldDescriptor(43, "approval_expired", ApprovalExpired, oneof="fact"),
+    FieldDescriptor(50, "memo_recorded", MemoRecorded, oneof="fact"),
 )
 describe(
     ExecutionStarted,
@@ -2771,4 +2892,12 @@ describe(
 describe(
     ApprovalExpired,
     FieldDescriptor(1, "step", "string"),
+)
+describe(
+    MemoRecorded,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "task_id", "string"),
+    FieldDescriptor(3, "worker_id", "string"),
+    FieldDescriptor(4, "key", "string"),
+    FieldDescriptor(5, "value", types_pb.Payload),
 )

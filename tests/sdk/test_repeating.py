@@ -1,0 +1,191 @@
+"""`memo`, `poll` and `retry` on a Core whose clock only moves when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from cerebelum import (
+    DistributedExecutor,
+    NonRetryable,
+    Progress,
+    ProgressReporter,
+    Worker,
+    Workflow,
+    WorkflowBuilder,
+    memo,
+    poll,
+    retry,
+    sleep,
+    step,
+    testing,
+    workflow,
+)
+from cerebelum.embedded import embedded_core
+
+MINUTE = timedelta(minutes=1)
+
+
+def of(function: object) -> Workflow:
+    """A workflow of one step."""
+    only = step(function)
+
+    @workflow
+    def flow(wf: WorkflowBuilder) -> None:
+        wf.timeline(only)
+
+    return flow
+
+
+async def test_a_memo_is_computed_once_and_comes_back_as_its_annotation_says() -> None:
+    made: list[str] = []
+
+    def make() -> tuple[int, ...]:
+        made.append("made")
+        return (1, 2)
+
+    async def keeps() -> list[object]:
+        first = await memo("numbers", make)
+        await sleep(MINUTE)
+        return [first, await memo("numbers", make), await memo("other", lambda: len(made))]
+
+    flow = of(keeps)
+    async with testing.core([flow]) as core:
+        assert await core.output(await core.start(flow)) == [(1, 2), (1, 2), 1]
+    assert made == ["made"]
+
+
+async def test_a_long_poll_sleeps_between_its_questions_and_is_passed_over_afterwards() -> None:
+    answers, runs = [0, 0, 7], list[str]()
+
+    async def asks() -> list[int]:
+        runs.append("run")
+        found = await poll(lambda: answers.pop(0), every=MINUTE)
+        await sleep(MINUTE)
+        again = await poll(lambda: answers.pop(0) if answers else 9, every=MINUTE)
+        return [found, again]
+
+    flow = of(asks)
+    async with testing.core([flow]) as core:
+        handle = await core.start(flow)
+        assert (await handle.status()).status == "sleeping"
+        await core.skip(2 * MINUTE)
+        assert (await handle.status()).status == "sleeping"
+        await core.skip(MINUTE)
+        assert (await handle.status()).output == [7, 9]
+    assert len(runs) == 4
+
+
+async def test_a_poll_gives_up_when_its_time_is_over() -> None:
+    asked: list[str] = []
+
+    async def asks() -> None:
+        await poll(lambda: asked.append("?"), every=MINUTE, timeout=3 * MINUTE)
+
+    flow = of(asks)
+    async with testing.core([flow]) as core:
+        handle = await core.start(flow)
+        error = (await core.result(handle)).error
+    assert error is not None
+    assert (error.kind, len(asked)) == ("StillWaiting", 4)
+
+
+async def test_a_short_poll_stays_in_the_process() -> None:
+    answers = [None, None, "here"]
+
+    async def asks() -> object:
+        return await poll(lambda: answers.pop(0), every=timedelta(milliseconds=1))
+
+    flow = of(asks)
+    assert (await flow.execute()).output == "here"
+
+
+async def test_a_call_is_retried_with_growing_pauses_that_outlive_the_process() -> None:
+    tries: list[str] = []
+
+    async def flaky() -> str:
+        tries.append("try")
+        if len(tries) < 3:
+            raise ConnectionError("not yet")
+        return "done"
+
+    async def calls() -> str:
+        return await retry(flaky, attempts=5, pause=MINUTE)
+
+    flow = of(calls)
+    async with testing.core([flow]) as core:
+        before = core.now
+        assert await core.output(await core.start(flow)) == "done"
+        assert core.now - before == 3 * MINUTE
+    assert len(tries) == 3
+
+
+@pytest.mark.parametrize(("on", "tries"), [(ConnectionError, 3), (KeyError, 1)])
+async def test_the_last_error_passes_through(on: type[Exception], tries: int) -> None:
+    tried: list[str] = []
+
+    def fails() -> None:
+        tried.append("try")
+        raise ConnectionError("never")
+
+    async def calls() -> None:
+        await retry(fails, attempts=3, pause=timedelta(milliseconds=1), on=on)
+
+    error = (await of(calls).execute()).error
+    assert error is not None
+    assert (error.kind, error.message, len(tried)) == ("ConnectionError", "never", tries)
+
+
+async def test_a_memo_survives_a_failed_try_and_not_a_new_visit() -> None:
+    made: list[int] = []
+
+    async def keeps() -> int:
+        kept = await memo("n", lambda: made.append(len(made)) or len(made))
+        if len(made) == 2 and kept == 2:
+            return kept
+        raise NonRetryable("the first visit")
+
+    only = step(keeps)
+
+    @workflow
+    def flow(wf: WorkflowBuilder) -> None:
+        wf.timeline(only)
+        wf.diverge(only, {"NonRetryable": retry()})
+
+    assert (await flow.execute()).output == 2
+
+
+async def test_progress_is_seen_in_the_status_while_the_step_runs_and_no_longer() -> None:
+    told, go_on = asyncio.Event(), asyncio.Event()
+
+    async def works() -> str:
+        progress = ProgressReporter()
+        await progress.update(40, "packing")
+        told.set()
+        await go_on.wait()
+        return "packed"
+
+    flow = of(works)
+    async with embedded_core("memory://") as core:
+        worker = Worker(core, workflows=[flow])
+        working = asyncio.create_task(worker.run())
+        handle = await DistributedExecutor(core=core).submit(flow)
+        await told.wait()
+        shown = (await handle.status()).progress
+        go_on.set()
+        result = await handle.result()
+        worker.stop()
+        await working
+    assert shown == {"works": Progress(40, "packing")}
+    assert (result.output, result.progress) == ("packed", {})
+
+
+async def test_progress_is_a_percentage() -> None:
+    async def works() -> None:
+        await ProgressReporter().update(140)
+
+    error = (await of(works).execute()).error
+    assert error is not None
+    assert "percentage from 0 to 100" in error.message
