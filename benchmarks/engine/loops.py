@@ -106,6 +106,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, required=True)
     parser.add_argument("--concurrency", type=int, nargs="+", required=True)
+    parser.add_argument("--recover", type=int, nargs=2, metavar=("IN_FLIGHT", "KILL_AFTER"))
     return parser.parse_args()
 
 

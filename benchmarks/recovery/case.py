@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.engine.loops import run_quick
+from benchmarks.engine.peers import PEERS
 from benchmarks.frame import Figure, Settings
 from cerebelum import DistributedExecutor, ExecutionResult
 from cerebelum_cli.processes import Process
@@ -33,12 +34,16 @@ def figures(settings: Settings) -> Iterator[Figure]:
     for victim in ("core", "worker"):
         rounds = [run_quick(_round(victim, settings.store)) for _ in range(min(settings.rounds, 3))]
         yield {
+            "peer": "cerebelum",
             "killed": victim,
             "in_flight": _IN_FLIGHT,
             "store": settings.store or "sqlite",
             "lease_s": _LEASE_S,
             **{name: round(median(each[name] for each in rounds), 3) for name in rounds[0]},
         }
+    if "restate" in settings.peers:
+        PEERS["restate"].prepare()
+        yield from PEERS["restate"].figures(settings, "--recover", str(_IN_FLIGHT), str(_KILL_AFTER))
 
 
 @dataclass

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.frame import CACHE, PROJECT, Figure, Settings
@@ -23,7 +23,6 @@ class Peer:
     """The module here that runs it, in its environment."""
     packages: tuple[str, ...]
     npm: tuple[str, ...] = ()
-    arguments: tuple[str, ...] = field(default=())
 
     @property
     def folder(self) -> Path:
@@ -44,15 +43,15 @@ class Peer:
             _run(self.folder, "npm", "install", "--silent", "--prefix", ".", *self.npm)
         installed.write_text(wanted)
 
-    def figures(self, settings: Settings) -> Iterator[Figure]:
-        """What it takes, in a process of its own."""
+    def figures(self, settings: Settings, *words: str) -> Iterator[Figure]:
+        """What it takes, in a process of its own that is told these words too."""
         command = [
             str(self.folder / "env/bin/python"),
             "-m",
             f"benchmarks.engine.peers.{self.module}",
             *("--rounds", str(settings.rounds)),
             *("--concurrency", *map(str, settings.concurrency)),
-            *self.arguments,
+            *words,
         ]
         environment = {**os.environ, "PEER_FOLDER": str(self.folder)}
         with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as process:

@@ -5,6 +5,7 @@ Imported by hypercorn this module is the service; run, it starts the server and 
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -14,8 +15,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -25,15 +27,23 @@ from benchmarks.engine.loops import One, arguments, closed_loop, figure_of, warm
 
 _FOLDER = Path(os.environ["PEER_FOLDER"])
 _SERVER = _FOLDER / "node_modules/@restatedev/restate-server-linux-x64/bin/restate-server"
+_GATE = Path(os.environ.get("PEER_GATE", "gate"))
+_NOTES = Path(os.environ.get("PEER_NOTES", "notes"))
 _READY_S = 60.0
 
 
 def service() -> object:
-    """The two workflows."""
-    five, one = restate.Workflow("five"), restate.Workflow("one")
+    """The workflows."""
+    five, one, noted = restate.Workflow("five"), restate.Workflow("one"), restate.Workflow("noted")
 
     async def add_one(number: int) -> int:
         return number + 1
+
+    async def note(key: str, step: int) -> int:
+        while step == 0 and not _GATE.exists():
+            await asyncio.sleep(0.1)
+        _note(f"{key} {step}\n")
+        return step
 
     @five.main(name="run")
     async def run_five(context: restate.WorkflowContext, number: int) -> int:
@@ -45,21 +55,31 @@ def service() -> object:
     async def run_one(context: restate.WorkflowContext, number: int) -> int:
         return await context.run_typed("step", add_one, number=number)
 
-    return restate.app([five, one])
+    @noted.main(name="run")
+    async def run_noted(context: restate.WorkflowContext, number: int) -> int:
+        for step in range(5):
+            await context.run_typed(f"step{step}", note, key=context.key(), step=step)
+        return number
+
+    return restate.app([five, one, noted])
+
+
+def _note(line: str) -> None:
+    with _NOTES.open("a") as notes:
+        notes.write(line)
 
 
 if os.environ.get("PEER_ROLE") == "service":
     app = service()
 
 
-@contextmanager
-def running() -> Iterator[str]:
-    """The server and the service; the address of its ingress."""
-    ingress, admin, node, worker = (_free_port() for _ in range(4))
-    with tempfile.TemporaryDirectory(prefix="restate-benchmark-") as name:
-        folder = Path(name)
-        config = folder / "restate.toml"
-        config.write_text(
+class Stack:
+    """The server and the service, in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ingress, self.admin, node, self.worker = (_free_port() for _ in range(4))
+        self._config = folder / "restate.toml"
+        self._config.write_text(
             f"""
 node-name = "n1"
 base-dir = "{folder}/data"
@@ -68,25 +88,40 @@ advertised-address = "http://127.0.0.1:{node}/"
 disable-telemetry = true
 log-filter = "warn"
 [ingress]
-bind-address = "127.0.0.1:{ingress}"
+bind-address = "127.0.0.1:{self.ingress}"
 [admin]
-bind-address = "127.0.0.1:{admin}"
+bind-address = "127.0.0.1:{self.admin}"
 """
         )
-        with (folder / "log").open("w") as log:
-            server = subprocess.Popen([_SERVER, "--config-file", config], stdout=log, stderr=log)
-            hypercorn = [sys.executable, "-m", "hypercorn", "--log-level", "ERROR", "-w", "0"]
-            target = ["--bind", f"127.0.0.1:{worker}", "benchmarks.engine.peers.restate:app"]
-            sdk = subprocess.Popen(
-                [*hypercorn, *target], env={**os.environ, "PEER_ROLE": "service"}, stdout=log, stderr=log
-            )
-            try:
-                _register(admin, worker)
-                yield f"http://127.0.0.1:{ingress}"
-            finally:
-                for process in (server, sdk):
-                    process.kill()
-                    process.wait()
+        self._log = (folder / "log").open("w")
+        self.start_server()
+        hypercorn = [sys.executable, "-m", "hypercorn", "--log-level", "ERROR", "-w", "0"]
+        target = ["--bind", f"127.0.0.1:{self.worker}", "benchmarks.engine.peers.restate:app"]
+        noting = {"PEER_ROLE": "service", "PEER_NOTES": str(folder / "notes"), "PEER_GATE": str(folder / "gate")}
+        self.service = subprocess.Popen(
+            [*hypercorn, *target], env={**os.environ, **noting}, stdout=self._log, stderr=self._log
+        )
+
+    def start_server(self) -> None:
+        """Start it, or start it again where it was."""
+        self.server = subprocess.Popen([_SERVER, "--config-file", self._config], stdout=self._log, stderr=self._log)
+
+    def kill(self) -> None:
+        for process in (self.server, self.service):
+            process.kill()
+            process.wait()
+        self._log.close()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Stack]:
+    """Both processes, and the service known to the server."""
+    stack = Stack(folder)
+    try:
+        _register(stack.admin, stack.worker)
+        yield stack
+    finally:
+        stack.kill()
 
 
 def _register(admin: int, worker: int) -> None:
@@ -114,30 +149,72 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def measure() -> None:
-    given = arguments()
-    serial = iter(range(1 << 62))
-    with running() as ingress:
-        connector, patience = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=600)
+@asynccontextmanager
+async def calling() -> AsyncIterator[tuple[Stack, Path, aiohttp.ClientSession]]:
+    """A stack of its own, its folder, and a caller without limits."""
+    connector, patience = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=600)
+    with tempfile.TemporaryDirectory(prefix="restate-benchmark-") as name, running(Path(name)) as stack:
         async with aiohttp.ClientSession(connector=connector, timeout=patience) as http:
+            yield stack, Path(name), http
 
-            def calling(workflow: str, steps: int) -> One:
-                async def one(number: int) -> None:
-                    url = f"{ingress}/{workflow}/k{next(serial)}/run"
-                    async with http.post(url, json=number) as reply:
-                        if await reply.json() != number + steps:
-                            raise AssertionError(f"{reply.status}: {await reply.text()}")
 
-                return one
+async def measure(given: argparse.Namespace) -> None:
+    """Closed loops."""
+    serial = iter(range(1 << 62))
+    async with calling() as (stack, _, http):
 
-            for concurrency in given.concurrency:
-                for workflow, steps in (("five", 5), ("one", 1)) if concurrency == 1 else (("five", 5),):
-                    one = calling(workflow, steps)
-                    await warmed(one, concurrency)
-                    rounds = [await closed_loop(one, concurrency) for _ in range(given.rounds)]
-                    how = {"starts": "each its own call", "store": "rocksdb", "concurrency": concurrency}
-                    print(json.dumps({**how, **figure_of(rounds, steps)}), flush=True)
+        def calls(workflow: str, steps: int) -> One:
+            async def one(number: int) -> None:
+                url = f"http://127.0.0.1:{stack.ingress}/{workflow}/k{next(serial)}/run"
+                async with http.post(url, json=number) as reply:
+                    if await reply.json() != number + steps:
+                        raise AssertionError(f"{reply.status}: {await reply.text()}")
+
+            return one
+
+        for concurrency in given.concurrency:
+            for workflow, steps in (("five", 5), ("one", 1)) if concurrency == 1 else (("five", 5),):
+                one = calls(workflow, steps)
+                await warmed(one, concurrency)
+                rounds = [await closed_loop(one, concurrency) for _ in range(given.rounds)]
+                how = {"starts": "each its own call", "store": "rocksdb", "concurrency": concurrency}
+                print(json.dumps({**how, **figure_of(rounds, steps)}), flush=True)
+
+
+async def recover(in_flight: int, kill_after: int) -> None:
+    """SIGKILL for the server in the middle of many workflows; it is started again at once."""
+    async with calling() as (stack, folder, http):
+        notes = folder / "notes"
+
+        async def begin(number: int) -> None:
+            url = f"http://127.0.0.1:{stack.ingress}/noted/k{number}/run/send"
+            async with http.post(url, json=number) as reply:
+                reply.raise_for_status()
+
+        await asyncio.gather(*(begin(number) for number in range(in_flight)))
+        (folder / "gate").touch()
+        await _lines(notes, kill_after)
+        stack.server.kill()
+        stack.server.wait()
+        killed = time.perf_counter()
+        stack.start_server()
+        while len(set(notes.read_text().splitlines())) < 5 * in_flight:
+            await asyncio.sleep(0.05)
+        all_done_s = time.perf_counter() - killed
+        ran = Counter(notes.read_text().splitlines())
+        twice = sum(count > 1 for count in ran.values())
+        print(
+            json.dumps(
+                {"killed": "core", "in_flight": in_flight, "all_done_s": round(all_done_s, 3), "steps_run_twice": twice}
+            )
+        )
+
+
+async def _lines(path: Path, count: int) -> None:
+    while not path.exists() or len(path.read_text().splitlines()) < count:
+        await asyncio.sleep(0.01)
 
 
 if __name__ == "__main__":
-    asyncio.run(measure())
+    told = arguments()
+    asyncio.run(recover(*told.recover) if told.recover else measure(told))
