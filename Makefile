@@ -63,6 +63,11 @@ unit: setup $(CACHE)/deployed-client/installed
 conformance: setup
 	python -m tests.conformance.suite
 
+# A million spoiled inputs of the codec take half a minute.
+.PHONY: fuzz
+fuzz: setup
+	python -m tests.codegen.fuzz 1000000
+
 generate: setup
 	python -m cerebelum_codegen.plugin.known codegen
 	buf generate

@@ -116,7 +116,8 @@ def _fill_field(draw: Callable[..., Any], message: Google, field: FieldDescripto
 
 
 def _scalar(field: FieldDescriptor) -> st.SearchStrategy[Any]:
-    if field.enum_type is not None and field.enum_type.is_closed:
+    # Google's JSON makes null of whatever a NullValue is.
+    if field.enum_type is not None and (field.enum_type.is_closed or field.enum_type.name == "NullValue"):
         return st.sampled_from([value.number for value in field.enum_type.values])
     return _SCALARS[field.type]
 
@@ -189,7 +190,7 @@ class Ours:
         values: dict[str, Any] = {}
         for field, value in message.ListFields():
             oneof = field.containing_oneof
-            if oneof is not None and len(oneof.fields) > 1:
+            if oneof is not None and oneof.name != f"_{field.name}":
                 values[oneof.name] = self._wrapped(kind, field, self._value(field, value))
             else:
                 values[field.name] = self._field(field, value)

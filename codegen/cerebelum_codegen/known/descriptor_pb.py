@@ -229,6 +229,7 @@ class FileDescriptorSet(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -247,10 +248,12 @@ class FileDescriptorSet(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        if unknown:
+            self._unknown += b"".join(unknown)
+            check_extensions(self, unknown, depth)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -356,6 +359,7 @@ class FileDescriptorProto(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -505,7 +509,7 @@ class FileDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.edition = edition_item
             elif tag == 122:
@@ -518,9 +522,11 @@ class FileDescriptorProto(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -619,6 +625,7 @@ class DescriptorProto(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -728,14 +735,16 @@ class DescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 visibility_item = named(SymbolVisibility, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if visibility_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.visibility = visibility_item
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -778,6 +787,7 @@ class DescriptorProto_ExtensionRange(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -808,9 +818,11 @@ class DescriptorProto_ExtensionRange(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -840,6 +852,7 @@ class DescriptorProto_ReservedRange(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -860,9 +873,11 @@ class DescriptorProto_ReservedRange(Message):
                 self.end = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -921,6 +936,7 @@ class ExtensionRangeOptions(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -944,7 +960,7 @@ class ExtensionRangeOptions(Message):
                     n, at = read_varint(data, at - 1)
                 verification_item = named(ExtensionRangeOptions_VerificationState, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if verification_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.verification = verification_item
             elif tag == 402:
@@ -969,10 +985,12 @@ class ExtensionRangeOptions(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        if unknown:
+            self._unknown += b"".join(unknown)
+            check_extensions(self, unknown, depth)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1015,6 +1033,7 @@ class ExtensionRangeOptions_Declaration(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -1057,9 +1076,11 @@ class ExtensionRangeOptions_Declaration(Message):
                 self.repeated = n != 0
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1136,6 +1157,7 @@ class FieldDescriptorProto(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -1171,7 +1193,7 @@ class FieldDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 label_item = named(FieldDescriptorProto_Label, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if label_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.label = label_item
             elif tag == 40:
@@ -1181,7 +1203,7 @@ class FieldDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 type_item = named(FieldDescriptorProto_Type, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if type_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.type = type_item
             elif tag == 50:
@@ -1232,9 +1254,11 @@ class FieldDescriptorProto(Message):
                 self.proto3_optional = n != 0
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1276,6 +1300,7 @@ class OneofDescriptorProto(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -1302,9 +1327,11 @@ class OneofDescriptorProto(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1368,6 +1395,7 @@ class EnumDescriptorProto(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -1427,14 +1455,16 @@ class EnumDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 visibility_item = named(SymbolVisibility, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if visibility_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.visibility = visibility_item
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1464,6 +1494,7 @@ class EnumDescriptorProto_EnumReservedRange(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -1484,9 +1515,11 @@ class EnumDescriptorProto_EnumReservedRange(Message):
                 self.end = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1531,6 +1564,7 @@ class EnumValueDescriptorProto(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -1563,9 +1597,11 @@ class EnumValueDescriptorProto(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1614,6 +1650,7 @@ class ServiceDescriptorProto(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -1650,9 +1687,11 @@ class ServiceDescriptorProto(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1720,6 +1759,7 @@ class MethodDescriptorProto(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -1774,9 +1814,11 @@ class MethodDescriptorProto(Message):
                 self.server_streaming = n != 0
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1938,6 +1980,7 @@ class FileOptions(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -1967,7 +2010,7 @@ class FileOptions(Message):
                     n, at = read_varint(data, at - 1)
                 optimize_for_item = named(FileOptions_OptimizeMode, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if optimize_for_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.optimize_for = optimize_for_item
             elif tag == 80:
@@ -2104,10 +2147,12 @@ class FileOptions(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        if unknown:
+            self._unknown += b"".join(unknown)
+            check_extensions(self, unknown, depth)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2182,6 +2227,7 @@ class MessageOptions(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -2240,10 +2286,12 @@ class MessageOptions(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        if unknown:
+            self._unknown += b"".join(unknown)
+            check_extensions(self, unknown, depth)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2367,6 +2415,7 @@ class FieldOptions(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -2380,7 +2429,7 @@ class FieldOptions(Message):
                     n, at = read_varint(data, at - 1)
                 ctype_item = named(FieldOptions_CType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if ctype_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.ctype = ctype_item
             elif tag == 16:
@@ -2408,7 +2457,7 @@ class FieldOptions(Message):
                     n, at = read_varint(data, at - 1)
                 jstype_item = named(FieldOptions_JSType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if jstype_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.jstype = jstype_item
             elif tag == 80:
@@ -2436,7 +2485,7 @@ class FieldOptions(Message):
                     n, at = read_varint(data, at - 1)
                 retention_item = named(FieldOptions_OptionRetention, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if retention_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.retention = retention_item
             elif tag == 154:
@@ -2454,7 +2503,7 @@ class FieldOptions(Message):
                         n, at = read_varint(data, at - 1)
                     targets_item = named(FieldOptions_OptionTargetType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                     if targets_item is None:
-                        self._unknown += b"\x98\x01" + varint(n)
+                        unknown.append(b"\x98\x01" + varint(n))
                     else:
                         self.targets.append(targets_item)
                 if at != stop:
@@ -2466,7 +2515,7 @@ class FieldOptions(Message):
                     n, at = read_varint(data, at - 1)
                 targets_item = named(FieldOptions_OptionTargetType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if targets_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.targets.append(targets_item)
             elif tag == 162:
@@ -2511,10 +2560,12 @@ class FieldOptions(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        if unknown:
+            self._unknown += b"".join(unknown)
+            check_extensions(self, unknown, depth)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2546,6 +2597,7 @@ class FieldOptions_EditionDefault(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -2567,14 +2619,16 @@ class FieldOptions_EditionDefault(Message):
                     n, at = read_varint(data, at - 1)
                 edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.edition = edition_item
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2617,6 +2671,7 @@ class FieldOptions_FeatureSupport(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -2630,7 +2685,7 @@ class FieldOptions_FeatureSupport(Message):
                     n, at = read_varint(data, at - 1)
                 edition_introduced_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_introduced_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.edition_introduced = edition_introduced_item
             elif tag == 16:
@@ -2640,7 +2695,7 @@ class FieldOptions_FeatureSupport(Message):
                     n, at = read_varint(data, at - 1)
                 edition_deprecated_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_deprecated_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.edition_deprecated = edition_deprecated_item
             elif tag == 26:
@@ -2658,7 +2713,7 @@ class FieldOptions_FeatureSupport(Message):
                     n, at = read_varint(data, at - 1)
                 edition_removed_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_removed_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.edition_removed = edition_removed_item
             elif tag == 42:
@@ -2671,9 +2726,11 @@ class FieldOptions_FeatureSupport(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2717,6 +2774,7 @@ class OneofOptions(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -2745,10 +2803,12 @@ class OneofOptions(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        if unknown:
+            self._unknown += b"".join(unknown)
+            check_extensions(self, unknown, depth)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2807,6 +2867,7 @@ class EnumOptions(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -2853,10 +2914,12 @@ class EnumOptions(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        if unknown:
+            self._unknown += b"".join(unknown)
+            check_extensions(self, unknown, depth)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2923,6 +2986,7 @@ class EnumValueOptions(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -2973,10 +3037,12 @@ class EnumValueOptions(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        if unknown:
+            self._unknown += b"".join(unknown)
+            check_extensions(self, unknown, depth)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3028,6 +3094,7 @@ class ServiceOptions(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -3062,10 +3129,12 @@ class ServiceOptions(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        if unknown:
+            self._unknown += b"".join(unknown)
+            check_extensions(self, unknown, depth)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3125,6 +3194,7 @@ class MethodOptions(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -3144,7 +3214,7 @@ class MethodOptions(Message):
                     n, at = read_varint(data, at - 1)
                 idempotency_level_item = named(MethodOptions_IdempotencyLevel, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if idempotency_level_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.idempotency_level = idempotency_level_item
             elif tag == 282:
@@ -3169,10 +3239,12 @@ class MethodOptions(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        if unknown:
+            self._unknown += b"".join(unknown)
+            check_extensions(self, unknown, depth)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3235,6 +3307,7 @@ class UninterpretedOption(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -3292,9 +3365,11 @@ class UninterpretedOption(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3334,6 +3409,7 @@ class UninterpretedOption_NamePart(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -3356,9 +3432,11 @@ class UninterpretedOption_NamePart(Message):
                 self.is_extension = n != 0
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3409,6 +3487,7 @@ class FeatureSet(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -3422,7 +3501,7 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 field_presence_item = named(FeatureSet_FieldPresence, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if field_presence_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.field_presence = field_presence_item
             elif tag == 16:
@@ -3432,7 +3511,7 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 enum_type_item = named(FeatureSet_EnumType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if enum_type_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.enum_type = enum_type_item
             elif tag == 24:
@@ -3442,7 +3521,7 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 repeated_field_encoding_item = named(FeatureSet_RepeatedFieldEncoding, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if repeated_field_encoding_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.repeated_field_encoding = repeated_field_encoding_item
             elif tag == 32:
@@ -3452,7 +3531,7 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 utf8_validation_item = named(FeatureSet_Utf8Validation, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if utf8_validation_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.utf8_validation = utf8_validation_item
             elif tag == 40:
@@ -3462,7 +3541,7 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 message_encoding_item = named(FeatureSet_MessageEncoding, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if message_encoding_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.message_encoding = message_encoding_item
             elif tag == 48:
@@ -3472,7 +3551,7 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 json_format_item = named(FeatureSet_JsonFormat, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if json_format_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.json_format = json_format_item
             elif tag == 56:
@@ -3482,7 +3561,7 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 enforce_naming_style_item = named(FeatureSet_EnforceNamingStyle, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if enforce_naming_style_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.enforce_naming_style = enforce_naming_style_item
             elif tag == 64:
@@ -3492,7 +3571,7 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 default_symbol_visibility_item = named(FeatureSet_VisibilityFeature_DefaultSymbolVisibility, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if default_symbol_visibility_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.default_symbol_visibility = default_symbol_visibility_item
             elif tag == 72:
@@ -3502,15 +3581,17 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 enforce_proto_limits_item = named(FeatureSet_ProtoLimitsFeature_EnforceProtoLimits, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if enforce_proto_limits_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.enforce_proto_limits = enforce_proto_limits_item
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        if unknown:
+            self._unknown += b"".join(unknown)
+            check_extensions(self, unknown, depth)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3534,6 +3615,7 @@ class FeatureSet_VisibilityFeature(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -3541,9 +3623,11 @@ class FeatureSet_VisibilityFeature(Message):
             if tag > 127:
                 tag, at = read_tag(data, start)
             at = skip(data, at, end, tag, depth)
-            self._unknown += data[start:at]
+            unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3567,6 +3651,7 @@ class FeatureSet_ProtoLimitsFeature(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -3574,9 +3659,11 @@ class FeatureSet_ProtoLimitsFeature(Message):
             if tag > 127:
                 tag, at = read_tag(data, start)
             at = skip(data, at, end, tag, depth)
-            self._unknown += data[start:at]
+            unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3613,6 +3700,7 @@ class FeatureSetDefaults(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -3636,7 +3724,7 @@ class FeatureSetDefaults(Message):
                     n, at = read_varint(data, at - 1)
                 minimum_edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if minimum_edition_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.minimum_edition = minimum_edition_item
             elif tag == 40:
@@ -3646,14 +3734,16 @@ class FeatureSetDefaults(Message):
                     n, at = read_varint(data, at - 1)
                 maximum_edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if maximum_edition_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.maximum_edition = maximum_edition_item
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3694,6 +3784,7 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -3707,7 +3798,7 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
                     n, at = read_varint(data, at - 1)
                 edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.edition = edition_item
             elif tag == 34:
@@ -3732,9 +3823,11 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3765,6 +3858,7 @@ class SourceCodeInfo(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -3783,10 +3877,12 @@ class SourceCodeInfo(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        if unknown:
+            self._unknown += b"".join(unknown)
+            check_extensions(self, unknown, depth)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3835,6 +3931,7 @@ class SourceCodeInfo_Location(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -3911,9 +4008,11 @@ class SourceCodeInfo_Location(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3944,6 +4043,7 @@ class GeneratedCodeInfo(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -3962,9 +4062,11 @@ class GeneratedCodeInfo(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -4007,6 +4109,7 @@ class GeneratedCodeInfo_Annotation(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -4062,14 +4165,16 @@ class GeneratedCodeInfo_Annotation(Message):
                     n, at = read_varint(data, at - 1)
                 semantic_item = named(GeneratedCodeInfo_Annotation_Semantic, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if semantic_item is None:
-                    self._unknown += data[start:at]
+                    unknown.append(data[start:at])
                 else:
                     self.semantic = semantic_item
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 describe(

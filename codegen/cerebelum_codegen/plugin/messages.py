@@ -80,11 +80,12 @@ def _attributes(source: Source, message: d.DescriptorProto) -> dict[str, str]:
     every = [field.name for field in message.field]
     every += [_fallback(field) for field in message.field if field.HasField("default_value")]
     every += [each.name for index, each in enumerate(message.oneof_decl) if index in used]
-    return names.distinct(every, lambda name: names.field_name(name, source.scope.taken))
+    return names.distinct(every, lambda name: names.field_name(name.replace(" ", "_"), source.scope.taken))
 
 
 def _fallback(field: _F) -> str:
-    return f"{field.name}_or_default"
+    """The property's name, told from that of a field which is called so itself."""
+    return f"{field.name} or default"
 
 
 def _member(

@@ -43,7 +43,8 @@ _FIELD_RESERVED = frozenset(
     {"FULL_NAME", "to_bytes", "from_bytes", "merge_from_bytes", "to_json", "from_json", "to_dict", "from_dict"}
     | {"merge_from", "classmethod", "property", "Self"}
     | {"self", "cls", "int", "str", "bytes", "float", "bool", "list", "dict"}
-    | {"ClassVar", "Duration", "Empty", "Enum", "JsonValue", "Mapping", "Message", "Sequence", "Timestamp", "field"}
+    | {"ClassVar", "Duration", "Empty", "Enum", "JsonValue", "Mapping", "Message", "NullValue", "Sequence", "Timestamp"}
+    | {"field"}
 )
 _MEMBER_RESERVED = frozenset(
     {"name", "value", "mro", "as_integer_ratio", "bit_count", "bit_length", "conjugate", "denominator", "from_bytes"}

@@ -6,6 +6,7 @@ The binary format never looks here. A generated module describes its messages wh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from cerebelum_codegen.runtime.enum import ClosedEnum, Enum
@@ -98,17 +99,18 @@ def extensions_of(full_name: str) -> list[type[Message]]:
     return _extensions.get(full_name, [])
 
 
-def check_extensions(message: Message, depth: int) -> None:
+def check_extensions(message: Message, unknown: list[bytes], depth: int) -> None:
     """Refuse an extension that no one could read later, as malformed as any other field.
 
     Raises:
         DecodeError: a value that is not of its extension's type.
     """
-    if message._unknown:
-        for holder in extensions_of(message.FULL_NAME):
-            holder()._merge(message._unknown, 0, len(message._unknown), depth)
+    for holder in extensions_of(message.FULL_NAME):
+        data = b"".join(unknown)
+        holder()._merge(data, 0, len(data), depth)
 
 
+@cache
 def names_of(kind: type[Enum] | type[ClosedEnum]) -> dict[str, int]:
     """The members of an enum by their names in the contract, aliases included."""
     renamed = _renamed.get(kind, {})

@@ -93,7 +93,7 @@ class JsonReader:
 
     def _foreign(self, message: Message, name: str, value: JsonValue, depth: int) -> None:
         """What is no field of the message itself: an extension, or nothing that is known."""
-        found = extension_of(message.FULL_NAME, name)
+        found = extension_of(message.FULL_NAME, read_text(name))
         if found is None:
             if self.ignore_unknown:
                 return

@@ -6,7 +6,7 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from cerebelum_codegen.runtime.wkt import Duration, Timestamp, write_duration, write_timestamp
@@ -131,7 +131,10 @@ def read_integer(text: str) -> int:
     """
     if _NUMBER.fullmatch(text) is None:
         raise ValueError(f"{text!r} is no integer")
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent of twenty digits
+        raise ValueError(f"{text} is out of range") from None
     if number.adjusted() > _LARGEST_EXPONENT:
         raise ValueError(f"{text} is out of range")
     if number != number.to_integral_value():

@@ -130,7 +130,8 @@ def read_struct(
     """The Struct whose body lies between `at` and `end`; it goes on where `before` stopped."""
     if depth < 0:
         raise too_deep()
-    found: dict[str, JsonValue] = {} if before is None else dict(before)
+    # What is a dict already grows where it is, as lists do: a copy for each part would take the square of their time.
+    found: dict[str, JsonValue] = {} if before is None else before if isinstance(before, dict) else dict(before)
     while at < end:
         if data[at] != 10:
             at = _skip(data, at, end, depth)
@@ -191,7 +192,7 @@ def read_list(data: bytes, at: int, end: int, depth: int, before: Sequence[JsonV
     """The ListValue whose body lies between `at` and `end`; it goes on where `before` stopped."""
     if depth < 0:
         raise too_deep()
-    found: list[JsonValue] = [] if before is None else list(before)
+    found: list[JsonValue] = [] if before is None else before if isinstance(before, list) else list(before)
     while at < end:
         if data[at] != 10:
             at = _skip(data, at, end, depth)

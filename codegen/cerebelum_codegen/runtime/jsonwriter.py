@@ -15,12 +15,13 @@ from cerebelum_codegen.runtime.jsonknown import SPECIAL, WRAPPERS, packable
 from cerebelum_codegen.runtime.jsontext import bytes_text, instant_text, mask_text, span_text
 from cerebelum_codegen.runtime.jsonvalue import JsonValue
 from cerebelum_codegen.runtime.message import Message
-from cerebelum_codegen.runtime.wire import MAX_DEPTH, is_default_float, pack_float
+from cerebelum_codegen.runtime.wire import MAX_DEPTH, is_default_float, pack_float, unpack_float
 from cerebelum_codegen.runtime.wkt import Duration, Timestamp
 
 if TYPE_CHECKING:
     from cerebelum_codegen.runtime.descriptor import FieldKind
 
+_LARGEST_FLOAT: Final = unpack_float(b"\xff\xff\x7f\x7f")[0]
 _QUOTED: Final = frozenset({"int64", "uint64", "sint64", "fixed64", "sfixed64"})
 """Numbers that many readers of JSON would cut short."""
 
@@ -87,7 +88,7 @@ class JsonWriter:
                 return span_text(value)
             case Message():
                 return self.message(value, depth - 1)
-            case NullValue():
+            case NullValue() if value == NullValue.NULL_VALUE:
                 return None
             case Enum() | ClosedEnum():
                 return _enum_text(value)
@@ -168,8 +169,9 @@ def _real(kind: str, value: float) -> JsonValue:
 def _shortest(value: float) -> float:
     """The number with the fewest digits that is the same one in 32 bits."""
     bits = pack_float(value)
-    shorter = (float(f"{value:.{digits}g}") for digits in range(6, 9))
-    return next((each for each in shorter if pack_float(each) == bits), float(f"{value:.9g}"))
+    shorter = (float(f"{value:.{digits}g}") for digits in range(6, 10))
+    # Some readers refuse what rounds down to the largest.
+    return next((each for each in shorter if abs(each) <= _LARGEST_FLOAT and pack_float(each) == bits), value)
 
 
 def _text(value: str) -> str:

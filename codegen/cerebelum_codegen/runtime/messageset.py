@@ -43,19 +43,21 @@ class MessageSet(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag, at = read_tag(data, at)
             if tag == _ITEM:
                 stop, beyond = group(data, at, end, 1, depth)
-                self._unknown += _item(data, at, stop, depth)
+                unknown.append(_item(data, at, stop, depth))
                 at = beyond
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        check_extensions(self, depth)
+        self._unknown += b"".join(unknown)
+        check_extensions(self, unknown, depth)
 
 
 def _item(data: bytes, at: int, end: int, depth: int) -> bytes:

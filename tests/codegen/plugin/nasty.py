@@ -154,6 +154,44 @@ enum Color {
   numerator = 12;
 }
 ''',
+    # What only proto2 has, under names that it has too.
+    "acme/legacy.proto": """
+syntax = "proto2";
+package acme.legacy;
+import "google/protobuf/any.proto";
+import "google/protobuf/wrappers.proto";
+message FieldDescriptor {
+  optional string property = 1 [default = "it's \\"quoted\\" \\\\ and \\n"];
+  optional string property_or_default = 2 [default = "b"];
+  optional float classmethod = 3 [default = -inf];
+  optional double Self = 4 [default = nan];
+  optional bytes merge_from = 5 [default = "\\000\\377\\""];
+  optional describe NullValue = 6 [default = pass];
+  optional google.protobuf.Any any_pb = 7;
+  optional google.protobuf.StringValue wrappers_pb = 8;
+  optional string data = 9;
+  optional group Extension = 10 { optional string message = 1; }
+  optional string unknown = 11;
+  repeated describe start = 12 [packed = true];
+  map<string, Extensions> beyond = 13;
+  extensions 100 to 200;
+}
+enum describe { None = 0; pass = 1; }
+message Extensions { optional string extend = 1; optional Extensions group = 2; }
+message MessageSet { option message_set_wire_format = true; extensions 4 to max; }
+message FieldDescriptor_Extensions { optional string a = 1; }
+extend FieldDescriptor {
+  optional string class = 100;
+  repeated string int = 101;
+  optional FieldDescriptor Field = 102;
+  optional string describe_ = 103;
+}
+message complete {
+  extend FieldDescriptor { optional complete missing = 110; }
+  extend MessageSet { optional complete named = 1000; }
+}
+message complete_missing { optional string a = 1; }
+""",
     # A namesake of another file's module, in a folder named by a keyword.
     "acme/import/names.proto": """
 syntax = "proto3";
@@ -161,6 +199,9 @@ package acme.import;
 import "acme/names.proto";
 import "bare.proto";
 import "acme/types/2nd-part.proto";
+import "google/protobuf/any.proto";
+import "google/protobuf/struct.proto";
+import "google/protobuf/wrappers.proto";
 message Leaf { acme.Leaf leaf = 1; .Bare bare = 2; acme.Color color = 3; acme.types.Part part = 4; }
 message Choice { oneof kind { acme.Leaf far = 1; Leaf near = 2; acme.Leaf far_too = 3; } }
 // Names of the stubs' own.
@@ -175,6 +216,8 @@ service Stub {
   rpc Names_Pb(acme.Leaf) returns (Leaf);
   rpc _UnaryUnary(Leaf) returns (Leaf);
   rpc Self(Leaf) returns (Leaf);
+  rpc Any(google.protobuf.Any) returns (stream google.protobuf.Struct);
+  rpc Wrapped(google.protobuf.Value) returns (google.protobuf.StringValue);
 }
 service Service { rpc Request(Leaf) returns (Leaf); }
 """,

@@ -47,6 +47,17 @@ def test_buf_generate_writes_modules_packages_and_typing_marks(tmp_path: Path) -
     assert tree(tmp_path / "second" / "generated") == first
 
 
+def test_the_module_of_a_dropped_proto_disappears(tmp_path: Path) -> None:
+    write({"buf.gen.yaml": TEMPLATE.replace("plugins:", "clean: true\nplugins:")}, tmp_path)
+    for name in ("kept", "dropped"):
+        write({f"proto/a/{name}.proto": f'syntax = "proto3";\npackage a;\nmessage {name.title()} {{}}\n'}, tmp_path)
+    run("buf", "generate", "proto", cwd=tmp_path)
+    assert (tmp_path / "generated/a/dropped_pb.py").is_file()
+    (tmp_path / "proto/a/dropped.proto").unlink()
+    run("buf", "generate", "proto", cwd=tmp_path)
+    assert sorted(tree(tmp_path / "generated")) == ["a/__init__.py", "a/kept_pb.py", "a/py.typed"]
+
+
 def test_what_is_committed_is_what_the_protos_say(tmp_path: Path) -> None:
     run("buf", "generate", "-o", str(tmp_path), cwd=PROJECT)
     compared = filecmp.dircmp(PROJECT / "generated", tmp_path / "generated", ignore=["__pycache__", ".mypy_cache"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -258,3 +259,25 @@ def test_an_error_leaves_the_fields_read_before_it(trial: Trial) -> None:
 def test_a_task_s_error_speaks_of_the_task() -> None:
     with pytest.raises(DecodeError, match=r"^cerebelum\.worker\.Task: "):
         Task.from_bytes(b"\x0a\x05ab")
+
+
+PARTS = {
+    "unknown fields": ("Leaf", lambda _: b"\xa0\x06\x01"),
+    "parts of a Struct": ("Known", lambda number: b"\x0a\x0a\x0a\x08\x0a\x06%06d" % number),
+    "parts of a ListValue": ("Known", lambda _: b"\x12\x02\x0a\x00"),
+    "parts of a Value": ("Known", lambda number: b"\x1a\x0c\x2a\x0a\x0a\x08\x0a\x06%06d" % number),
+    "parts of a Struct in a oneof": ("Choice", lambda number: b"\xaa\x01\x0a\x0a\x08\x0a\x06%06d" % number),
+}
+
+
+@pytest.mark.parametrize("parts", PARTS)
+def test_twenty_times_the_parts_take_no_hundred_times_the_time(trial: Trial, parts: str) -> None:
+    kind, part = PARTS[parts]
+
+    def took(count: int) -> float:
+        data = b"".join(part(number) for number in range(count))
+        began = time.process_time()
+        getattr(trial.kinds, kind).from_bytes(data)
+        return time.process_time() - began
+
+    assert min(took(100_000) for _ in range(2)) < 100 * max(took(5_000) for _ in range(2))

@@ -64,6 +64,7 @@ class ArchivedExecution(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -100,9 +101,11 @@ class ArchivedExecution(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 describe(

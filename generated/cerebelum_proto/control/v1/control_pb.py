@@ -69,6 +69,7 @@ class ApproveRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -111,9 +112,11 @@ class ApproveRequest(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -143,6 +146,7 @@ class ApproveResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -159,9 +163,11 @@ class ApproveResponse(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -205,6 +211,7 @@ class RejectRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -245,9 +252,11 @@ class RejectRequest(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -276,6 +285,7 @@ class RejectResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -292,9 +302,11 @@ class RejectResponse(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -337,6 +349,7 @@ class CancelRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -375,9 +388,11 @@ class CancelRequest(Message):
                 self.cleanup_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -405,6 +420,7 @@ class CancelResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -419,9 +435,11 @@ class CancelResponse(Message):
                 self.ended = n != 0
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -458,6 +476,7 @@ class GetHistoryRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -486,9 +505,11 @@ class GetHistoryRequest(Message):
                 self.follow = n != 0
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -519,6 +540,7 @@ class GetHistoryResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -537,9 +559,11 @@ class GetHistoryResponse(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -563,6 +587,7 @@ class GetServerInfoRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -570,9 +595,11 @@ class GetServerInfoRequest(Message):
             if tag > 127:
                 tag, at = read_tag(data, start)
             at = skip(data, at, end, tag, depth)
-            self._unknown += data[start:at]
+            unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -612,6 +639,7 @@ class GetServerInfoResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -644,9 +672,11 @@ class GetServerInfoResponse(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 describe(

@@ -76,6 +76,7 @@ class ExplainRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -92,9 +93,11 @@ class ExplainRequest(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,6 +129,7 @@ class ExplainResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -144,9 +148,11 @@ class ExplainResponse(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -202,6 +208,7 @@ class Explanation(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -256,9 +263,11 @@ class Explanation(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -297,6 +306,7 @@ class TerminateRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -329,9 +339,11 @@ class TerminateRequest(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -355,6 +367,7 @@ class TerminateResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -362,9 +375,11 @@ class TerminateResponse(Message):
             if tag > 127:
                 tag, at = read_tag(data, start)
             at = skip(data, at, end, tag, depth)
-            self._unknown += data[start:at]
+            unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -403,6 +418,7 @@ class PauseRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -435,9 +451,11 @@ class PauseRequest(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -461,6 +479,7 @@ class PauseResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -468,9 +487,11 @@ class PauseResponse(Message):
             if tag > 127:
                 tag, at = read_tag(data, start)
             at = skip(data, at, end, tag, depth)
-            self._unknown += data[start:at]
+            unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -504,6 +525,7 @@ class ResumeRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -528,9 +550,11 @@ class ResumeRequest(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -554,6 +578,7 @@ class ResumeResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -561,9 +586,11 @@ class ResumeResponse(Message):
             if tag > 127:
                 tag, at = read_tag(data, start)
             at = skip(data, at, end, tag, depth)
-            self._unknown += data[start:at]
+            unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -603,6 +630,7 @@ class RedriveRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -635,9 +663,11 @@ class RedriveRequest(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -666,6 +696,7 @@ class RedriveResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -682,9 +713,11 @@ class RedriveResponse(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -718,6 +751,7 @@ class RetryRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -742,9 +776,11 @@ class RetryRequest(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -774,6 +810,7 @@ class RetryResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -790,9 +827,11 @@ class RetryResponse(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -838,6 +877,7 @@ class ForkRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -878,9 +918,11 @@ class ForkRequest(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -913,6 +955,7 @@ class ForkResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -935,9 +978,11 @@ class ForkResponse(Message):
                 self.created = n != 0
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -977,6 +1022,7 @@ class MigrateRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -1009,9 +1055,11 @@ class MigrateRequest(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1041,6 +1089,7 @@ class MigrateResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -1057,9 +1106,11 @@ class MigrateResponse(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 describe(

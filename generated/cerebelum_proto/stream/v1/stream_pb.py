@@ -91,6 +91,7 @@ class WorkRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -145,9 +146,11 @@ class WorkRequest(Message):
                 self.leaving = n != 0
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -211,6 +214,7 @@ class WorkResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -287,9 +291,11 @@ class WorkResponse(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -327,6 +333,7 @@ class ResultRefusal(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -355,9 +362,11 @@ class ResultRefusal(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -389,6 +398,7 @@ class ExecuteRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -407,9 +417,11 @@ class ExecuteRequest(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -447,6 +459,7 @@ class ExecuteResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -475,9 +488,11 @@ class ExecuteResponse(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -515,6 +530,7 @@ class ExecutionEnd(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -539,9 +555,11 @@ class ExecutionEnd(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -580,6 +598,7 @@ class StartRefusal(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -608,9 +627,11 @@ class StartRefusal(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -652,6 +673,7 @@ class AwaitResultRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -684,9 +706,11 @@ class AwaitResultRequest(Message):
                 self.timeout_ms = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -718,6 +742,7 @@ class AwaitResultResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -736,9 +761,11 @@ class AwaitResultResponse(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 describe(

@@ -57,6 +57,7 @@ class HealthCheckRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -73,9 +74,11 @@ class HealthCheckRequest(Message):
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,6 +105,7 @@ class HealthCheckResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -116,9 +120,11 @@ class HealthCheckResponse(Message):
                 self.status = HealthCheckResponse_ServingStatus((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -142,6 +148,7 @@ class HealthListRequest(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -149,9 +156,11 @@ class HealthListRequest(Message):
             if tag > 127:
                 tag, at = read_tag(data, start)
             at = skip(data, at, end, tag, depth)
-            self._unknown += data[start:at]
+            unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -189,6 +198,7 @@ class HealthListResponse(Message):
     def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        unknown: list[bytes] = []
         while at < end:
             start = at
             tag = data[at]
@@ -228,9 +238,11 @@ class HealthListResponse(Message):
                 self.statuses[statuses_key] = statuses_item
             else:
                 at = skip(data, at, end, tag, depth)
-                self._unknown += data[start:at]
+                unknown.append(data[start:at])
         if at != end:
             raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
 
 
 describe(
