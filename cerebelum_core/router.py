@@ -245,6 +245,9 @@ class TaskRouter:
 
     def _place(self, offer: Offer, *, first: bool = False) -> None:
         """Hand an offer to who waits, the last worker of its execution if that one waits, or queue it."""
+        if offer.handout is Handout.STOP:
+            # An answer is waited for that nobody is left to give.
+            self._on_lost(Lease(offer.task_id, offer.execution_id, "", 0, 0), "no worker has it any more")
         if offer.handout is not Handout.OFFER:
             return
         taker = self._best_taker(offer)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from cerebelum_core.leases import Lease
 from cerebelum_core.offers import Pool
 from cerebelum_core.router import TaskRouter
-from cerebelum_engine import Blueprint, DispatchTask, TimeOutTask, compile_blueprint, new
+from cerebelum_engine import Blueprint, DispatchTask, Handout, TimeOutTask, compile_blueprint, new
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.core.hands import HandClock
 from tests.engine.play import blueprint
@@ -18,6 +18,10 @@ from tests.simulation.virtual_time import in_virtual_time
 SHAPE = blueprint(["a"])
 OTHER = blueprint(["b"])
 POOL, OTHER_POOL = Pool(blueprint_hash=SHAPE.hash), Pool(blueprint_hash=OTHER.hash)
+
+
+def stopping(task_id: str) -> DispatchTask:
+    return replace(task(task_id), handout=Handout.STOP)
 
 
 @dataclass
@@ -275,6 +279,30 @@ async def test_a_held_task_that_is_not_owed_any_more_is_not_handed_out_with_the_
     desk.owe("x", task("x/b"))
     desk.router.open_gate()
     assert await taken(desk.poll("w"), desk.poll("w", timeout_s=0)) == ["x/b", None]
+
+
+@in_virtual_time
+async def test_a_task_that_is_to_stop_and_that_nobody_claims_is_lost_with_the_gate() -> None:
+    """Its execution is being cancelled and waits for an answer."""
+    desk = Desk()
+    desk.owe("x", task("x/a"), task("x/b"), read=True)
+    desk.owe("x", stopping("x/a"), stopping("x/b"))
+    desk.router.hold("w", ["x/b"], 30)
+    assert desk.lost == []
+    desk.router.open_gate()
+    assert desk.lost == ["x/a"]
+
+
+@in_virtual_time
+async def test_a_task_that_is_to_stop_and_comes_back_unseen_is_lost() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("x/a"))
+    lease = await desk.poll("w")
+    assert lease is not None
+    desk.owe("x", stopping("x/a"))
+    assert desk.lost == []
+    desk.router.give_back(lease)
+    assert desk.lost == ["x/a"]
 
 
 @in_virtual_time

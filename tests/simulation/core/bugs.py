@@ -14,7 +14,9 @@ BUGS = (
         "a result is acknowledged before it is durable",
         "cerebelum_core.execution",
         "                writing = asyncio.ensure_future(",
-        "                self._answer(batch)\n                writing = asyncio.ensure_future(",
+        "                self._answer(batch)\n"
+        "                batch = _Batch((), (), batch.events, batch.state, batch.effects)\n"
+        "                writing = asyncio.ensure_future(",
     ),
     Bug(
         "nobody asks what became of an append",

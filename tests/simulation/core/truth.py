@@ -115,10 +115,13 @@ class Hands:
             lives = holder != worker_id and heard_at > _now() - self._term_s and self._runs(holder, held)
             if held not in self.lied_about:
                 require(not lives, f"{task_id} goes to {worker_id} while {holder} has {held} and is alive")
-        self._hear(worker_id, task_id)
+        self._heard[_visit(task_id)][worker_id, task_id] = _now()
 
     def _hear(self, worker_id: str, task_id: str) -> None:
-        self._heard[_visit(task_id)][worker_id, task_id] = _now()
+        """A sign of life that comes after a lease has ended is too late, whatever it is answered."""
+        heard = self._heard[_visit(task_id)]
+        if heard.get((worker_id, task_id), _now()) >= _now() - self._term_s:
+            heard[worker_id, task_id] = _now()
 
 
 def require(holds: bool, message: str) -> None:
