@@ -8,66 +8,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker import worker_service_pb as pb
+from tests.simulation.engine.tree import (
+    CLOSED,
+    DONE,
+    DUE,
+    IDLE,
+    OPEN,
+    Broken,
+    Leaf,
+    Sequence,
+    Stage,
+    clear,
+    close,
+    is_done,
+    matches,
+    require,
+)
 
-IDLE, DUE, OPEN, CLOSED, DONE = "idle", "due", "open", "closed", "done"
 Act = pb.RouteAction
-
-
-class Broken(AssertionError):
-    """An invariant does not hold."""
-
-
-def require(holds: bool, message: str) -> None:
-    if not holds:
-        raise Broken(message)
-
-
-@dataclass(eq=False)
-class Leaf:
-    """A step at its place in the tree."""
-
-    step: str
-    parent: Stage
-    state: str = IDLE
-    route: pb.Route | None = None
-    failed: bool = False
-    leads_away: bool = False
-    """Its outcome leads elsewhere than onward."""
-    leaves: bool = False
-    """It leads elsewhere than onward, and has not gone there yet."""
-    taken: bool = False
-    over: Sequence | None = None
-    """The path that its rule leads over."""
-
-
-@dataclass(eq=False)
-class Stage:
-    parent: Sequence
-    lanes: list[Leaf | Sequence] = field(default_factory=list)
-
-
-@dataclass(eq=False)
-class Sequence:
-    key: str
-    """Which path it belongs to."""
-    parent: Stage | Leaf | None = None
-    stages: list[Stage] = field(default_factory=list)
-    at: int = -1
-
-    @classmethod
-    def of(cls, stages: list[pb.Stage], key: str, parent: Stage | Leaf | None = None) -> Sequence:
-        tree = cls(key, parent)
-        for written in stages:
-            stage = Stage(tree)
-            stage.lanes += [Leaf(name, stage) for name in written.steps]
-            stage.lanes += [Sequence.of(list(lane.stages), key, stage) for lane in written.lanes]
-            tree.stages.append(stage)
-        return tree
 
 
 @dataclass(frozen=True)
@@ -166,7 +129,7 @@ class Model:
         """The route that the outcome must take; what the history says must be the same."""
         for rule in self.definition.diverge_rules:
             for at, pattern in enumerate(rule.patterns if rule.from_step == step else ()):
-                if _matches(pattern.pattern, outcome):
+                if matches(pattern.pattern, outcome):
                     self.agree(step, chosen, ev.RuleKind.RULE_KIND_DIVERGE, at)
                     return f"{step}/diverge/{at}", pattern.route or pb.Route()
         for branch in self.definition.branch_rules:
@@ -190,7 +153,8 @@ class Model:
     def holds(self, condition: str) -> bool:
         """The conditions of the simulation are all of one form: `step == "text"`."""
         step, text = condition.split(" == ")
-        return json.loads(self.kept[step].output.data) == json.loads(text)
+        given = self.kept[step].output.data
+        return bool(given) and json.loads(given) == json.loads(text)
 
     def close(self, leaf: Leaf, led: tuple[str, pb.Route] | None, *, failed: bool) -> None:
         leaf.state = CLOSED
@@ -290,7 +254,7 @@ class Model:
             return
         stage = node.parent
         sequence = stage.parent
-        if sequence.stages[sequence.at] is stage and all(_is_done(lane) for lane in stage.lanes):
+        if sequence.stages[sequence.at] is stage and all(is_done(lane) for lane in stage.lanes):
             sequence.at += 1
             if sequence.at == len(sequence.stages):
                 self.finish(sequence)
@@ -315,7 +279,7 @@ class Model:
                 fresh += [other for at, other in enumerate(sequence.stages[stage].lanes) if at != lane]
             for later in sequence.stages[stage + 1 :]:
                 for inner in later.lanes:
-                    _clear(inner)
+                    clear(inner)
             sequence.at = stage
         names = {each.step for each in reset}
         self.kept = {
@@ -324,7 +288,7 @@ class Model:
             if not any(key == root.key and name in names for key, name in kept.chain)
             or any(key == own for key, _ in kept.chain)
         }
-        _clear(landing)
+        clear(landing)
         for node in [*fresh, landing]:
             self.begin(node)
         self.release()
@@ -335,7 +299,7 @@ class Model:
                 self.kept.pop(leaf.step, None)
             leaf.leaves, leaf.state = False, DONE
         for lane in stage.lanes:
-            _close(lane)
+            close(lane)
 
     def outer_rest(self, leaf: Leaf) -> Iterator[Stage]:
         """The stages behind a leaf in every sequence around it."""
@@ -349,7 +313,7 @@ class Model:
         for leaf in closed:
             plain = leaf.route is not None and leaf.route.action is Act.ROUTE_ACTION_UNSPECIFIED
             if leaf.failed and (plain or (leaf.route or pb.Route()).action is Act.ROUTE_ACTION_FAIL):
-                _clear(leaf)
+                clear(leaf)
                 leaf.state = OPEN
                 self.visits[leaf.step] += 1
             elif self.fails(leaf):
@@ -493,37 +457,4 @@ class Model:
         return found
 
 
-def _is_done(node: Leaf | Sequence) -> bool:
-    return node.at == len(node.stages) if isinstance(node, Sequence) else node.state == DONE
-
-
-def _close(node: Leaf | Sequence) -> None:
-    if isinstance(node, Sequence):
-        node.at = len(node.stages)
-        for stage in node.stages:
-            for lane in stage.lanes:
-                _close(lane)
-
-
-def _clear(node: Leaf | Sequence) -> None:
-    if isinstance(node, Sequence):
-        node.at = -1
-        for stage in node.stages:
-            for lane in stage.lanes:
-                _clear(lane)
-    else:
-        node.state, node.route, node.leaves, node.taken, node.over = IDLE, None, False, False, None
-
-
-def _matches(pattern: str, outcome: Payload | Failure) -> bool:
-    failed = isinstance(outcome, Failure)
-    if pattern in ("_", "ok", "error"):
-        return pattern == "_" or (pattern == "error") is failed
-    if isinstance(outcome, Failure) and outcome.error is None:
-        return pattern in (outcome.kind, outcome.message)
-    payload = outcome.error if isinstance(outcome, Failure) else outcome
-    value = json.loads(payload.data) if payload is not None and payload.data else None
-    if pattern.startswith("{"):
-        wanted = json.loads(pattern)
-        return isinstance(value, dict) and all(value.get(key) == member for key, member in wanted.items())
-    return value == pattern
+__all__ = ["Broken", "Kept", "Model", "require"]

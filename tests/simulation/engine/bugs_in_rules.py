@@ -1,0 +1,203 @@
+"""Bugs in where rules lead: each must break an invariant of the simulation."""
+
+from __future__ import annotations
+
+from tests.simulation.planted.planting import Bug
+
+MOVES = (
+    Bug(
+        "a value is kept twice",
+        "cerebelum_engine.results",
+        "    if command.key in state.steps[name].memos:\n        return ()\n",
+        "",
+    ),
+    Bug(
+        "a second value drives out the first",
+        "cerebelum_engine.evolve",
+        "memos={**step.memos, key: value or Payload()}",
+        "memos={key: value or Payload()}",
+    ),
+    Bug(
+        "a retry forgets the routes that waited",
+        "cerebelum_engine.moves",
+        "        self.leaving = [name for name in routes if name in taken or name not in overruled]\n",
+        "        self.leaving = []\n",
+    ),
+    Bug(
+        "a retry takes up routes that were overruled",
+        "cerebelum_engine.moves",
+        "if name in taken or name not in overruled]",
+        "]",
+    ),
+    Bug(
+        "a cancelled execution still begins steps",
+        "cerebelum_engine.evolve",
+        "if state.cancelling is not None or isinstance(fact, ev.StepCancelled):",
+        "if isinstance(fact, ev.StepCancelled):",
+    ),
+    Bug(
+        "the next stage begins with the first result",
+        "cerebelum_engine.moves",
+        "if not all(self.is_passed(path, each) for each in path.before[step])",
+        "if path.before[step] and not any(self.is_passed(path, each) for each in path.before[step])",
+    ),
+    Bug(
+        "a failure does not wait for its siblings",
+        "cerebelum_engine.moves",
+        "for each in (*self.open, *waiting[:at])",
+        "for each in waiting[:at]",
+    ),
+    Bug(
+        "the last failure in order is blamed",
+        "cerebelum_engine.moves",
+        "if not self.steps[name].taken), key=self.rank)",
+        "if not self.steps[name].taken), key=self.rank, reverse=True)",
+    ),
+    Bug(
+        "siblings begin while a failure waits",
+        "cerebelum_engine.moves",
+        "return any(self.affects(name, path, step) for name in self.leaving)",
+        "return False",
+    ),
+    Bug(
+        "a rule that counts no more holds on",
+        "cerebelum_engine.moves",
+        "if e == name or not self.affects(name, self.path(e), e)",
+        "if e",
+    ),
+    Bug(
+        "what is held is forgotten",
+        "cerebelum_engine.moves",
+        "                self.forget(step)\n        self.enter_all()",
+        "                self.forget(step)\n        self.enter(frame, target)",
+    ),
+    Bug(
+        "a visit is not counted",
+        "cerebelum_engine.moves",
+        "visit=before.visit + 1 if before else 1",
+        "visit=1",
+    ),
+    Bug(
+        "one visit too few",
+        "cerebelum_engine.decide",
+        "if state.steps[name].visit > most",
+        "if state.steps[name].visit >= most",
+    ),
+    Bug(
+        "back_to keeps what comes after its target",
+        "cerebelum_engine.moves",
+        "frame.downstream(target) | {target}, self.route(name).path",
+        "frozenset({target}), self.route(name).path",
+    ),
+    Bug(
+        "a forgotten result is still handed on",
+        "cerebelum_engine.moves",
+        "            last_task_id=visit.last_task_id,\n        )\n\n    def enter_all",
+        "            last_task_id=visit.last_task_id,\n            output=visit.output,\n        )\n"
+        "\n    def enter_all",
+    ),
+    Bug(
+        "skip_to passes over nothing",
+        "cerebelum_engine.moves",
+        "        for step in before:\n            self.pass_over(frame, step)\n",
+        "",
+    ),
+    Bug(
+        "a path that is taken again begins where it was",
+        "cerebelum_engine.moves",
+        "if self.is_over(step, route.path)]:",
+        "if not route.path]:",
+    ),
+    Bug(
+        "what a path did for the step that it goes back to is lost",
+        "cerebelum_engine.moves",
+        "if lead in after and not self.is_over(step, over):",
+        "if lead in after:",
+    ),
+    Bug(
+        "a path is over with its first end",
+        "cerebelum_engine.moves",
+        "if all(self.is_passed(path, end) for end in path.ends):",
+        "if not path.after[name]:",
+    ),
+    Bug(
+        "a path's result is the branching step's",
+        "cerebelum_engine.moves",
+        "            return self.results(step.route.path)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "an end is the end of the timeline",
+        "cerebelum_engine.moves",
+        "results = self.results(route.path) if route.path else tuple(self.result(name))",
+        "results = self.results(self.blueprint.timeline)",
+    ),
+    Bug(
+        "a failure that a rule lets pass counts all the same",
+        "cerebelum_engine.moves",
+        "return step.route or (PROCEED if step.phase is Phase.COMPLETED else FAIL)",
+        "return step.route if step.route and step.output else PROCEED if step.phase is Phase.COMPLETED else FAIL",
+    ),
+)
+RULES = (
+    Bug(
+        "the last pattern counts",
+        "cerebelum_engine.routing",
+        "for at, case in enumerate(rules.diverge):",
+        "for at, case in reversed(list(enumerate(rules.diverge))):",
+    ),
+    Bug(
+        "ok stands for anything",
+        "cerebelum_engine.routing",
+        "if pattern in (OK, ERROR):",
+        "if pattern == OK:\n        return True\n    if pattern == ERROR:",
+    ),
+    Bug(
+        "a mapping must be the whole of it",
+        "cerebelum_engine.routing",
+        "return holds_all(value, wanted)",
+        "return value == wanted",
+    ),
+    Bug(
+        "an exception is known by its kind only",
+        "cerebelum_engine.routing",
+        "return (outcome.kind, outcome.message)",
+        "return (outcome.kind,)",
+    ),
+    Bug(
+        "a branch asks before the step's own value is there",
+        "cerebelum_engine.routing",
+        "    payloads[step] = output\n",
+        "    payloads.setdefault(step, Payload())\n",
+    ),
+    Bug(
+        "only the first condition is asked",
+        "cerebelum_engine.routing",
+        "for at, case in enumerate(branch):",
+        "for at, case in enumerate(branch[:1]):",
+    ),
+    Bug(
+        "a path of a diverge rule returns",
+        "cerebelum_engine.rules",
+        "onward=Onward.END if _is_diverge(id_) else Onward.PROCEED",
+        "onward=Onward.PROCEED",
+    ),
+    Bug(
+        "a path of a branch does not return",
+        "cerebelum_engine.rules",
+        "onward=Onward.END if _is_diverge(id_) else Onward.PROCEED",
+        "onward=Onward.END",
+    ),
+    Bug(
+        "a step that is not there is handed on as nothing",
+        "cerebelum_engine.tasks",
+        "if output or name not in spec.optional}",
+        "}",
+    ),
+    Bug(
+        "data of the wrong step",
+        "cerebelum_engine.tasks",
+        "state.steps.get(name) for name in spec.depends_on",
+        "state.steps.get(max(spec.depends_on)) for name in spec.depends_on",
+    ),
+)
