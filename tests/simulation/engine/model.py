@@ -7,7 +7,7 @@ wrong with an event that it did not expect.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cerebelum_proto.events.v1 import events_pb as ev
@@ -23,6 +23,7 @@ from tests.simulation.engine.tree import (
     Leaf,
     Sequence,
     Stage,
+    Tree,
     clear,
     close,
     is_done,
@@ -41,13 +42,13 @@ class Kept:
     chain: tuple[tuple[str, str], ...]
 
 
-class Model:
+class Model(Tree):
     """One execution as the rules say it must be."""
 
     def __init__(self, definition: pb.WorkflowDefinition) -> None:
         self.definition = definition
         stages = list(definition.stages) or [pb.Stage(steps=[step.name]) for step in definition.timeline]
-        self.timeline = Sequence.of(stages, "")
+        super().__init__(Sequence.of(stages, ""))
         self.visits: dict[str, int] = {}
         self.kept: dict[str, Kept] = {}
         self.failures: dict[str, Failure] = {}
@@ -301,11 +302,6 @@ class Model:
         for lane in stage.lanes:
             close(lane)
 
-    def outer_rest(self, leaf: Leaf) -> Iterator[Stage]:
-        """The stages behind a leaf in every sequence around it."""
-        for sequence, stage, _ in self.way(leaf):
-            yield from sequence.stages[stage + 1 :]
-
     def reopen(self) -> None:
         """What failed begins anew; every other outcome counts as before."""
         self.ended, self.expected = False, None
@@ -335,59 +331,7 @@ class Model:
         action = (leaf.route or pb.Route()).action
         return action in (Act.ROUTE_ACTION_UNSPECIFIED, Act.ROUTE_ACTION_FAIL)
 
-    # -- the tree ----------------------------------------------------------------------------
-
-    def walk(self, node: Leaf | Sequence | Stage | None = None) -> Iterator[Leaf]:
-        """Every leaf, in order; those of a path come after the step that leads over it."""
-        node = self.timeline if node is None else node
-        if isinstance(node, Leaf):
-            yield node
-            if node.over is not None and node.taken and node.state != DONE:
-                yield from self.walk(node.over)
-        else:
-            for child in node.stages if isinstance(node, Sequence) else node.lanes:
-                yield from self.walk(child)
-
-    def leaves_of(self, node: Leaf | Sequence | Stage) -> Iterator[Leaf]:
-        """Every leaf of the same path."""
-        if isinstance(node, Leaf):
-            yield node
-        else:
-            for child in node.stages if isinstance(node, Sequence) else node.lanes:
-                yield from self.leaves_of(child)
-
-    def root(self, leaf: Leaf) -> Sequence:
-        sequence = leaf.parent.parent
-        while isinstance(sequence.parent, Stage):
-            sequence = sequence.parent.parent
-        return sequence
-
-    def find(self, leaf: Leaf, target: str) -> Leaf | None:
-        """The target on the innermost path around a leaf that has it."""
-        while True:
-            root = self.root(leaf)
-            for each in self.leaves_of(root):
-                if each.step == target:
-                    return each
-            if not isinstance(root.parent, Leaf):
-                return None
-            leaf = root.parent
-
-    def way(self, leaf: Leaf) -> list[tuple[Sequence, int, int]]:
-        """From the root of its path down to a leaf: sequence, stage, lane."""
-        node: Leaf | Sequence = leaf
-        steps: list[tuple[Sequence, int, int]] = []
-        while isinstance(node.parent, Stage):
-            stage = node.parent
-            steps.append((stage.parent, stage.parent.stages.index(stage), stage.lanes.index(node)))
-            node = stage.parent
-        return steps[::-1]
-
-    def lead(self, leaf: Leaf, root: Sequence) -> Leaf:
-        while (own := self.root(leaf)) is not root:
-            assert isinstance(own.parent, Leaf)
-            leaf = own.parent
-        return leaf
+    # -- what a route concerns ---------------------------------------------------------------
 
     def region(self, leaf: Leaf) -> Leaf | Sequence | Stage:
         """What a route concerns: all of it, or the stage that leads on from where it lands to where it comes from."""
@@ -417,13 +361,6 @@ class Model:
             case _:
                 return ""
 
-    def is_under(self, leaf: Leaf, other: Leaf) -> bool:
-        while isinstance(owner := self.root(leaf).parent, Leaf):
-            if owner is other:
-                return True
-            leaf = owner
-        return False
-
     def is_held(self, leaf: Leaf) -> bool:
         return any(
             each is not leaf and not self.is_under(leaf, each) and self.concerns(each, leaf)
@@ -433,28 +370,6 @@ class Model:
 
     def concerns(self, leaving: Leaf, leaf: Leaf) -> bool:
         return any(each is leaf for each in self.everything(self.region(leaving)))
-
-    def everything(self, node: Leaf | Sequence | Stage) -> Iterator[Leaf]:
-        for leaf in self.leaves_of(node):
-            yield leaf
-            if leaf.over is not None:
-                yield from self.everything(leaf.over)
-
-    def chain(self, leaf: Leaf) -> tuple[tuple[str, str], ...]:
-        root = self.root(leaf)
-        link = (root.key, leaf.step)
-        return (*self.chain(root.parent), link) if isinstance(root.parent, Leaf) else (link,)
-
-    def results(self, sequence: Sequence) -> list[str]:
-        found: list[str] = []
-        for lane in sequence.stages[-1].lanes:
-            if isinstance(lane, Sequence):
-                found += self.results(lane)
-            elif lane.over is not None and lane.taken:
-                found += self.results(lane.over)
-            else:
-                found.append(lane.step)
-        return found
 
 
 __all__ = ["Broken", "Kept", "Model", "require"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
@@ -61,6 +62,99 @@ class Sequence:
             stage.lanes += [Sequence.of(list(lane.stages), key, stage) for lane in written.lanes]
             tree.stages.append(stage)
         return tree
+
+
+class Tree:
+    """The tree of a timeline, and the ways in it."""
+
+    def __init__(self, timeline: Sequence) -> None:
+        self.timeline = timeline
+
+    def walk(self, node: Leaf | Sequence | Stage | None = None) -> Iterator[Leaf]:
+        """Every leaf, in order; those of a path come after the step that leads over it."""
+        node = self.timeline if node is None else node
+        if isinstance(node, Leaf):
+            yield node
+            if node.over is not None and node.taken and node.state != DONE:
+                yield from self.walk(node.over)
+        else:
+            for child in node.stages if isinstance(node, Sequence) else node.lanes:
+                yield from self.walk(child)
+
+    def leaves_of(self, node: Leaf | Sequence | Stage) -> Iterator[Leaf]:
+        """Every leaf of the same path."""
+        if isinstance(node, Leaf):
+            yield node
+        else:
+            for child in node.stages if isinstance(node, Sequence) else node.lanes:
+                yield from self.leaves_of(child)
+
+    def root(self, leaf: Leaf) -> Sequence:
+        sequence = leaf.parent.parent
+        while isinstance(sequence.parent, Stage):
+            sequence = sequence.parent.parent
+        return sequence
+
+    def find(self, leaf: Leaf, target: str) -> Leaf | None:
+        """The target on the innermost path around a leaf that has it."""
+        while True:
+            root = self.root(leaf)
+            for each in self.leaves_of(root):
+                if each.step == target:
+                    return each
+            if not isinstance(root.parent, Leaf):
+                return None
+            leaf = root.parent
+
+    def way(self, leaf: Leaf) -> list[tuple[Sequence, int, int]]:
+        """From the root of its path down to a leaf: sequence, stage, lane."""
+        node: Leaf | Sequence = leaf
+        steps: list[tuple[Sequence, int, int]] = []
+        while isinstance(node.parent, Stage):
+            stage = node.parent
+            steps.append((stage.parent, stage.parent.stages.index(stage), stage.lanes.index(node)))
+            node = stage.parent
+        return steps[::-1]
+
+    def lead(self, leaf: Leaf, root: Sequence) -> Leaf:
+        while (own := self.root(leaf)) is not root:
+            assert isinstance(own.parent, Leaf)
+            leaf = own.parent
+        return leaf
+
+    def is_under(self, leaf: Leaf, other: Leaf) -> bool:
+        while isinstance(owner := self.root(leaf).parent, Leaf):
+            if owner is other:
+                return True
+            leaf = owner
+        return False
+
+    def everything(self, node: Leaf | Sequence | Stage) -> Iterator[Leaf]:
+        for leaf in self.leaves_of(node):
+            yield leaf
+            if leaf.over is not None:
+                yield from self.everything(leaf.over)
+
+    def chain(self, leaf: Leaf) -> tuple[tuple[str, str], ...]:
+        root = self.root(leaf)
+        link = (root.key, leaf.step)
+        return (*self.chain(root.parent), link) if isinstance(root.parent, Leaf) else (link,)
+
+    def results(self, sequence: Sequence) -> list[str]:
+        found: list[str] = []
+        for lane in sequence.stages[-1].lanes:
+            if isinstance(lane, Sequence):
+                found += self.results(lane)
+            elif lane.over is not None and lane.taken:
+                found += self.results(lane.over)
+            else:
+                found.append(lane.step)
+        return found
+
+    def outer_rest(self, leaf: Leaf) -> Iterator[Stage]:
+        """The stages behind a leaf in every sequence around it."""
+        for sequence, stage, _ in self.way(leaf):
+            yield from sequence.stages[stage + 1 :]
 
 
 def is_done(node: Leaf | Sequence) -> bool:
