@@ -20,8 +20,11 @@ CACHE = PROJECT / ".cache" / "benchmarks"
 CASES = {
     "codec": "benchmarks.codec.case",
     "engine": "benchmarks.engine.case",
+    "growth": "benchmarks.growth.growth",
     "profile": "benchmarks.profile.case",
     "recovery": "benchmarks.recovery.case",
+    "sleepers": "benchmarks.growth.sleepers",
+    "timers": "benchmarks.growth.timers",
 }
 """What can be measured, and the module that does."""
 
@@ -43,6 +46,8 @@ class Settings:
     """How many workflows are in flight."""
     embedded: bool = False
     """The Core and the worker in one process."""
+    count: int = 100_000
+    """How many executions are stored, or sleep."""
     peers: tuple[str, ...] = ()
     """Engines to measure in the same run: restate, dbos."""
 

@@ -27,6 +27,8 @@ class Stack:
 
     executor: DistributedExecutor
     stream: ExecutionStream
+    address: str = ""
+    """Of the Core, when it is a process of its own."""
 
     async def call_five(self, number: int) -> None:
         """Five steps, started by a call of its own that waits for the result."""
@@ -67,7 +69,7 @@ async def remote(store: str, concurrency: int) -> AsyncIterator[Stack]:
             async with CerebelumClient(address, connections=CONNECTIONS) as client:
                 executor = DistributedExecutor(core=client)
                 async with executor.stream() as stream:
-                    yield Stack(executor, stream)
+                    yield Stack(executor, stream, address)
         finally:
             await worker.kill()
             await core.kill()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -38,6 +39,19 @@ Write: TypeAlias = Callable[[apsw.Connection], None]
 """All of it happens or, when it raises, none."""
 
 
+_MAX_READS = 100
+"""Reads at one go, so that the first of them does not wait for the last."""
+
+
+@dataclass(slots=True)
+class _Read:
+    """A question and, once it was asked, what was found."""
+
+    statement: str
+    bindings: rows.Bindings
+    found: list[rows.Row] = field(default_factory=list)
+
+
 class SqliteStore:
     """Keeps histories in one file. Made by `open_sqlite`."""
 
@@ -53,6 +67,7 @@ class SqliteStore:
         self._writer = GroupCommit[Write](self._commit, self._writer_thread)
         self._reader_connection = _connect(path)
         self._reader_thread = thread("reader")
+        self._reader = GroupCommit[_Read](self._read_all, self._reader_thread, _MAX_READS)
         self._loop = asyncio.get_running_loop()
         self._superseded = asyncio.Event()
         self._closed = False
@@ -143,10 +158,10 @@ class SqliteStore:
         if self._closed:
             return
         self._closed = True
-        await self._writer.close()
-        await self._in_reader(self._reader_connection.close)
-        self._writer_thread.shutdown()
-        self._reader_thread.shutdown()
+        for batches, thread in ((self._writer, self._writer_thread), (self._reader, self._reader_thread)):
+            await batches.close()
+            thread.shutdown()
+        self._reader_connection.close()
         self._writer_connection.close()
         self._lock.close()
 
@@ -176,15 +191,20 @@ class SqliteStore:
         return None
 
     async def _query(self, statement: str, bindings: rows.Bindings) -> list[rows.Row]:
-        if self._closed:
-            raise StoreUnavailable("the store is closed")
-        try:
-            return await self._in_reader(lambda: list(self._reader_connection.execute(statement, bindings)))
-        except apsw.Error as error:
-            raise StoreUnavailable(f"the store cannot read: {error}") from error
+        read = _Read(statement, bindings)
+        await self._reader.submit(read)
+        return read.found
 
-    async def _in_reader(self, work: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._reader_thread, work)
+    def _read_all(self, reads: Sequence[_Read]) -> Sequence[Outcome]:
+        """Read what has queued up: one change of threads for all of it. In the reader's thread."""
+        return [self._found(read) for read in reads]
+
+    def _found(self, read: _Read) -> Outcome:
+        try:
+            read.found = list(self._reader_connection.execute(read.statement, read.bindings))
+        except apsw.Error as error:
+            return StoreUnavailable(f"the store cannot read: {error}")
+        return None
 
 
 def open_sqlite(

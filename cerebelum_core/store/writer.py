@@ -41,9 +41,12 @@ class GroupCommit(Generic[_W]):
     only while there is something to write.
     """
 
-    def __init__(self, commit: Callable[[Sequence[_W]], Sequence[Outcome]], thread: Executor) -> None:
+    def __init__(
+        self, commit: Callable[[Sequence[_W]], Sequence[Outcome]], thread: Executor, max_batch: int = MAX_BATCH
+    ) -> None:
         self._commit = commit
         self._thread = thread
+        self._max_batch = max_batch
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_Queued[_W]] = deque()
         self._awake = False
@@ -86,7 +89,7 @@ class GroupCommit(Generic[_W]):
             self._thread.submit(self._work)
 
     def _next_batch(self) -> list[_Queued[_W]]:
-        return [self._queue.popleft() for _ in range(min(len(self._queue), MAX_BATCH))]
+        return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch))]
 
     def _outcomes(self, writes: Sequence[_W]) -> Sequence[Outcome]:
         try:

@@ -1,0 +1,1 @@
+"""What grows and what must not: stored executions, sleepers, timers: `python -m benchmarks growth|sleepers|timers`."""
