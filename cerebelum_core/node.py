@@ -20,6 +20,7 @@ from cerebelum_core.errors import CoreError, StoreError, UnknownExecution
 from cerebelum_core.explanations import Explanations
 from cerebelum_core.ids import RandomBytes
 from cerebelum_core.leases import Lease
+from cerebelum_core.reconstructor import EVERY, StateReconstructor
 from cerebelum_core.registry import Registry
 from cerebelum_core.resurrector import Resurrector
 from cerebelum_core.router import TaskRouter
@@ -54,6 +55,8 @@ class NodeConfig:
     node_id: str
     version: str
     terms: LeaseTerms = field(default_factory=LeaseTerms)
+    snapshot_every: int = EVERY
+    """Events of one execution."""
 
 
 class Node:
@@ -73,9 +76,10 @@ class Node:
         self.endings = Endings()
         self.scheduler = WorkflowScheduler(store, clock, self._fire)
         self.supervisor = Supervisor(clock)
+        self.reconstructor = StateReconstructor(store, self.blueprints, config.snapshot_every)
         self.registry = Registry(
             store=store,
-            blueprints=self.blueprints,
+            reconstructor=self.reconstructor,
             clock=clock,
             supervisor=self.supervisor,
             observer=self,
@@ -126,6 +130,7 @@ class Node:
     def _tell(self, state: State, effects: Sequence[Effect]) -> None:
         self.scheduler.arm(state.execution_id, earliest_timer(effects))
         self.watchers.notify(state.execution_id)
+        self.reconstructor.grown(state)
         if state.ended:
             self.endings.ended(state)
 
@@ -161,6 +166,7 @@ class Node:
         if self._background:
             await asyncio.wait(self._background)
         await self.registry.settle()
+        await self.reconstructor.settle()
         self.stream_edge.close()
 
     async def stop(self) -> None:

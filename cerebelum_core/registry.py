@@ -9,14 +9,13 @@ import asyncio
 from collections import OrderedDict
 from itertools import islice
 
-from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
 from cerebelum_core.errors import UnknownExecution
 from cerebelum_core.execution import Answer, Execution, Observer, Reply, answered
+from cerebelum_core.reconstructor import StateReconstructor
 from cerebelum_core.store import EventStore
 from cerebelum_core.supervisor import Supervisor
-from cerebelum_engine import Begin, Blueprint, Command, State, new, reconstruct
-from cerebelum_proto.events.v1.events_pb import ExecutionStarted
+from cerebelum_engine import Begin, Blueprint, Command, State, new
 
 MAX_LIVE = 10_000
 """Executions with owed tasks that stay in memory; the others are read again when their turn comes."""
@@ -29,14 +28,14 @@ class Registry:
         self,
         *,
         store: EventStore,
-        blueprints: BlueprintRegistry,
+        reconstructor: StateReconstructor,
         clock: Clock,
         supervisor: Supervisor,
         observer: Observer,
         max_live: int = MAX_LIVE,
     ) -> None:
         self._store = store
-        self._blueprints = blueprints
+        self._reconstructor = reconstructor
         self._clock = clock
         self._supervisor = supervisor
         self._observer = observer
@@ -103,7 +102,7 @@ class Registry:
         execution = self._live.get(execution_id)
         if execution is not None and execution.state.started is not None:
             return execution.state
-        state = await self._read(execution_id)
+        state = await self._reconstructor.read(execution_id)
         if state is None:
             raise _unknown(execution_id)
         return state
@@ -160,7 +159,7 @@ class Registry:
         return self._live.get(execution_id) or (loaded and await self._find(execution_id))
 
     async def _load(self, execution_id: str) -> Execution | None:
-        state = await self._read(execution_id)
+        state = await self._reconstructor.read(execution_id)
         if execution_id in self._live:  # a start did not wait for this read
             return self._live[execution_id]
         if state is None:
@@ -176,7 +175,7 @@ class Registry:
 
     def _adopt(self, execution_id: str, state: State) -> Execution:
         async def reload() -> State:
-            return await self._read(execution_id) or new(state.blueprint)
+            return await self._reconstructor.read(execution_id) or new(state.blueprint)
 
         execution = Execution(
             execution_id,
@@ -204,16 +203,6 @@ class Registry:
         for oldest in [*islice(self._live, excess)] if excess > 0 else ():
             if self._live[oldest].idle:
                 del self._live[oldest]
-
-    async def _read(self, execution_id: str) -> State | None:
-        history = await self._store.read(execution_id)
-        if not history:
-            return None
-        first = history[0].fact
-        if not isinstance(first, ExecutionStarted):
-            raise ValueError(f"the history of '{execution_id}' does not begin with its start")
-        blueprint = await self._blueprints.get(first.blueprint_hash)
-        return reconstruct(new(blueprint), history)
 
 
 def _unknown(execution_id: str) -> UnknownExecution:

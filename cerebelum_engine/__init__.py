@@ -48,6 +48,7 @@ from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effe
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.pending import earliest_timer, next_timer, owed_tasks, pending, tasks_among
 from cerebelum_engine.results import memo_of
+from cerebelum_engine.snapshot import restore, take
 from cerebelum_engine.state import Phase, State, StepState, new
 from cerebelum_engine.status import conclusion_of, current_step, status_of, step_index, summary
 from cerebelum_engine.tasks import build_task
@@ -108,9 +109,11 @@ __all__ = [
     "pending",
     "read_result",
     "reconstruct",
+    "restore",
     "status_of",
     "step_index",
     "summary",
+    "take",
     "tasks_among",
     "validate",
 ]

@@ -18,6 +18,7 @@ from cerebelum_core.store.records import (
     WorkerRecord,
 )
 from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 
 
 class MemoryStore:
@@ -30,6 +31,7 @@ class MemoryStore:
         self._heads: dict[str, StoredHead] = {}
         self._blueprints: dict[str, BlueprintRecord] = {}
         self._newest: dict[str, str] = {}
+        self._snapshots: dict[str, tuple[int, bytes]] = {}
         self._workers: dict[str, WorkerRecord] = {}
         self._closed = False
 
@@ -52,6 +54,17 @@ class MemoryStore:
         """Events of a history in order."""
         end = None if limit is None else after_version + limit
         return [Event.from_bytes(data) for data in self._histories.get(execution_id, [])[after_version:end]]
+
+    async def put_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot in place of an older one."""
+        version, _ = self._snapshots.get(snapshot.execution_id, (0, b""))
+        if version < snapshot.version:
+            self._snapshots[snapshot.execution_id] = (snapshot.version, snapshot.to_bytes())
+
+    async def snapshot(self, execution_id: str) -> Snapshot | None:
+        """The newest snapshot of an execution."""
+        kept = self._snapshots.get(execution_id)
+        return Snapshot.from_bytes(kept[1]) if kept else None
 
     async def head(self, execution_id: str) -> StoredHead | None:
         """The head of an execution."""

@@ -32,6 +32,7 @@ from cerebelum_core.store.records import (
 )
 from cerebelum_core.store.writer import GroupCommit, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +64,17 @@ class PostgresStore:
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""
         return [rows.event(row) for row in await self._read(sql.EVENTS, (execution_id, after_version, limit))]
+
+    async def put_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot in place of an older one."""
+        execution_id, shard, version, data = rows.snapshot_row(snapshot)
+        row: dict[str, rows.Cell] = {"execution_id": execution_id, "shard": shard, "version": version, "data": data}
+        await self._write(sql.PUT_SNAPSHOT, row)
+
+    async def snapshot(self, execution_id: str) -> Snapshot | None:
+        """The newest snapshot of an execution."""
+        found = await self._read(sql.SNAPSHOT, (execution_id,))
+        return rows.snapshot(found[0]) if found else None
 
     async def head(self, execution_id: str) -> StoredHead | None:
         """The head of an execution."""

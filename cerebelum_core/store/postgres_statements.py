@@ -11,7 +11,9 @@ from typing import TypeAlias
 
 from cerebelum_core.store.rows import HEAD_COLUMNS, Cell
 
-TABLES = frozenset({"migrations", "ownership", "events", "executions", "blueprints", "newest_blueprints", "workers"})
+TABLES = frozenset(
+    {"migrations", "ownership", "events", "executions", "snapshots", "blueprints", "newest_blueprints", "workers"}
+)
 
 PRESENT = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'cerebelum'"
 CREATE_SCHEMA = "CREATE SCHEMA IF NOT EXISTS cerebelum"
@@ -73,6 +75,15 @@ WITH {_OWNER}, won AS (
 ), {_EVENTS}"""
 
 EVENTS = "SELECT data FROM cerebelum.events WHERE execution_id = %s AND version > %s ORDER BY version LIMIT %s"
+PUT_SNAPSHOT = f"""
+WITH {_OWNER}, kept AS (
+    INSERT INTO cerebelum.snapshots AS s (execution_id, shard, version, data)
+    SELECT %(execution_id)s, %(shard)s, %(version)s, %(data)s FROM owner
+    ON CONFLICT (execution_id, shard) DO UPDATE SET version = excluded.version, data = excluded.data
+    WHERE excluded.version > s.version
+)
+SELECT epoch FROM owner"""
+SNAPSHOT = "SELECT data FROM cerebelum.snapshots WHERE execution_id = %s"
 HEAD = f"SELECT execution_id, version, {HEAD_COLUMNS} FROM cerebelum.executions WHERE execution_id = %s"
 READY = """
 SELECT execution_id FROM cerebelum.executions WHERE ready = 1 AND execution_id > %s ORDER BY execution_id LIMIT %s"""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
 
 SHARDS = 4096
@@ -147,6 +148,12 @@ class EventStore(Protocol):
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order; empty when there is none."""
+
+    async def put_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot in place of an older one."""
+
+    async def snapshot(self, execution_id: str) -> Snapshot | None:
+        """The newest snapshot of an execution."""
 
     async def head(self, execution_id: str) -> StoredHead | None:
         """The head of an execution."""

@@ -29,6 +29,8 @@ _REMOVE = """
 DELETE FROM @executions WHERE execution_id = ? AND version = ? AND ended_at_ns IS NOT NULL RETURNING execution_id"""
 _REMOVE_EVENTS = "DELETE FROM @events WHERE execution_id = ? RETURNING version"
 
+_REMOVE_SNAPSHOT = "DELETE FROM @snapshots WHERE execution_id = ? RETURNING version"
+
 
 class Archive:
     """A file that ended executions are added to.
@@ -82,6 +84,7 @@ def prune_page(database: Database, ended_before: Timestamp, archive: Archive | N
         for execution_id, version, _ in ended:
             if database.rows(_REMOVE, execution_id, version):
                 database.rows(_REMOVE_EVENTS, execution_id)
+                database.rows(_REMOVE_SNAPSHOT, execution_id)
     return len(ended)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias, cast
 
 from cerebelum_codegen.runtime import Timestamp
-from cerebelum_core.store.records import Append, BlueprintRecord, Due, Head, StoredHead, WorkerRecord
+from cerebelum_core.store.records import Append, BlueprintRecord, Due, Head, StoredHead, WorkerRecord, shard_of
 from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
 
 Cell: TypeAlias = int | float | bytes | str | None
@@ -51,6 +52,16 @@ def event_rows(append: Append, shard: int) -> list[Row]:
 def event(row: Row) -> Event:
     """An event from its bytes."""
     return Event.from_bytes(cast("bytes", row[0]))
+
+
+def snapshot_row(taken: Snapshot) -> tuple[str, int, int, bytes]:
+    """Execution, shard, version and bytes of a snapshot."""
+    return taken.execution_id, shard_of(taken.execution_id), taken.version, taken.to_bytes()
+
+
+def snapshot(row: Row) -> Snapshot:
+    """A snapshot from its bytes."""
+    return Snapshot.from_bytes(cast("bytes", row[0]))
 
 
 def stored_head(row: Row) -> StoredHead:

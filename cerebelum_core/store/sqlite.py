@@ -32,6 +32,7 @@ from cerebelum_core.store.records import (
 )
 from cerebelum_core.store.writer import GroupCommit, Outcome, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 
 _T = TypeVar("_T")
 
@@ -93,6 +94,16 @@ class SqliteStore:
         """Events of a history in order."""
         found = await self._query(sql.EVENTS, (execution_id, after_version, -1 if limit is None else limit))
         return [rows.event(row) for row in found]
+
+    async def put_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot in place of an older one."""
+        row = rows.snapshot_row(snapshot)
+        await self._writer.submit(lambda connection: _run(connection, sql.PUT_SNAPSHOT, row))
+
+    async def snapshot(self, execution_id: str) -> Snapshot | None:
+        """The newest snapshot of an execution."""
+        found = await self._query(sql.SNAPSHOT, (execution_id,))
+        return rows.snapshot(found[0]) if found else None
 
     async def head(self, execution_id: str) -> StoredHead | None:
         """The head of an execution."""

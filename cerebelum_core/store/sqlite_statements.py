@@ -27,6 +27,11 @@ WHERE execution_id = :execution_id AND shard = :shard AND version = :expected_ve
 INSERT_EVENT = "INSERT INTO events (execution_id, version, shard, data) VALUES (?, ?, ?, ?)"
 EVENTS = "SELECT data FROM events WHERE execution_id = ? AND version > ? ORDER BY version LIMIT ?"
 
+PUT_SNAPSHOT = """
+INSERT INTO snapshots (execution_id, shard, version, data) VALUES (?, ?, ?, ?)
+ON CONFLICT (execution_id, shard) DO UPDATE SET version = excluded.version, data = excluded.data
+WHERE excluded.version > snapshots.version"""
+SNAPSHOT = "SELECT data FROM snapshots WHERE execution_id = ?"
 HEAD = f"SELECT execution_id, version, {HEAD_COLUMNS} FROM executions WHERE execution_id = ?"
 READY = "SELECT execution_id FROM executions WHERE ready = 1 AND execution_id > ? ORDER BY execution_id LIMIT ?"
 DUE = """

@@ -10,6 +10,7 @@ import pytest
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.errors import StoreUnavailable, VersionConflict
 from cerebelum_core.store import BlueprintRecord, Due, EventStore, HeadQuery, WorkerRecord, shard_of
+from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
 from tests.core.store.appends import START, append, head
 
@@ -132,6 +133,14 @@ async def test_a_worker_s_last_registration_is_kept(store: EventStore) -> None:
     await store.put_worker(WorkerRecord(worker_id="v", registration=b"", seen_at=START))
     await store.remove_worker("v")
     assert await store.workers() == [WorkerRecord(worker_id="w", registration=b"two", seen_at=START)]
+
+
+async def test_a_newer_snapshot_takes_the_place_of_an_older_one_and_never_the_other_way(store: EventStore) -> None:
+    assert await store.snapshot("x") is None
+    for version in (300, 600, 500):
+        await store.put_snapshot(Snapshot(execution_id="x", version=version, shape="s"))
+    assert await store.snapshot("x") == Snapshot(execution_id="x", version=600, shape="s")
+    assert await store.snapshot("y") is None
 
 
 async def test_a_closed_store_takes_nothing(store: EventStore) -> None:

@@ -7,14 +7,19 @@ from collections.abc import Iterator, Sized
 
 from cerebelum_core.node import Node
 
-KEPT = {"BlueprintRegistry._compiled", "BlueprintRegistry._newest", "WorkflowScheduler._heap"}
+KEPT = {
+    "BlueprintRegistry._compiled",
+    "BlueprintRegistry._newest",
+    "StateReconstructor._newest",
+    "WorkflowScheduler._heap",
+}
 """What has a bound of its own."""
 
 
 def what_is_left(node: Node) -> dict[str, int]:
     """Every container in a Core's parts that is not empty, by its name."""
     parts = (node.registry, node.router, node.router.leases, node.watchers, node.scheduler, node.workers, node.gate)
-    parts = (*parts, node.blueprints, node.registry._supervisor)
+    parts = (*parts, node.blueprints, node.registry._supervisor, node.reconstructor)
     return {name: size for part in parts for name, size in _sizes(part) if name not in KEPT}
 
 

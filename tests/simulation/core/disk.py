@@ -27,6 +27,7 @@ from cerebelum_core.store import (
 from cerebelum_core.store import sqlite_statements as sql
 from cerebelum_core.store.sqlite import SqliteStore, open_sqlite
 from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 from tests.simulation.core.weather import Weather
 from tests.simulation.virtual_time import OneThread
 
@@ -153,6 +154,15 @@ class FaultyStore:
 
     async def head(self, execution_id: str) -> StoredHead | None:
         return await self._reading(self._inner.head(execution_id))
+
+    async def put_snapshot(self, snapshot: Snapshot) -> None:
+        await self._reading(self._inner.put_snapshot(snapshot))
+
+    async def snapshot(self, execution_id: str) -> Snapshot | None:
+        found = await self._reading(self._inner.snapshot(execution_id))
+        if found is not None:
+            self._learn(execution_id, found.version)
+        return found
 
     async def list_heads(self, query: HeadQuery) -> HeadPage:
         return await self._reading(self._inner.list_heads(query))

@@ -62,7 +62,12 @@ class Core:
             world.disk.open(self.process.name), world.weather, world.note, closes=isinstance(world.disk, SqliteDisk)
         )
         self.node = Node(
-            NodeConfig(node_id=self.process.name, version="simulated", terms=world.terms),
+            NodeConfig(
+                node_id=self.process.name,
+                version="simulated",
+                terms=world.terms,
+                snapshot_every=(2, 3, 5, 256)[world.seed % 4],
+            ),
             store=self.store,
             clock=world.clock,
             random_bytes=world.dice.randbytes,

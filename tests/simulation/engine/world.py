@@ -28,9 +28,12 @@ from cerebelum_engine import (
     new,
     pending,
     reconstruct,
+    restore,
+    take,
 )
 from cerebelum_engine import tasks as engine_tasks
 from cerebelum_proto.events.v1.events_pb import Event, ExecutionMigrated
+from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import ApprovalRequest, Predicates, SleepRequest, Task, WorkflowDefinition
 from tests.simulation.engine.auditor import Broken, audit, audit_task, overdue
@@ -159,6 +162,9 @@ class World:
     def crash(self) -> None:
         self.story.append("the Core crashes and comes back")
         self.state = reconstruct(new(self.first), self.history)
+        kept = Snapshot.from_bytes(take(self.state).to_bytes())
+        if restore(kept, self.state.blueprint) != self.state:
+            raise Broken("the state that a snapshot brings back is not the one that it was taken of")
         self.leases.clear()
 
     # -- the moves ---------------------------------------------------------------------------

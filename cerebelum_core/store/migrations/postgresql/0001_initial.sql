@@ -45,6 +45,14 @@ CREATE INDEX executions_ended ON cerebelum.executions (ended_at_ns, execution_id
 CREATE INDEX executions_ready ON cerebelum.executions (execution_id) WHERE ready = 1;
 CREATE INDEX executions_due ON cerebelum.executions (wake_at_ns, execution_id) WHERE wake_at_ns IS NOT NULL;
 
+CREATE TABLE cerebelum.snapshots (
+    execution_id TEXT COLLATE "C" NOT NULL,
+    shard INTEGER NOT NULL,
+    version BIGINT NOT NULL,
+    data BYTEA NOT NULL,
+    PRIMARY KEY (execution_id, shard)
+);
+
 CREATE TABLE cerebelum.blueprints (
     hash TEXT PRIMARY KEY,
     workflow TEXT NOT NULL,

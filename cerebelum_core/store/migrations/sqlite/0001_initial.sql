@@ -41,6 +41,14 @@ CREATE INDEX executions_ended ON executions (ended_at_ns, execution_id) WHERE en
 CREATE INDEX executions_ready ON executions (execution_id) WHERE ready = 1;
 CREATE INDEX executions_due ON executions (wake_at_ns, execution_id) WHERE wake_at_ns IS NOT NULL;
 
+CREATE TABLE snapshots (
+    execution_id TEXT NOT NULL,
+    shard INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (execution_id, shard)
+);
+
 CREATE TABLE blueprints (
     hash TEXT PRIMARY KEY,
     workflow TEXT NOT NULL,
