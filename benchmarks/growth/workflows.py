@@ -1,11 +1,13 @@
-"""What is stored in numbers: executions that have ended, and executions that sleep."""
+"""What is stored in numbers: executions that sleep, and rows of many steps."""
 
 from __future__ import annotations
 
 import time
 from datetime import timedelta
+from functools import reduce
+from operator import rshift
 
-from cerebelum import WorkflowBuilder, sleep, step, workflow
+from cerebelum import Workflow, WorkflowBuilder, sleep, step, workflow
 
 
 @step
@@ -18,3 +20,16 @@ async def nap(inputs: float) -> float:
 @workflow
 def napper(wf: WorkflowBuilder) -> None:
     wf.timeline(nap)
+
+
+def row_of(steps: int) -> Workflow:
+    """So many steps, one after another."""
+
+    async def nothing() -> int:
+        return 0
+
+    @workflow(name=f"row_of_{steps}")
+    def row(wf: WorkflowBuilder) -> None:
+        wf.timeline(reduce(rshift, [step(name=f"step{number}")(nothing) for number in range(steps)]))
+
+    return row

@@ -1,0 +1,129 @@
+"""What a step costs beside few and many stored executions, and in a short and a long history."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from statistics import median
+
+from benchmarks.engine import ours
+from benchmarks.engine.loops import Round, closed_loop, run_quick
+from benchmarks.engine.workflows import five
+from benchmarks.frame import Figure, Settings
+from benchmarks.growth.copies import fill, opened, write_template
+from benchmarks.growth.workflows import row_of
+from cerebelum import DistributedExecutor, Worker
+from cerebelum.embedded import embedded_core
+from cerebelum_core.blueprints import BlueprintRegistry
+from cerebelum_core.clock import SystemClock
+from cerebelum_core.reconstructor import StateReconstructor
+from cerebelum_core.store import Append
+from cerebelum_engine import evolve
+from cerebelum_proto.events.v1.events_pb import AttemptLost, Event
+
+_FEW = 100
+_IN_FLIGHT = 100
+_SECONDS = 3.0
+_ROWS = (10, 100, 1_000, 5_000)
+_HISTORIES = (10, 250, 1_000, 10_000)
+
+
+def figures(settings: Settings) -> Iterator[Figure]:
+    """Stored executions, steps in a row, and events to fold."""
+    yield from run_quick(_beside_stored(settings))
+    for steps in _ROWS:
+        yield run_quick(_in_a_row(settings, steps))
+    for events in _HISTORIES:
+        yield run_quick(_folded(settings, events))
+
+
+async def _beside_stored(settings: Settings) -> list[Figure]:
+    """Workflows of five steps on a store with few executions and on one with many, in turns."""
+    numbers = (_FEW, settings.count)
+    rounds: dict[int, list[Round]] = {number: [] for number in numbers}
+    with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as folder:
+        urls = {number: f"sqlite:///{folder}/{number}.db" for number in numbers}
+        for number, url in urls.items():
+            template = await write_template(url, five, 0, "completed")
+            async with opened(url) as store:
+                await fill(store, template, range(number))
+        async with AsyncExitStack() as stacks:
+            running = {
+                number: await stacks.enter_async_context(ours.remote(url, _IN_FLIGHT)) for number, url in urls.items()
+            }
+            for stack in running.values():
+                await closed_loop(stack.stream_five, _IN_FLIGHT, 1.5)
+            for _ in range(settings.rounds):
+                for number, stack in running.items():
+                    rounds[number].append(await closed_loop(stack.stream_five, _IN_FLIGHT, _SECONDS))
+    least = median(each.cpu_ms_each for each in rounds[_FEW])
+    return [
+        {
+            "what": "stored executions",
+            "stored": number,
+            "concurrency": _IN_FLIGHT,
+            "steps_per_s": round(median(each.per_s for each in found) * 5, 1),
+            "cpu_us_per_step": round(median(each.cpu_ms_each for each in found) * 200, 1),
+            "ratio": round(median(each.cpu_ms_each for each in found) / least, 3),
+        }
+        for number, found in rounds.items()
+    ]
+
+
+async def _in_a_row(settings: Settings, steps: int) -> Figure:
+    """One execution of so many steps, one after another."""
+    row = row_of(steps)
+    with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as folder:
+        async with embedded_core(settings.store or f"sqlite:///{folder}/core.db") as core:
+            worker = Worker(core, workflows=[row])
+            ready = asyncio.Event()
+            working = asyncio.create_task(worker.run(ready.set))
+            await ready.wait()
+            cpu, begun = time.process_time(), time.perf_counter()
+            await DistributedExecutor(core=core).execute(row, 0)
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - begun
+            worker.stop()
+            await working
+    return {
+        "what": "steps of one execution",
+        "steps": steps,
+        "cpu_us_per_step": round(cpu / steps * 1e6, 1),
+        "ms_per_step": round(wall / steps * 1e3, 3),
+    }
+
+
+async def _folded(settings: Settings, events: int) -> Figure:
+    """How long an execution takes to come back into memory."""
+    with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as folder:
+        url = settings.store or f"sqlite:///{Path(folder)}/core.db"
+        template = await write_template(url, row_of(2), 0, "completed")
+        async with opened(url) as store:
+            begun = template.copy("long", None)
+            await store.append(
+                Append(execution_id="long", expected_version=0, events=begun.events[:1], head=begun.head)
+            )
+            reconstructor = StateReconstructor(store, BlueprintRegistry(store, SystemClock()))
+            state = await reconstructor.read("long")
+            while state is not None and state.version < events:
+                lost = Event(
+                    execution_id="long",
+                    version=state.version + 1,
+                    recorded_at=SystemClock().now(),
+                    fact=AttemptLost(step="step0"),
+                )
+                await store.append(
+                    Append(execution_id="long", expected_version=state.version, events=[lost], head=begun.head)
+                )
+                state = evolve(state, lost)
+                reconstructor.grown(state)
+                await reconstructor.settle()
+            times_s = []
+            for _ in range(settings.rounds):
+                cpu = time.process_time()
+                await reconstructor.read("long")
+                times_s.append(time.process_time() - cpu)
+    return {"what": "events of one execution", "events": events, "cpu_ms_to_load": round(median(times_s) * 1e3, 2)}
