@@ -41,6 +41,7 @@ class PostgresAddress:
         try:
             # A statement that was planned while its tables were empty must not read them whole when they are not.
             connection.execute("SET enable_seqscan = off")
+            connection.execute("SET jit = off")  # which the price of such a plan would call in
             durable = connection.execute("SELECT current_setting('synchronous_commit')").fetchone()
             if durable == ("off",):
                 connection.execute("SET synchronous_commit = on")

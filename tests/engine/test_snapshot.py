@@ -38,7 +38,6 @@ def busy_state() -> State:
         status=ExecutionState.EXECUTION_RUNNING,
         started=ExecutionStarted(workflow="w", tags=["t"]),
         started_at=NOW,
-        stage=1,
         steps={"b": waiting, "a": done},
     )
 
