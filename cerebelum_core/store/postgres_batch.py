@@ -30,7 +30,16 @@ class AppendRows:
 
 
 def append_rows(append: Append) -> AppendRows:
-    """Made by the caller's thread: the writer's time is everybody's."""
+    """Made by the caller's thread: the writer's time is everybody's.
+
+    Raises:
+        StoreUnavailable: the database cannot keep such a text, and would refuse the whole batch.
+    """
+    head = append.head
+    if "\0" in append.execution_id + head.workflow + head.blueprint_hash + head.step_name:
+        raise StoreUnavailable(
+            f"execution {append.execution_id!r} cannot be written: PostgreSQL keeps no text with NUL"
+        )
     shard = shard_of(append.execution_id)
     return AppendRows(append.execution_id, append.expected_version, head_row(append, shard), event_rows(append, shard))
 

@@ -123,14 +123,28 @@ async def test_the_store_goes_on_after_its_server_was_restarted(postgresql: Post
     await store.close()
 
 
-async def test_an_append_that_the_server_refuses_takes_no_other_with_it(postgresql: PostgresServer) -> None:
+async def test_an_append_that_cannot_be_kept_takes_no_other_with_it(postgresql: PostgresServer) -> None:
     store = opened(postgresql.new_database())
     ids = [f"x{n}" for n in range(20)]
-    outcomes = await asyncio.gather(
-        *(store.append(append(each, 0)) for each in [*ids[:10], "no\0text", *ids[10:]]), return_exceptions=True
-    )
+    await asyncio.gather(*(store.append(append(each, 0)) for each in ids[:10]))
+    moving = [store.append(append(each, 1)) for each in ids[:10]]
+    beginning = [store.append(append(each, 0)) for each in ["no\0text", *ids[10:]]]
+    outcomes = await asyncio.gather(*moving, *beginning, return_exceptions=True)
     assert [type(each) for each in outcomes if each is not None] == [StoreUnavailable]
-    assert [len(await store.read(each)) for each in ids] == [1] * 20
+    assert [len(await store.read(each)) for each in ids] == [2] * 10 + [1] * 10
+    await store.close()
+
+
+async def test_an_append_that_the_server_refuses_takes_no_other_with_it(postgresql: PostgresServer) -> None:
+    url = postgresql.new_database()
+    store = opened(url)
+    run(url, "ALTER TABLE cerebelum.events ADD CHECK (execution_id <> 'refused')")
+    await store.append(append("x", 0))
+    moving, ids = store.append(append("x", 1)), ["y", "refused", "z"]
+    outcomes = await asyncio.gather(moving, *(store.append(append(each, 0)) for each in ids), return_exceptions=True)
+    assert [type(each) for each in outcomes] == [type(None), type(None), StoreUnavailable, type(None)]
+    assert "violates check constraint" in str(outcomes[2])
+    assert [len(await store.read(each)) for each in ["x", *ids]] == [2, 1, 0, 1]
     await store.close()
 
 
