@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.blueprints import BlueprintRegistry
+from cerebelum_core.reconstructor import StateReconstructor
 from cerebelum_core.registry import Registry
 from cerebelum_core.store import EventStore, MemoryStore
 from cerebelum_core.supervisor import Supervisor
@@ -71,7 +72,7 @@ class Bench:
         self.blueprints = BlueprintRegistry(self.store, self.clock)
         self.registry = Registry(
             store=self.store,
-            blueprints=self.blueprints,
+            reconstructor=StateReconstructor(self.store, self.blueprints),
             clock=self.clock,
             supervisor=Supervisor(self.clock),
             observer=self.told,
