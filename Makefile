@@ -7,7 +7,8 @@ CACHE := .cache
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types contracts proto-lint generated-is-fresh unit conformance generate profile simulate clean
+.PHONY: help setup demo test lint types contracts proto-lint generated-is-fresh unit test-compiled
+.PHONY: conformance generate profile simulate clean
 
 help:
 	@echo "make demo      an order workflow that survives kill -9, in real processes"
@@ -15,6 +16,7 @@ help:
 	@echo "make generate  write generated/ anew from proto/"
 	@echo "make profile   where the time of a step goes, part by part"
 	@echo "make simulate  100,000 random worlds of the engine and 20,000 of a whole Core"
+	@echo "make test-compiled  the codec's suite against the compiled build (a part of make test)"
 	@echo "make conformance  what Google's conformance suite says of the codec (a part of make test)"
 
 $(VENV)/installed: pyproject.toml constraints.txt
@@ -33,7 +35,7 @@ setup: $(VENV)/installed
 demo: setup
 	cerebelum demo
 
-test: setup lint types contracts proto-lint generated-is-fresh unit
+test: setup lint types contracts proto-lint generated-is-fresh unit test-compiled
 
 lint: setup
 	ruff check .
@@ -58,6 +60,20 @@ generated-is-fresh: setup
 
 unit: setup $(CACHE)/deployed-client/installed
 	pytest -n 2 --dist loadgroup
+
+# The codec's suite against a wheel built with the switch on, in an environment of its own that lends the tools of .venv.
+COMPILED := $(CACHE)/compiled
+$(COMPILED)/installed: $(shell find codegen generated tests/codegen/protos -name '*.py' -o -name '*.j2' -o -name '*.proto') hatch_build.py
+	rm -rf $(COMPILED)/env $(COMPILED)/wheel $(COMPILED)/trial
+	CEREBELUM_COMPILED=1 CEREBELUM_OPT_LEVEL=0 pip wheel --quiet --disable-pip-version-check --no-deps -w $(COMPILED)/wheel .
+	$(BIN)/python -m venv --without-pip $(COMPILED)/env
+	pip --python $(COMPILED)/env/bin/python --disable-pip-version-check install --quiet --no-deps $(COMPILED)/wheel/*.whl
+	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" > `$(COMPILED)/env/bin/python -c "import site; print(site.getsitepackages()[0])"`/tools.pth
+	$(COMPILED)/env/bin/python -m tests.codegen.compiled $(COMPILED)/trial
+	touch $@
+
+test-compiled: setup $(COMPILED)/installed
+	COMPILED_TRIAL=$(CURDIR)/$(COMPILED)/trial $(COMPILED)/env/bin/python -m pytest -n 2 tests/codegen/runtime tests/cli/test_doctor.py
 
 # Sets up the runner by itself, in the cache.
 conformance: setup

@@ -8,6 +8,7 @@ import click
 
 from cerebelum_cli.decisions import approve, cancel, reject
 from cerebelum_cli.demo.command import demo
+from cerebelum_cli.doctor import doctor
 from cerebelum_cli.executions import history, list_, status
 from cerebelum_cli.lifecycle import fork, migrate, pause, redrive, resume, retry, terminate
 from cerebelum_cli.running import run
@@ -47,5 +48,5 @@ def cli() -> None:
 _LOOKING = (demo, core, worker, run, list_, status, why, history)
 _STEERING = (approve, reject, cancel, terminate, pause, resume, retry, redrive, fork, migrate)
 
-for each in (*_LOOKING, *_STEERING, store):
+for each in (*_LOOKING, *_STEERING, store, doctor):
     cli.add_command(each)

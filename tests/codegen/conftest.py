@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,8 +43,10 @@ def trial_files(tmp_path_factory: pytest.TempPathFactory) -> FileDescriptorSet:
 
 @pytest.fixture(scope="session")
 def trial(trial_files: FileDescriptorSet, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trial]:
-    root: Path = tmp_path_factory.mktemp("generated")
-    write(generated(trial_files), root)
+    compiled = os.environ.get("COMPILED_TRIAL")
+    root = Path(compiled) if compiled else tmp_path_factory.mktemp("generated")
+    if not compiled:
+        write(generated(trial_files), root)
     sys.path.insert(0, str(root))
     yield Trial(
         *(

@@ -50,7 +50,7 @@ class _Typed(ast.NodeTransformer):
         # By Python's own way of calling, which counts how deep calls nest: a message may hold itself.
         self.generic_visit(node)
         if isinstance(node.func, ast.Attribute) and node.func.attr == "to_bytes":
-            return _expression(f"cast(Any, {ast.unparse(node.func.value)}).to_bytes()")
+            return _expression(f"_bytes_of({ast.unparse(node.func.value)})")
         return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:

@@ -88,7 +88,9 @@ def _staged(root: Path, paths: Iterable[Path], stage: Path, as_they_are: Iterabl
 
 
 def _run_mypyc(stage: Path, group: str, level: str, modules: list[str]) -> None:
-    roots = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("MYPYPATH")])]
+    # mypy looks into site-packages by itself, and takes it ill to be sent there.
+    root = str(Path(__file__).parents[2])
+    roots = [path for path in (root, os.environ.get("MYPYPATH", "")) if path and not path.endswith("-packages")]
     done = subprocess.run(
         [sys.executable, "-c", _SETUP, group, level, *modules],
         cwd=stage,

@@ -3291,9 +3291,7 @@ class UninterpretedOption(Message):
         if self.double_value is not None:
             out += (b"\x31", pack_double(self.double_value))
         if self.string_value is not None:
-            x = self.string_value
-            if type(x) is not bytes:
-                x = octets(x)
+            x = self.string_value if type(self.string_value) is bytes else octets(self.string_value)
             n = len(x)
             out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
         if self.aggregate_value is not None:

@@ -413,9 +413,7 @@ class BytesValue(Message):
     def _write(self) -> bytes:
         out: list[bytes] = []
         if self.value != b"":
-            x = self.value
-            if type(x) is not bytes:
-                x = octets(x)
+            x = self.value if type(self.value) is bytes else octets(self.value)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:

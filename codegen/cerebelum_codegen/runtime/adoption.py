@@ -14,8 +14,8 @@ UNSET: Final = object()
 
 def adopt(kind: type, annotations: Mapping[str, str], defaults: Mapping[str, object], **options: bool) -> None:
     """Let `dataclass` see the fields as they were written, and put the compiled attributes back in their place."""
-    places = {name: kind.__dict__[name] for name in annotations}
-    for name in annotations:
+    places = {name: kind.__dict__[name] for name in annotations if name in kind.__dict__}
+    for name in places:
         delattr(kind, name)
     for name, value in defaults.items():
         setattr(kind, name, value)

@@ -49,6 +49,14 @@ def in_json(message: Any) -> Any:
     return written
 
 
+def read_by_google(written: Any, kind: type[Any]) -> Any:
+    """Google's message of its own JSON."""
+    try:
+        return json_format.ParseDict(written, kind())
+    except json_format.ParseError:
+        assume(False)  # it prints the largest float rounded up, and finds that too large
+
+
 @pytest.mark.parametrize("name", ALL)
 @many
 @given(data=st.data())
@@ -58,7 +66,7 @@ def test_google_s_json_is_read_as_the_message_that_it_was(
     message = data.draw(google.messages(name))
     written = in_json(message)
     assert ours.classes[name].from_dict(written) == ours.classes[name].from_bytes(
-        json_format.ParseDict(written, google.type_of(name)()).SerializeToString()
+        read_by_google(written, google.type_of(name)).SerializeToString()
     )
 
 
@@ -69,7 +77,7 @@ def test_google_reads_our_json_as_the_message_that_it_was(
     google: Oracle, ours: Ours, name: str, data: st.DataObject
 ) -> None:
     message = data.draw(google.messages(name))
-    expected = json_format.ParseDict(in_json(message), google.type_of(name)())
+    expected = read_by_google(in_json(message), google.type_of(name))
     written = ours.like(message).to_json()
     assert ours.like(json_format.Parse(written, google.type_of(name)())) == ours.like(expected)
     assert ours.classes[name].from_json(written) == ours.like(expected)

@@ -54,9 +54,7 @@ class Payload(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.data != b"":
-            x = self.data
-            if type(x) is not bytes:
-                x = octets(x)
+            x = self.data if type(self.data) is bytes else octets(self.data)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:

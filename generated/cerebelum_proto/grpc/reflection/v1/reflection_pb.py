@@ -374,9 +374,7 @@ class FileDescriptorResponse(Message):
     def _write(self) -> bytes:
         out: list[bytes] = []
         for file_descriptor_proto_item in self.file_descriptor_proto:
-            x = file_descriptor_proto_item
-            if type(x) is not bytes:
-                x = octets(x)
+            x = file_descriptor_proto_item if type(file_descriptor_proto_item) is bytes else octets(file_descriptor_proto_item)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
