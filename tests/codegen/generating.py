@@ -29,7 +29,7 @@ def run(*command: str, cwd: Path, check: bool = True) -> subprocess.CompletedPro
     """A program of this environment, with its words."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=300, check=False
     )
     assert not check or done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done

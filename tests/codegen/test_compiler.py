@@ -49,7 +49,7 @@ def test_it_is_a_dataclass_still(formed: ModuleType) -> None:
 
 def test_no_list_of_parts_is_left_where_a_message_is_written() -> None:
     form = compiled_form(Path(worker_service_pb.__file__).read_text())
-    writers = [n for n in ast.walk(ast.parse(form)) if isinstance(n, ast.FunctionDef) and n.name == "_write"]
+    writers = [n for n in ast.walk(ast.parse(form)) if isinstance(n, ast.FunctionDef) and n.name == "__write__"]
     assert writers
     assert not any("list[bytes]" in ast.unparse(each) for each in writers)
 

@@ -40,9 +40,9 @@ def run() -> Outcome:
     Raises:
         Unavailable: the runner cannot be had, or cannot run, on this machine.
     """
-    package = _package()
-    start = _start(package / "_bin" / "conformance_test_runner")
-    generated = _generated(package)
+    unpacked = package()
+    start = _start(unpacked / "_bin" / "conformance_test_runner")
+    generated = _generated(unpacked)
     testee = CACHE / "testee"
     testee.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(__file__).parent}/testee.py {generated}\n")
     testee.chmod(0o755)
@@ -55,7 +55,7 @@ def run() -> Outcome:
     return Outcome(*(int(each) for each in found.groups()), words)
 
 
-def _package() -> Path:
+def package() -> Path:
     """The runner's package, unpacked into the cache."""
     folder = CACHE / "packages"
     if not (folder / "protoc").is_dir():

@@ -18,10 +18,10 @@ def write_into_buffers(module: ast.Module) -> None:
                 if isinstance(each, ast.AnnAssign)
             }
             for method in node.body:
-                if isinstance(method, ast.FunctionDef) and method.name == "_write":
+                if isinstance(method, ast.FunctionDef) and method.name == "__write__":
                     _Typed(fields).visit(method)
     for node in ast.walk(module):
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef) and node.name != "__merge__":
             buffers = {
                 ast.unparse(each.target)
                 for each in ast.walk(node)

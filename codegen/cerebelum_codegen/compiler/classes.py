@@ -48,7 +48,7 @@ def _spelt_out(node: ast.stmt) -> Iterator[ast.stmt]:
     by_keyword = any(keyword.arg == "kw_only" for keyword in options)
     node.body.append(_constructor(fields, by_keyword))
     methods = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
-    if "_merge" in methods and "from_bytes" not in methods:
+    if "__merge__" in methods and "from_bytes" not in methods:
         node.body.append(_reader(node.name))
     yield _adoption(node.name, fields, options)
 
@@ -92,7 +92,7 @@ def _reader(name: str) -> ast.stmt:
 def from_bytes(cls, data: bytes) -> {name}:
     message = {name}()
     try:
-        message._merge(data, 0, len(data), MAX_DEPTH)
+        message.__merge__(data, 0, len(data), MAX_DEPTH)
     except Exception as error:
         raise message._malformed(error) from None
     return message

@@ -30,11 +30,11 @@ class Any(AnyMessage):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.type_url != "":
             x = self.type_url.encode()
@@ -48,9 +48,11 @@ class Any(AnyMessage):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at

@@ -40,11 +40,11 @@ class Api(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -88,9 +88,11 @@ class Api(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -113,7 +115,7 @@ class Api(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 methods_item = Method()
-                methods_item._merge(data, at, stop, depth - 1)
+                methods_item.__merge__(data, at, stop, depth - 1)
                 self.methods.append(methods_item)
                 at = stop
             elif tag == 26:
@@ -123,7 +125,7 @@ class Api(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 options_item = type_pb.Option()
-                options_item._merge(data, at, stop, depth - 1)
+                options_item.__merge__(data, at, stop, depth - 1)
                 self.options.append(options_item)
                 at = stop
             elif tag == 34:
@@ -142,7 +144,7 @@ class Api(Message):
                 stop = at + n
                 if self.source_context is None:
                     self.source_context = source_context_pb.SourceContext()
-                self.source_context._merge(data, at, stop, depth - 1)
+                self.source_context.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 50:
                 n = data[at]
@@ -151,7 +153,7 @@ class Api(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 mixins_item = Mixin()
-                mixins_item._merge(data, at, stop, depth - 1)
+                mixins_item.__merge__(data, at, stop, depth - 1)
                 self.mixins.append(mixins_item)
                 at = stop
             elif tag == 56:
@@ -195,11 +197,11 @@ class Method(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -233,9 +235,11 @@ class Method(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -286,7 +290,7 @@ class Method(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 options_item = type_pb.Option()
-                options_item._merge(data, at, stop, depth - 1)
+                options_item.__merge__(data, at, stop, depth - 1)
                 self.options.append(options_item)
                 at = stop
             elif tag == 56:
@@ -322,11 +326,11 @@ class Mixin(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -340,9 +344,11 @@ class Mixin(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at

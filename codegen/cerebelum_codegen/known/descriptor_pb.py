@@ -210,11 +210,11 @@ class FileDescriptorSet(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for file_item in self.file:
             if type(file_item) is not FileDescriptorProto:
@@ -226,9 +226,11 @@ class FileDescriptorSet(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -243,7 +245,7 @@ class FileDescriptorSet(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 file_item = FileDescriptorProto()
-                file_item._merge(data, at, stop, depth - 1)
+                file_item.__merge__(data, at, stop, depth - 1)
                 self.file.append(file_item)
                 at = stop
             else:
@@ -284,11 +286,11 @@ class FileDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -356,9 +358,11 @@ class FileDescriptorProto(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -397,7 +401,7 @@ class FileDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 message_type_item = DescriptorProto()
-                message_type_item._merge(data, at, stop, depth - 1)
+                message_type_item.__merge__(data, at, stop, depth - 1)
                 self.message_type.append(message_type_item)
                 at = stop
             elif tag == 42:
@@ -407,7 +411,7 @@ class FileDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 enum_type_item = EnumDescriptorProto()
-                enum_type_item._merge(data, at, stop, depth - 1)
+                enum_type_item.__merge__(data, at, stop, depth - 1)
                 self.enum_type.append(enum_type_item)
                 at = stop
             elif tag == 50:
@@ -417,7 +421,7 @@ class FileDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 service_item = ServiceDescriptorProto()
-                service_item._merge(data, at, stop, depth - 1)
+                service_item.__merge__(data, at, stop, depth - 1)
                 self.service.append(service_item)
                 at = stop
             elif tag == 58:
@@ -427,7 +431,7 @@ class FileDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 extension_item = FieldDescriptorProto()
-                extension_item._merge(data, at, stop, depth - 1)
+                extension_item.__merge__(data, at, stop, depth - 1)
                 self.extension.append(extension_item)
                 at = stop
             elif tag == 66:
@@ -438,7 +442,7 @@ class FileDescriptorProto(Message):
                 stop = at + n
                 if self.options is None:
                     self.options = FileOptions()
-                self.options._merge(data, at, stop, depth - 1)
+                self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 74:
                 n = data[at]
@@ -448,7 +452,7 @@ class FileDescriptorProto(Message):
                 stop = at + n
                 if self.source_code_info is None:
                     self.source_code_info = SourceCodeInfo()
-                self.source_code_info._merge(data, at, stop, depth - 1)
+                self.source_code_info.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 82:
                 n = data[at]
@@ -554,11 +558,11 @@ class DescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -622,9 +626,11 @@ class DescriptorProto(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -647,7 +653,7 @@ class DescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 field__item = FieldDescriptorProto()
-                field__item._merge(data, at, stop, depth - 1)
+                field__item.__merge__(data, at, stop, depth - 1)
                 self.field_.append(field__item)
                 at = stop
             elif tag == 26:
@@ -657,7 +663,7 @@ class DescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 nested_type_item = DescriptorProto()
-                nested_type_item._merge(data, at, stop, depth - 1)
+                nested_type_item.__merge__(data, at, stop, depth - 1)
                 self.nested_type.append(nested_type_item)
                 at = stop
             elif tag == 34:
@@ -667,7 +673,7 @@ class DescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 enum_type_item = EnumDescriptorProto()
-                enum_type_item._merge(data, at, stop, depth - 1)
+                enum_type_item.__merge__(data, at, stop, depth - 1)
                 self.enum_type.append(enum_type_item)
                 at = stop
             elif tag == 42:
@@ -677,7 +683,7 @@ class DescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 extension_range_item = DescriptorProto_ExtensionRange()
-                extension_range_item._merge(data, at, stop, depth - 1)
+                extension_range_item.__merge__(data, at, stop, depth - 1)
                 self.extension_range.append(extension_range_item)
                 at = stop
             elif tag == 50:
@@ -687,7 +693,7 @@ class DescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 extension_item = FieldDescriptorProto()
-                extension_item._merge(data, at, stop, depth - 1)
+                extension_item.__merge__(data, at, stop, depth - 1)
                 self.extension.append(extension_item)
                 at = stop
             elif tag == 58:
@@ -698,7 +704,7 @@ class DescriptorProto(Message):
                 stop = at + n
                 if self.options is None:
                     self.options = MessageOptions()
-                self.options._merge(data, at, stop, depth - 1)
+                self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 66:
                 n = data[at]
@@ -707,7 +713,7 @@ class DescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 oneof_decl_item = OneofDescriptorProto()
-                oneof_decl_item._merge(data, at, stop, depth - 1)
+                oneof_decl_item.__merge__(data, at, stop, depth - 1)
                 self.oneof_decl.append(oneof_decl_item)
                 at = stop
             elif tag == 74:
@@ -717,7 +723,7 @@ class DescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 reserved_range_item = DescriptorProto_ReservedRange()
-                reserved_range_item._merge(data, at, stop, depth - 1)
+                reserved_range_item.__merge__(data, at, stop, depth - 1)
                 self.reserved_range.append(reserved_range_item)
                 at = stop
             elif tag == 82:
@@ -764,11 +770,11 @@ class DescriptorProto_ExtensionRange(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.start is not None:
             out += (b"\x08", SMALL[self.start] if 0 <= self.start < 1024 else int32(self.start))
@@ -784,9 +790,11 @@ class DescriptorProto_ExtensionRange(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -814,7 +822,7 @@ class DescriptorProto_ExtensionRange(Message):
                 stop = at + n
                 if self.options is None:
                     self.options = ExtensionRangeOptions()
-                self.options._merge(data, at, stop, depth - 1)
+                self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -835,11 +843,11 @@ class DescriptorProto_ReservedRange(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.start is not None:
             out += (b"\x08", SMALL[self.start] if 0 <= self.start < 1024 else int32(self.start))
@@ -849,9 +857,10 @@ class DescriptorProto_ReservedRange(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -903,11 +912,11 @@ class ExtensionRangeOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for declaration_item in self.declaration:
             if type(declaration_item) is not ExtensionRangeOptions_Declaration:
@@ -933,9 +942,11 @@ class ExtensionRangeOptions(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -950,7 +961,7 @@ class ExtensionRangeOptions(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 declaration_item = ExtensionRangeOptions_Declaration()
-                declaration_item._merge(data, at, stop, depth - 1)
+                declaration_item.__merge__(data, at, stop, depth - 1)
                 self.declaration.append(declaration_item)
                 at = stop
             elif tag == 24:
@@ -971,7 +982,7 @@ class ExtensionRangeOptions(Message):
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
-                self.features._merge(data, at, stop, depth - 1)
+                self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 7994:
                 n = data[at]
@@ -980,7 +991,7 @@ class ExtensionRangeOptions(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
-                uninterpreted_option_item._merge(data, at, stop, depth - 1)
+                uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
             else:
@@ -1006,11 +1017,11 @@ class ExtensionRangeOptions_Declaration(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.number is not None:
             out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int32(self.number))
@@ -1030,9 +1041,11 @@ class ExtensionRangeOptions_Declaration(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1108,11 +1121,11 @@ class FieldDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -1154,9 +1167,11 @@ class FieldDescriptorProto(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1230,7 +1245,7 @@ class FieldDescriptorProto(Message):
                 stop = at + n
                 if self.options is None:
                     self.options = FieldOptions()
-                self.options._merge(data, at, stop, depth - 1)
+                self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 72:
                 n = data[at]
@@ -1277,11 +1292,11 @@ class OneofDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -1297,9 +1312,11 @@ class OneofDescriptorProto(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1323,7 +1340,7 @@ class OneofDescriptorProto(Message):
                 stop = at + n
                 if self.options is None:
                     self.options = OneofOptions()
-                self.options._merge(data, at, stop, depth - 1)
+                self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1354,11 +1371,11 @@ class EnumDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -1392,9 +1409,11 @@ class EnumDescriptorProto(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1417,7 +1436,7 @@ class EnumDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 value_item = EnumValueDescriptorProto()
-                value_item._merge(data, at, stop, depth - 1)
+                value_item.__merge__(data, at, stop, depth - 1)
                 self.value.append(value_item)
                 at = stop
             elif tag == 26:
@@ -1428,7 +1447,7 @@ class EnumDescriptorProto(Message):
                 stop = at + n
                 if self.options is None:
                     self.options = EnumOptions()
-                self.options._merge(data, at, stop, depth - 1)
+                self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 34:
                 n = data[at]
@@ -1437,7 +1456,7 @@ class EnumDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 reserved_range_item = EnumDescriptorProto_EnumReservedRange()
-                reserved_range_item._merge(data, at, stop, depth - 1)
+                reserved_range_item.__merge__(data, at, stop, depth - 1)
                 self.reserved_range.append(reserved_range_item)
                 at = stop
             elif tag == 42:
@@ -1477,11 +1496,11 @@ class EnumDescriptorProto_EnumReservedRange(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.start is not None:
             out += (b"\x08", SMALL[self.start] if 0 <= self.start < 1024 else int32(self.start))
@@ -1491,9 +1510,10 @@ class EnumDescriptorProto_EnumReservedRange(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1539,11 +1559,11 @@ class EnumValueDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -1561,9 +1581,11 @@ class EnumValueDescriptorProto(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1593,7 +1615,7 @@ class EnumValueDescriptorProto(Message):
                 stop = at + n
                 if self.options is None:
                     self.options = EnumValueOptions()
-                self.options._merge(data, at, stop, depth - 1)
+                self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1621,11 +1643,11 @@ class ServiceDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -1647,9 +1669,11 @@ class ServiceDescriptorProto(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1672,7 +1696,7 @@ class ServiceDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 method_item = MethodDescriptorProto()
-                method_item._merge(data, at, stop, depth - 1)
+                method_item.__merge__(data, at, stop, depth - 1)
                 self.method.append(method_item)
                 at = stop
             elif tag == 26:
@@ -1683,7 +1707,7 @@ class ServiceDescriptorProto(Message):
                 stop = at + n
                 if self.options is None:
                     self.options = ServiceOptions()
-                self.options._merge(data, at, stop, depth - 1)
+                self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1724,11 +1748,11 @@ class MethodDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -1756,9 +1780,11 @@ class MethodDescriptorProto(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1798,7 +1824,7 @@ class MethodDescriptorProto(Message):
                 stop = at + n
                 if self.options is None:
                     self.options = MethodOptions()
-                self.options._merge(data, at, stop, depth - 1)
+                self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 40:
                 n = data[at]
@@ -1897,11 +1923,11 @@ class FileOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.java_package is not None:
             x = self.java_package.encode("utf-8", "surrogateescape")
@@ -1977,9 +2003,11 @@ class FileOptions(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2133,7 +2161,7 @@ class FileOptions(Message):
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
-                self.features._merge(data, at, stop, depth - 1)
+                self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 7994:
                 n = data[at]
@@ -2142,7 +2170,7 @@ class FileOptions(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
-                uninterpreted_option_item._merge(data, at, stop, depth - 1)
+                uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
             else:
@@ -2192,11 +2220,11 @@ class MessageOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.message_set_wire_format is not None:
             out += (b"\x08", boolean(self.message_set_wire_format))
@@ -2224,9 +2252,11 @@ class MessageOptions(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2272,7 +2302,7 @@ class MessageOptions(Message):
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
-                self.features._merge(data, at, stop, depth - 1)
+                self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 7994:
                 n = data[at]
@@ -2281,7 +2311,7 @@ class MessageOptions(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
-                uninterpreted_option_item._merge(data, at, stop, depth - 1)
+                uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
             else:
@@ -2358,11 +2388,11 @@ class FieldOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.ctype is not None:
             out += (b"\x08", SMALL[self.ctype] if 0 <= self.ctype < 1024 else int32(self.ctype))
@@ -2412,9 +2442,11 @@ class FieldOptions(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2525,7 +2557,7 @@ class FieldOptions(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 edition_defaults_item = FieldOptions_EditionDefault()
-                edition_defaults_item._merge(data, at, stop, depth - 1)
+                edition_defaults_item.__merge__(data, at, stop, depth - 1)
                 self.edition_defaults.append(edition_defaults_item)
                 at = stop
             elif tag == 170:
@@ -2536,7 +2568,7 @@ class FieldOptions(Message):
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
-                self.features._merge(data, at, stop, depth - 1)
+                self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 178:
                 n = data[at]
@@ -2546,7 +2578,7 @@ class FieldOptions(Message):
                 stop = at + n
                 if self.feature_support is None:
                     self.feature_support = FieldOptions_FeatureSupport()
-                self.feature_support._merge(data, at, stop, depth - 1)
+                self.feature_support.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 7994:
                 n = data[at]
@@ -2555,7 +2587,7 @@ class FieldOptions(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
-                uninterpreted_option_item._merge(data, at, stop, depth - 1)
+                uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
             else:
@@ -2578,11 +2610,11 @@ class FieldOptions_EditionDefault(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.value is not None:
             x = self.value.encode("utf-8", "surrogateescape")
@@ -2594,9 +2626,11 @@ class FieldOptions_EditionDefault(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2644,11 +2678,11 @@ class FieldOptions_FeatureSupport(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.edition_introduced is not None:
             out += (b"\x08", SMALL[self.edition_introduced] if 0 <= self.edition_introduced < 1024 else int32(self.edition_introduced))
@@ -2668,9 +2702,11 @@ class FieldOptions_FeatureSupport(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2749,11 +2785,11 @@ class OneofOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.features is not None:
             if type(self.features) is not FeatureSet:
@@ -2771,9 +2807,11 @@ class OneofOptions(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2789,7 +2827,7 @@ class OneofOptions(Message):
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
-                self.features._merge(data, at, stop, depth - 1)
+                self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 7994:
                 n = data[at]
@@ -2798,7 +2836,7 @@ class OneofOptions(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
-                uninterpreted_option_item._merge(data, at, stop, depth - 1)
+                uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
             else:
@@ -2836,11 +2874,11 @@ class EnumOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.allow_alias is not None:
             out += (b"\x10", boolean(self.allow_alias))
@@ -2864,9 +2902,11 @@ class EnumOptions(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2900,7 +2940,7 @@ class EnumOptions(Message):
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
-                self.features._merge(data, at, stop, depth - 1)
+                self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 7994:
                 n = data[at]
@@ -2909,7 +2949,7 @@ class EnumOptions(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
-                uninterpreted_option_item._merge(data, at, stop, depth - 1)
+                uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
             else:
@@ -2951,11 +2991,11 @@ class EnumValueOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.deprecated is not None:
             out += (b"\x08", boolean(self.deprecated))
@@ -2983,9 +3023,11 @@ class EnumValueOptions(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3007,7 +3049,7 @@ class EnumValueOptions(Message):
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
-                self.features._merge(data, at, stop, depth - 1)
+                self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 24:
                 n = data[at]
@@ -3023,7 +3065,7 @@ class EnumValueOptions(Message):
                 stop = at + n
                 if self.feature_support is None:
                     self.feature_support = FieldOptions_FeatureSupport()
-                self.feature_support._merge(data, at, stop, depth - 1)
+                self.feature_support.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 7994:
                 n = data[at]
@@ -3032,7 +3074,7 @@ class EnumValueOptions(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
-                uninterpreted_option_item._merge(data, at, stop, depth - 1)
+                uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
             else:
@@ -3067,11 +3109,11 @@ class ServiceOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.deprecated is not None:
             out += (b"\x88\x02", boolean(self.deprecated))
@@ -3091,9 +3133,11 @@ class ServiceOptions(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3115,7 +3159,7 @@ class ServiceOptions(Message):
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
-                self.features._merge(data, at, stop, depth - 1)
+                self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 7994:
                 n = data[at]
@@ -3124,7 +3168,7 @@ class ServiceOptions(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
-                uninterpreted_option_item._merge(data, at, stop, depth - 1)
+                uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
             else:
@@ -3165,11 +3209,11 @@ class MethodOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.deprecated is not None:
             out += (b"\x88\x02", boolean(self.deprecated))
@@ -3191,9 +3235,11 @@ class MethodOptions(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3225,7 +3271,7 @@ class MethodOptions(Message):
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
-                self.features._merge(data, at, stop, depth - 1)
+                self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 7994:
                 n = data[at]
@@ -3234,7 +3280,7 @@ class MethodOptions(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
-                uninterpreted_option_item._merge(data, at, stop, depth - 1)
+                uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
             else:
@@ -3268,11 +3314,11 @@ class UninterpretedOption(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for name_item in self.name:
             if type(name_item) is not UninterpretedOption_NamePart:
@@ -3302,9 +3348,11 @@ class UninterpretedOption(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3319,7 +3367,7 @@ class UninterpretedOption(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 name_item = UninterpretedOption_NamePart()
-                name_item._merge(data, at, stop, depth - 1)
+                name_item.__merge__(data, at, stop, depth - 1)
                 self.name.append(name_item)
                 at = stop
             elif tag == 26:
@@ -3386,11 +3434,11 @@ class UninterpretedOption_NamePart(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name_part is None:
             raise missing(self, "name_part")
@@ -3404,9 +3452,11 @@ class UninterpretedOption_NamePart(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3454,11 +3504,11 @@ class FeatureSet(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.field_presence is not None:
             out += (b"\x08", SMALL[self.field_presence] if 0 <= self.field_presence < 1024 else int32(self.field_presence))
@@ -3482,9 +3532,10 @@ class FeatureSet(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3600,17 +3651,17 @@ class FeatureSet_VisibilityFeature(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
         unknown: list[bytes] = []
@@ -3636,17 +3687,17 @@ class FeatureSet_ProtoLimitsFeature(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
         unknown: list[bytes] = []
@@ -3675,11 +3726,11 @@ class FeatureSetDefaults(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for defaults_item in self.defaults:
             if type(defaults_item) is not FeatureSetDefaults_FeatureSetEditionDefault:
@@ -3695,9 +3746,11 @@ class FeatureSetDefaults(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3712,7 +3765,7 @@ class FeatureSetDefaults(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 defaults_item = FeatureSetDefaults_FeatureSetEditionDefault()
-                defaults_item._merge(data, at, stop, depth - 1)
+                defaults_item.__merge__(data, at, stop, depth - 1)
                 self.defaults.append(defaults_item)
                 at = stop
             elif tag == 32:
@@ -3755,11 +3808,11 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.edition is not None:
             out += (b"\x18", SMALL[self.edition] if 0 <= self.edition < 1024 else int32(self.edition))
@@ -3779,9 +3832,11 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3807,7 +3862,7 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
                 stop = at + n
                 if self.overridable_features is None:
                     self.overridable_features = FeatureSet()
-                self.overridable_features._merge(data, at, stop, depth - 1)
+                self.overridable_features.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 42:
                 n = data[at]
@@ -3817,7 +3872,7 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
                 stop = at + n
                 if self.fixed_features is None:
                     self.fixed_features = FeatureSet()
-                self.fixed_features._merge(data, at, stop, depth - 1)
+                self.fixed_features.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -3837,11 +3892,11 @@ class SourceCodeInfo(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for location_item in self.location:
             if type(location_item) is not SourceCodeInfo_Location:
@@ -3853,9 +3908,11 @@ class SourceCodeInfo(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3870,7 +3927,7 @@ class SourceCodeInfo(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 location_item = SourceCodeInfo_Location()
-                location_item._merge(data, at, stop, depth - 1)
+                location_item.__merge__(data, at, stop, depth - 1)
                 self.location.append(location_item)
                 at = stop
             else:
@@ -3896,11 +3953,11 @@ class SourceCodeInfo_Location(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.path:
             x = b"".join([SMALL[path_item] if 0 <= path_item < 1024 else int32(path_item) for path_item in self.path])
@@ -3926,9 +3983,11 @@ class SourceCodeInfo_Location(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -4022,11 +4081,11 @@ class GeneratedCodeInfo(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for annotation_item in self.annotation:
             if type(annotation_item) is not GeneratedCodeInfo_Annotation:
@@ -4038,9 +4097,11 @@ class GeneratedCodeInfo(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -4055,7 +4116,7 @@ class GeneratedCodeInfo(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 annotation_item = GeneratedCodeInfo_Annotation()
-                annotation_item._merge(data, at, stop, depth - 1)
+                annotation_item.__merge__(data, at, stop, depth - 1)
                 self.annotation.append(annotation_item)
                 at = stop
             else:
@@ -4080,11 +4141,11 @@ class GeneratedCodeInfo_Annotation(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.path:
             x = b"".join([SMALL[path_item] if 0 <= path_item < 1024 else int32(path_item) for path_item in self.path])
@@ -4104,9 +4165,11 @@ class GeneratedCodeInfo_Annotation(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at

@@ -41,11 +41,11 @@ class Struct(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for fields_key, fields_item in self.fields.items():
             fields_entry: list[bytes] = []
@@ -62,9 +62,11 @@ class Struct(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -163,15 +165,13 @@ class Value(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         match self.kind:
-            case None:
-                pass
             case Value_NullValue(value=null_value_value):
                 out += (b"\x08", SMALL[null_value_value] if 0 <= null_value_value < 1024 else int32(null_value_value))
             case Value_NumberValue(value=number_value_value):
@@ -190,15 +190,19 @@ class Value(Message):
                 x = write_list(list_value_value)
                 n = len(x)
                 out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
+            case kind_item if kind_item is not None:
+                raise TypeError(f"{type(kind_item).__name__} is no member of it")
             case _:
-                raise TypeError(f"{type(self.kind).__name__} is no member of it")
+                pass
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -263,11 +267,11 @@ class ListValue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for values_item in self.values:
             x = write_value(values_item)
@@ -277,9 +281,11 @@ class ListValue(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at

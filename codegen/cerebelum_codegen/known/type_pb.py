@@ -75,11 +75,11 @@ class Type(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -117,9 +117,11 @@ class Type(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -142,7 +144,7 @@ class Type(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 fields_item = Field()
-                fields_item._merge(data, at, stop, depth - 1)
+                fields_item.__merge__(data, at, stop, depth - 1)
                 self.fields.append(fields_item)
                 at = stop
             elif tag == 26:
@@ -160,7 +162,7 @@ class Type(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 options_item = Option()
-                options_item._merge(data, at, stop, depth - 1)
+                options_item.__merge__(data, at, stop, depth - 1)
                 self.options.append(options_item)
                 at = stop
             elif tag == 42:
@@ -171,7 +173,7 @@ class Type(Message):
                 stop = at + n
                 if self.source_context is None:
                     self.source_context = source_context_pb.SourceContext()
-                self.source_context._merge(data, at, stop, depth - 1)
+                self.source_context.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 48:
                 n = data[at]
@@ -214,11 +216,11 @@ class Field(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.kind != 0:
             out += (b"\x08", SMALL[self.kind] if 0 <= self.kind < 1024 else int32(self.kind))
@@ -256,9 +258,11 @@ class Field(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -319,7 +323,7 @@ class Field(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 options_item = Option()
-                options_item._merge(data, at, stop, depth - 1)
+                options_item.__merge__(data, at, stop, depth - 1)
                 self.options.append(options_item)
                 at = stop
             elif tag == 82:
@@ -361,11 +365,11 @@ class Enum_(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -399,9 +403,11 @@ class Enum_(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -424,7 +430,7 @@ class Enum_(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 enumvalue_item = EnumValue()
-                enumvalue_item._merge(data, at, stop, depth - 1)
+                enumvalue_item.__merge__(data, at, stop, depth - 1)
                 self.enumvalue.append(enumvalue_item)
                 at = stop
             elif tag == 26:
@@ -434,7 +440,7 @@ class Enum_(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 options_item = Option()
-                options_item._merge(data, at, stop, depth - 1)
+                options_item.__merge__(data, at, stop, depth - 1)
                 self.options.append(options_item)
                 at = stop
             elif tag == 34:
@@ -445,7 +451,7 @@ class Enum_(Message):
                 stop = at + n
                 if self.source_context is None:
                     self.source_context = source_context_pb.SourceContext()
-                self.source_context._merge(data, at, stop, depth - 1)
+                self.source_context.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 40:
                 n = data[at]
@@ -481,11 +487,11 @@ class EnumValue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -503,9 +509,11 @@ class EnumValue(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -534,7 +542,7 @@ class EnumValue(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 options_item = Option()
-                options_item._merge(data, at, stop, depth - 1)
+                options_item.__merge__(data, at, stop, depth - 1)
                 self.options.append(options_item)
                 at = stop
             else:
@@ -556,11 +564,11 @@ class Option(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -576,9 +584,11 @@ class Option(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -602,7 +612,7 @@ class Option(Message):
                 stop = at + n
                 if self.value is None:
                     self.value = any_pb.Any()
-                self.value._merge(data, at, stop, depth - 1)
+                self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)

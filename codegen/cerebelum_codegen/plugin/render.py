@@ -27,8 +27,8 @@ _PACKERS = ("double", "float", "fixed32", "fixed64", "sfixed32", "sfixed64")
 _RPC_NAMES = ("Handler", "Metadata", "Method", "ProtoFile", "RequestContext", "Requests", "ResponseMetadata")
 _RPC_BASES = ("Service", "Stub")
 _TEXT = re.compile(r'"""(?:[^"\\]|\\.|"(?!""))*"""|"(?:[^"\\\n]|\\.)*"', re.DOTALL)
-_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
-"""What stands outside of texts and behind no dot. A parser finds the same, in a third of the generator's time."""
+_NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*\b(?!: )")
+"""What stands outside of texts, behind no dot, and declares nothing. A parser finds the same, and takes its time."""
 
 
 @dataclass(frozen=True, slots=True)

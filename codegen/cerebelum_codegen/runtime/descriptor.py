@@ -107,7 +107,7 @@ def check_extensions(message: Message, unknown: list[bytes], depth: int) -> None
     """
     for holder in extensions_of(message.FULL_NAME):
         data = b"".join(unknown)
-        holder()._merge(data, 0, len(data), depth)
+        holder().__merge__(data, 0, len(data), depth)
 
 
 @cache

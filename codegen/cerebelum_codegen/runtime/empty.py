@@ -21,10 +21,10 @@ class Empty(Message):
     def to_bytes(self) -> bytes:
         return self._unknown
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         return self._unknown
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         start = at
         while at < end:
             tag, at = read_tag(data, at)

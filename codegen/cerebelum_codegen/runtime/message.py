@@ -56,7 +56,7 @@ class Message:
             DecodeError: the bytes are not such a message; what was read before the fault is kept.
         """
         try:
-            self._merge(data, 0, len(data), MAX_DEPTH)
+            self.__merge__(data, 0, len(data), MAX_DEPTH)
         except Exception as error:
             raise self._malformed(error) from None
 
@@ -115,7 +115,7 @@ class Message:
         self.merge_from_bytes(other.to_bytes())
 
     @abstractmethod
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         """Read the fields between `at` and `end`."""
 
     def _malformed(self, error: Exception) -> Exception:
@@ -145,7 +145,7 @@ class Message:
     def _fault(self, annotation: object) -> str | None:
         """What is wrong with the last field of a part, after its name; None when nothing is."""
         try:
-            self._write()
+            self.__write__()
         except Missing:
             return None
         except Exception as error:
@@ -155,7 +155,7 @@ class Message:
         return None
 
     @abstractmethod
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         """The message's bytes, or whatever Python says of a value that has none."""
 
 

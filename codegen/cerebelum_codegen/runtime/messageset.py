@@ -24,9 +24,9 @@ class MessageSet(Message):
     """Base of messages with `option message_set_wire_format`."""
 
     def to_bytes(self) -> bytes:
-        return self._write()
+        return self.__write__()
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         data, at, end = self._unknown, 0, len(self._unknown)
         while at < end:
@@ -40,7 +40,7 @@ class MessageSet(Message):
                 out.append(data[start:at])
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
         unknown: list[bytes] = []

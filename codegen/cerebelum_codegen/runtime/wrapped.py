@@ -13,10 +13,10 @@ class Wrapping(Protocol[_T_co]):
     @property
     def value(self) -> _T_co: ...
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None: ...
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None: ...
 
 
 def read_wrapped(message: Wrapping[_T_co], data: bytes, at: int, end: int, depth: int) -> _T_co:
     """The scalar in the wrapping message whose body lies between `at` and `end`."""
-    message._merge(data, at, end, depth)
+    message.__merge__(data, at, end, depth)
     return message.value

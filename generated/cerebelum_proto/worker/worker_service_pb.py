@@ -127,11 +127,11 @@ class RegisterRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.worker_id != "":
             x = self.worker_id.encode()
@@ -182,9 +182,11 @@ class RegisterRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -284,7 +286,7 @@ class RegisterRequest(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 workflows_item = WorkflowVersion()
-                workflows_item._merge(data, at, stop, depth - 1)
+                workflows_item.__merge__(data, at, stop, depth - 1)
                 self.workflows.append(workflows_item)
                 at = stop
             elif tag == 818:
@@ -324,11 +326,11 @@ class WorkflowVersion(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.workflow_module != "":
             x = self.workflow_module.encode()
@@ -342,9 +344,11 @@ class WorkflowVersion(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -394,11 +398,11 @@ class RegisterResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.success is not False:
             out += (b"\x08", boolean(self.success))
@@ -422,9 +426,11 @@ class RegisterResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -497,11 +503,11 @@ class HeartbeatRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.worker_id != "":
             x = self.worker_id.encode()
@@ -523,9 +529,11 @@ class HeartbeatRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -562,7 +570,7 @@ class HeartbeatRequest(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 progress_item = StepProgress()
-                progress_item._merge(data, at, stop, depth - 1)
+                progress_item.__merge__(data, at, stop, depth - 1)
                 self.progress.append(progress_item)
                 at = stop
             else:
@@ -590,11 +598,11 @@ class StepProgress(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.task_id != "":
             x = self.task_id.encode()
@@ -614,9 +622,11 @@ class StepProgress(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -678,11 +688,11 @@ class HeartbeatResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.acknowledged is not False:
             out += (b"\x08", boolean(self.acknowledged))
@@ -702,9 +712,11 @@ class HeartbeatResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -761,11 +773,11 @@ class UnregisterRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.worker_id != "":
             x = self.worker_id.encode()
@@ -779,9 +791,11 @@ class UnregisterRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -825,11 +839,11 @@ class PollRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.worker_id != "":
             x = self.worker_id.encode()
@@ -841,9 +855,11 @@ class PollRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -906,11 +922,11 @@ class Task(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.task_id != "":
             x = self.task_id.encode()
@@ -994,9 +1010,11 @@ class Task(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1104,7 +1122,7 @@ class Task(Message):
                         if n > 127:
                             n, at = read_varint(data, at - 1)
                         stop = at + n
-                        arguments_item._merge(data, at, stop, depth - 2)
+                        arguments_item.__merge__(data, at, stop, depth - 2)
                         at = stop
                     else:
                         at = skip(data, at, entry_end, tag, depth - 1)
@@ -1119,7 +1137,7 @@ class Task(Message):
                 stop = at + n
                 if self.workflow_inputs is None:
                     self.workflow_inputs = types_pb.Payload()
-                self.workflow_inputs._merge(data, at, stop, depth - 1)
+                self.workflow_inputs.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 842:
                 n = data[at]
@@ -1128,7 +1146,7 @@ class Task(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 satisfied_markers_item = SatisfiedMarker()
-                satisfied_markers_item._merge(data, at, stop, depth - 1)
+                satisfied_markers_item.__merge__(data, at, stop, depth - 1)
                 self.satisfied_markers.append(satisfied_markers_item)
                 at = stop
             elif tag == 848:
@@ -1167,7 +1185,7 @@ class Task(Message):
                         if n > 127:
                             n, at = read_varint(data, at - 1)
                         stop = at + n
-                        memos_item._merge(data, at, stop, depth - 2)
+                        memos_item.__merge__(data, at, stop, depth - 2)
                         at = stop
                     else:
                         at = skip(data, at, entry_end, tag, depth - 1)
@@ -1198,11 +1216,11 @@ class MemoRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.task_id != "":
             x = self.task_id.encode()
@@ -1230,9 +1248,11 @@ class MemoRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1280,7 +1300,7 @@ class MemoRequest(Message):
                 stop = at + n
                 if self.value is None:
                     self.value = types_pb.Payload()
-                self.value._merge(data, at, stop, depth - 1)
+                self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1303,11 +1323,11 @@ class MemoResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.outcome != 0:
             out += (b"\x08", SMALL[self.outcome] if 0 <= self.outcome < 1024 else int32(self.outcome))
@@ -1325,9 +1345,11 @@ class MemoResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1357,7 +1379,7 @@ class MemoResponse(Message):
                 stop = at + n
                 if self.value is None:
                     self.value = types_pb.Payload()
-                self.value._merge(data, at, stop, depth - 1)
+                self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1379,15 +1401,13 @@ class SatisfiedMarker(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         match self.outcome:
-            case None:
-                pass
             case SleepElapsed() as sleep_elapsed_value:
                 x = sleep_elapsed_value.to_bytes()
                 n = len(x)
@@ -1400,15 +1420,19 @@ class SatisfiedMarker(Message):
                 x = approval_timeout_value.to_bytes()
                 n = len(x)
                 out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+            case outcome_item if outcome_item is not None:
+                raise TypeError(f"{type(outcome_item).__name__} is no member of it")
             case _:
-                raise TypeError(f"{type(self.outcome).__name__} is no member of it")
+                pass
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1424,7 +1448,7 @@ class SatisfiedMarker(Message):
                 stop = at + n
                 if type(self.outcome) is not SleepElapsed:
                     self.outcome = SleepElapsed()
-                self.outcome._merge(data, at, stop, depth - 1)
+                self.outcome.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 18:
                 n = data[at]
@@ -1434,7 +1458,7 @@ class SatisfiedMarker(Message):
                 stop = at + n
                 if type(self.outcome) is not ApprovalDecision:
                     self.outcome = ApprovalDecision()
-                self.outcome._merge(data, at, stop, depth - 1)
+                self.outcome.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 26:
                 n = data[at]
@@ -1444,7 +1468,7 @@ class SatisfiedMarker(Message):
                 stop = at + n
                 if type(self.outcome) is not ApprovalTimeout:
                     self.outcome = ApprovalTimeout()
-                self.outcome._merge(data, at, stop, depth - 1)
+                self.outcome.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1466,11 +1490,11 @@ class SleepElapsed(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.due_at is not None:
             x = write_timestamp(self.due_at)
@@ -1480,9 +1504,11 @@ class SleepElapsed(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1525,11 +1551,11 @@ class ApprovalDecision(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.approved is not False:
             out += (b"\x08", boolean(self.approved))
@@ -1555,9 +1581,11 @@ class ApprovalDecision(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1595,7 +1623,7 @@ class ApprovalDecision(Message):
                 stop = at + n
                 if self.response is None:
                     self.response = types_pb.Payload()
-                self.response._merge(data, at, stop, depth - 1)
+                self.response.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 42:
                 n = data[at]
@@ -1625,11 +1653,11 @@ class ApprovalTimeout(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.expired_at is not None:
             x = write_timestamp(self.expired_at)
@@ -1639,9 +1667,11 @@ class ApprovalTimeout(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1690,11 +1720,11 @@ class TaskResult(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.task_id != "":
             x = self.task_id.encode()
@@ -1756,9 +1786,11 @@ class TaskResult(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1812,7 +1844,7 @@ class TaskResult(Message):
                 stop = at + n
                 if self.error is None:
                     self.error = ErrorInfo()
-                self.error._merge(data, at, stop, depth - 1)
+                self.error.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 58:
                 n = data[at]
@@ -1830,7 +1862,7 @@ class TaskResult(Message):
                 stop = at + n
                 if self.sleep_request is None:
                     self.sleep_request = SleepRequest()
-                self.sleep_request._merge(data, at, stop, depth - 1)
+                self.sleep_request.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 74:
                 n = data[at]
@@ -1840,7 +1872,7 @@ class TaskResult(Message):
                 stop = at + n
                 if self.approval_request is None:
                     self.approval_request = ApprovalRequest()
-                self.approval_request._merge(data, at, stop, depth - 1)
+                self.approval_request.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 802:
                 n = data[at]
@@ -1850,7 +1882,7 @@ class TaskResult(Message):
                 stop = at + n
                 if self.output is None:
                     self.output = types_pb.Payload()
-                self.output._merge(data, at, stop, depth - 1)
+                self.output.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 810:
                 n = data[at]
@@ -1868,7 +1900,7 @@ class TaskResult(Message):
                 stop = at + n
                 if self.predicates is None:
                     self.predicates = Predicates()
-                self.predicates._merge(data, at, stop, depth - 1)
+                self.predicates.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1893,11 +1925,11 @@ class Predicates(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.answers:
             x = b"".join([boolean(answers_item) for answers_item in self.answers])
@@ -1911,9 +1943,11 @@ class Predicates(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1972,11 +2006,11 @@ class SleepRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.duration_ms != 0:
             out += (b"\x08", SMALL[self.duration_ms] if 0 <= self.duration_ms < 1024 else int64(self.duration_ms))
@@ -1988,9 +2022,11 @@ class SleepRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2035,11 +2071,11 @@ class ApprovalRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.approval_type != "":
             x = self.approval_type.encode()
@@ -2055,9 +2091,11 @@ class ApprovalRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2111,11 +2149,11 @@ class ErrorInfo(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.kind != "":
             x = self.kind.encode()
@@ -2141,9 +2179,11 @@ class ErrorInfo(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2189,7 +2229,7 @@ class ErrorInfo(Message):
                 stop = at + n
                 if self.decision is None:
                     self.decision = types_pb.Payload()
-                self.decision._merge(data, at, stop, depth - 1)
+                self.decision.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -2211,11 +2251,11 @@ class Ack(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.success is not False:
             out += (b"\x08", boolean(self.success))
@@ -2229,9 +2269,11 @@ class Ack(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2281,11 +2323,11 @@ class Blueprint(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.workflow_module != "":
             x = self.workflow_module.encode()
@@ -2313,9 +2355,11 @@ class Blueprint(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2355,7 +2399,7 @@ class Blueprint(Message):
                 stop = at + n
                 if self.definition is None:
                     self.definition = WorkflowDefinition()
-                self.definition._merge(data, at, stop, depth - 1)
+                self.definition.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 42:
                 n = data[at]
@@ -2392,11 +2436,11 @@ class WorkflowDefinition(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for timeline_item in self.timeline:
             if type(timeline_item) is not Step:
@@ -2441,9 +2485,11 @@ class WorkflowDefinition(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2458,7 +2504,7 @@ class WorkflowDefinition(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 timeline_item = Step()
-                timeline_item._merge(data, at, stop, depth - 1)
+                timeline_item.__merge__(data, at, stop, depth - 1)
                 self.timeline.append(timeline_item)
                 at = stop
             elif tag == 18:
@@ -2468,7 +2514,7 @@ class WorkflowDefinition(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 diverge_rules_item = DivergeRule()
-                diverge_rules_item._merge(data, at, stop, depth - 1)
+                diverge_rules_item.__merge__(data, at, stop, depth - 1)
                 self.diverge_rules.append(diverge_rules_item)
                 at = stop
             elif tag == 26:
@@ -2478,7 +2524,7 @@ class WorkflowDefinition(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 branch_rules_item = BranchRule()
-                branch_rules_item._merge(data, at, stop, depth - 1)
+                branch_rules_item.__merge__(data, at, stop, depth - 1)
                 self.branch_rules.append(branch_rules_item)
                 at = stop
             elif tag == 34:
@@ -2505,7 +2551,7 @@ class WorkflowDefinition(Message):
                         if n > 127:
                             n, at = read_varint(data, at - 1)
                         stop = at + n
-                        inputs_item._merge(data, at, stop, depth - 2)
+                        inputs_item.__merge__(data, at, stop, depth - 2)
                         at = stop
                     else:
                         at = skip(data, at, entry_end, tag, depth - 1)
@@ -2519,7 +2565,7 @@ class WorkflowDefinition(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 stages_item = Stage()
-                stages_item._merge(data, at, stop, depth - 1)
+                stages_item.__merge__(data, at, stop, depth - 1)
                 self.stages.append(stages_item)
                 at = stop
             elif tag == 808:
@@ -2551,11 +2597,11 @@ class Stage(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for steps_item in self.steps:
             x = steps_item.encode()
@@ -2571,9 +2617,11 @@ class Stage(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2596,7 +2644,7 @@ class Stage(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 lanes_item = Lane()
-                lanes_item._merge(data, at, stop, depth - 1)
+                lanes_item.__merge__(data, at, stop, depth - 1)
                 self.lanes.append(lanes_item)
                 at = stop
             else:
@@ -2619,11 +2667,11 @@ class Lane(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for stages_item in self.stages:
             if type(stages_item) is not Stage:
@@ -2635,9 +2683,11 @@ class Lane(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2652,7 +2702,7 @@ class Lane(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 stages_item = Stage()
-                stages_item._merge(data, at, stop, depth - 1)
+                stages_item.__merge__(data, at, stop, depth - 1)
                 self.stages.append(stages_item)
                 at = stop
             else:
@@ -2686,11 +2736,11 @@ class Step(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -2722,9 +2772,11 @@ class Step(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2762,7 +2814,7 @@ class Step(Message):
                 stop = at + n
                 if self.retry is None:
                     self.retry = types_pb.RetryPolicy()
-                self.retry._merge(data, at, stop, depth - 1)
+                self.retry.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 816:
                 n = data[at]
@@ -2811,11 +2863,11 @@ class DivergeRule(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.from_step != "":
             x = self.from_step.encode()
@@ -2831,9 +2883,11 @@ class DivergeRule(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2856,7 +2910,7 @@ class DivergeRule(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 patterns_item = PatternMatch()
-                patterns_item._merge(data, at, stop, depth - 1)
+                patterns_item.__merge__(data, at, stop, depth - 1)
                 self.patterns.append(patterns_item)
                 at = stop
             else:
@@ -2883,11 +2937,11 @@ class PatternMatch(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.pattern != "":
             x = self.pattern.encode()
@@ -2907,9 +2961,11 @@ class PatternMatch(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2941,7 +2997,7 @@ class PatternMatch(Message):
                 stop = at + n
                 if self.route is None:
                     self.route = Route()
-                self.route._merge(data, at, stop, depth - 1)
+                self.route.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -2964,11 +3020,11 @@ class BranchRule(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.from_step != "":
             x = self.from_step.encode()
@@ -2984,9 +3040,11 @@ class BranchRule(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3009,7 +3067,7 @@ class BranchRule(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 branches_item = ConditionBranch()
-                branches_item._merge(data, at, stop, depth - 1)
+                branches_item.__merge__(data, at, stop, depth - 1)
                 self.branches.append(branches_item)
                 at = stop
             else:
@@ -3035,11 +3093,11 @@ class ConditionBranch(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.condition != "":
             x = self.condition.encode()
@@ -3061,9 +3119,11 @@ class ConditionBranch(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3095,7 +3155,7 @@ class ConditionBranch(Message):
                 stop = at + n
                 if self.route is None:
                     self.route = Route()
-                self.route._merge(data, at, stop, depth - 1)
+                self.route.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 808:
                 n = data[at]
@@ -3132,11 +3192,11 @@ class Route(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.action != 0:
             out += (b"\x08", SMALL[self.action] if 0 <= self.action < 1024 else int32(self.action))
@@ -3158,9 +3218,11 @@ class Route(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3197,7 +3259,7 @@ class Route(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 path_item = Stage()
-                path_item._merge(data, at, stop, depth - 1)
+                path_item.__merge__(data, at, stop, depth - 1)
                 self.path.append(path_item)
                 at = stop
             else:
@@ -3220,11 +3282,11 @@ class InputDefinition(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.type != "":
             x = self.type.encode()
@@ -3240,9 +3302,11 @@ class InputDefinition(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3293,11 +3357,11 @@ class BlueprintValidation(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.valid is not False:
             out += (b"\x08", boolean(self.valid))
@@ -3317,9 +3381,11 @@ class BlueprintValidation(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3381,11 +3447,11 @@ class ExecuteRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.workflow_module != "":
             x = self.workflow_module.encode()
@@ -3415,9 +3481,11 @@ class ExecuteRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3449,7 +3517,7 @@ class ExecuteRequest(Message):
                 stop = at + n
                 if self.options is None:
                     self.options = ExecutionOptions()
-                self.options._merge(data, at, stop, depth - 1)
+                self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 802:
                 n = data[at]
@@ -3459,7 +3527,7 @@ class ExecuteRequest(Message):
                 stop = at + n
                 if self.exact_inputs is None:
                     self.exact_inputs = types_pb.Payload()
-                self.exact_inputs._merge(data, at, stop, depth - 1)
+                self.exact_inputs.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 810:
                 n = data[at]
@@ -3492,11 +3560,11 @@ class ExecutionOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -3516,9 +3584,11 @@ class ExecutionOptions(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3579,11 +3649,11 @@ class ExecutionHandle(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -3603,9 +3673,11 @@ class ExecutionHandle(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3661,11 +3733,11 @@ class GetExecutionStatusRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -3675,9 +3747,11 @@ class GetExecutionStatusRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3734,11 +3808,11 @@ class ExecutionStatus(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -3844,9 +3918,11 @@ class ExecutionStatus(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -3919,7 +3995,7 @@ class ExecutionStatus(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 completed_steps_item = StepStatus()
-                completed_steps_item._merge(data, at, stop, depth - 1)
+                completed_steps_item.__merge__(data, at, stop, depth - 1)
                 self.completed_steps.append(completed_steps_item)
                 at = stop
             elif tag == 82:
@@ -3969,7 +4045,7 @@ class ExecutionStatus(Message):
                 stop = at + n
                 if self.error is None:
                     self.error = ErrorInfo()
-                self.error._merge(data, at, stop, depth - 1)
+                self.error.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 106:
                 n = data[at]
@@ -3979,7 +4055,7 @@ class ExecutionStatus(Message):
                 stop = at + n
                 if self.sleep_info is None:
                     self.sleep_info = SleepInfo()
-                self.sleep_info._merge(data, at, stop, depth - 1)
+                self.sleep_info.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 114:
                 n = data[at]
@@ -3989,7 +4065,7 @@ class ExecutionStatus(Message):
                 stop = at + n
                 if self.approval_info is None:
                     self.approval_info = ApprovalInfo()
-                self.approval_info._merge(data, at, stop, depth - 1)
+                self.approval_info.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 802:
                 n = data[at]
@@ -4023,7 +4099,7 @@ class ExecutionStatus(Message):
                         if n > 127:
                             n, at = read_varint(data, at - 1)
                         stop = at + n
-                        outputs_item._merge(data, at, stop, depth - 2)
+                        outputs_item.__merge__(data, at, stop, depth - 2)
                         at = stop
                     else:
                         at = skip(data, at, entry_end, tag, depth - 1)
@@ -4046,7 +4122,7 @@ class ExecutionStatus(Message):
                 stop = at + n
                 if self.exact_inputs is None:
                     self.exact_inputs = types_pb.Payload()
-                self.exact_inputs._merge(data, at, stop, depth - 1)
+                self.exact_inputs.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 832:
                 n = data[at]
@@ -4061,7 +4137,7 @@ class ExecutionStatus(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 progress_item = StepProgress()
-                progress_item._merge(data, at, stop, depth - 1)
+                progress_item.__merge__(data, at, stop, depth - 1)
                 self.progress.append(progress_item)
                 at = stop
             else:
@@ -4091,11 +4167,11 @@ class StepStatus(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step_name != "":
             x = self.step_name.encode()
@@ -4133,9 +4209,11 @@ class StepStatus(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -4203,7 +4281,7 @@ class StepStatus(Message):
                 stop = at + n
                 if self.error is None:
                     self.error = ErrorInfo()
-                self.error._merge(data, at, stop, depth - 1)
+                self.error.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 800:
                 n = data[at]
@@ -4232,11 +4310,11 @@ class SleepInfo(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.duration_ms != 0:
             out += (b"\x08", SMALL[self.duration_ms] if 0 <= self.duration_ms < 1024 else int64(self.duration_ms))
@@ -4254,9 +4332,11 @@ class SleepInfo(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -4316,11 +4396,11 @@ class ApprovalInfo(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.approval_type != "":
             x = self.approval_type.encode()
@@ -4346,9 +4426,11 @@ class ApprovalInfo(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -4427,11 +4509,11 @@ class ListExecutionsRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.workflow_name is not None:
             x = self.workflow_name.encode()
@@ -4451,9 +4533,11 @@ class ListExecutionsRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -4518,11 +4602,11 @@ class ListExecutionsResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for executions_item in self.executions:
             if type(executions_item) is not ExecutionStatus:
@@ -4542,9 +4626,11 @@ class ListExecutionsResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -4559,7 +4645,7 @@ class ListExecutionsResponse(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 executions_item = ExecutionStatus()
-                executions_item._merge(data, at, stop, depth - 1)
+                executions_item.__merge__(data, at, stop, depth - 1)
                 self.executions.append(executions_item)
                 at = stop
             elif tag == 16:
@@ -4601,11 +4687,11 @@ class ResumeExecutionRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -4617,9 +4703,11 @@ class ResumeExecutionRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at

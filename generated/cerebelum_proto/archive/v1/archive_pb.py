@@ -35,11 +35,11 @@ class ArchivedExecution(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -61,9 +61,11 @@ class ArchivedExecution(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -87,7 +89,7 @@ class ArchivedExecution(Message):
                 stop = at + n
                 if self.blueprint is None:
                     self.blueprint = worker_service_pb.Blueprint()
-                self.blueprint._merge(data, at, stop, depth - 1)
+                self.blueprint.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 26:
                 n = data[at]
@@ -96,7 +98,7 @@ class ArchivedExecution(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 events_item = events_pb.Event()
-                events_item._merge(data, at, stop, depth - 1)
+                events_item.__merge__(data, at, stop, depth - 1)
                 self.events.append(events_item)
                 at = stop
             else:

@@ -56,11 +56,11 @@ class Event(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -73,8 +73,6 @@ class Event(Message):
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         match self.fact:
-            case None:
-                pass
             case ExecutionStarted() as execution_started_value:
                 x = execution_started_value.to_bytes()
                 n = len(x)
@@ -175,15 +173,19 @@ class Event(Message):
                 x = memo_recorded_value.to_bytes()
                 n = len(x)
                 out += (b"\x92\x03", SMALL[n] if n < 1024 else varint(n), x)
+            case fact_item if fact_item is not None:
+                raise TypeError(f"{type(fact_item).__name__} is no member of it")
             case _:
-                raise TypeError(f"{type(self.fact).__name__} is no member of it")
+                pass
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -221,7 +223,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ExecutionStarted:
                     self.fact = ExecutionStarted()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 90:
                 n = data[at]
@@ -231,7 +233,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ExecutionCompleted:
                     self.fact = ExecutionCompleted()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 98:
                 n = data[at]
@@ -241,7 +243,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ExecutionFailed:
                     self.fact = ExecutionFailed()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 106:
                 n = data[at]
@@ -251,7 +253,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ExecutionCancelled:
                     self.fact = ExecutionCancelled()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 114:
                 n = data[at]
@@ -261,7 +263,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ExecutionPaused:
                     self.fact = ExecutionPaused()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 122:
                 n = data[at]
@@ -271,7 +273,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ExecutionResumed:
                     self.fact = ExecutionResumed()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 130:
                 n = data[at]
@@ -281,7 +283,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not CancellationRequested:
                     self.fact = CancellationRequested()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 138:
                 n = data[at]
@@ -291,7 +293,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ExecutionRetried:
                     self.fact = ExecutionRetried()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 146:
                 n = data[at]
@@ -301,7 +303,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ExecutionForked:
                     self.fact = ExecutionForked()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 154:
                 n = data[at]
@@ -311,7 +313,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ExecutionMigrated:
                     self.fact = ExecutionMigrated()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 162:
                 n = data[at]
@@ -321,7 +323,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not StepCompleted:
                     self.fact = StepCompleted()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 170:
                 n = data[at]
@@ -331,7 +333,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not StepFailed:
                     self.fact = StepFailed()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 178:
                 n = data[at]
@@ -341,7 +343,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not AttemptFailed:
                     self.fact = AttemptFailed()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 186:
                 n = data[at]
@@ -351,7 +353,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not AttemptLost:
                     self.fact = AttemptLost()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 194:
                 n = data[at]
@@ -361,7 +363,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not RetryDue:
                     self.fact = RetryDue()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 202:
                 n = data[at]
@@ -371,7 +373,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not StepCancelled:
                     self.fact = StepCancelled()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 210:
                 n = data[at]
@@ -381,7 +383,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not StepDeadLettered:
                     self.fact = StepDeadLettered()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 218:
                 n = data[at]
@@ -391,7 +393,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not StepRedriven:
                     self.fact = StepRedriven()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 242:
                 n = data[at]
@@ -401,7 +403,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not SleepStarted:
                     self.fact = SleepStarted()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 250:
                 n = data[at]
@@ -411,7 +413,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not SleepEnded:
                     self.fact = SleepEnded()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 322:
                 n = data[at]
@@ -421,7 +423,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ApprovalRequested:
                     self.fact = ApprovalRequested()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 330:
                 n = data[at]
@@ -431,7 +433,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ApprovalGranted:
                     self.fact = ApprovalGranted()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 338:
                 n = data[at]
@@ -441,7 +443,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ApprovalRejected:
                     self.fact = ApprovalRejected()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 346:
                 n = data[at]
@@ -451,7 +453,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not ApprovalExpired:
                     self.fact = ApprovalExpired()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 402:
                 n = data[at]
@@ -461,7 +463,7 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not MemoRecorded:
                     self.fact = MemoRecorded()
-                self.fact._merge(data, at, stop, depth - 1)
+                self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -488,11 +490,11 @@ class ExecutionStarted(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.workflow != "":
             x = self.workflow.encode()
@@ -524,9 +526,11 @@ class ExecutionStarted(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -558,7 +562,7 @@ class ExecutionStarted(Message):
                 stop = at + n
                 if self.inputs is None:
                     self.inputs = types_pb.Payload()
-                self.inputs._merge(data, at, stop, depth - 1)
+                self.inputs.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 34:
                 n = data[at]
@@ -603,11 +607,11 @@ class ExecutionCompleted(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for result_steps_item in self.result_steps:
             x = result_steps_item.encode()
@@ -617,9 +621,11 @@ class ExecutionCompleted(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -655,11 +661,11 @@ class ExecutionFailed(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -675,9 +681,11 @@ class ExecutionFailed(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -701,7 +709,7 @@ class ExecutionFailed(Message):
                 stop = at + n
                 if self.failure is None:
                     self.failure = types_pb.Failure()
-                self.failure._merge(data, at, stop, depth - 1)
+                self.failure.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -724,11 +732,11 @@ class ExecutionCancelled(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.reason != "":
             x = self.reason.encode()
@@ -744,9 +752,11 @@ class ExecutionCancelled(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -797,11 +807,11 @@ class ExecutionPaused(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.reason != "":
             x = self.reason.encode()
@@ -815,9 +825,11 @@ class ExecutionPaused(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -859,11 +871,11 @@ class ExecutionResumed(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.resumed_by != "":
             x = self.resumed_by.encode()
@@ -873,9 +885,11 @@ class ExecutionResumed(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -916,11 +930,11 @@ class CancellationRequested(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.reason != "":
             x = self.reason.encode()
@@ -942,9 +956,11 @@ class CancellationRequested(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1007,11 +1023,11 @@ class ExecutionRetried(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.retried_by != "":
             x = self.retried_by.encode()
@@ -1029,9 +1045,11 @@ class ExecutionRetried(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1090,11 +1108,11 @@ class ExecutionForked(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.origin != "":
             x = self.origin.encode()
@@ -1118,9 +1136,11 @@ class ExecutionForked(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1188,11 +1208,11 @@ class ExecutionMigrated(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.blueprint_hash != "":
             x = self.blueprint_hash.encode()
@@ -1212,9 +1232,11 @@ class ExecutionMigrated(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1238,7 +1260,7 @@ class ExecutionMigrated(Message):
                 stop = at + n
                 if self.blueprint is None:
                     self.blueprint = worker_service_pb.Blueprint()
-                self.blueprint._merge(data, at, stop, depth - 1)
+                self.blueprint.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 26:
                 n = data[at]
@@ -1273,11 +1295,11 @@ class StepCompleted(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -1311,9 +1333,11 @@ class StepCompleted(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1361,7 +1385,7 @@ class StepCompleted(Message):
                 stop = at + n
                 if self.output is None:
                     self.output = types_pb.Payload()
-                self.output._merge(data, at, stop, depth - 1)
+                self.output.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 162:
                 n = data[at]
@@ -1371,7 +1395,7 @@ class StepCompleted(Message):
                 stop = at + n
                 if self.route is None:
                     self.route = RouteChosen()
-                self.route._merge(data, at, stop, depth - 1)
+                self.route.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1398,11 +1422,11 @@ class StepFailed(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -1436,9 +1460,11 @@ class StepFailed(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1486,7 +1512,7 @@ class StepFailed(Message):
                 stop = at + n
                 if self.failure is None:
                     self.failure = types_pb.Failure()
-                self.failure._merge(data, at, stop, depth - 1)
+                self.failure.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 162:
                 n = data[at]
@@ -1496,7 +1522,7 @@ class StepFailed(Message):
                 stop = at + n
                 if self.route is None:
                     self.route = RouteChosen()
-                self.route._merge(data, at, stop, depth - 1)
+                self.route.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1524,11 +1550,11 @@ class RouteChosen(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.rule != 0:
             out += (b"\x08", SMALL[self.rule] if 0 <= self.rule < 1024 else int32(self.rule))
@@ -1548,9 +1574,11 @@ class RouteChosen(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1586,7 +1614,7 @@ class RouteChosen(Message):
                 stop = at + n
                 if self.failure is None:
                     self.failure = types_pb.Failure()
-                self.failure._merge(data, at, stop, depth - 1)
+                self.failure.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1614,11 +1642,11 @@ class AttemptFailed(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -1650,9 +1678,11 @@ class AttemptFailed(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1700,7 +1730,7 @@ class AttemptFailed(Message):
                 stop = at + n
                 if self.failure is None:
                     self.failure = types_pb.Failure()
-                self.failure._merge(data, at, stop, depth - 1)
+                self.failure.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 50:
                 n = data[at]
@@ -1733,11 +1763,11 @@ class AttemptLost(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -1759,9 +1789,11 @@ class AttemptLost(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1825,11 +1857,11 @@ class StepCancelled(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -1853,9 +1885,11 @@ class StepCancelled(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1895,7 +1929,7 @@ class StepCancelled(Message):
                 stop = at + n
                 if self.failure is None:
                     self.failure = types_pb.Failure()
-                self.failure._merge(data, at, stop, depth - 1)
+                self.failure.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -1920,11 +1954,11 @@ class StepDeadLettered(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -1948,9 +1982,11 @@ class StepDeadLettered(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -1990,7 +2026,7 @@ class StepDeadLettered(Message):
                 stop = at + n
                 if self.failure is None:
                     self.failure = types_pb.Failure()
-                self.failure._merge(data, at, stop, depth - 1)
+                self.failure.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -2013,11 +2049,11 @@ class StepRedriven(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2031,9 +2067,11 @@ class StepRedriven(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2077,11 +2115,11 @@ class RetryDue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2091,9 +2129,11 @@ class RetryDue(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2134,11 +2174,11 @@ class SleepStarted(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2172,9 +2212,11 @@ class SleepStarted(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2236,7 +2278,7 @@ class SleepStarted(Message):
                 stop = at + n
                 if self.output is None:
                     self.output = types_pb.Payload()
-                self.output._merge(data, at, stop, depth - 1)
+                self.output.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -2256,11 +2298,11 @@ class SleepEnded(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2270,9 +2312,11 @@ class SleepEnded(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2317,11 +2361,11 @@ class ApprovalRequested(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2355,9 +2399,11 @@ class ApprovalRequested(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2445,11 +2491,11 @@ class ApprovalGranted(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2469,9 +2515,11 @@ class ApprovalGranted(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2503,7 +2551,7 @@ class ApprovalGranted(Message):
                 stop = at + n
                 if self.response is None:
                     self.response = types_pb.Payload()
-                self.response._merge(data, at, stop, depth - 1)
+                self.response.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -2525,11 +2573,11 @@ class ApprovalRejected(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2547,9 +2595,11 @@ class ApprovalRejected(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2599,11 +2649,11 @@ class ApprovalExpired(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2613,9 +2663,11 @@ class ApprovalExpired(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2655,11 +2707,11 @@ class MemoRecorded(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2687,9 +2739,11 @@ class MemoRecorded(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -2737,7 +2791,7 @@ class MemoRecorded(Message):
                 stop = at + n
                 if self.value is None:
                     self.value = types_pb.Payload()
-                self.value._merge(data, at, stop, depth - 1)
+                self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)

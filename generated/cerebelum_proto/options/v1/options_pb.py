@@ -40,11 +40,11 @@ class Marker(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.status != "":
             x = self.status.encode()
@@ -54,9 +54,11 @@ class Marker(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -93,11 +95,11 @@ class MessageOptions_Extensions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.marker is not None:
             if type(self.marker) is not Marker:
@@ -109,9 +111,11 @@ class MessageOptions_Extensions(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -127,7 +131,7 @@ class MessageOptions_Extensions(Message):
                 stop = at + n
                 if self.marker is None:
                     self.marker = Marker()
-                self.marker._merge(data, at, stop, depth - 1)
+                self.marker.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)

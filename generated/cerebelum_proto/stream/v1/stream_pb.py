@@ -56,11 +56,11 @@ class WorkRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.registration is not None:
             if type(self.registration) is not worker_service_pb.RegisterRequest:
@@ -88,9 +88,11 @@ class WorkRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -106,7 +108,7 @@ class WorkRequest(Message):
                 stop = at + n
                 if self.registration is None:
                     self.registration = worker_service_pb.RegisterRequest()
-                self.registration._merge(data, at, stop, depth - 1)
+                self.registration.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 16:
                 n = data[at]
@@ -121,7 +123,7 @@ class WorkRequest(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 results_item = worker_service_pb.TaskResult()
-                results_item._merge(data, at, stop, depth - 1)
+                results_item.__merge__(data, at, stop, depth - 1)
                 self.results.append(results_item)
                 at = stop
             elif tag == 32:
@@ -171,11 +173,11 @@ class WorkResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.welcome is not None:
             if type(self.welcome) is not worker_service_pb.RegisterResponse:
@@ -211,9 +213,11 @@ class WorkResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -229,7 +233,7 @@ class WorkResponse(Message):
                 stop = at + n
                 if self.welcome is None:
                     self.welcome = worker_service_pb.RegisterResponse()
-                self.welcome._merge(data, at, stop, depth - 1)
+                self.welcome.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 18:
                 n = data[at]
@@ -238,7 +242,7 @@ class WorkResponse(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 tasks_item = worker_service_pb.Task()
-                tasks_item._merge(data, at, stop, depth - 1)
+                tasks_item.__merge__(data, at, stop, depth - 1)
                 self.tasks.append(tasks_item)
                 at = stop
             elif tag == 26:
@@ -270,7 +274,7 @@ class WorkResponse(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 refusals_item = ResultRefusal()
-                refusals_item._merge(data, at, stop, depth - 1)
+                refusals_item.__merge__(data, at, stop, depth - 1)
                 self.refusals.append(refusals_item)
                 at = stop
             elif tag == 42:
@@ -312,11 +316,11 @@ class ResultRefusal(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.number != 0:
             out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int64(self.number))
@@ -330,9 +334,11 @@ class ResultRefusal(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -379,11 +385,11 @@ class ExecuteRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for starts_item in self.starts:
             if type(starts_item) is not worker_service_pb.ExecuteRequest:
@@ -395,9 +401,11 @@ class ExecuteRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -412,7 +420,7 @@ class ExecuteRequest(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 starts_item = worker_service_pb.ExecuteRequest()
-                starts_item._merge(data, at, stop, depth - 1)
+                starts_item.__merge__(data, at, stop, depth - 1)
                 self.starts.append(starts_item)
                 at = stop
             else:
@@ -434,11 +442,11 @@ class ExecuteResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for ends_item in self.ends:
             if type(ends_item) is not ExecutionEnd:
@@ -456,9 +464,11 @@ class ExecuteResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -473,7 +483,7 @@ class ExecuteResponse(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 ends_item = ExecutionEnd()
-                ends_item._merge(data, at, stop, depth - 1)
+                ends_item.__merge__(data, at, stop, depth - 1)
                 self.ends.append(ends_item)
                 at = stop
             elif tag == 18:
@@ -483,7 +493,7 @@ class ExecuteResponse(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 refusals_item = StartRefusal()
-                refusals_item._merge(data, at, stop, depth - 1)
+                refusals_item.__merge__(data, at, stop, depth - 1)
                 self.refusals.append(refusals_item)
                 at = stop
             else:
@@ -509,11 +519,11 @@ class ExecutionEnd(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.number != 0:
             out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int64(self.number))
@@ -527,9 +537,11 @@ class ExecutionEnd(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -551,7 +563,7 @@ class ExecutionEnd(Message):
                 stop = at + n
                 if self.status is None:
                     self.status = worker_service_pb.ExecutionStatus()
-                self.status._merge(data, at, stop, depth - 1)
+                self.status.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -577,11 +589,11 @@ class StartRefusal(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.number != 0:
             out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int64(self.number))
@@ -595,9 +607,11 @@ class StartRefusal(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -648,11 +662,11 @@ class AwaitResultRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.start is not None:
             if type(self.start) is not worker_service_pb.ExecuteRequest:
@@ -670,9 +684,11 @@ class AwaitResultRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -688,7 +704,7 @@ class AwaitResultRequest(Message):
                 stop = at + n
                 if self.start is None:
                     self.start = worker_service_pb.ExecuteRequest()
-                self.start._merge(data, at, stop, depth - 1)
+                self.start.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 18:
                 n = data[at]
@@ -723,11 +739,11 @@ class AwaitResultResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.status is not None:
             if type(self.status) is not worker_service_pb.ExecutionStatus:
@@ -739,9 +755,11 @@ class AwaitResultResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -757,7 +775,7 @@ class AwaitResultResponse(Message):
                 stop = at + n
                 if self.status is None:
                     self.status = worker_service_pb.ExecutionStatus()
-                self.status._merge(data, at, stop, depth - 1)
+                self.status.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)

@@ -40,11 +40,11 @@ class HealthCheckRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.service != "":
             x = self.service.encode()
@@ -54,9 +54,11 @@ class HealthCheckRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -90,11 +92,11 @@ class HealthCheckResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.status != 0:
             out += (b"\x08", SMALL[self.status] if 0 <= self.status < 1024 else int32(self.status))
@@ -102,9 +104,10 @@ class HealthCheckResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -135,17 +138,17 @@ class HealthListRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
         unknown: list[bytes] = []
@@ -172,11 +175,11 @@ class HealthListResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for statuses_key, statuses_item in self.statuses.items():
             statuses_entry: list[bytes] = []
@@ -195,9 +198,11 @@ class HealthListResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -229,7 +234,7 @@ class HealthListResponse(Message):
                         if n > 127:
                             n, at = read_varint(data, at - 1)
                         stop = at + n
-                        statuses_item._merge(data, at, stop, depth - 2)
+                        statuses_item.__merge__(data, at, stop, depth - 2)
                         at = stop
                     else:
                         at = skip(data, at, entry_end, tag, depth - 1)

@@ -60,19 +60,17 @@ class ServerReflectionRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.host != "":
             x = self.host.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         match self.message_request:
-            case None:
-                pass
             case ServerReflectionRequest_FileByFilename(value=file_by_filename_value):
                 x = file_by_filename_value.encode()
                 n = len(x)
@@ -93,15 +91,19 @@ class ServerReflectionRequest(Message):
                 x = list_services_value.encode()
                 n = len(x)
                 out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
+            case message_request_item if message_request_item is not None:
+                raise TypeError(f"{type(message_request_item).__name__} is no member of it")
             case _:
-                raise TypeError(f"{type(self.message_request).__name__} is no member of it")
+                pass
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -141,7 +143,7 @@ class ServerReflectionRequest(Message):
                 stop = at + n
                 if type(self.message_request) is not ExtensionRequest:
                     self.message_request = ExtensionRequest()
-                self.message_request._merge(data, at, stop, depth - 1)
+                self.message_request.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 50:
                 n = data[at]
@@ -179,11 +181,11 @@ class ExtensionRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.containing_type != "":
             x = self.containing_type.encode()
@@ -195,9 +197,11 @@ class ExtensionRequest(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -239,11 +243,11 @@ class ServerReflectionResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.valid_host != "":
             x = self.valid_host.encode()
@@ -256,8 +260,6 @@ class ServerReflectionResponse(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         match self.message_response:
-            case None:
-                pass
             case FileDescriptorResponse() as file_descriptor_response_value:
                 x = file_descriptor_response_value.to_bytes()
                 n = len(x)
@@ -274,15 +276,19 @@ class ServerReflectionResponse(Message):
                 x = error_response_value.to_bytes()
                 n = len(x)
                 out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
+            case message_response_item if message_response_item is not None:
+                raise TypeError(f"{type(message_response_item).__name__} is no member of it")
             case _:
-                raise TypeError(f"{type(self.message_response).__name__} is no member of it")
+                pass
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -306,7 +312,7 @@ class ServerReflectionResponse(Message):
                 stop = at + n
                 if self.original_request is None:
                     self.original_request = ServerReflectionRequest()
-                self.original_request._merge(data, at, stop, depth - 1)
+                self.original_request.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 34:
                 n = data[at]
@@ -316,7 +322,7 @@ class ServerReflectionResponse(Message):
                 stop = at + n
                 if type(self.message_response) is not FileDescriptorResponse:
                     self.message_response = FileDescriptorResponse()
-                self.message_response._merge(data, at, stop, depth - 1)
+                self.message_response.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 42:
                 n = data[at]
@@ -326,7 +332,7 @@ class ServerReflectionResponse(Message):
                 stop = at + n
                 if type(self.message_response) is not ExtensionNumberResponse:
                     self.message_response = ExtensionNumberResponse()
-                self.message_response._merge(data, at, stop, depth - 1)
+                self.message_response.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 50:
                 n = data[at]
@@ -336,7 +342,7 @@ class ServerReflectionResponse(Message):
                 stop = at + n
                 if type(self.message_response) is not ListServiceResponse:
                     self.message_response = ListServiceResponse()
-                self.message_response._merge(data, at, stop, depth - 1)
+                self.message_response.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 58:
                 n = data[at]
@@ -346,7 +352,7 @@ class ServerReflectionResponse(Message):
                 stop = at + n
                 if type(self.message_response) is not ErrorResponse:
                     self.message_response = ErrorResponse()
-                self.message_response._merge(data, at, stop, depth - 1)
+                self.message_response.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -367,11 +373,11 @@ class FileDescriptorResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for file_descriptor_proto_item in self.file_descriptor_proto:
             x = file_descriptor_proto_item if type(file_descriptor_proto_item) is bytes else octets(file_descriptor_proto_item)
@@ -381,9 +387,11 @@ class FileDescriptorResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -418,11 +426,11 @@ class ExtensionNumberResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.base_type_name != "":
             x = self.base_type_name.encode()
@@ -436,9 +444,11 @@ class ExtensionNumberResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -494,11 +504,11 @@ class ListServiceResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for service_item in self.service:
             if type(service_item) is not ServiceResponse:
@@ -510,9 +520,11 @@ class ListServiceResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -527,7 +539,7 @@ class ListServiceResponse(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 service_item = ServiceResponse()
-                service_item._merge(data, at, stop, depth - 1)
+                service_item.__merge__(data, at, stop, depth - 1)
                 self.service.append(service_item)
                 at = stop
             else:
@@ -548,11 +560,11 @@ class ServiceResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -562,9 +574,11 @@ class ServiceResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -600,11 +614,11 @@ class ErrorResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.error_code != 0:
             out += (b"\x08", SMALL[self.error_code] if 0 <= self.error_code < 1024 else int32(self.error_code))
@@ -616,9 +630,11 @@ class ErrorResponse(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
