@@ -46,11 +46,11 @@ class Snapshot(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -76,9 +76,11 @@ class Snapshot(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -124,7 +126,7 @@ class Snapshot(Message):
                 stop = at + n
                 if self.state is None:
                     self.state = SnapshotRecord()
-                self.state._merge(data, at, stop, depth - 1)
+                self.state.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -147,11 +149,11 @@ class SnapshotRecord(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.kind != "":
             x = self.kind.encode()
@@ -174,9 +176,11 @@ class SnapshotRecord(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -216,7 +220,7 @@ class SnapshotRecord(Message):
                         if n > 127:
                             n, at = read_varint(data, at - 1)
                         stop = at + n
-                        members_item._merge(data, at, stop, depth - 2)
+                        members_item.__merge__(data, at, stop, depth - 2)
                         at = stop
                     else:
                         at = skip(data, at, entry_end, tag, depth - 1)
@@ -278,15 +282,13 @@ class SnapshotValue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         match self.value:
-            case None:
-                pass
             case SnapshotValue_Truth(value=truth_value):
                 out += (b"\x08", boolean(truth_value))
             case SnapshotValue_Number(value=number_value):
@@ -298,9 +300,7 @@ class SnapshotValue(Message):
                 n = len(x)
                 out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
             case SnapshotValue_Octets(value=octets_value):
-                x = octets_value
-                if type(x) is not bytes:
-                    x = octets(x)
+                x = octets_value if type(octets_value) is bytes else octets(octets_value)
                 n = len(x)
                 out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
             case SnapshotRecord() as record_value:
@@ -323,15 +323,19 @@ class SnapshotValue(Message):
                 x = entries_value.to_bytes()
                 n = len(x)
                 out += (b"\x52", SMALL[n] if n < 1024 else varint(n), x)
+            case value_item if value_item is not None:
+                raise TypeError(f"{type(value_item).__name__} is no member of it")
             case _:
-                raise TypeError(f"{type(self.value).__name__} is no member of it")
+                pass
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -378,7 +382,7 @@ class SnapshotValue(Message):
                 stop = at + n
                 if type(self.value) is not SnapshotRecord:
                     self.value = SnapshotRecord()
-                self.value._merge(data, at, stop, depth - 1)
+                self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 58:
                 n = data[at]
@@ -388,7 +392,7 @@ class SnapshotValue(Message):
                 stop = at + n
                 if type(self.value) is not SnapshotMessage:
                     self.value = SnapshotMessage()
-                self.value._merge(data, at, stop, depth - 1)
+                self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 66:
                 n = data[at]
@@ -398,7 +402,7 @@ class SnapshotValue(Message):
                 stop = at + n
                 if type(self.value) is not SnapshotWord:
                     self.value = SnapshotWord()
-                self.value._merge(data, at, stop, depth - 1)
+                self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 74:
                 n = data[at]
@@ -408,7 +412,7 @@ class SnapshotValue(Message):
                 stop = at + n
                 if type(self.value) is not SnapshotItems:
                     self.value = SnapshotItems()
-                self.value._merge(data, at, stop, depth - 1)
+                self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 82:
                 n = data[at]
@@ -418,7 +422,7 @@ class SnapshotValue(Message):
                 stop = at + n
                 if type(self.value) is not SnapshotEntries:
                     self.value = SnapshotEntries()
-                self.value._merge(data, at, stop, depth - 1)
+                self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -441,29 +445,29 @@ class SnapshotMessage(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.kind != "":
             x = self.kind.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.data != b"":
-            x = self.data
-            if type(x) is not bytes:
-                x = octets(x)
+            x = self.data if type(self.data) is bytes else octets(self.data)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -509,11 +513,11 @@ class SnapshotWord(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.kind != "":
             x = self.kind.encode()
@@ -529,9 +533,11 @@ class SnapshotWord(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -581,11 +587,11 @@ class SnapshotItems(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for items_item in self.items:
             if type(items_item) is not SnapshotValue:
@@ -597,9 +603,11 @@ class SnapshotItems(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -614,7 +622,7 @@ class SnapshotItems(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 items_item = SnapshotValue()
-                items_item._merge(data, at, stop, depth - 1)
+                items_item.__merge__(data, at, stop, depth - 1)
                 self.items.append(items_item)
                 at = stop
             else:
@@ -637,11 +645,11 @@ class SnapshotEntries(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         for entries_item in self.entries:
             if type(entries_item) is not SnapshotEntry:
@@ -653,9 +661,11 @@ class SnapshotEntries(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -670,7 +680,7 @@ class SnapshotEntries(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 entries_item = SnapshotEntry()
-                entries_item._merge(data, at, stop, depth - 1)
+                entries_item.__merge__(data, at, stop, depth - 1)
                 self.entries.append(entries_item)
                 at = stop
             else:
@@ -692,11 +702,11 @@ class SnapshotEntry(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self._write()
+            return self.__write__()
         except Exception as error:
             self._refuse(error)
 
-    def _write(self) -> bytes:
+    def __write__(self) -> bytes:
         out: list[bytes] = []
         if self.key is not None:
             if type(self.key) is not SnapshotValue:
@@ -714,9 +724,11 @@ class SnapshotEntry(Message):
             out.append(self._unknown)
         return b"".join(out)
 
-    def _merge(self, data: bytes, at: int, end: int, depth: int) -> None:
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
+        n: int
+        stop: int
         unknown: list[bytes] = []
         while at < end:
             start = at
@@ -732,7 +744,7 @@ class SnapshotEntry(Message):
                 stop = at + n
                 if self.key is None:
                     self.key = SnapshotValue()
-                self.key._merge(data, at, stop, depth - 1)
+                self.key.__merge__(data, at, stop, depth - 1)
                 at = stop
             elif tag == 18:
                 n = data[at]
@@ -742,7 +754,7 @@ class SnapshotEntry(Message):
                 stop = at + n
                 if self.value is None:
                     self.value = SnapshotValue()
-                self.value._merge(data, at, stop, depth - 1)
+                self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)

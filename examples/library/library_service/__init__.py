@@ -1,0 +1,1 @@
+"""A library that lends books over gRPC."""
