@@ -76,15 +76,15 @@ class GroupCommit(Generic[_W]):
             await self._loop.run_in_executor(self._thread, _pass)
 
     def _work(self) -> None:
-        """Commit batch after batch until the queue is empty. Runs in the thread."""
-        while batch := self._next_batch():
-            outcomes = self._outcomes([queued.write for queued in batch])
-            self._loop.call_soon_threadsafe(_tell, batch, outcomes)
-        self._loop.call_soon_threadsafe(self._rest)
+        """Commit what has queued up. Runs in the thread."""
+        batch = self._next_batch()
+        outcomes = self._outcomes([queued.write for queued in batch])
+        self._loop.call_soon_threadsafe(self._written, batch, outcomes)
 
-    def _rest(self) -> None:
+    def _written(self, batch: list[_Queued[_W]], outcomes: Sequence[Outcome]) -> None:
+        _tell(batch, outcomes)
+        # The loop begins the next batch: what one of its turns writes is never torn into several.
         self._awake = bool(self._queue)
-        # A write may have come when the thread had seen the queue empty.
         if self._awake:
             self._thread.submit(self._work)
 
