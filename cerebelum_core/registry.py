@@ -121,7 +121,12 @@ class Registry:
     async def wake(self, execution_id: str) -> None:
         """Bring an execution into memory, so that the tasks that it owes are known."""
         execution = await self._find(execution_id)
-        if execution is not None and execution.idle:
+        if execution is None:
+            return
+        if execution.state.started is None:
+            # A start that is repeated after a restart has yet to find that it began long ago.
+            await execution.settled()
+        if execution.idle:
             self._rest(execution, execution_id)
 
     @property

@@ -77,6 +77,18 @@ async def test_callers_that_come_at_once_share_one_reading() -> None:
 
 
 @in_virtual_time
+async def test_to_wake_it_waits_for_a_repeated_start_that_has_yet_to_find_that_it_began_long_ago() -> None:
+    bench = Bench(store=Trouble())
+    shape = await bench.started()
+    cold = bench.again()
+    repeated = asyncio.create_task(cold.registry.begin(start(), shape))
+    await asyncio.sleep(0)
+    await cold.registry.wake("x")
+    assert [state.version for state in cold.told.loaded_states] == [1]
+    await repeated
+
+
+@in_virtual_time
 async def test_reading_its_state_does_not_wake_it() -> None:
     bench = Bench()
     await bench.started()
