@@ -19,12 +19,6 @@ BUGS = (
         "                writing = asyncio.ensure_future(",
     ),
     Bug(
-        "nobody asks what became of an append",
-        "cerebelum_core.execution",
-        "                self._observer.doubted(self._id)",
-        "                pass",
-    ),
-    Bug(
         "what was written without an answer is not offered",
         "cerebelum_core.execution",
         "            self._observer.loaded(self.state)",
@@ -89,12 +83,6 @@ BUGS = (
         "cerebelum_core.store.writer",
         "        if outcome is None:\n",
         "        if outcome is None or len(batch) == 1:\n",
-    ),
-    Bug(
-        "a leased task can be leased again",
-        "cerebelum_core.router",
-        "        self._unqueue(offer)\n        return self.leases",
-        "        return self.leases",
     ),
     Bug(
         "a stream's worker gets more than it has room for",
