@@ -11,7 +11,7 @@ from cerebelum import Context, WorkflowBuilder, sleep, step, wait_for_approval, 
 
 NOTES = "CEREBELUM_DEMO_NOTES"
 """Names the file with the notes."""
-COOLING_OFF = timedelta(seconds=5)
+COOLING_OFF = timedelta(seconds=8)
 
 
 @dataclass(frozen=True, kw_only=True)
