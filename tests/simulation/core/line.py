@@ -19,7 +19,8 @@ from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.core.streams import WorkerTalk, converse
 
 if TYPE_CHECKING:
-    from tests.simulation.core.world import Core, World
+    from tests.simulation.core.core import Core
+    from tests.simulation.core.world import World
 
 _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)

@@ -13,8 +13,9 @@ from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.worker import worker_service_pb as pb
 
 if TYPE_CHECKING:
+    from tests.simulation.core.core import Core
     from tests.simulation.core.line import Line
-    from tests.simulation.core.world import Core, World
+    from tests.simulation.core.world import World
 
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response", bound=Message)

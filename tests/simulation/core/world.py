@@ -12,20 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cerebelum.embedded import EmbeddedCore
 from cerebelum.execution_stream import ExecutionStream
-from cerebelum_client import ClientError
-from cerebelum_client.errors import CoreFailed
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.edges.worker_edge import LeaseTerms
 from cerebelum_core.errors import StoreError
 from cerebelum_core.execution import head_of
-from cerebelum_core.node import Node, NodeConfig
 from cerebelum_engine import Blueprint, compile_blueprint, new, pending, reconstruct
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.core.baseline import what_is_left
-from tests.simulation.core.disk import FaultyStore, MemoryDisk, SqliteDisk
+from tests.simulation.core.core import Core, WallClock
+from tests.simulation.core.disk import MemoryDisk, SqliteDisk
 from tests.simulation.core.line import Line
 from tests.simulation.core.people import Caller, requested
 from tests.simulation.core.truth import Hands, Truth, has_ended, require
@@ -36,67 +33,9 @@ from tests.simulation.engine.model import Model
 from tests.simulation.engine.workflows import random_workflow
 from tests.simulation.virtual_time import Process, run
 
-START_NS = 1_700_000_000_000_000_000
 _DAY_S = 86_400
 _CALM_TURNS = 24
 """So many times five seconds it takes until the last fault from before has worn off."""
-
-
-@dataclass
-class WallClock:
-    """Goes with the loop, and is set now and then."""
-
-    ahead_ns: int = 0
-
-    def now(self) -> Timestamp:
-        return Timestamp.from_ns(START_NS + int(_now() * 1e9) + self.ahead_ns)
-
-
-class Core:
-    """One Core process."""
-
-    def __init__(self, world: World, number: int) -> None:
-        self._world = world
-        self.process = Process(f"core {number}")
-        self.store = FaultyStore(
-            world.disk.open(self.process.name), world.weather, world.note, closes=isinstance(world.disk, SqliteDisk)
-        )
-        self.node = Node(
-            NodeConfig(
-                node_id=self.process.name,
-                version="simulated",
-                terms=world.terms,
-                snapshot_every=(2, 3, 5, 256)[world.seed % 4],
-            ),
-            store=self.store,
-            clock=world.clock,
-            random_bytes=world.dice.randbytes,
-        )
-        self.face = EmbeddedCore(self.node)
-        self._calls: set[asyncio.Task[Any]] = set()
-
-    def serve(self, call: Any) -> asyncio.Task[Any]:
-        """Answer a call in this process."""
-        work = self.process.start(call)
-        self._calls.add(work)
-        work.add_done_callback(self._served)
-        return work
-
-    def _served(self, work: asyncio.Task[Any]) -> None:
-        self._calls.discard(work)
-        if work.cancelled() or (error := work.exception()) is None:
-            return
-        if not isinstance(error, ClientError) or isinstance(error, CoreFailed):
-            self._world.broke(error)
-
-    async def stop(self) -> None:
-        """As `cerebelum core` does on SIGTERM."""
-        await self.process.start(self.node.drain())
-        if self._calls:
-            await asyncio.wait(self._calls, timeout=10)
-        for call in self._calls:
-            call.cancel()
-        await self.process.start(self.node.stop())
 
 
 class World:
