@@ -139,3 +139,13 @@ async def _waited(wait: Wait, catches: bool) -> object:
         if not catches:
             raise
         return type(error).__name__
+
+
+def as_deployed(blueprint: pb.Blueprint) -> pb.Blueprint:
+    """The same workflow as a deployed client says it: one step after another, no stages and no policies."""
+    definition = blueprint.definition or pb.WorkflowDefinition()
+    steps: list[pb.Step] = []
+    for step in definition.timeline:
+        earlier = {each.name for each in steps}
+        steps.append(pb.Step(name=step.name, depends_on=[name for name in step.depends_on if name in earlier]))
+    return pb.Blueprint(workflow_module=blueprint.workflow_module, definition=pb.WorkflowDefinition(timeline=steps))

@@ -25,6 +25,7 @@ from tests.simulation.core.core import Core, WallClock
 from tests.simulation.core.disk import MemoryDisk, SqliteDisk
 from tests.simulation.core.line import Line
 from tests.simulation.core.people import Caller, requested
+from tests.simulation.core.steps import as_deployed
 from tests.simulation.core.truth import Hands, Truth, has_ended, require
 from tests.simulation.core.weather import Weather
 from tests.simulation.core.workers import Hired, hire, hire_deployed, hire_liar
@@ -50,7 +51,7 @@ class World:
         self.truth = Truth()
         self.hands = Hands(self.terms.ours_s, self._runs)
         self.own = [random_workflow(self.dice, f"flow{n}") for n in range(self.dice.randint(1, 2))]
-        self.deployed = [_as_deployed(random_workflow(self.dice, "deployed"))] if self.dice.random() < 0.5 else []
+        self.deployed = [as_deployed(random_workflow(self.dice, "deployed"))] if self.dice.random() < 0.5 else []
         self.workflows = [compile_blueprint(each) for each in (*self.own, *self.deployed)]
         self.callers: dict[str, Caller] = {}
         self.blueprints: dict[str, Blueprint] = {}
@@ -385,16 +386,6 @@ def play(seed: int, folder: Path | None = None) -> Played:
 async def _done(act: Awaitable[None] | None) -> None:
     if act is not None:
         await act
-
-
-def _as_deployed(blueprint: pb.Blueprint) -> pb.Blueprint:
-    """The same workflow as a deployed client says it: one step after another, no stages and no policies."""
-    definition = blueprint.definition or pb.WorkflowDefinition()
-    steps: list[pb.Step] = []
-    for step in definition.timeline:
-        earlier = {each.name for each in steps}
-        steps.append(pb.Step(name=step.name, depends_on=[name for name in step.depends_on if name in earlier]))
-    return pb.Blueprint(workflow_module=blueprint.workflow_module, definition=pb.WorkflowDefinition(timeline=steps))
 
 
 def _error_of(what: dict[str, Any]) -> BaseException:
