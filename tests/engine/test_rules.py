@@ -94,6 +94,20 @@ def test_a_retried_execution_still_knows_the_routes_that_waited() -> None:
     assert play.state.result_steps == ("b",)
 
 
+def test_a_retried_execution_does_not_take_up_routes_that_were_overruled() -> None:
+    paths = {
+        name: {"no": route(Act.ROUTE_ACTION_PATH, path=path)} for name, path in (("a", [["x"], ["y"]]), ("b", [["z"]]))
+    }
+    play = played(["a", "b"], ["c"], more="xyz", **paths)
+    play.complete("b", "no")
+    play.complete("a", "no")
+    play.fail("x")
+    play.do(Retry(retried_by="ada"))
+    play.complete("x")
+    assert play.owed() == ["y"]
+    assert isinstance(play.complete("y")[-1], ev.ExecutionCompleted)
+
+
 def test_a_failure_that_a_rule_let_pass_is_not_retried() -> None:
     play = played(["a"], ["b"], a={"error": route(Act.ROUTE_ACTION_PROCEED)})
     play.fail("a")

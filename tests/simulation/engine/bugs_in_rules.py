@@ -18,18 +18,6 @@ MOVES = (
         "memos={key: value or Payload()}",
     ),
     Bug(
-        "a retry forgets the routes that waited",
-        "cerebelum_engine.moves",
-        "        self.leaving = [name for name in routes if name in taken or name not in overruled]\n",
-        "        self.leaving = []\n",
-    ),
-    Bug(
-        "a retry takes up routes that were overruled",
-        "cerebelum_engine.moves",
-        "if name in taken or name not in overruled]",
-        "]",
-    ),
-    Bug(
         "a cancelled execution still begins steps",
         "cerebelum_engine.evolve",
         "if state.cancelling is not None or isinstance(fact, ev.StepCancelled):",
