@@ -12,8 +12,11 @@ from h2.connection import H2Connection
 from h2.events import ConnectionTerminated, Event, StreamEnded, StreamReset
 from hyperframe.frame import Frame
 
+from cerebelum_codegen.runtime.rpc import Retry
+
 SOME_TIME_S = 30.0
 """A bound on every wait, not an expectation."""
+QUICK = Retry(first_pause_s=0.001, longest_pause_s=0.002)
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 REQUEST = {
     ":method": "POST",

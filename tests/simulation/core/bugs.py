@@ -127,7 +127,7 @@ def main(name: str, seeds: int) -> int:
     """Plant one bug and play seeds until it is caught: exit code 0 when it is, 1 when it survives."""
     plant(next(bug for bug in BUGS if bug.name == name))
     logging.disable(logging.CRITICAL)
-    from tests.simulation.core.world import Broken, play
+    from tests.simulation.core.playing import Broken, play
 
     for seed in range(seeds):
         try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.core.bugs import BUGS
-from tests.simulation.core.world import play
+from tests.simulation.core.playing import play
 from tests.simulation.planted.planting import Bug
 
 SEEDS = int(os.environ.get("CORE_SIMULATION_SEEDS", "200"))
@@ -57,7 +57,7 @@ def test_a_planted_bug_is_caught(bug: Bug) -> None:
     assert run.returncode == 0, f"it survived: an invariant is missing\n{run.stderr}"
 
 
-_TELL = "from tests.simulation.core.world import play; print('\\n'.join(play(11).story))"
+_TELL = "from tests.simulation.core.playing import play; print('\\n'.join(play(11).story))"
 
 
 def test_a_seed_tells_the_same_story_in_every_process() -> None:

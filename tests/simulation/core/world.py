@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from cerebelum_core.edges.worker_edge import LeaseTerms
 from cerebelum_core.errors import StoreError
 from cerebelum_core.execution import head_of
 from cerebelum_engine import Blueprint, compile_blueprint, new, pending, reconstruct
-from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.core.baseline import what_is_left
 from tests.simulation.core.core import Core, WallClock
@@ -32,7 +30,7 @@ from tests.simulation.core.workers import Hired, hire, hire_deployed, hire_liar
 from tests.simulation.engine.auditor import Broken, audit, audit_task
 from tests.simulation.engine.model import Model
 from tests.simulation.engine.workflows import random_workflow
-from tests.simulation.virtual_time import Process, run
+from tests.simulation.virtual_time import Process
 
 _DAY_S = 86_400
 _CALM_TURNS = 24
@@ -356,31 +354,6 @@ class World:
         processes += [self.core.process] if self.core else []
         for process in processes:
             await process.kill()
-
-
-@dataclass
-class Played:
-    """What became of a seed."""
-
-    story: list[str] = field(default_factory=list)
-    histories: dict[str, list[Event]] = field(default_factory=dict)
-
-
-def play(seed: int, folder: Path | None = None) -> Played:
-    """Run one seed, on SQLite when there is a folder. A broken invariant raises with the whole story."""
-    played = Played()
-
-    async def main() -> None:
-        world = World(seed, folder)
-        played.story = world.story
-        await world.run()
-
-    try:
-        run(main)
-    except Exception as broken:
-        story = "\n  ".join(played.story)
-        raise Broken(f"seed {seed}: {type(broken).__name__}: {broken}\n  {story}") from broken
-    return played
 
 
 async def _done(act: Awaitable[None] | None) -> None:
