@@ -143,7 +143,8 @@ class WorkerEdge(WorkerServiceBase):
     async def submit_result(self, request: pb.TaskResult, context: RequestContext) -> pb.Ack:
         """Record what became of a task, and say what became of that."""
         worker = self.workers.seen(request.worker_id)
-        foreign = worker is None or worker.foreign
+        # A worker that is forgotten meanwhile is known by what it says: a deployed client has no `started_at` to give.
+        foreign = worker.foreign if worker is not None else request.started_at is None
         command = read_foreign_result(request) if foreign else read_result(request)
         if isinstance(command, Rejected):
             raise refused(command)

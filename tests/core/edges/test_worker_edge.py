@@ -6,7 +6,9 @@ import asyncio
 
 import pytest
 
+from cerebelum_codegen.runtime import Timestamp
 from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
+from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.core.edges.streams import HERE, ONE, Core, done, memory_core
 from tests.simulation.virtual_time import in_virtual_time
@@ -89,6 +91,27 @@ async def test_a_result_that_comes_after_its_task_has_moved_on_is_stale() -> Non
         assert (await poll(core)).task_id != task.task_id
         assert await submit(core, done(task)) is STALE
         assert await core.recorded("x") == []
+
+
+@in_virtual_time
+async def test_a_sleep_of_a_worker_that_was_forgotten_meanwhile_still_goes_on_after_it() -> None:
+    async with memory_core() as core:
+        await register(core)
+        await core.start("x")
+        task = await poll(core)
+        await core.node.workers.forget("w")
+        result = pb.TaskResult(
+            task_id=task.task_id,
+            execution_id="x",
+            worker_id="w",
+            status=pb.TaskStatus.SLEEP,
+            started_at=Timestamp(1),
+            sleep_request=pb.SleepRequest(duration_ms=1000),
+        )
+        assert await submit(core, result) is RECORDED
+        fact = (await core.store.read("x"))[-1].fact
+        assert isinstance(fact, ev.SleepStarted)
+        assert fact.output is None, "with one, the step would be over when its sleep is"
 
 
 @in_virtual_time
