@@ -38,7 +38,7 @@ _RELOADS = 3
 """How often a batch of commands is decided anew on a history that somebody else moved on."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Accepted:
     """A command that was carried out: its events are durable. None of them: it had been carried out before."""
 

@@ -1,4 +1,7 @@
-"""Commands: wishes about one execution. `decide` may reject each of them."""
+"""Commands: wishes about one execution. `decide` may reject each of them.
+
+Nobody changes one. They are not frozen: a frozen class sets each member by a call, and every step makes some.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from cerebelum_proto.worker.worker_service_markers import Marker
 from cerebelum_proto.worker.worker_service_pb import Blueprint, Predicates
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StartExecution:
     """Begin an execution of the state's blueprint. The same id, workflow and inputs again change nothing."""
 
@@ -26,21 +29,21 @@ class StartExecution:
     timeout_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Completed:
     """The step gave a value."""
 
     output: Payload
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Failed:
     """The step did not succeed; the engine decides whether it is tried again."""
 
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Suspended:
     """The step asks to go on later.
 
@@ -56,7 +59,7 @@ class Suspended:
 Outcome: TypeAlias = Completed | Failed | Suspended
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RecordResult:
     """A worker hands in the outcome of a task."""
 
@@ -68,7 +71,7 @@ class RecordResult:
     """What its worker says about the conditions that only it can evaluate."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RecordMemo:
     """A running step keeps a value. What it has kept under the same key before stays."""
 
@@ -78,7 +81,7 @@ class RecordMemo:
     value: Payload
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LoseTask:
     """A task's worker fell silent or went away: hand its step out again."""
 
@@ -96,7 +99,7 @@ class Limit(Enum):
     """No worker took it in time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class TimeOutTask:
     """A task came up against a limit of its step's policy. An empty `worker_id`: nobody has it."""
 
@@ -105,12 +108,12 @@ class TimeOutTask:
     worker_id: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class FireTimers:
     """Let everything happen that is due by now."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Approve:
     """Answer a waiting approval with yes. An empty `step` means the only one that waits."""
 
@@ -119,7 +122,7 @@ class Approve:
     decided_by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Reject:
     """Answer a waiting approval with no. An empty `step` means the only one that waits."""
 
@@ -128,7 +131,7 @@ class Reject:
     decided_by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Cancel:
     """End the execution, once the steps that run have cleaned up."""
 
@@ -140,7 +143,7 @@ class Cancel:
     """The tasks that workers have, or may have: those that there is something to wait for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Terminate:
     """End the execution now, whatever runs."""
 
@@ -148,7 +151,7 @@ class Terminate:
     terminated_by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Pause:
     """Hand out nothing new. What runs may finish, timers go on, decisions are taken."""
 
@@ -156,14 +159,14 @@ class Pause:
     paused_by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Resume:
     """Go on after a pause."""
 
     resumed_by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Redrive:
     """Hand a dead-lettered step out again. An empty `step` means all of them."""
 
@@ -171,14 +174,14 @@ class Redrive:
     redriven_by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Retry:
     """Let a failed execution go on with its failed steps."""
 
     retried_by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Fork:
     """Begin an execution with the history of another one, until this step had its say there.
 
@@ -192,7 +195,7 @@ class Fork:
     forked_by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Migrate:
     """Follow another blueprint from here on, if the whole history would have been the same under it."""
 
@@ -252,7 +255,7 @@ class Reason(Enum):
     INVALID = "invalid"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rejected:
     """The answer to a command that changed nothing, in words for the one who sent it."""
 

@@ -13,8 +13,9 @@ from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.lifecycle import cancelled, clean_up_over, fork, retry, steer
 from cerebelum_engine.results import record, record_loss, record_memo, record_timeout
 from cerebelum_engine.routing import choose
-from cerebelum_engine.state import Phase, State, StepState
+from cerebelum_engine.state import State
 from cerebelum_engine.times import after
+from cerebelum_engine.visit import Phase, StepState
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import Predicates

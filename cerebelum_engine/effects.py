@@ -1,4 +1,7 @@
-"""Effects: work owed to the outside. They derive from the state and are remembered nowhere else."""
+"""Effects: work owed to the outside. They derive from the state and are remembered nowhere else.
+
+Like commands, they are values that are not frozen.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class Handout(Enum):
     """The execution is being cancelled: a worker that has it is told to stop, and its answer is waited for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class DispatchTask:
     """A step for a worker. The task id changes whenever an earlier handout must no longer count."""
 
@@ -35,7 +38,7 @@ class DispatchTask:
     """Send `TimeOutTask` when a worker has it for longer; 0 for no limit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ArmTimer:
     """Send `FireTimers` when `due_at` has come. An empty `step` is the whole execution's."""
 
@@ -43,7 +46,7 @@ class ArmTimer:
     step: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class AwaitApproval:
     """A person is asked. Nothing to do but to show it."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import reduce
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from cerebelum_codegen.runtime.wkt import Timestamp
-from cerebelum_engine.lifecycle_facts import LifecycleFact, turned
-from cerebelum_engine.moves import begun, moved
-from cerebelum_engine.replacing import replace
-from cerebelum_engine.rules import FAIL
-from cerebelum_engine.state import Phase, State, StepState
+from cerebelum_engine.lifecycle_facts import LifecycleFact, turn
+from cerebelum_engine.moves import begin, move
+from cerebelum_engine.rules import FAIL, Rules
+from cerebelum_engine.state import State
+from cerebelum_engine.visit import Phase, StepState
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import (
@@ -31,37 +31,19 @@ def reconstruct(state: State, history: Iterable[ev.Event]) -> State:
 def evolve(state: State, event: ev.Event) -> State:
     """The state after one more event. An event that means nothing here only counts."""
     at = event.recorded_at or Timestamp()
-    counted = replace(state, version=event.version)
     fact = event.fact
-    if isinstance(fact, LifecycleFact):
-        return turned(counted, fact, at)
-    match fact:
-        case ev.ExecutionStarted():
-            return _started(counted, event.execution_id, fact, at)
-        case ev.ExecutionCompleted(result_steps=names):
-            return replace(counted, status=ExecutionState.EXECUTION_COMPLETED, ended_at=at, result_steps=tuple(names))
-        case ev.ExecutionFailed(step=step, failure=failure):
-            return replace(
-                counted,
-                status=ExecutionState.EXECUTION_FAILED,
-                ended_at=at,
-                failed_step=step,
-                failure=failure,
-            )
-        case ev.ExecutionCancelled(reason=reason):
-            return replace(
-                counted,
-                status=ExecutionState.EXECUTION_CANCELLED,
-                ended_at=at,
-                failure=Failure(kind="cancelled", message=reason),
-            )
-        case None:
-            return counted
-        case _:
-            return _step_evolved(counted, fact, at)
+    after = state.copied()
+    after.version = event.version
+    if isinstance(fact, StepFact):
+        _evolve_step(after, fact, at)
+    elif isinstance(fact, LifecycleFact):
+        turn(after, fact, at)
+    else:
+        _evolve_whole(after, event.execution_id, fact, at)
+    return after
 
 
-StepFact = (
+StepFact: TypeAlias = (
     ev.StepCompleted
     | ev.StepFailed
     | ev.AttemptFailed
@@ -78,116 +60,128 @@ StepFact = (
     | ev.ApprovalExpired
     | ev.MemoRecorded
 )
+_ROUTED = (ev.StepCompleted, ev.StepFailed)
 
 
-def _started(state: State, execution_id: str, fact: ev.ExecutionStarted, at: Timestamp) -> State:
-    running = replace(
-        state,
-        execution_id=execution_id,
-        status=ExecutionState.EXECUTION_RUNNING,
-        started=fact,
-        started_at=at,
-        deadline=fact.deadline,
-    )
-    return begun(running, at)
+WholeFact: TypeAlias = ev.ExecutionStarted | ev.ExecutionCompleted | ev.ExecutionFailed | ev.ExecutionCancelled | None
 
 
-def _step_evolved(state: State, fact: StepFact, at: Timestamp) -> State:
-    step = state.steps.get(fact.step)
-    if step is None or not step.phase.open:
-        return state
-    after = replace(state, steps={**state.steps, fact.step: _apply(step, fact, at)})
-    if not isinstance(fact, ev.StepCompleted | ev.StepFailed | ev.StepCancelled):
-        return after
-    if state.cancelling is not None or isinstance(fact, ev.StepCancelled):
-        return replace(after, open=tuple(name for name in after.open if name != fact.step))
-    return moved(_routed(after, fact), fact.step, at)
-
-
-def _routed(state: State, fact: ev.StepCompleted | ev.StepFailed) -> State:
-    """Keep where the rules of a step lead from its outcome."""
-    chosen, rules = fact.route, state.blueprint.rules.get(fact.step)
-    if chosen is None or rules is None:
-        return state
-    if chosen.failure is not None:
-        step = replace(state.steps[fact.step], route=FAIL, failure=chosen.failure)
-    else:
-        cases = rules.diverge if chosen.rule is ev.RuleKind.RULE_KIND_DIVERGE else rules.branch
-        case = next(iter(cases[chosen.choice : chosen.choice + 1]), None)
-        step = replace(state.steps[fact.step], route=case.route if case else None)
-    return replace(state, steps={**state.steps, fact.step: step})
-
-
-def _apply(step: StepState, fact: StepFact, at: Timestamp) -> StepState:
+def _evolve_whole(after: State, execution_id: str, fact: WholeFact, at: Timestamp) -> None:
     match fact:
-        case ev.StepCompleted(output=output):
-            return replace(_heard(step, fact), phase=Phase.COMPLETED, output=output, ended_at=at)
-        case ev.StepFailed(failure=failure):
-            return replace(_heard(step, fact), phase=Phase.FAILED, failure=failure, ended_at=at)
-        case ev.AttemptFailed(failure=failure, retry_at=retry_at):
-            return replace(
-                _heard(step, fact),
-                phase=Phase.RETRYING,
-                failures=step.failures + 1,
-                failure=failure,
-                due_at=retry_at,
-            )
-        case ev.StepCancelled(failure=failure):
-            return replace(_heard(step, fact), phase=Phase.CANCELLED, failure=failure, ended_at=at)
-        case ev.AttemptLost():
-            return replace(step, losses=step.losses + 1, last_worker_id="", ready_at=at)
-        case ev.StepDeadLettered(failure=failure):
-            return replace(step, phase=Phase.DEAD_LETTERED, losses=step.losses + 1, last_worker_id="", failure=failure)
-        case ev.StepRedriven():
-            return replace(step, phase=Phase.READY, forgiven=step.losses, ready_at=at)
-        case ev.RetryDue():
-            return replace(step, phase=Phase.READY, due_at=None, ready_at=at)
-        case ev.MemoRecorded(key=key, value=value):
-            return replace(step, memos={**step.memos, key: value or Payload()})
-        case ev.SleepStarted() | ev.ApprovalRequested():
-            return _suspended(step, fact, at)
-        case ev.SleepEnded() | ev.ApprovalGranted() | ev.ApprovalRejected() | ev.ApprovalExpired():
-            return _resumed(step, _satisfied(step, fact, at), at)
+        case ev.ExecutionStarted():
+            after.execution_id = execution_id
+            after.status = ExecutionState.EXECUTION_RUNNING
+            after.started, after.started_at, after.deadline = fact, at, fact.deadline
+            after.steps = after.steps.copied()
+            begin(after, at)
+        case ev.ExecutionCompleted(result_steps=names):
+            after.status, after.ended_at = ExecutionState.EXECUTION_COMPLETED, at
+            after.result_steps = tuple(names)
+        case ev.ExecutionFailed(step=step, failure=failure):
+            after.status, after.ended_at = ExecutionState.EXECUTION_FAILED, at
+            after.failed_step, after.failure = step, failure
+        case ev.ExecutionCancelled(reason=reason):
+            after.status, after.ended_at = ExecutionState.EXECUTION_CANCELLED, at
+            after.failure = Failure(kind="cancelled", message=reason)
+        case None:
+            pass
         case _:
             assert_never(fact)
 
 
-def _heard(step: StepState, fact: ev.StepCompleted | ev.StepFailed | ev.AttemptFailed | ev.StepCancelled) -> StepState:
-    began = None if isinstance(fact, ev.StepCancelled) else fact.started_at
-    return replace(
-        step,
-        due_at=None,
-        waiting_since=None,
-        waiting_for=None,
-        started_at=step.started_at or began,
-        last_task_id=fact.task_id or step.last_task_id,
-        last_worker_id=fact.worker_id or step.last_worker_id,
-    )
+def _evolve_step(after: State, fact: StepFact, at: Timestamp) -> None:
+    name = fact.step
+    before = after.steps.get(name)
+    if before is None or not before.phase.open:
+        return
+    visit = before.copied()
+    _apply(visit, fact, at)
+    after.steps = after.steps.copied()
+    after.steps.put(name, visit)
+    if not visit.phase.closed:
+        return
+    if isinstance(fact, _ROUTED) and after.cancelling is None:
+        if fact.route is not None:
+            _keep_route(visit, fact.route, after.blueprint.rules.get(name))
+        move(after, name, at)
+    else:
+        after.open = tuple(each for each in after.open if each != name)
 
 
-def _suspended(step: StepState, fact: ev.SleepStarted | ev.ApprovalRequested, at: Timestamp) -> StepState:
-    sleeping = isinstance(fact, ev.SleepStarted)
-    return replace(
-        step,
-        phase=Phase.SLEEPING if sleeping else Phase.AWAITING_APPROVAL,
-        due_at=fact.due_at if isinstance(fact, ev.SleepStarted) else fact.expires_at,
-        waiting_since=at,
-        waiting_for=fact,
-        last_task_id=fact.task_id,
-        last_worker_id=fact.worker_id,
-    )
+def _keep_route(visit: StepState, chosen: ev.RouteChosen, rules: Rules | None) -> None:
+    """Where the rules of a step lead from its outcome."""
+    if rules is None:
+        return
+    if chosen.failure is not None:
+        visit.route, visit.failure = FAIL, chosen.failure
+        return
+    cases = rules.diverge if chosen.rule is ev.RuleKind.RULE_KIND_DIVERGE else rules.branch
+    case = next(iter(cases[chosen.choice : chosen.choice + 1]), None)
+    visit.route = case.route if case else None
 
 
-def _resumed(step: StepState, marker: SatisfiedMarker, at: Timestamp) -> StepState:
-    return replace(
-        step,
-        phase=Phase.READY,
-        ready_at=at,
-        markers=(*step.markers, marker),
-        due_at=None,
-        waiting_since=None,
-        waiting_for=None,
-    )
+_Heard: TypeAlias = ev.StepCompleted | ev.StepFailed | ev.AttemptFailed | ev.StepCancelled
+"""What a worker's answer comes to, if it is no marker."""
+
+
+def _apply(visit: StepState, fact: StepFact, at: Timestamp) -> None:
+    if isinstance(fact, _Heard):
+        _hear(visit, fact, at)
+        return
+    match fact:
+        case ev.AttemptLost():
+            visit.losses += 1
+            visit.last_worker_id, visit.ready_at = "", at
+        case ev.StepDeadLettered(failure=failure):
+            visit.losses += 1
+            visit.phase, visit.last_worker_id, visit.failure = Phase.DEAD_LETTERED, "", failure
+        case ev.StepRedriven():
+            visit.phase, visit.forgiven, visit.ready_at = Phase.READY, visit.losses, at
+        case ev.RetryDue():
+            visit.phase, visit.due_at, visit.ready_at = Phase.READY, None, at
+        case ev.MemoRecorded(key=key, value=value):
+            visit.memos = {**visit.memos, key: value or Payload()}
+        case ev.SleepStarted():
+            _suspend(visit, fact, at)
+            visit.phase, visit.due_at = Phase.SLEEPING, fact.due_at
+        case ev.ApprovalRequested():
+            _suspend(visit, fact, at)
+            visit.phase, visit.due_at = Phase.AWAITING_APPROVAL, fact.expires_at
+        case ev.SleepEnded() | ev.ApprovalGranted() | ev.ApprovalRejected() | ev.ApprovalExpired():
+            _resume(visit, _satisfied(visit, fact, at), at)
+        case _:
+            assert_never(fact)
+
+
+def _hear(visit: StepState, fact: _Heard, at: Timestamp) -> None:
+    visit.due_at = visit.waiting_since = visit.waiting_for = None
+    visit.last_task_id = fact.task_id or visit.last_task_id
+    visit.last_worker_id = fact.worker_id or visit.last_worker_id
+    if visit.started_at is None and not isinstance(fact, ev.StepCancelled):
+        visit.started_at = fact.started_at
+    match fact:
+        case ev.StepCompleted(output=output):
+            visit.phase, visit.output, visit.ended_at = Phase.COMPLETED, output, at
+        case ev.StepFailed(failure=failure):
+            visit.phase, visit.failure, visit.ended_at = Phase.FAILED, failure, at
+        case ev.StepCancelled(failure=failure):
+            visit.phase, visit.failure, visit.ended_at = Phase.CANCELLED, failure, at
+        case ev.AttemptFailed(failure=failure, retry_at=retry_at):
+            visit.phase, visit.failure, visit.due_at = Phase.RETRYING, failure, retry_at
+            visit.failures += 1
+        case _:
+            assert_never(fact)
+
+
+def _suspend(visit: StepState, fact: ev.SleepStarted | ev.ApprovalRequested, at: Timestamp) -> None:
+    visit.waiting_since, visit.waiting_for = at, fact
+    visit.last_task_id, visit.last_worker_id = fact.task_id, fact.worker_id
+
+
+def _resume(visit: StepState, marker: SatisfiedMarker, at: Timestamp) -> None:
+    visit.phase, visit.ready_at = Phase.READY, at
+    visit.markers = (*visit.markers, marker)
+    visit.due_at = visit.waiting_since = visit.waiting_for = None
 
 
 def _satisfied(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import suppress
 from typing import TypeAlias, assert_never
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.blueprint import BlueprintInvalid, compile_blueprint
-from cerebelum_engine.moves import reopened
+from cerebelum_engine.moves import reopen
 from cerebelum_engine.state import State
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
@@ -22,41 +22,37 @@ LifecycleFact: TypeAlias = (
 )
 
 
-def turned(state: State, fact: LifecycleFact, at: Timestamp) -> State:
-    """The state after a fact about the whole execution."""
+def turn(state: State, fact: LifecycleFact, at: Timestamp) -> None:
+    """Make of a state what a fact about the whole execution makes of it. It is the caller's own copy."""
     match fact:
         case ev.ExecutionPaused():
-            return replace(state, paused=fact, paused_at=at)
+            state.paused, state.paused_at = fact, at
         case ev.ExecutionResumed():
-            return replace(state, paused=None, paused_at=None)
+            state.paused, state.paused_at = None, None
         case ev.CancellationRequested():
-            return replace(state, cancelling=fact)
+            state.cancelling = fact
         case ev.ExecutionRetried(deadline=deadline):
-            return _reopened(replace(state, deadline=deadline), at)
+            state.deadline = deadline
+            _reopen(state, at)
         case ev.ExecutionForked(deadline=deadline):
-            return _reopened(replace(state, deadline=deadline, forked=fact), at)
+            state.deadline, state.forked = deadline, fact
+            _reopen(state, at)
         case ev.ExecutionMigrated():
-            return _migrated(state, fact)
+            _migrate(state, fact)
         case _:
             assert_never(fact)
 
 
-def _reopened(state: State, at: Timestamp) -> State:
+def _reopen(state: State, at: Timestamp) -> None:
     """It runs again, and what failed begins anew: a fresh visit, which remembers no marker of the failed one."""
-    running = replace(
-        state,
-        status=ExecutionState.EXECUTION_RUNNING,
-        ended_at=None,
-        paused=None,
-        paused_at=None,
-        failed_step="",
-        failure=None,
-    )
-    return reopened(running, at)
+    state.status = ExecutionState.EXECUTION_RUNNING
+    state.ended_at = state.paused = state.paused_at = None
+    state.failed_step, state.failure = "", None
+    state.steps = state.steps.copied()
+    reopen(state, at)
 
 
-def _migrated(state: State, fact: ev.ExecutionMigrated) -> State:
-    try:
-        return state if fact.blueprint is None else replace(state, blueprint=compile_blueprint(fact.blueprint))
-    except BlueprintInvalid:
-        return state
+def _migrate(state: State, fact: ev.ExecutionMigrated) -> None:
+    if fact.blueprint is not None:
+        with suppress(BlueprintInvalid):
+            state.blueprint = compile_blueprint(fact.blueprint)

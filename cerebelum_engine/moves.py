@@ -11,24 +11,25 @@ from collections.abc import Iterator
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.paths import Path
-from cerebelum_engine.replacing import replace
 from cerebelum_engine.rules import FAIL, PROCEED, Onward, Route
-from cerebelum_engine.state import Ending, Phase, State, StepState
+from cerebelum_engine.state import Ending, State
+from cerebelum_engine.visit import Phase, StepState, fresh
 from cerebelum_proto.types.v1.types_pb import Failure
 
 
-def begun(state: State, at: Timestamp) -> State:
-    """The state in which the first steps of the timeline are under way."""
+def begin(state: State, at: Timestamp) -> None:
+    """Let the first steps of the timeline begin. As below, state and steps are the caller's own copies."""
     walk = _Walk(state, at)
     walk.enter_all()
-    return walk.onto(state)
+    walk.end()
 
 
-def moved(state: State, step: str, at: Timestamp) -> State:
-    """The state after a step that has just got its outcome has led wherever it leads."""
+def move(state: State, step: str, at: Timestamp) -> None:
+    """Go wherever a step leads that has just got its outcome; its visit is the caller's own copy, too."""
     walk = _Walk(state, at)
+    walk.own.add(step)
     walk.settle(step)
-    return walk.onto(state)
+    walk.end()
 
 
 def failed_steps(state: State) -> list[str]:
@@ -36,27 +37,45 @@ def failed_steps(state: State) -> list[str]:
     return _Walk(state, Timestamp()).failed()
 
 
-def reopened(state: State, at: Timestamp) -> State:
-    """The state in which what failed begins anew, and every other outcome counts as before."""
+def reopen(state: State, at: Timestamp) -> None:
+    """Let what failed begin anew; every other outcome counts as before."""
     walk = _Walk(state, at)
     walk.reopen()
-    return walk.onto(state)
+    walk.end()
 
 
 class _Walk:
-    """One move of an execution, on copies."""
+    """One move of an execution."""
 
     def __init__(self, state: State, at: Timestamp) -> None:
+        self.state = state
         self.blueprint = state.blueprint
         self.at = at
-        self.steps = dict(state.steps)
+        self.steps = state.steps
         self.open = list(state.open)
         self.leaving = list(state.leaving)
         self.ending: Ending | None = None
         self.worker_id = ""
+        self.own: set[str] = set()
+        """The steps whose visits nobody else has seen yet."""
 
-    def onto(self, state: State) -> State:
-        return replace(state, steps=self.steps, open=tuple(self.open), leaving=tuple(self.leaving), ending=self.ending)
+    def end(self) -> None:
+        """Write down where it led."""
+        state = self.state
+        state.ending = self.ending
+        state.open, state.leaving = tuple(self.open), tuple(self.leaving)
+
+    def change(self, name: str) -> StepState:
+        """The visit of a step, to be changed."""
+        visit = self.steps[name]
+        if name not in self.own:
+            visit = visit.copied()
+            self.put(name, visit)
+        return visit
+
+    def put(self, name: str, visit: StepState) -> None:
+        self.steps.put(name, visit)
+        self.own.add(name)
 
     # -- onward ------------------------------------------------------------------------------
 
@@ -76,7 +95,7 @@ class _Walk:
         route = self.route(name)
         if name in self.leaving:
             self.leaving = [e for e in self.leaving if e == name or not self.affects(name, self.path(e), e)]
-        self.steps[name] = replace(self.steps[name], taken=True)
+        self.change(name).taken = True
         if route.path is None:
             self.onward(name)
             return
@@ -102,7 +121,7 @@ class _Walk:
     def passes(self, name: str) -> None:
         """Begin what waited for this step, or go on where the path came from when it was the last."""
         path = self.path(name)
-        self.steps[name] = replace(self.steps[name], passed=True)
+        self.change(name).passed = True
         for step in path.after[name]:
             self.enter(path, step)
         if all(self.is_passed(path, end) for end in path.ends):
@@ -122,14 +141,12 @@ class _Walk:
 
     def begin(self, path: Path, step: str) -> None:
         before = self.steps.get(step)
-        self.steps[step] = StepState(
-            visit=before.visit + 1 if before else 1,
-            path=path.id,
-            entered_at=self.at,
-            ready_at=self.at,
-            last_task_id=before.last_task_id if before else "",
-            last_worker_id=self.worker_id,
-        )
+        visit = fresh(path.id, self.at)
+        visit.last_worker_id = self.worker_id
+        if before is not None:
+            visit.visit = before.visit + 1
+            visit.last_task_id = before.last_task_id
+        self.put(step, visit)
         self.open.append(step)
 
     # -- anew --------------------------------------------------------------------------------
@@ -140,12 +157,12 @@ class _Walk:
 
     def reopen(self) -> None:
         for name in self.failed():
-            self.steps[name] = replace(self.steps[name], last_task_id="")
+            self.change(name).last_task_id = ""
             self.begin(self.path(name), name)
         routes = [name for name in self.closed() if self.route(name).onward is not Onward.PROCEED]
         for name in routes:
             if self.is_failing(name):
-                self.steps[name] = replace(self.steps[name], taken=False)
+                self.change(name).taken = False
         taken = [name for name in routes if self.steps[name].taken]
         overruled = {name for name in routes for each in taken if self.affects(each, self.path(name), name)}
         self.leaving = [name for name in routes if name in taken or name not in overruled]
@@ -165,6 +182,8 @@ class _Walk:
 
     def first_to_leave(self) -> str | None:
         """The first in order of the routes that nothing which they affect stands in the way of."""
+        if not self.leaving:
+            return None
         waiting = sorted((name for name in self.leaving if not self.steps[name].taken), key=self.rank)
         for at, name in enumerate(waiting):
             if not any(self.affects(name, self.path(each), each) for each in (*self.open, *waiting[:at])):
@@ -194,28 +213,19 @@ class _Walk:
     def pass_over(self, path: Path, step: str) -> None:
         visit = self.steps.get(step)
         if visit is not None and visit.phase.closed and self.stands_on(path, step):
-            self.steps[step] = replace(visit, passed=True)
+            self.change(step).passed = True
         elif visit is None or not self.is_passed(path, step):
-            number = visit.visit if visit else 0
-            self.steps[step] = StepState(
-                phase=Phase.SKIPPED,
-                visit=number,
-                path=path.id,
-                entered_at=self.at,
-                ready_at=self.at,
-                passed=True,
-            )
+            skipped = fresh(path.id, self.at)
+            skipped.phase, skipped.passed = Phase.SKIPPED, True
+            skipped.visit = visit.visit if visit else 0
+            self.put(step, skipped)
 
     def forget(self, step: str) -> None:
         visit = self.steps[step]
-        self.steps[step] = StepState(
-            phase=Phase.FORGOTTEN,
-            visit=visit.visit,
-            path=visit.path,
-            entered_at=visit.entered_at,
-            ready_at=visit.entered_at,
-            last_task_id=visit.last_task_id,
-        )
+        forgotten = fresh(visit.path, visit.entered_at)
+        forgotten.phase = Phase.FORGOTTEN
+        forgotten.visit, forgotten.last_task_id = visit.visit, visit.last_task_id
+        self.put(step, forgotten)
 
     def enter_all(self) -> None:
         """Begin whatever can begin on the paths that the execution is on."""
@@ -236,7 +246,7 @@ class _Walk:
     # -- what affects what -------------------------------------------------------------------
 
     def is_held(self, path: Path, step: str) -> bool:
-        return any(self.affects(name, path, step) for name in self.leaving)
+        return bool(self.leaving) and any(self.affects(name, path, step) for name in self.leaving)
 
     def affects(self, name: str, path: Path, step: str) -> bool:
         """Whether the route of a step passes over or forgets another step, or ends the execution around it."""

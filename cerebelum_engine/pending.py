@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect, Handout
-from cerebelum_engine.state import Phase, State, StepState, task_id
+from cerebelum_engine.state import State
 from cerebelum_engine.times import after
+from cerebelum_engine.visit import Phase, StepState, task_id
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, CancellationRequested
 
 

@@ -9,8 +9,9 @@ from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine import commands as cmd
 from cerebelum_engine.commands import Reason, Rejected
 from cerebelum_engine.policies import MAX_LOSSES, is_final, pause_ms
-from cerebelum_engine.state import Phase, State, StepState, task_id
+from cerebelum_engine.state import State
 from cerebelum_engine.times import after
+from cerebelum_engine.visit import Phase, StepState, step_of, task_id
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import ApprovalDecision, ApprovalRequest, SleepRequest
@@ -104,15 +105,18 @@ def _holder(state: State, wanted: str) -> str | None:
     """The step that owes this very task now."""
     if not state.running:
         return None
-    for name in state.open if state.cancelling is None else state.cancelling.steps:
-        step = state.steps[name]
-        if step.phase is Phase.READY and task_id(state.execution_id, name, step) == wanted:
-            return name
-    return None
+    name = step_of(wanted, state.execution_id)
+    step = state.steps.get(name)
+    owing = state.open if state.cancelling is None else state.cancelling.steps
+    if step is None or name not in owing:
+        return None
+    owed = step.phase is Phase.READY and task_id(state.execution_id, name, step) == wanted
+    return name if owed else None
 
 
 def _too_late(state: State, wanted: str) -> Rejected:
-    if any(step.last_task_id == wanted for step in state.steps.values()):
+    step = state.steps.get(step_of(wanted, state.execution_id))
+    if step is not None and step.last_task_id == wanted:
         return Rejected(Reason.DUPLICATE, f"the result of task '{wanted}' is recorded already")
     return Rejected(Reason.STALE, f"task '{wanted}' has moved on; this result changed nothing")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from cerebelum_codegen.runtime.wkt import Timestamp
-from cerebelum_engine.state import Phase, State, StepState
+from cerebelum_engine.state import State
 from cerebelum_engine.times import milliseconds_between
+from cerebelum_engine.visit import Phase, StepState
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SleepStarted
 from cerebelum_proto.types.v1.types_pb import Failure
 from cerebelum_proto.worker.worker_service_pb import (
@@ -68,23 +69,22 @@ def summary(state: State) -> ExecutionState:
         return state.status
     if state.cancelling is not None:
         return ExecutionState.EXECUTION_CANCELLING
-    if any(step.phase is Phase.DEAD_LETTERED for step in state.steps.values()):
+    phases = [state.steps[name].phase for name in state.open]
+    if Phase.DEAD_LETTERED in phases:
         return ExecutionState.EXECUTION_DEAD_LETTERED
     if state.paused is not None:
         return ExecutionState.EXECUTION_PAUSED
-    phases = {state.steps[name].phase for name in state.open}
-    if phases & {Phase.READY, Phase.RETRYING}:
+    if Phase.READY in phases or Phase.RETRYING in phases or not phases:
         return ExecutionState.EXECUTION_RUNNING
-    if Phase.AWAITING_APPROVAL in phases:
-        return ExecutionState.EXECUTION_WAITING_FOR_APPROVAL
-    return ExecutionState.EXECUTION_SLEEPING if phases else ExecutionState.EXECUTION_RUNNING
+    waiting = Phase.AWAITING_APPROVAL in phases
+    return ExecutionState.EXECUTION_WAITING_FOR_APPROVAL if waiting else ExecutionState.EXECUTION_SLEEPING
 
 
 def step_index(state: State) -> int:
     """How many steps lie behind: all of them once it has completed."""
     if state.status is ExecutionState.EXECUTION_COMPLETED:
         return len(state.blueprint.steps)
-    return sum(step.phase is Phase.COMPLETED for step in state.steps.values())
+    return state.steps.completed
 
 
 def current_step(state: State) -> str:

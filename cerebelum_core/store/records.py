@@ -20,7 +20,7 @@ def shard_of(execution_id: str) -> int:
     return zlib.crc32(execution_id.encode()) % SHARDS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Head:
     """One row an execution: what lists, the scheduler and the resurrector need without reading history."""
 
@@ -38,7 +38,7 @@ class Head:
     step_name: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Append:
     """Events of one execution that become durable together, and the head that they lead to.
 
@@ -51,7 +51,7 @@ class Append:
     head: Head
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StoredHead:
     """A head and whose it is."""
 
@@ -64,7 +64,7 @@ COUNTED = 100_000
 """A list is counted so far: counting costs as much as there is to count."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(slots=True, order=True)
 class Place:
     """Where an execution stands in a list that is ordered by start."""
 
@@ -72,7 +72,7 @@ class Place:
     execution_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class HeadQuery:
     """Which executions to list, newest first.
 
@@ -86,7 +86,7 @@ class HeadQuery:
     after: Place | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class HeadPage:
     """A page of a list, where the next one goes on, and how long the whole list is, up to COUNTED."""
 
@@ -103,7 +103,7 @@ class HeadPage:
         return cls(heads=shown, total=min(total, COUNTED), next=place)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(slots=True, order=True)
 class Due:
     """An execution's earliest timer."""
 
@@ -111,7 +111,7 @@ class Due:
     execution_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class BlueprintRecord:
     """A submitted blueprint as its bytes."""
 
@@ -121,7 +121,7 @@ class BlueprintRecord:
     stored_at: Timestamp
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class WorkerRecord:
     """A worker as it last registered."""
 

@@ -28,7 +28,7 @@ def one_thread(name: str) -> Executor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"cerebelum-store-{name}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Queued(Generic[_W]):
     write: _W
     done: asyncio.Future[None]

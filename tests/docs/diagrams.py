@@ -25,7 +25,7 @@ from cerebelum_engine import (
     pending,
     summary,
 )
-from cerebelum_engine.state import task_id
+from cerebelum_engine.visit import task_id
 from cerebelum_proto.types.v1.types_pb import Failure, Payload, RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine import (
@@ -70,7 +71,9 @@ class Play:
         events = decide(self.state, command, self.now)
         assert not isinstance(events, Rejected), events
         for event in events:
-            self.state = evolve(self.state, event)
+            before, kept = self.state, deepcopy(self.state)
+            self.state = evolve(before, event)
+            assert before == kept, "whoever holds a state sees it never change"
             self.history.append(event)
         return [event.fact for event in events if event.fact is not None]
 

@@ -8,7 +8,8 @@ import pytest
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_engine import State, new, restore, snapshot, take
-from cerebelum_engine.state import Phase, StepState
+from cerebelum_engine.steps import Steps
+from cerebelum_engine.visit import Phase, StepState
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, ExecutionStarted
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
@@ -38,8 +39,15 @@ def busy_state() -> State:
         status=ExecutionState.EXECUTION_RUNNING,
         started=ExecutionStarted(workflow="w", tags=["t"]),
         started_at=NOW,
-        steps={"b": waiting, "a": done},
+        steps=steps_of({"b": waiting, "a": done}),
     )
+
+
+def steps_of(visits: dict[str, StepState]) -> Steps:
+    steps = Steps()
+    for name, visit in visits.items():
+        steps.put(name, visit)
+    return steps
 
 
 def test_every_part_of_a_state_comes_back_and_its_steps_in_their_order() -> None:

@@ -17,8 +17,8 @@ WAITS_AND_TRIES = (
     Bug(
         "a result counts again while the step waits",
         "cerebelum_engine.results",
-        "if step.phase is Phase.READY and task_id",
-        "if not step.phase.closed and task_id",
+        "owed = step.phase is Phase.READY and task_id",
+        "owed = not step.phase.closed and task_id",
     ),
     Bug(
         "results count after the end",
@@ -29,14 +29,14 @@ WAITS_AND_TRIES = (
     Bug(
         "a lost try keeps its task id",
         "cerebelum_engine.evolve",
-        'losses=step.losses + 1, last_worker_id="", ready_at=at',
-        'losses=step.losses, last_worker_id="", ready_at=at',
+        'visit.losses += 1\n            visit.last_worker_id, visit.ready_at = "", at',
+        'visit.last_worker_id, visit.ready_at = "", at',
     ),
     Bug(
         "a failed try is not counted",
         "cerebelum_engine.evolve",
-        "failures=step.failures + 1,",
-        "failures=step.failures,",
+        "            visit.failures += 1\n",
+        "",
     ),
     Bug(
         "one try too many",
@@ -53,14 +53,14 @@ WAITS_AND_TRIES = (
     Bug(
         "a resume is forgotten",
         "cerebelum_engine.lifecycle_facts",
-        "            return replace(state, paused=None, paused_at=None)",
-        "            return replace(state, paused_at=None)",
+        "            state.paused, state.paused_at = None, None",
+        "            state.paused_at = None",
     ),
     Bug(
         "a retry keeps the failed visit",
         "cerebelum_engine.moves",
-        'self.steps[name] = replace(self.steps[name], last_task_id="")',
-        'self.steps[name] = replace(self.steps[name], last_task_id="", visit=self.steps[name].visit - 1)',
+        'self.change(name).last_task_id = ""\n',
+        'self.change(name).last_task_id = ""\n            self.change(name).visit -= 1\n',
     ),
     Bug(
         "a retry begins finished steps anew",
@@ -77,8 +77,8 @@ WAITS_AND_TRIES = (
     Bug(
         "a retry forgets the deadline",
         "cerebelum_engine.lifecycle_facts",
-        "return _reopened(replace(state, deadline=deadline), at)",
-        "return _reopened(replace(state, deadline=None), at)",
+        "            state.deadline = deadline\n            _reopen(state, at)",
+        "            state.deadline = None\n            _reopen(state, at)",
     ),
     Bug(
         "a cancellation goes on handing out",
@@ -107,8 +107,8 @@ WAITS_AND_TRIES = (
     Bug(
         "any step may answer a cancellation",
         "cerebelum_engine.results",
-        "for name in state.open if state.cancelling is None else state.cancelling.steps:",
-        "for name in state.open:",
+        "owing = state.open if state.cancelling is None else state.cancelling.steps",
+        "owing = state.open",
     ),
     Bug(
         "a dead letter is handed out",
@@ -126,8 +126,8 @@ WAITS_AND_TRIES = (
     Bug(
         "a redriven step dies with its next loss",
         "cerebelum_engine.evolve",
-        "forgiven=step.losses, ready_at=at",
-        "ready_at=at",
+        "visit.phase, visit.forgiven, visit.ready_at = Phase.READY, visit.losses, at",
+        "visit.phase, visit.ready_at = Phase.READY, at",
     ),
     Bug(
         "a fork inherits the end of its origin",
@@ -192,14 +192,14 @@ WAITS_AND_TRIES = (
     Bug(
         "a resumed step forgets its earlier markers",
         "cerebelum_engine.evolve",
-        "markers=(*step.markers, marker),",
-        "markers=(marker,),",
+        "visit.markers = (*visit.markers, marker)",
+        "visit.markers = (marker,)",
     ),
     Bug(
         "markers come back in reverse",
         "cerebelum_engine.evolve",
-        "markers=(*step.markers, marker),",
-        "markers=(marker, *step.markers),",
+        "visit.markers = (*visit.markers, marker)",
+        "visit.markers = (marker, *visit.markers)",
     ),
     Bug(
         "a rejection looks like an expiry",
@@ -211,8 +211,8 @@ WAITS_AND_TRIES = (
     Bug(
         "a resumed step keeps its old timer",
         "cerebelum_engine.evolve",
-        "        markers=(*step.markers, marker),\n        due_at=None,",
-        "        markers=(*step.markers, marker),",
+        "    visit.markers = (*visit.markers, marker)\n    visit.due_at = visit.waiting_since",
+        "    visit.markers = (*visit.markers, marker)\n    visit.waiting_since",
     ),
     Bug(
         "a start happens twice",

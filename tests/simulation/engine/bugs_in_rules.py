@@ -14,14 +14,14 @@ MOVES = (
     Bug(
         "a second value drives out the first",
         "cerebelum_engine.evolve",
-        "memos={**step.memos, key: value or Payload()}",
-        "memos={key: value or Payload()}",
+        "visit.memos = {**visit.memos, key: value or Payload()}",
+        "visit.memos = {key: value or Payload()}",
     ),
     Bug(
         "a cancelled execution still begins steps",
         "cerebelum_engine.evolve",
-        "if state.cancelling is not None or isinstance(fact, ev.StepCancelled):",
-        "if isinstance(fact, ev.StepCancelled):",
+        "if isinstance(fact, _ROUTED) and after.cancelling is None:",
+        "if isinstance(fact, _ROUTED):",
     ),
     Bug(
         "the next stage begins with the first result",
@@ -44,7 +44,7 @@ MOVES = (
     Bug(
         "siblings begin while a failure waits",
         "cerebelum_engine.moves",
-        "return any(self.affects(name, path, step) for name in self.leaving)",
+        "return bool(self.leaving) and any(self.affects(name, path, step) for name in self.leaving)",
         "return False",
     ),
     Bug(
@@ -62,8 +62,8 @@ MOVES = (
     Bug(
         "a visit is not counted",
         "cerebelum_engine.moves",
-        "visit=before.visit + 1 if before else 1",
-        "visit=1",
+        "            visit.visit = before.visit + 1\n",
+        "",
     ),
     Bug(
         "one visit too few",
@@ -80,9 +80,9 @@ MOVES = (
     Bug(
         "a forgotten result is still handed on",
         "cerebelum_engine.moves",
-        "            last_task_id=visit.last_task_id,\n        )\n\n    def enter_all",
-        "            last_task_id=visit.last_task_id,\n            output=visit.output,\n        )\n"
-        "\n    def enter_all",
+        "        forgotten.visit, forgotten.last_task_id = visit.visit, visit.last_task_id\n",
+        "        forgotten.visit, forgotten.last_task_id = visit.visit, visit.last_task_id\n"
+        "        forgotten.output = visit.output\n",
     ),
     Bug(
         "skip_to passes over nothing",

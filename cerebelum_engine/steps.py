@@ -1,0 +1,73 @@
+"""The visits of an execution's steps: a map of which many states share most, so that a change costs the same however
+many steps there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from cerebelum_engine.visit import Phase, StepState
+
+_MOST_RECENT = 64
+
+
+@dataclass(kw_only=True, eq=False)
+class Steps:
+    """The last visit of each step entered so far, in the order in which they were first entered."""
+
+    settled: Mapping[str, StepState] = field(default_factory=dict)
+    """Shared with states before and after: nobody writes to it."""
+    recent: dict[str, StepState] = field(default_factory=dict)
+    """What has changed since; copied with each state."""
+    completed: int = 0
+    """How many of them have a result."""
+    count: int = 0
+
+    def copied(self) -> Steps:
+        """A copy to be changed."""
+        return Steps(settled=self.settled, recent=self.recent.copy(), completed=self.completed, count=self.count)
+
+    def put(self, name: str, visit: StepState) -> None:
+        """Set the last visit of a step."""
+        before = self.get(name)
+        if before is None:
+            self.count += 1
+        elif before.phase is Phase.COMPLETED:
+            self.completed -= 1
+        if visit.phase is Phase.COMPLETED:
+            self.completed += 1
+        self.recent[name] = visit
+        if len(self.recent) > _MOST_RECENT:
+            self.settled, self.recent = {**self.settled, **self.recent}, {}
+
+    def get(self, name: str) -> StepState | None:
+        """The last visit of a step; None when it was never entered."""
+        visit = self.recent.get(name)
+        return visit if visit is not None or not self.settled else self.settled.get(name)
+
+    def __getitem__(self, name: str) -> StepState:
+        visit = self.recent.get(name)
+        return visit if visit is not None else self.settled[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.recent or name in self.settled
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self.settled
+        yield from (name for name in self.recent if name not in self.settled)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Steps) and dict(self.items()) == dict(other.items())
+
+    __hash__ = None  # type: ignore[assignment]  # as in every class whose values are compared
+
+    def items(self) -> Iterator[tuple[str, StepState]]:
+        """Each step and its last visit."""
+        return ((name, self[name]) for name in self)
+
+    def values(self) -> Iterator[StepState]:
+        """The last visits."""
+        return (self[name] for name in self)

@@ -1,0 +1,125 @@
+"""One visit of one step, as the history tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_engine.copying import copied
+from cerebelum_engine.paths import TIMELINE
+from cerebelum_engine.rules import Route
+from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SleepStarted
+from cerebelum_proto.types.v1.types_pb import Failure, Payload
+from cerebelum_proto.worker.worker_service_pb import SatisfiedMarker
+
+
+class Phase(Enum):
+    """Where a visit of a step stands."""
+
+    closed: bool
+    """Whether this visit has its one recorded result."""
+    open: bool
+    """Whether this visit is under way."""
+
+    READY = "ready"
+    """A worker is owed the task, or has it."""
+    RETRYING = "retrying"
+    """A try failed; the next begins when its pause is over."""
+    SLEEPING = "sleeping"
+    AWAITING_APPROVAL = "awaiting_approval"
+    DEAD_LETTERED = "dead_lettered"
+    """It kept losing its workers; somebody must say that it may be tried again."""
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    """It was told to stop, and has."""
+    SKIPPED = "skipped"
+    """A rule passed over it."""
+    FORGOTTEN = "forgotten"
+    """A rule went back before it; what it had given is gone."""
+
+    def __init__(self, word: str) -> None:
+        self.closed = word in ("completed", "failed", "cancelled")
+        self.open = not self.closed and word not in ("skipped", "forgotten")
+
+
+@dataclass(kw_only=True)
+class StepState:
+    """One visit of one step. Only `evolve` changes its members, and only of its own copies."""
+
+    phase: Phase = Phase.READY
+    visit: int = 1
+    path: str = TIMELINE
+    """The path that it stands on in this visit."""
+    route: Route | None = None
+    """Where the rules of the step lead from its outcome; None where they say nothing."""
+    taken: bool = False
+    """Whether the execution has gone on along the route, at least onto its path."""
+    passed: bool = False
+    """Whether what waits for it may begin."""
+    failures: int = 0
+    """Tries that ended in a failure that is retried."""
+    losses: int = 0
+    """Tries whose worker fell silent."""
+    forgiven: int = 0
+    """Losses that count no more, since somebody redrove the step."""
+    markers: tuple[SatisfiedMarker, ...] = ()
+    """What the step asked for and got, in order. They outlive a failed try: nobody is asked twice."""
+    memos: Mapping[str, Payload] = field(default_factory=dict)
+    """What the step has kept, by key. It outlives a failed try too."""
+    entered_at: Timestamp
+    ready_at: Timestamp
+    """Since when a worker is owed its task."""
+    started_at: Timestamp | None = None
+    """When its first try began by the worker's word, else when it was entered."""
+    ended_at: Timestamp | None = None
+    due_at: Timestamp | None = None
+    """When its timer fires; None while it has none."""
+    waiting_since: Timestamp | None = None
+    waiting_for: SleepStarted | ApprovalRequested | None = None
+    output: Payload | None = None
+    failure: Failure | None = None
+    """The failure that closed it, or the last one that was retried."""
+    last_task_id: str = ""
+    """The task whose result was recorded last: a second copy of it is a duplicate."""
+    last_worker_id: str = ""
+
+    def copied(self) -> StepState:
+        """A copy to be changed."""
+        return copied(self)
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it was entered and nothing has come of it yet."""
+        return self.phase is Phase.READY and not (self.failures or self.losses or self.markers)
+
+    @property
+    def attempt(self) -> int:
+        """Which try this is, from 1."""
+        return 1 + self.failures + self.losses
+
+
+_FRESH = StepState(entered_at=Timestamp(), ready_at=Timestamp())
+
+
+def fresh(path: str, at: Timestamp) -> StepState:
+    """A visit that begins on a path, to be changed."""
+    visit = _FRESH.copied()
+    visit.path, visit.entered_at, visit.ready_at = path, at, at
+    return visit
+
+
+def task_id(execution_id: str, step: str, visit: StepState) -> str:
+    """Name the handout that the step owes now.
+
+    It follows from recorded facts alone, so it survives a restart, and it changes with each visit,
+    try and satisfied marker, so that the answer to an older handout is recognised as stale.
+    """
+    return f"{execution_id}/{step}/{visit.visit}.{visit.attempt}.{len(visit.markers)}"
+
+
+def step_of(task: str, execution_id: str) -> str:
+    """The step that the id of a task of this execution names."""
+    return task[len(execution_id) + 1 : task.rfind("/")]
