@@ -57,7 +57,7 @@ class Observer(Protocol):
     def committed(self, state: State, effects: Sequence[Effect]) -> None:
         """New events are durable; they led to this state, which owes these effects."""
 
-    def loaded(self, state: State) -> None:
+    def loaded(self, state: State, effects: Sequence[Effect]) -> None:
         """This state was read from the store. It may owe more than was told before, or what others have in hand."""
 
     def doubted(self, execution_id: str) -> None:
@@ -88,6 +88,7 @@ class Execution:
         self,
         execution_id: str,
         state: State,
+        effects: Sequence[Effect] = (),
         *,
         store: EventStore,
         clock: Clock,
@@ -97,7 +98,7 @@ class Execution:
         on_crash: Callable[[Exception], bool],
     ) -> None:
         self.state = state
-        self.owes_tasks = bool(tasks_among(pending(state)))
+        self.owes_tasks = bool(tasks_among(effects))
         self._id = execution_id
         self._store = store
         self._clock = clock
@@ -247,7 +248,7 @@ class Execution:
         effects = pending(self.state)
         self.owes_tasks = bool(tasks_among(effects))
         if self.state.started is not None:
-            self._observer.loaded(self.state)
+            self._observer.loaded(self.state, effects)
 
     def _may_go_on(self, error: Exception) -> bool:
         if isinstance(error, _UNKNOWN):

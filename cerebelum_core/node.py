@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cerebelum_core.blueprints import BlueprintRegistry
@@ -38,7 +38,6 @@ from cerebelum_engine import (
     TimeOutTask,
     earliest_timer,
     next_timer,
-    pending,
     tasks_among,
 )
 from cerebelum_proto.control.v1.control_pb import GetServerInfoResponse
@@ -121,9 +120,8 @@ class Node:
         self.router.sync(state, tasks_among(effects))
         self._tell(state, effects)
 
-    def loaded(self, state: State) -> None:
+    def loaded(self, state: State, effects: Sequence[Effect]) -> None:
         """An execution was read from the store: its tasks may be known, or held by somebody."""
-        effects = pending(state)
         self.router.recover(state, tasks_among(effects))
         self._tell(state, effects)
 
@@ -202,13 +200,20 @@ class Node:
         except CoreError as error:
             _log.warning("worker %s cannot be forgotten yet: %s", worker_id, error)
 
-    async def _fire(self, execution_id: str) -> None:
-        try:
-            if isinstance(await self.registry.tell(execution_id, FireTimers()), Rejected):
+    async def _fire(self, execution_ids: Sequence[str]) -> Mapping[str, Exception]:
+        failures: dict[str, Exception] = {}
+        for execution_id, answer in (await self.registry.tell_each(execution_ids, FireTimers())).items():
+            if isinstance(answer, UnknownExecution):
+                self.scheduler.arm(execution_id, None)
+            elif isinstance(answer, Exception):
+                failures[execution_id] = answer
+            elif isinstance(answer, Rejected):
                 # Nothing was due, so nothing new was told: its timer may still be ahead.
-                self.scheduler.remind(execution_id, next_timer(await self.registry.state(execution_id)))
-        except UnknownExecution:
-            self.scheduler.arm(execution_id, None)
+                try:
+                    self.scheduler.remind(execution_id, next_timer(await self.registry.state(execution_id)))
+                except CoreError as error:
+                    failures[execution_id] = error
+        return failures
 
     def _on_lost(self, lease: Lease, reason: str) -> None:
         self._run(self._record_loss(lease, reason))

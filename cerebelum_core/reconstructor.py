@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.errors import CoreError, UnknownBlueprint
@@ -36,8 +36,14 @@ class StateReconstructor:
     async def read(self, execution_id: str) -> State | None:
         """Where an execution stands; None when there is none."""
         history = await self._store.read(execution_id, limit=self._every + 1)
-        if not history:
-            return None
+        return await self.fold(execution_id, history) if history else None
+
+    async def histories(self, execution_ids: Sequence[str]) -> Mapping[str, Sequence[Event]]:
+        """As much of several histories as `fold` takes, read at one go."""
+        return await self._store.histories(execution_ids, limit=self._every + 1)
+
+    async def fold(self, execution_id: str, history: Sequence[Event]) -> State:
+        """Where an execution stands. A history that goes on is read on, from a snapshot if there is one."""
         if len(history) <= self._every:
             return await self._folded(history)
         state = await self._snapshot(execution_id)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from itertools import islice
 
 from cerebelum_core.clock import Clock
@@ -15,7 +17,7 @@ from cerebelum_core.execution import Answer, Execution, Observer, Reply, answere
 from cerebelum_core.reconstructor import StateReconstructor
 from cerebelum_core.store import EventStore
 from cerebelum_core.supervisor import Supervisor
-from cerebelum_engine import Begin, Blueprint, Command, State, new
+from cerebelum_engine import Begin, Blueprint, Command, Effect, State, new, pending
 
 MAX_LIVE = 10_000
 """Executions with owed tasks that stay in memory; the others are read again when their turn comes."""
@@ -41,7 +43,7 @@ class Registry:
         self._observer = observer
         self._max_live = max_live
         self._live: OrderedDict[str, Execution] = OrderedDict()
-        self._loading: dict[str, asyncio.Task[Execution | None]] = {}
+        self._loading: dict[str, asyncio.Task[Collection[str]]] = {}
         self._posting: set[asyncio.Task[None]] = set()
 
     @property
@@ -92,6 +94,32 @@ class Registry:
         if execution is None:
             raise _unknown(execution_id)
         return await execution.tell(command)
+
+    async def tell_each(self, execution_ids: Sequence[str], command: Command) -> Mapping[str, Answer | Exception]:
+        """Carry out a command in several executions: those on disk are read at one go, what they lead to is written so.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
+        await self.gather(execution_ids)
+        answers: dict[str, Answer | Exception] = {}
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def take(execution_id: str, answer: Answer | Exception) -> None:
+            answers[execution_id] = answer
+            if len(answers) == len(execution_ids):
+                _settle(answered)
+
+        for execution_id in execution_ids:
+            self.post(execution_id, command, partial(take, execution_id))
+        await answered
+        return answers
+
+    async def gather(self, execution_ids: Sequence[str]) -> None:
+        """Bring executions into memory, read at one go. One that cannot be had is left out."""
+        absent = [each for each in execution_ids if each not in self._live and each not in self._loading]
+        if absent:
+            await asyncio.shield(self._begin_to_load(absent))
 
     async def state(self, execution_id: str) -> State:
         """Where an execution stands. Reading does not wake it.
@@ -151,40 +179,52 @@ class Registry:
             return execution
         loading = self._loading.get(execution_id)
         if loading is None:
-            loading = asyncio.create_task(self._load(execution_id))
-            self._loading[execution_id] = loading
-            loading.add_done_callback(lambda done: self._loaded(execution_id, done))
+            loading = self._begin_to_load([execution_id])
         try:
-            loaded = await asyncio.shield(loading)
+            found = await asyncio.shield(loading)
         except asyncio.CancelledError:
             # Whoever wanted it has gone away: it does not stay in memory for nobody.
             loading.add_done_callback(lambda _: self._rest_unwanted(execution_id))
             raise
         # It may have come and gone while this caller waited for its turn.
-        return self._live.get(execution_id) or (loaded and await self._find(execution_id))
+        return self._live.get(execution_id) or (await self._find(execution_id) if execution_id in found else None)
 
-    async def _load(self, execution_id: str) -> Execution | None:
-        state = await self._reconstructor.read(execution_id)
-        if execution_id in self._live:  # a start did not wait for this read
-            return self._live[execution_id]
-        if state is None:
-            return None
-        execution = self._adopt(execution_id, state)
-        self._observer.loaded(state)
-        return execution
+    def _begin_to_load(self, execution_ids: Sequence[str]) -> asyncio.Task[Collection[str]]:
+        loading = asyncio.create_task(self._load(execution_ids))
+        self._loading.update(dict.fromkeys(execution_ids, loading))
+        loading.add_done_callback(partial(self._loaded, execution_ids))
+        return loading
 
-    def _loaded(self, execution_id: str, loading: asyncio.Task[Execution | None]) -> None:
-        del self._loading[execution_id]
+    async def _load(self, execution_ids: Sequence[str]) -> Collection[str]:
+        """Bring executions into memory; those that there are."""
+        histories = await self._reconstructor.histories(execution_ids)
+        for execution_id, history in histories.items():
+            try:
+                state = await self._reconstructor.fold(execution_id, history)
+            except Exception:
+                if len(execution_ids) == 1:
+                    raise
+                continue  # whoever wants it reads it alone, and is told why that fails
+            if execution_id not in self._live:  # a start did not wait for this read
+                effects = pending(state)
+                self._adopt(execution_id, state, effects)
+                self._observer.loaded(state, effects)
+        return histories
+
+    def _loaded(self, execution_ids: Sequence[str], loading: asyncio.Task[Collection[str]]) -> None:
+        for execution_id in execution_ids:
+            del self._loading[execution_id]
         if not loading.cancelled():
             loading.exception()  # callers that have all gone away leave nobody to look at it
 
-    def _adopt(self, execution_id: str, state: State) -> Execution:
+    def _adopt(self, execution_id: str, state: State, effects: Sequence[Effect] = ()) -> Execution:
         async def reload() -> State:
             return await self._reconstructor.read(execution_id) or new(state.blueprint)
 
         execution = Execution(
             execution_id,
             state,
+            effects,
             store=self._store,
             clock=self._clock,
             observer=self._observer,
@@ -208,6 +248,11 @@ class Registry:
         for oldest in [*islice(self._live, excess)] if excess > 0 else ():
             if self._live[oldest].idle:
                 del self._live[oldest]
+
+
+def _settle(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _unknown(execution_id: str) -> UnknownExecution:

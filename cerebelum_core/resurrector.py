@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from cerebelum_core.errors import StoreError
@@ -12,6 +12,7 @@ from cerebelum_core.registry import Registry
 from cerebelum_core.store import EventStore
 
 _PAGE = 500
+_AT_ONCE = 100
 _T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
@@ -28,16 +29,18 @@ class Resurrector:
         """Wake every execution that owes a task, in the order of their ids; how many there were."""
         count, after = 0, ""
         while page := await self._answer(self._store.ready, after=after, limit=_PAGE):
-            for execution_id in page:
-                await self._wake(execution_id)
+            for first in range(0, len(page), _AT_ONCE):
+                await self._wake(page[first : first + _AT_ONCE])
             count, after = count + len(page), page[-1]
         return count
 
-    async def _wake(self, execution_id: str) -> None:
-        try:
-            await self._answer(self._registry.wake, execution_id)
-        except Exception:
-            _log.exception("execution %s cannot be brought back; the others go on", execution_id)
+    async def _wake(self, execution_ids: Sequence[str]) -> None:
+        await self._answer(self._registry.gather, execution_ids)
+        for execution_id in execution_ids:
+            try:
+                await self._answer(self._registry.wake, execution_id)
+            except Exception:
+                _log.exception("execution %s cannot be brought back; the others go on", execution_id)
 
     async def _answer(self, ask: Callable[..., Awaitable[_T]], *args: object, **options: object) -> _T:
         while True:

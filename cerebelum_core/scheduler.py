@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import Clock
@@ -18,21 +19,26 @@ from cerebelum_core.store import EventStore
 
 WINDOW_NS = 60 * 1_000_000_000
 MAX_LOADED = 10_000
-MAX_FIRING = 256
-"""Timers that fire at once: others wait, so that work that runs is not starved."""
+AT_ONCE = 100
+"""So many timers fire together: read, decided and written as one. Others wait, so that running work gets its turn."""
+MAX_FIRING = 3
+"""So many batches are under way: one is read while another is written."""
 _LONGEST_NAP_S = 5.0
 """The wall clock may be set: look at it again after this long."""
 _RETRY_S = 1.0
 _SLACK = 1_000
 """So many outdated entries may the heap hold before it is swept."""
 
+Fire: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, Exception]]]
+"""Fires the timers of executions; those of which it failed, and why."""
+
 _log = logging.getLogger(__name__)
 
 
 class WorkflowScheduler:
-    """Calls `fire` for an execution once its earliest timer is due."""
+    """Calls `fire` for executions once their earliest timer is due, for many at once when many are."""
 
-    def __init__(self, store: EventStore, clock: Clock, fire: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, store: EventStore, clock: Clock, fire: Fire) -> None:
         self._store = store
         self._clock = clock
         self._fire = fire
@@ -137,29 +143,41 @@ class WorkflowScheduler:
 
     async def _fire_due(self) -> None:
         while self._heap and self._heap[0][0] <= self._clock.now().to_ns():
-            due_ns, execution_id = heapq.heappop(self._heap)
-            if self._armed.get(execution_id) != due_ns:
-                continue
             await self._free.acquire()
-            if self._armed.get(execution_id) == due_ns:
-                del self._armed[execution_id]
-            self._firing.add(execution_id)
-            task = asyncio.create_task(self._fire_one(execution_id))
+            due = self._take_due()
+            self._firing.update(due)
+            task = asyncio.create_task(self._fire_all(due))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _fire_one(self, execution_id: str) -> None:
+    def _take_due(self) -> list[str]:
+        """The executions whose timers are due first. One that is firing may be armed anew: it waits until it has."""
+        due: list[str] = []
+        now_ns = self._clock.now().to_ns()
+        while self._heap and self._heap[0][0] <= now_ns and len(due) < AT_ONCE:
+            due_ns, execution_id = heapq.heappop(self._heap)
+            if self._armed.get(execution_id) == due_ns and execution_id not in self._firing:
+                del self._armed[execution_id]
+                due.append(execution_id)
+        return due
+
+    async def _fire_all(self, execution_ids: Sequence[str]) -> None:
         try:
-            await self._fire(execution_id)
-        except CoreError as error:
-            _log.warning("the timer of execution %s is tried again: %s", execution_id, error)
+            failures = await self._fire(execution_ids) if execution_ids else {}
+        except Exception as error:
+            failures = dict.fromkeys(execution_ids, error)
+        self._free.release()
+        for execution_id, failure in failures.items():
+            crash = None if isinstance(failure, CoreError) else failure
+            _log.warning("the timer of execution %s is tried again: %s", execution_id, failure, exc_info=crash)
             self._try_later(execution_id)
-        except Exception:
-            _log.exception("the timer of execution %s failed and is tried again", execution_id)
-            self._try_later(execution_id)
-        finally:
-            self._firing.discard(execution_id)
-            self._free.release()
+        self._firing.difference_update(execution_ids)
+        now_ns = self._clock.now().to_ns()
+        for execution_id in execution_ids:
+            due_ns = self._armed.get(execution_id)
+            if due_ns is not None and due_ns <= now_ns:
+                self._arm(execution_id, due_ns)
+                self._changed.set()
 
     def _try_later(self, execution_id: str) -> None:
         if execution_id not in self._armed:

@@ -15,14 +15,16 @@ from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import SystemClock
 
 _DAY_S = 86_400
+_FEWER = (10_000, 100_000, 300_000)
+"""On the way to all of them."""
 
 
 def figures(settings: Settings) -> Iterator[Figure]:
-    """One figure: SQLite, unless `--store` names another, whose bytes on disk are not known."""
-    yield run_quick(_measured(settings))
+    """A figure for each number of sleepers, on SQLite or on `--store`, whose bytes on disk are not known."""
+    yield from run_quick(_measured(settings))
 
 
-async def _measured(settings: Settings) -> Figure:
+async def _measured(settings: Settings) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as name:
         folder = Path(name)
         empty_kb = await _resident_kb(folder, f"sqlite:///{folder}/empty.db")
@@ -30,20 +32,24 @@ async def _measured(settings: Settings) -> Figure:
         far_s = SystemClock().now().seconds + _DAY_S
         template = await write_template(url, napper, float(far_s), "sleeping")
         before = _bytes_of(folder)
-        async with opened(url) as store:
-            took_s = await fill(store, template, range(settings.count), lambda n: Timestamp(far_s + n % _DAY_S))
-        disk = _bytes_of(folder) - before
-        full_kb = await _resident_kb(folder, url)
-    return {
-        "store": settings.store.partition(":")[0] or "sqlite",
-        "sleepers": settings.count,
-        "events_each": len(template.events),
-        "event_bytes_each": sum(len(event.to_bytes()) for event in template.events),
-        "disk_bytes_each": None if settings.store else round(disk / settings.count),
-        "core_rss_kb": full_kb,
-        "idle_core_rss_kb": empty_kb,
-        "written_per_s": round(settings.count / took_s),
-    }
+        found: list[Figure] = []
+        stored, took_s = 0, 0.0
+        for count in [*(few for few in _FEWER if few < settings.count), settings.count]:
+            async with opened(url) as store:
+                took_s += await fill(store, template, range(stored, count), lambda n: Timestamp(far_s + n % _DAY_S))
+            stored = count
+            figure = {
+                "store": settings.store.partition(":")[0] or "sqlite",
+                "sleepers": count,
+                "events_each": len(template.events),
+                "event_bytes_each": sum(len(event.to_bytes()) for event in template.events),
+                "disk_bytes_each": None if settings.store else round((_bytes_of(folder) - before) / count),
+                "core_rss_kb": await _resident_kb(folder, url),
+                "idle_core_rss_kb": empty_kb,
+                "written_per_s": round(count / took_s),
+            }
+            found.append(figure)
+        return found
 
 
 async def _resident_kb(folder: Path, url: str) -> int:

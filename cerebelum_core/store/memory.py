@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.errors import StoreUnavailable, VersionConflict
@@ -54,6 +54,10 @@ class MemoryStore:
         """Events of a history in order."""
         end = None if limit is None else after_version + limit
         return [Event.from_bytes(data) for data in self._histories.get(execution_id, [])[after_version:end]]
+
+    async def histories(self, execution_ids: Sequence[str], *, limit: int) -> Mapping[str, Sequence[Event]]:
+        """The first events of several histories."""
+        return {each: await self.read(each, limit=limit) for each in execution_ids if each in self._histories}
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot in place of an older one."""

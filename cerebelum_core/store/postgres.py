@@ -65,6 +65,10 @@ class PostgresStore:
         """Events of a history in order."""
         return [rows.event(row) for row in await self._read(sql.EVENTS, (execution_id, after_version, limit))]
 
+    async def histories(self, execution_ids: Sequence[str], *, limit: int) -> Mapping[str, Sequence[Event]]:
+        """The first events of several histories."""
+        return rows.histories(await self._read(sql.HISTORIES, (sql.text_array(execution_ids), limit)))
+
     async def put_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot in place of an older one."""
         execution_id, shard, version, data = rows.snapshot_row(snapshot)

@@ -6,7 +6,7 @@ after the other; a row whose version is not the expected one drops out, and take
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from cerebelum_core.store.rows import HEAD_COLUMNS, Cell
@@ -75,6 +75,9 @@ WITH {_OWNER}, won AS (
 ), {_EVENTS}"""
 
 EVENTS = "SELECT data FROM cerebelum.events WHERE execution_id = %s AND version > %s ORDER BY version LIMIT %s"
+HISTORIES = """
+SELECT execution_id, data FROM cerebelum.events
+WHERE execution_id = ANY(%s::text[]) AND version <= %s ORDER BY execution_id, version"""
 PUT_SNAPSHOT = f"""
 WITH {_OWNER}, kept AS (
     INSERT INTO cerebelum.snapshots AS s (execution_id, shard, version, data)
@@ -121,7 +124,7 @@ SELECT epoch FROM owner"""
 WORKERS = "SELECT worker_id, registration, seen_at_ns FROM cerebelum.workers ORDER BY worker_id"
 
 
-def text_array(values: list[Cell]) -> str:
+def text_array(values: Sequence[Cell]) -> str:
     """Texts as PostgreSQL writes an array: one text of constant type costs less than an adapter a value."""
     return "{" + ",".join([_quoted(str(value)) for value in values]) + "}"
 

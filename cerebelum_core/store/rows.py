@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias, cast
 
 from cerebelum_codegen.runtime import Timestamp
@@ -52,6 +52,14 @@ def event_rows(append: Append, shard: int) -> list[Row]:
 def event(row: Row) -> Event:
     """An event from its bytes."""
     return Event.from_bytes(cast("bytes", row[0]))
+
+
+def histories(found: Iterable[Row]) -> dict[str, list[Event]]:
+    """Events by execution, from rows in which those of each stand in order."""
+    histories: dict[str, list[Event]] = {}
+    for execution_id, data in found:
+        histories.setdefault(cast("str", execution_id), []).append(Event.from_bytes(cast("bytes", data)))
+    return histories
 
 
 def snapshot_row(taken: Snapshot) -> tuple[str, int, int, bytes]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -94,6 +95,10 @@ class SqliteStore:
         """Events of a history in order."""
         found = await self._query(sql.EVENTS, (execution_id, after_version, -1 if limit is None else limit))
         return [rows.event(row) for row in found]
+
+    async def histories(self, execution_ids: Sequence[str], *, limit: int) -> Mapping[str, Sequence[Event]]:
+        """The first events of several histories."""
+        return rows.histories(await self._query(sql.HISTORIES, (json.dumps(execution_ids), limit)))
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot in place of an older one."""

@@ -26,6 +26,9 @@ SET version = :version, status = :status, ended_at_ns = :ended_at_ns, ready = :r
 WHERE execution_id = :execution_id AND shard = :shard AND version = :expected_version"""
 INSERT_EVENT = "INSERT INTO events (execution_id, version, shard, data) VALUES (?, ?, ?, ?)"
 EVENTS = "SELECT data FROM events WHERE execution_id = ? AND version > ? ORDER BY version LIMIT ?"
+HISTORIES = """
+SELECT execution_id, data FROM events
+WHERE execution_id IN (SELECT value FROM json_each(?)) AND version <= ? ORDER BY execution_id, version"""
 
 PUT_SNAPSHOT = """
 INSERT INTO snapshots (execution_id, shard, version, data) VALUES (?, ?, ?, ?)

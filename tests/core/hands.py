@@ -52,7 +52,7 @@ class Told:
     def committed(self, state: State, effects: Sequence[Effect]) -> None:
         self.committed_states.append(state)
 
-    def loaded(self, state: State) -> None:
+    def loaded(self, state: State, effects: Sequence[Effect]) -> None:
         self.loaded_states.append(state)
 
     def doubted(self, execution_id: str) -> None:

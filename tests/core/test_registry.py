@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -294,3 +294,45 @@ async def test_a_history_that_does_not_begin_with_its_start_is_named() -> None:
     history["x"] = [replace(Event.from_bytes(history["x"][0]), fact=None).to_bytes()]
     with pytest.raises(ValueError, match="the history of 'x' does not begin with its start"):
         await bench.again().registry.tell("x", FireTimers())
+
+
+class Counting(MemoryStore):
+    """A store that notes how many histories each look asks for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: list[int] = []
+
+    async def histories(self, execution_ids: Sequence[str], *, limit: int) -> Mapping[str, Sequence[Event]]:
+        self.looks.append(len(execution_ids))
+        return await super().histories(execution_ids, limit=limit)
+
+
+@in_virtual_time
+async def test_many_are_told_with_one_look_at_the_store_and_those_that_cannot_be_had_spoil_nothing() -> None:
+    store = Counting()
+    bench = Bench(store=store)
+    for execution_id in ("x1", "x2", "broken"):
+        await bench.started(execution_id)
+    store._histories["broken"] = [Event(execution_id="broken", version=1).to_bytes()]
+    cold = bench.again()
+    answers = await cold.registry.tell_each(["x1", "broken", "x2", "nobody"], Cancel())
+    assert store.looks[0] == 4
+    assert all(isinstance(answers[each], Accepted) for each in ("x1", "x2"))
+    assert isinstance(answers["broken"], ValueError)
+    assert isinstance(answers["nobody"], UnknownExecution)
+    assert len(store.looks) == 3  # those two again, each alone
+
+
+@in_virtual_time
+async def test_who_wants_an_execution_that_is_being_read_with_others_waits_for_that_read() -> None:
+    store = Counting()
+    bench = Bench(store=store)
+    await bench.started("x1")
+    await bench.started("x2")
+    cold = bench.again()
+    many, one = cold.registry.tell_each(["x1", "x2"], FireTimers()), cold.registry.tell("x2", Cancel())
+    answers, alone = await asyncio.gather(many, one)
+    assert store.looks == [2]
+    assert isinstance(alone, Accepted)
+    assert [type(answer) for answer in answers.values()] == [Rejected, Rejected]

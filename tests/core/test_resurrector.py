@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -25,9 +25,9 @@ class Faltering(MemoryStore):
         self._falter()
         return await super().ready(after=after, limit=limit)
 
-    async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
+    async def histories(self, execution_ids: Sequence[str], *, limit: int) -> Mapping[str, Sequence[Event]]:
         self._falter()
-        return await super().read(execution_id, after_version=after_version, limit=limit)
+        return await super().histories(execution_ids, limit=limit)
 
     def _falter(self) -> None:
         if self.failures > 0:

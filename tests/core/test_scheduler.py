@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.errors import StoreUnavailable
-from cerebelum_core.scheduler import MAX_FIRING, WorkflowScheduler
+from cerebelum_core.scheduler import AT_ONCE, MAX_FIRING, WorkflowScheduler
 from cerebelum_core.store import Due, MemoryStore
 from tests.core.store.appends import append, head
 from tests.simulation.virtual_time import in_virtual_time
@@ -57,15 +57,17 @@ class Alarm:
     wall: Wall = field(default_factory=Wall)
     fired: list[tuple[str, float]] = field(default_factory=list)
     failures: int = 0
+    failing: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.scheduler = WorkflowScheduler(self.store, self.wall, self._fire)
 
-    async def _fire(self, execution_id: str) -> None:
-        self.fired.append((execution_id, _now()))
+    async def _fire(self, execution_ids: Sequence[str]) -> Mapping[str, Exception]:
+        self.fired += [(execution_id, _now()) for execution_id in execution_ids]
         if self.failures > 0:
             self.failures -= 1
             raise StoreUnavailable("the store is away")
+        return {each: StoreUnavailable("not this one") for each in execution_ids if each in self.failing}
 
     async def keep(self, execution_id: str, due_s: float) -> None:
         """A timer that only the store knows."""
@@ -197,26 +199,59 @@ async def test_a_timer_whose_execution_cannot_be_told_is_tried_again() -> None:
 
 
 @in_virtual_time
+async def test_a_timer_that_fails_among_others_is_tried_again_alone() -> None:
+    alarm = Alarm(failing={"y"})
+    alarm.scheduler.start()
+    await alarm.wait(0)
+    for execution_id in "xyz":
+        alarm.scheduler.arm(execution_id, at(5))
+    await alarm.wait(5.5)
+    alarm.failing.clear()
+    assert await alarm.wait(20) == [("x", 5.0), ("y", 5.0), ("z", 5.0), ("y", 6.0)]
+
+
+@in_virtual_time
+async def test_an_execution_that_is_firing_does_not_fire_beside_itself_and_fires_after_what_it_was_armed_for() -> None:
+    alarm = Alarm()
+    ended: list[float] = []
+
+    async def arms_itself(execution_ids: Sequence[str]) -> Mapping[str, Exception]:
+        if not ended:
+            alarm.scheduler.arm("x", at(1))
+        await asyncio.sleep(3)
+        ended.append(_now())
+        return {}
+
+    alarm.scheduler = WorkflowScheduler(alarm.store, alarm.wall, arms_itself)
+    alarm.scheduler.start()
+    await alarm.wait(0)
+    alarm.scheduler.arm("x", at(1))
+    await alarm.wait(30)
+    assert ended == [4.0, 7.0]
+
+
+@in_virtual_time
 async def test_so_many_timers_fire_at_once_and_the_others_follow() -> None:
     alarm = Alarm()
     running, most = 0, 0
 
-    async def slowly(execution_id: str) -> None:
+    async def slowly(execution_ids: Sequence[str]) -> Mapping[str, Exception]:
         nonlocal running, most
-        running += 1
+        running += len(execution_ids)
         most = max(most, running)
         await asyncio.sleep(1)
-        running -= 1
-        alarm.fired.append((execution_id, _now()))
+        running -= len(execution_ids)
+        alarm.fired += [(execution_id, _now()) for execution_id in execution_ids]
+        return {}
 
     alarm.scheduler = WorkflowScheduler(alarm.store, alarm.wall, slowly)
     alarm.scheduler.start()
     await alarm.wait(0)
-    for number in range(MAX_FIRING * 2):
+    for number in range(AT_ONCE * MAX_FIRING * 2):
         alarm.scheduler.arm(f"x{number}", at(1))
     await alarm.wait(10)
-    assert most == MAX_FIRING
-    assert len(alarm.fired) == MAX_FIRING * 2
+    assert most == AT_ONCE * MAX_FIRING
+    assert len(alarm.fired) == AT_ONCE * MAX_FIRING * 2
 
 
 @in_virtual_time
@@ -224,9 +259,10 @@ async def test_the_stop_waits_for_timers_that_are_firing_and_lets_no_other_begin
     alarm = Alarm()
     ended: list[str] = []
 
-    async def slowly(execution_id: str) -> None:
+    async def slowly(execution_ids: Sequence[str]) -> Mapping[str, Exception]:
         await asyncio.sleep(3)
-        ended.append(execution_id)
+        ended.extend(execution_ids)
+        return {}
 
     alarm.scheduler = WorkflowScheduler(alarm.store, alarm.wall, slowly)
     alarm.scheduler.start()

@@ -24,6 +24,16 @@ async def test_events_come_back_in_order_and_in_parts(store: EventStore) -> None
     assert await store.read("nobody") == []
 
 
+async def test_several_histories_are_read_at_one_go_each_up_to_a_limit(store: EventStore) -> None:
+    histories = {
+        execution_id: append(execution_id, 0, length) for execution_id, length in (("b", 2), ('a"\\,', 5), ("c", 1))
+    }
+    for each in histories.values():
+        await store.append(each)
+    found = await store.histories(["c", 'a"\\,', "nobody"], limit=3)
+    assert found == {'a"\\,': histories['a"\\,'].events[:3], "c": histories["c"].events}
+
+
 async def test_an_append_to_another_version_writes_nothing(store: EventStore) -> None:
     await store.append(append("x", 0, 2))
     for expected in (0, 1, 3):

@@ -21,7 +21,7 @@ BUGS = (
     Bug(
         "what was written without an answer is not offered",
         "cerebelum_core.execution",
-        "            self._observer.loaded(self.state)",
+        "            self._observer.loaded(self.state, effects)",
         "            pass",
     ),
     Bug(

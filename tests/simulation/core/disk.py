@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -150,6 +150,12 @@ class FaultyStore:
         found = await self._reading(self._inner.read(execution_id, after_version=after_version, limit=limit))
         if found:
             self._learn(execution_id, found[-1].version)
+        return found
+
+    async def histories(self, execution_ids: Sequence[str], *, limit: int) -> Mapping[str, Sequence[Event]]:
+        found = await self._reading(self._inner.histories(execution_ids, limit=limit))
+        for execution_id, history in found.items():
+            self._learn(execution_id, history[-1].version)
         return found
 
     async def head(self, execution_id: str) -> StoredHead | None:
