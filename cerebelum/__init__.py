@@ -29,11 +29,12 @@ from cerebelum.errors import (
     WorkerError,
 )
 from cerebelum.execution_stream import ExecutionStream
-from cerebelum.executor import DistributedExecutor, ExecutionHandle
+from cerebelum.executor import DistributedExecutor
+from cerebelum.handle import ExecutionHandle
 from cerebelum.local import Approver, No, PendingApproval, Yes
 from cerebelum.progress import ProgressReporter
 from cerebelum.repeating import poll, retry
-from cerebelum.results import ExecutionError, ExecutionResult, Progress
+from cerebelum.results import ExecutionError, ExecutionResult, Explanation, Progress
 from cerebelum.rules import Action, back_to, end, fail, mapping, proceed, skip_to
 from cerebelum.step import Retry, Step, Timeline, step
 from cerebelum.waits import Decision, memo, sleep, wait_for_approval
@@ -57,6 +58,7 @@ __all__ = [
     "ExecutionHandle",
     "ExecutionResult",
     "ExecutionStream",
+    "Explanation",
     "MarkerMismatch",
     "No",
     "NonRetryable",

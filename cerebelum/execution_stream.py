@@ -6,17 +6,16 @@ The stream may break: what has not ended is asked for again on the next one, und
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
-from cerebelum.core import CallerCore
+from cerebelum.code import Code
 from cerebelum.results import ExecutionResult, result_of
-from cerebelum.step import AnyStep
-from cerebelum.workflow import Workflow
-from cerebelum_client import PLAIN, ClientError, CoreUnavailable, Payloads
+from cerebelum.workflow import Workflow, code_of
+from cerebelum_client import ClientError, Core, CoreUnavailable
 from cerebelum_client.errors import client_error
 from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
 from cerebelum_proto.stream.v1 import stream_pb
@@ -45,15 +44,14 @@ class Requests(Protocol):
 @dataclass(slots=True, eq=False)
 class _Asked:
     request: pb.ExecuteRequest
-    steps: Mapping[str, AnyStep] | None
-    payloads: Payloads
+    code: Code
     answer: asyncio.Future[ExecutionResult]
 
 
 class ExecutionStream:
     """Starts executions and waits for their ends. Made by `DistributedExecutor.stream()`."""
 
-    def __init__(self, core: CallerCore, request: Requests) -> None:
+    def __init__(self, core: Core, request: Requests) -> None:
         self._core = core
         self._request = request
         self._unsent: list[_Asked] = []
@@ -79,7 +77,7 @@ class ExecutionStream:
         request = await self._request(
             workflow, inputs, execution_id=execution_id, timeout=timeout, tags=tags, correlation_id=correlation_id
         )
-        asked = _Asked(request, steps_of(workflow), payloads_of(workflow), asyncio.get_running_loop().create_future())
+        asked = _Asked(request, code_of(workflow), asyncio.get_running_loop().create_future())
         self._unsent.append(asked)
         self._changed.set()
         if self._talking is None:
@@ -96,7 +94,7 @@ class ExecutionStream:
     async def _talk(self) -> None:
         while True:
             try:
-                async with aclosing(self._core.execute(self._frames())) as frames:
+                async with aclosing(self._core.executions.execute(self._frames())) as frames:
                     async for frame in frames:
                         self._hear(frame)
             except CoreUnavailable:
@@ -123,7 +121,7 @@ class ExecutionStream:
         for end in frame.ends:
             asked = self._sent.pop(end.number)
             if not asked.answer.done():
-                asked.answer.set_result(result_of(end.status or pb.ExecutionStatus(), asked.steps, asked.payloads))
+                asked.answer.set_result(result_of(end.status or pb.ExecutionStatus(), asked.code))
         for refusal in frame.refusals:
             asked = self._sent.pop(refusal.number)
             error = client_error(RpcError(StatusCode(refusal.code), refusal.message), "the stream's address")
@@ -141,16 +139,6 @@ class ExecutionStream:
             if not asked.answer.done():
                 asked.answer.set_exception(error)
         self._sent, self._unsent = {}, []
-
-
-def steps_of(workflow: Workflow | str) -> Mapping[str, AnyStep] | None:
-    """The steps of a workflow that is at hand."""
-    return workflow.steps if isinstance(workflow, Workflow) else None
-
-
-def payloads_of(workflow: Workflow | str) -> Payloads:
-    """How the values of a workflow travel; without converters when it is not at hand."""
-    return workflow.payloads if isinstance(workflow, Workflow) else PLAIN
 
 
 def execution_id_in(request: pb.ExecuteRequest) -> str:

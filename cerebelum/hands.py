@@ -6,11 +6,11 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from cerebelum.core import WorkerCore
+from cerebelum.code import NO_CODE
 from cerebelum.runner import run_task
 from cerebelum.signals import Signals
 from cerebelum.workflow import Workflow
-from cerebelum_client import PLAIN, ClientError, CoreUnavailable
+from cerebelum_client import ClientError, Core, CoreUnavailable
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -28,7 +28,7 @@ class Hands:
         workflows: Mapping[str, Workflow],
         now: Callable[[], Timestamp],
         room: int,
-        core: WorkerCore,
+        core: Core,
     ) -> None:
         self.worker_id = worker_id
         self._workflows = workflows
@@ -59,12 +59,10 @@ class Hands:
         running = asyncio.create_task(
             run_task(
                 task,
-                workflow.steps if workflow else {},
-                predicates=workflow.predicates if workflow else {},
+                workflow.code if workflow else NO_CODE,
                 worker_id=self.worker_id,
                 now=self._now,
                 signals=signals,
-                payloads=workflow.payloads if workflow else PLAIN,
                 line=_Line(self, task, self._core),
             )
         )
@@ -111,7 +109,7 @@ class Hands:
 class _Line:
     """What a running step tells the Core in between."""
 
-    def __init__(self, hands: Hands, task: pb.Task, core: WorkerCore) -> None:
+    def __init__(self, hands: Hands, task: pb.Task, core: Core) -> None:
         self._hands = hands
         self._task = task
         self._core = core
@@ -127,7 +125,7 @@ class _Line:
         )
         while True:
             try:
-                response = await self._core.record_memo(request)
+                response = await self._core.workers.record_memo(request)
             except CoreUnavailable as error:
                 _log.info("what the step keeps is tried again: %s", error)
                 await asyncio.sleep(_PAUSE_S)
@@ -147,7 +145,7 @@ class _Line:
             progress=[progress],
         )
         try:
-            response = await self._core.heartbeat(request)
+            response = await self._core.workers.heartbeat(request)
         except ClientError as error:
             _log.info("progress is not told: %s", error)
             return

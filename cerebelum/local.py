@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeAlias
 
+from cerebelum.code import Code
 from cerebelum.errors import CerebelumError
 from cerebelum.results import ExecutionResult, result_of
-from cerebelum.rules import Predicate
 from cerebelum.runner import run_task
-from cerebelum.step import AnyStep
-from cerebelum_client import PLAIN, Payloads
+from cerebelum_client import new_execution_id
+from cerebelum_client.markers import milliseconds
 from cerebelum_codegen.runtime import JsonValue, Timestamp
 from cerebelum_engine import (
     Approve,
@@ -72,42 +73,34 @@ Approver: TypeAlias = Callable[[PendingApproval], Awaitable[Yes | No]]
 
 async def run_locally(
     blueprint: Blueprint,
-    steps: Mapping[str, AnyStep],
-    predicates: Mapping[str, Sequence[Predicate]],
+    code: Code,
     inputs: object,
     *,
-    execution_id: str,
+    execution_id: str | None = None,
+    timeout: timedelta | None = None,
     approver: Approver | None = None,
-    timeout_ms: int = 0,
-    payloads: Payloads = PLAIN,
 ) -> ExecutionResult:
     """Run a workflow to its end."""
-    run = _LocalRun(blueprint, steps, predicates, approver, payloads)
+    run = _LocalRun(blueprint, code, approver)
     run.tell(
         StartExecution(
-            execution_id=execution_id, workflow=blueprint.workflow, inputs=payloads.write(inputs), timeout_ms=timeout_ms
+            execution_id=execution_id or new_execution_id(),
+            workflow=blueprint.workflow,
+            inputs=code.payloads.write(inputs),
+            timeout_ms=milliseconds(timeout) if timeout else 0,
         )
     )
     await run.finish()
-    return result_of(status_of(run.state, run.now()), steps, payloads)
+    return result_of(status_of(run.state, run.now()), code)
 
 
 class _LocalRun:
     """One execution: its state, and the tasks that carry out what it owes."""
 
-    def __init__(
-        self,
-        blueprint: Blueprint,
-        steps: Mapping[str, AnyStep],
-        predicates: Mapping[str, Sequence[Predicate]],
-        approver: Approver | None,
-        payloads: Payloads,
-    ) -> None:
+    def __init__(self, blueprint: Blueprint, code: Code, approver: Approver | None) -> None:
         self.state = new(blueprint)
-        self._steps = steps
-        self._predicates = predicates
+        self._code = code
         self._approver = approver
-        self._payloads = payloads
         self._running: dict[str, asyncio.Task[TaskResult | Approve | Reject]] = {}
         # The loop's clock drives it, so that a loop with virtual time needs nothing else.
         self._epoch_ns = time.time_ns() - int(asyncio.get_running_loop().time() * 1e9)
@@ -141,15 +134,7 @@ class _LocalRun:
         for key, dispatch in owed.items():
             if key not in self._running:
                 task = build_task(self.state, dispatch)
-                running = run_task(
-                    task,
-                    self._steps,
-                    predicates=self._predicates,
-                    worker_id="local",
-                    now=self.now,
-                    payloads=self._payloads,
-                    line=_Line(self, task.task_id),
-                )
+                running = run_task(task, self._code, worker_id="local", now=self.now, line=_Line(self, task.task_id))
                 self._running[key] = asyncio.create_task(running)
         for key, effect in asked.items():
             if key not in self._running:
@@ -186,7 +171,7 @@ class _LocalRun:
         )
         if isinstance(decision, No):
             return Reject(step=name, reason=decision.reason, decided_by=decision.decided_by)
-        return Approve(step=name, response=self._payloads.write(decision.response), decided_by=decision.decided_by)
+        return Approve(step=name, response=self._code.payloads.write(decision.response), decided_by=decision.decided_by)
 
 
 class _Line:

@@ -6,9 +6,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from cerebelum.core import WorkerCore
 from cerebelum.hands import Hands, untakable
-from cerebelum_client import Backoff, ClientError, CoreUnavailable, InvalidRequest, NotFound
+from cerebelum_client import Backoff, ClientError, Core, CoreUnavailable, InvalidRequest, NotFound
 from cerebelum_proto.worker import worker_service_pb as pb
 
 _POLL_MS = 20_000
@@ -20,7 +19,7 @@ class Polling:
 
     def __init__(
         self,
-        core: WorkerCore,
+        core: Core,
         hands: Hands,
         announce: Callable[[], Awaitable[pb.RegisterRequest]],
         chance: Callable[[], float],
@@ -64,7 +63,7 @@ class Polling:
         while True:
             await self._must_register.wait()
             try:
-                response = await self._core.register(await self._announce())
+                response = await self._core.workers.register(await self._announce())
             except CoreUnavailable as error:
                 _log.info("%s; trying again", error)
                 await asyncio.sleep(next(pauses))
@@ -93,7 +92,7 @@ class Polling:
         status = pb.WorkerStatus.BUSY if held else pb.WorkerStatus.IDLE
         request = pb.HeartbeatRequest(worker_id=self._hands.worker_id, status=status, held_task_ids=held)
         try:
-            response = await self._core.heartbeat(request)
+            response = await self._core.workers.heartbeat(request)
         except ClientError as error:
             _log.info("no heartbeat: %s", error)
             self._register_again()
@@ -114,7 +113,7 @@ class Polling:
         while not self._leaving:
             await self._registered.wait()
             try:
-                task = await self._core.poll(self._hands.worker_id, _POLL_MS)
+                task = await self._core.workers.poll(self._hands.worker_id, _POLL_MS)
             except (CoreUnavailable, NotFound):
                 self._register_again()
                 continue
@@ -141,7 +140,7 @@ class Polling:
         while True:
             await self._registered.wait()
             try:
-                ack = await self._core.submit_result(result)
+                ack = await self._core.workers.submit_result(result)
             except CoreUnavailable:
                 self._register_again()
             except InvalidRequest as error:

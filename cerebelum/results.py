@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from cerebelum.code import NO_CODE, Code
 from cerebelum.errors import ExecutionFailed
-from cerebelum.step import AnyStep
-from cerebelum_client import PLAIN, Payloads
-from cerebelum_client.annotations import hints_of
+from cerebelum_client import PayloadError, Payloads
 from cerebelum_codegen.runtime import Timestamp
+from cerebelum_proto.control.v1 import lifecycle_pb
 from cerebelum_proto.worker.worker_service_pb import ErrorInfo, ExecutionState, ExecutionStatus
 
 
@@ -36,12 +36,29 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """One reason why an execution is where it is."""
+
+    standing: str
+    """A word: ended, paused, cancelling, sleeping, awaiting_approval, retrying, dead_lettered, running, queued,
+    no_worker, held_back, quarantined."""
+    message: str
+    """The same for people, with what can be done about it."""
+    step: str = ""
+    worker_id: str = ""
+    """Who has the step."""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionResult:
-    """What became of an execution."""
+    """What became of an execution, or where it stands."""
 
     execution_id: str
     status: str
-    """completed, failed, cancelled; while it goes on: running, sleeping, waiting_for_approval."""
+    """completed, failed, cancelled; while it goes on: running, sleeping, waiting_for_approval, paused, cancelling,
+    dead_lettered."""
     output: object = None
     """The result of the last step; of a last group, a mapping from step to result."""
     error: ExecutionError | None = None
@@ -67,18 +84,32 @@ class ExecutionResult:
         raise ExecutionFailed(f"execution '{self.execution_id}' is {self.status}{why}")
 
 
-def result_of(
-    status: ExecutionStatus, steps: Mapping[str, AnyStep] | None = None, payloads: Payloads = PLAIN
-) -> ExecutionResult:
-    """A status as a result; with the workflow's steps at hand, the output is read as they are annotated."""
+def result_of(status: ExecutionStatus, code: Code = NO_CODE) -> ExecutionResult:
+    """A status as a result; with its workflow's code at hand, the output is read as the steps are annotated.
+
+    Raises:
+        PayloadError: the output cannot be read; without the code, a message or a converted value never can.
+    """
     return ExecutionResult(
         execution_id=status.execution_id,
         status=status_word(status.status),
-        output=_output(status, steps or {}, payloads),
-        error=_error(status.error, status.current_step_name, payloads) if status.error else None,
+        output=_output(status, code),
+        error=_error(status.error, status.current_step_name, code.payloads) if status.error else None,
         started_at=_datetime(status.started_at),
         completed_at=_datetime(status.completed_at),
         progress={each.step_name: Progress(each.percent, each.message) for each in status.progress},
+    )
+
+
+def explanation_of(told: lifecycle_pb.Explanation) -> Explanation:
+    """An explanation in Python's words."""
+    return Explanation(
+        standing=told.standing.name.removeprefix("STANDING_").lower(),
+        message=told.message,
+        step=told.step_name,
+        worker_id=told.worker_id,
+        since=_datetime(told.since),
+        until=_datetime(told.until),
     )
 
 
@@ -87,17 +118,15 @@ def status_word(state: ExecutionState) -> str:
     return state.name.removeprefix("EXECUTION_").lower()
 
 
-def _output(status: ExecutionStatus, steps: Mapping[str, AnyStep], payloads: Payloads) -> object:
-    values = {
-        name: payloads.read(status.outputs.get(name), return_annotation(steps.get(name)))
-        for name in status.result_steps
-    }
+def _output(status: ExecutionStatus, code: Code) -> object:
+    try:
+        values = {name: code.read_result(name, status.outputs.get(name)) for name in status.result_steps}
+    except PayloadError as error:
+        if code is not NO_CODE:
+            raise
+        told = f"{error}; with the workflow at hand it can: executor.handle('{status.execution_id}', workflow)"
+        raise PayloadError(told) from None
     return next(iter(values.values())) if len(values) == 1 else values or None
-
-
-def return_annotation(step: AnyStep | None) -> object:
-    """What a step is annotated to return."""
-    return object if step is None else hints_of(step.function).get("return", object)
 
 
 def _error(error: ErrorInfo, step: str, payloads: Payloads) -> ExecutionError:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
+from cerebelum.code import Code
 from cerebelum.context import Context
 from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch, NonRetryable, StillWaiting
 from cerebelum.rules import Predicate, ask
 from cerebelum.signals import Signals
 from cerebelum.step import CONTEXT, INPUTS, AnyStep
 from cerebelum.waits import ALONE, Line, Suspend, Waits, current_waits
-from cerebelum_client import PLAIN, PayloadError, Payloads, write_marker
+from cerebelum_client import PayloadError, Payloads, write_marker
 from cerebelum_client.annotations import hints_of
 from cerebelum_codegen.runtime import CodecError, Timestamp
 from cerebelum_proto.worker.worker_service_pb import ErrorInfo, Task, TaskResult, TaskStatus
@@ -24,13 +25,11 @@ _FINAL = (NonRetryable, ApprovalRejected, ApprovalTimedOut, MarkerMismatch, Stil
 
 async def run_task(
     task: Task,
-    steps: Mapping[str, AnyStep],
+    code: Code,
     *,
-    predicates: Mapping[str, Sequence[Predicate]],
     worker_id: str,
     now: Callable[[], Timestamp],
     signals: Signals | None = None,
-    payloads: Payloads = PLAIN,
     line: Line = ALONE,
 ) -> TaskResult:
     """Run the step of a task, and ask the predicates of the branch that follows it about its value.
@@ -40,8 +39,8 @@ async def run_task(
     result = TaskResult(task_id=task.task_id, execution_id=task.execution_id, worker_id=worker_id, started_at=now())
     signals = signals or Signals()
     try:
-        waits = Waits(list(task.satisfied_markers), payloads, dict(task.memos), line)
-        await _run(task, steps, predicates.get(task.step_name, ()), result, signals, waits)
+        waits = Waits(list(task.satisfied_markers), code.payloads, dict(task.memos), line)
+        await _run(task, code, result, signals, waits)
     except asyncio.CancelledError:
         if not signals.stopping:
             raise
@@ -52,15 +51,8 @@ async def run_task(
     return result
 
 
-async def _run(
-    task: Task,
-    steps: Mapping[str, AnyStep],
-    predicates: Sequence[Predicate],
-    result: TaskResult,
-    signals: Signals,
-    waits: Waits,
-) -> None:
-    step = steps.get(task.step_name)
+async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, waits: Waits) -> None:
+    step = code.steps.get(task.step_name)
     if step is None:
         raise NonRetryable(
             f"this worker has no code for step '{task.step_name}' of workflow '{task.workflow_module}': "
@@ -70,7 +62,7 @@ async def _run(
     try:
         timeout_s, silence_s = task.start_to_close_ms / 1000 or None, task.heartbeat_timeout_ms / 1000 or None
         async with asyncio.timeout(timeout_s) as limit, signals.within(silence_s) as pulse:
-            value = await _call(step, _arguments(step, task, signals, waits.payloads), signals)
+            value = await _call(step, _arguments(step, task, signals, code.payloads), signals)
     except Suspend as suspend:
         write_marker(suspend.request, result)
         return
@@ -91,7 +83,7 @@ async def _run(
             "the step swallowed the exception with which it waits: do not catch BaseException around "
             "sleep() and wait_for_approval(), or raise it again"
         )
-    _conclude(result, value, predicates, waits.payloads)
+    _conclude(result, value, code.predicates.get(task.step_name, ()), code.payloads)
 
 
 def _arguments(step: AnyStep, task: Task, signals: Signals, payloads: Payloads) -> dict[str, object]:

@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 
-from cerebelum.core import WorkerCore
 from cerebelum.hands import Hands, untakable
-from cerebelum_client import Backoff, ClientError, CoreUnavailable, Unsupported
+from cerebelum_client import Backoff, ClientError, Core, CoreUnavailable, Unsupported
 from cerebelum_codegen.runtime import EncodeError
 from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES
 from cerebelum_proto.stream.v1 import stream_pb
@@ -31,7 +30,7 @@ class Streaming:
 
     def __init__(
         self,
-        core: WorkerCore,
+        core: Core,
         hands: Hands,
         announce: Callable[[], Awaitable[pb.RegisterRequest]],
         chance: Callable[[], float],
@@ -81,7 +80,7 @@ class Streaming:
         stream.room = 0 if self._leaving else self._hands.room
         for result in self._finished.values():
             stream.send(result)
-        async with aclosing(self._core.work(stream.frames(await self._announce()))) as frames:
+        async with aclosing(self._core.workers.work(stream.frames(await self._announce()))) as frames:
             beating: asyncio.Task[None] | None = None
             try:
                 async for frame in frames:

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 from cerebelum.embedded import EmbeddedCore
 from cerebelum.errors import CerebelumError
-from cerebelum.executor import DistributedExecutor, ExecutionHandle
+from cerebelum.executor import DistributedExecutor
+from cerebelum.handle import ExecutionHandle
 from cerebelum.results import ExecutionResult
 from cerebelum.worker import Worker
 from cerebelum.workflow import Workflow
@@ -99,7 +100,7 @@ class TestingCore:
     def __init__(self, node: Node, embedded: EmbeddedCore, clock: _StandingClock) -> None:
         self._node = node
         self._clock = clock
-        self._executor = DistributedExecutor(core=embedded)
+        self._executor = DistributedExecutor(embedded)
 
     @property
     def now(self) -> datetime:
@@ -164,7 +165,7 @@ class TestingCore:
             CerebelumError: no time ends what it waits for; the message says what that is.
         """
         await self.settle()
-        while (found := await handle.status()).status not in ("completed", "failed", "cancelled"):
+        while not (found := await handle.status()).ended:
             due = await self._next_timer()
             if due is None:
                 raise CerebelumError(f"execution '{handle.execution_id}' is {found.status}, and no time changes that")

@@ -11,13 +11,13 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
-from cerebelum.core import WorkerCore
-from cerebelum.errors import DefinitionError, WorkerError
+from cerebelum.errors import WorkerError
 from cerebelum.hands import Hands
 from cerebelum.polling import Polling
 from cerebelum.streaming import Streaming
-from cerebelum.workflow import Workflow, as_workflows
-from cerebelum_client import CerebelumClient, ClientError, Unsupported
+from cerebelum.workflow import Workflow, as_workflows, submit
+from cerebelum_client import ClientError, Core, Unsupported
+from cerebelum_client.client import connected
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.worker import worker_service_pb as pb
 
@@ -41,7 +41,7 @@ class Worker:
 
     def __init__(
         self,
-        core: WorkerCore | str | None = None,
+        core: Core | str | None = None,
         *,
         workflows: Sequence[Workflow],
         worker_id: str | None = None,
@@ -50,10 +50,10 @@ class Worker:
         chance: Callable[[], float] = random.random,
         now: Callable[[], Timestamp] = _now,
     ) -> None:
-        """Prepare a worker; `core` is a client or an address, by default CEREBELUM_URL, then localhost:50051.
+        """Prepare a worker; nothing is opened yet.
 
         Args:
-            core: where the tasks come from.
+            core: where the tasks come from: a client or an address, by default CEREBELUM_URL, then localhost:50051.
             workflows: whose steps it runs.
             worker_id: its name among workers; by default made of host, process and chance.
             concurrency: how many steps it runs at once.
@@ -70,8 +70,7 @@ class Worker:
         if concurrency < 1:
             raise WorkerError(f"concurrency is {concurrency}: a worker runs at least 1 step at a time")
         self.worker_id = worker_id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-        self._client = CerebelumClient(core) if core is None or isinstance(core, str) else None
-        self._core: WorkerCore = self._client or core  # type: ignore[assignment]  # one of the two is there
+        self._core, self._close = connected(core)
         self._workflows = as_workflows(workflows)
         self._drain_s = drain_s
         self._chance = chance
@@ -98,8 +97,7 @@ class Worker:
             stopping.cancel()
             self._hands.cancel()
             await asyncio.gather(working, stopping, return_exceptions=True)
-            if self._client is not None:
-                self._client.close()
+            self._close()
 
     def stop(self) -> None:
         """Take no more tasks, finish those that run, and take leave."""
@@ -126,13 +124,11 @@ class Worker:
             DefinitionError: the Core refuses one of them.
         """
         for workflow in self._workflows.values():
-            validation = await self._core.submit_blueprint(workflow.blueprint)
-            if not validation.valid:
-                raise DefinitionError(f"workflow '{workflow.name}'", validation.errors)
+            await submit(self._core, workflow)
         return pb.RegisterRequest(
             worker_id=self.worker_id,
             language="python",
-            capabilities=sorted({name for each in self._workflows.values() for name in each.steps}),
+            capabilities=sorted({name for each in self._workflows.values() for name in each.code.steps}),
             features=_FEATURES,
             workflows=[
                 pb.WorkflowVersion(workflow_module=each.name, workflow_hash=each.hash)
@@ -153,6 +149,6 @@ class Worker:
         except TimeoutError:
             _log.warning("%d steps did not finish; others will run them", len(self._hands))
         try:
-            await self._core.unregister(self.worker_id, "its worker was stopped")
+            await self._core.workers.unregister(self.worker_id, "its worker was stopped")
         except ClientError as error:
             _log.info("the Core is not told of the leave: %s", error)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, overload
 
 from cerebelum.builder import WorkflowBuilder
+from cerebelum.code import NO_CODE, Code
 from cerebelum.errors import DefinitionError
 from cerebelum.local import Approver, run_locally
 from cerebelum.results import ExecutionResult
-from cerebelum.rules import Predicate
-from cerebelum.step import AnyStep
-from cerebelum_client import PLAIN, Converter, Payloads, new_execution_id
-from cerebelum_client.markers import milliseconds
+from cerebelum_client import Converter, Core, Payloads
 from cerebelum_engine import DEFAULT_MAX_VISITS, Blueprint, compile_blueprint
 from cerebelum_proto.worker import worker_service_pb as pb
 
@@ -24,14 +22,11 @@ class Workflow:
     """A workflow as it was defined. Its hash names this very version of it."""
 
     name: str
-    steps: Mapping[str, AnyStep] = field(repr=False)
+    code: Code = field(repr=False)
+    """What runs its steps."""
     blueprint: pb.Blueprint = field(repr=False)
-    """The contract's form of it."""
+    """Its shape, in the contract's form."""
     compiled: Blueprint = field(repr=False)
-    payloads: Payloads = field(default=PLAIN, repr=False)
-    """Writes and reads what travels between its steps."""
-    predicates: Mapping[str, tuple[Predicate, ...]] = field(default_factory=dict, repr=False)
-    """What a worker evaluates after a step, for the branch that follows it."""
 
     @property
     def hash(self) -> str:
@@ -59,9 +54,9 @@ class Workflow:
         Raises:
             PayloadError: the inputs cannot travel.
             ClientError: the Core cannot be reached, or refuses.
+            ValueError: an argument belongs to another place.
         """
-        if distributed and store is not None:
-            raise ValueError("pass either distributed=True or store=, not both")
+        _check_place(distributed=distributed, core_url=core_url, store=store, approver=approver)
         if distributed:
             from cerebelum.executor import DistributedExecutor
 
@@ -74,14 +69,20 @@ class Workflow:
                 self, inputs, store=store, execution_id=execution_id, timeout=timeout, approver=approver
             )
         return await run_locally(
-            self.compiled,
-            self.steps,
-            self.predicates,
-            inputs,
-            execution_id=execution_id or new_execution_id(),
-            approver=approver,
-            timeout_ms=milliseconds(timeout) if timeout else 0,
-            payloads=self.payloads,
+            self.compiled, self.code, inputs, execution_id=execution_id, timeout=timeout, approver=approver
+        )
+
+
+def _check_place(*, distributed: bool, core_url: str | None, store: str | None, approver: Approver | None) -> None:
+    """See that what `execute` was told fits the place where it is to run."""
+    if distributed and store is not None:
+        raise ValueError("pass either distributed=True or store=, not both")
+    if core_url is not None and not distributed:
+        raise ValueError("core_url= says which Core: pass distributed=True with it")
+    if approver is not None and distributed:
+        raise ValueError(
+            "approver= decides in this process: approvals of an execution on a Core are answered with "
+            "`cerebelum approve`, or through the handle that DistributedExecutor.submit() returns"
         )
 
 
@@ -116,22 +117,37 @@ def workflow(
     """
 
     def decorate(decorated: Callable[[WorkflowBuilder], None]) -> Workflow:
-        return replace(_define(decorated, name or decorated.__name__, max_visits), payloads=Payloads(converters))
+        return _define(decorated, name or decorated.__name__, max_visits, Payloads(converters))
 
     return decorate if definition is None else decorate(definition)
 
 
-def _define(definition: Callable[[WorkflowBuilder], None], name: str, max_visits: int) -> Workflow:
+def _define(definition: Callable[[WorkflowBuilder], None], name: str, max_visits: int, payloads: Payloads) -> Workflow:
     builder = WorkflowBuilder()
     definition(builder)
     built = builder.build(name, max_visits)
     return Workflow(
         name=name,
-        steps=built.steps,
+        code=Code(steps=built.steps, predicates=built.predicates, payloads=payloads),
         blueprint=built.blueprint,
         compiled=compile_blueprint(built.blueprint),
-        predicates=built.predicates,
     )
+
+
+def code_of(workflow: Workflow | str) -> Code:
+    """The code of a workflow, if it is at hand."""
+    return workflow.code if isinstance(workflow, Workflow) else NO_CODE
+
+
+async def submit(core: Core, workflow: Workflow) -> None:
+    """Bring a Core the blueprint of a workflow.
+
+    Raises:
+        DefinitionError: the Core refuses it.
+    """
+    validation = await core.submit_blueprint(workflow.blueprint)
+    if not validation.valid:
+        raise DefinitionError(f"workflow '{workflow.name}'", validation.errors)
 
 
 def as_workflows(workflows: Sequence[Workflow]) -> dict[str, Workflow]:

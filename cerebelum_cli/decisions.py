@@ -36,8 +36,7 @@ def approve(execution_id: str, response: object, by: str, step: str, core: Remot
 
     async def call() -> str:
         async with core.client() as client:
-            answer = await client.approve(execution_id, response=to_payload(response), decided_by=by, step=step)
-            return answer.step_name
+            return await client.approvals.approve(execution_id, response=to_payload(response), decided_by=by, step=step)
 
     _show(execution_id, "approved", run_async(call()), as_json)
 
@@ -54,7 +53,7 @@ def reject(execution_id: str, reason: str, by: str, step: str, core: RemoteCore,
 
     async def call() -> str:
         async with core.client() as client:
-            return (await client.reject(execution_id, reason=reason, decided_by=by, step=step)).step_name
+            return await client.approvals.reject(execution_id, reason=reason, decided_by=by, step=step)
 
     _show(execution_id, "rejected", run_async(call()), as_json)
 
@@ -80,7 +79,7 @@ def cancel(execution_id: str, reason: str, cleanup_s: float, by: str, core: Remo
     async def call() -> bool:
         async with core.client() as client:
             cleanup_ms = max(1, int(cleanup_s * 1000))
-            return (await client.cancel(execution_id, reason=reason, cancelled_by=by, cleanup_ms=cleanup_ms)).ended
+            return await client.lifecycle.cancel(execution_id, reason=reason, cancelled_by=by, cleanup_ms=cleanup_ms)
 
     _show(execution_id, "cancelled" if run_async(call()) else "cancelling", "", as_json)
 

@@ -57,7 +57,7 @@ def list_(
 
 async def _list(core: RemoteCore, request: ListExecutionsRequest) -> ListExecutionsResponse:
     async with core.client() as client:
-        return await client.executions(request)
+        return await client.executions.list(request)
 
 
 @click.command()
@@ -75,7 +75,7 @@ def status(execution_id: str, core: RemoteCore, as_json: bool) -> None:
 
 async def _status(core: RemoteCore, execution_id: str) -> tuple[ExecutionStatus, Sequence[Explanation]]:
     async with core.client() as client:
-        return await client.status(execution_id), await client.lifecycle.explain(execution_id)
+        return await client.executions.status(execution_id), await client.lifecycle.explain(execution_id)
 
 
 @click.command()
@@ -93,7 +93,7 @@ def history(execution_id: str, core: RemoteCore, follow: bool, as_json: bool) ->
 async def _history(core: RemoteCore, execution_id: str, follow: bool, as_json: bool) -> None:
     lines = Timeline()
     async with core.client() as client:
-        async for event in client.history(execution_id, follow=follow):
+        async for event in client.executions.history(execution_id, follow=follow):
             if as_json:
                 print_json(event_json(event))
             else:

@@ -56,7 +56,7 @@ async def _run_there(
 ) -> ExecutionResult:
     workflow = _loaded(name) if ":" in name else name
     async with core.client() as client:
-        handle = await DistributedExecutor(core=client).submit(workflow, inputs, execution_id=execution_id)
+        handle = await DistributedExecutor(client).submit(workflow, inputs, execution_id=execution_id)
         if not wait:
             return await handle.status()
         click.echo(f"execution {handle.execution_id} (it goes on when you leave)", err=True)

@@ -2,8 +2,10 @@
 
 from cerebelum_client.address import Address, core_address, parse_address
 from cerebelum_client.backoff import Backoff
-from cerebelum_client.client import CerebelumClient, execute_request, new_execution_id
+from cerebelum_client.calls import Calls
+from cerebelum_client.client import CerebelumClient
 from cerebelum_client.converters import Converter
+from cerebelum_client.core import Core, Stubs
 from cerebelum_client.errors import (
     AddressError,
     AlreadyExists,
@@ -16,6 +18,7 @@ from cerebelum_client.errors import (
     Refused,
     Unsupported,
 )
+from cerebelum_client.executions import execute_request, new_execution_id
 from cerebelum_client.markers import Approval, Request, Sleep, from_marker, read_marker, to_marker, write_marker
 from cerebelum_client.payload import PLAIN, Payloads, from_payload, to_payload
 
@@ -25,9 +28,11 @@ __all__ = [
     "AlreadyExists",
     "Approval",
     "Backoff",
+    "Calls",
     "CerebelumClient",
     "ClientError",
     "Converter",
+    "Core",
     "CoreFailed",
     "CoreUnavailable",
     "InvalidRequest",
@@ -38,6 +43,7 @@ __all__ = [
     "Refused",
     "Request",
     "Sleep",
+    "Stubs",
     "Unsupported",
     "core_address",
     "execute_request",

@@ -67,7 +67,7 @@ async def remote(store: str, concurrency: int) -> AsyncIterator[Stack]:
             worker.arguments = ("worker", _WORKFLOWS, "--core", address, "--concurrency", str(concurrency))
             await worker.start()
             async with CerebelumClient(address, connections=CONNECTIONS) as client:
-                executor = DistributedExecutor(core=client)
+                executor = DistributedExecutor(client)
                 async with executor.stream() as stream:
                     yield Stack(executor, stream, address)
         finally:
@@ -84,7 +84,7 @@ async def embedded(store: str, concurrency: int) -> AsyncIterator[Stack]:
             ready = asyncio.Event()
             working = asyncio.create_task(worker.run(ready.set))
             await ready.wait()
-            async with DistributedExecutor(core=core) as executor, executor.stream() as stream:
+            async with DistributedExecutor(core) as executor, executor.stream() as stream:
                 yield Stack(executor, stream)
             worker.stop()
             await working

@@ -40,7 +40,7 @@ async def write_template(store_url: str, workflow: Workflow, inputs: object, unt
         ready = asyncio.Event()
         working = asyncio.create_task(worker.run(ready.set))
         await ready.wait()
-        handle = await DistributedExecutor(core=core).submit(workflow, inputs, execution_id=_TEMPLATE)
+        handle = await DistributedExecutor(core).submit(workflow, inputs, execution_id=_TEMPLATE)
         async with asyncio.timeout(30):
             while (await handle.status()).status != until:
                 await asyncio.sleep(0.01)

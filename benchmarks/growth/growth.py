@@ -84,7 +84,7 @@ async def _in_a_row(settings: Settings, steps: int) -> Figure:
             working = asyncio.create_task(worker.run(ready.set))
             await ready.wait()
             cpu, begun = time.process_time(), time.perf_counter()
-            await DistributedExecutor(core=core).execute(row, 0)
+            await DistributedExecutor(core).execute(row, 0)
             cpu, wall = time.process_time() - cpu, time.perf_counter() - begun
             worker.stop()
             await working

@@ -42,7 +42,7 @@ async def _at_once(settings: Settings) -> Figure:
             ready = asyncio.Event()
             working = asyncio.create_task(worker.run(ready.set))
             await ready.wait()
-            executor = DistributedExecutor(core=core)
+            executor = DistributedExecutor(core)
             due_s = time.time() + _HEAD_START_S
             async with executor.stream() as stream:
                 results = await asyncio.gather(*(stream.execute(napper, due_s) for _ in range(_AT_ONCE)))
@@ -87,7 +87,7 @@ async def _in_one_second(settings: Settings) -> Figure:
 async def _all_awake(core: CerebelumClient) -> None:
     """Wait until only the template sleeps."""
     asleep = ListExecutionsRequest(status=ExecutionState.EXECUTION_SLEEPING, limit=1)
-    while (await core.executions(asleep)).total_count > 1:
+    while (await core.executions.list(asleep)).total_count > 1:
         await asyncio.sleep(0.2)
 
 

@@ -116,12 +116,12 @@ async def _round(victim: str, store: str) -> dict[str, float]:
 
 
 async def _all_begun(client: CerebelumClient) -> None:
-    while (await client.executions()).total_count < _IN_FLIGHT:
+    while (await client.executions.list()).total_count < _IN_FLIGHT:
         await asyncio.sleep(0.05)
 
 
 async def _history(client: CerebelumClient, result: ExecutionResult) -> list[ev.Event]:
-    return [event async for event in client.history(result.execution_id)]
+    return [event async for event in client.executions.history(result.execution_id)]
 
 
 def _verdict(

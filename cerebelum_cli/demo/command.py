@@ -76,9 +76,9 @@ class _Show:
 
     async def _play(self, core: CoreProcess) -> list[str]:
         async with CerebelumClient(core.address) as client:
-            handle = await DistributedExecutor(core=client).submit(order, _ORDER)
+            handle = await DistributedExecutor(client).submit(order, _ORDER)
             self.say(f"client  starts order {_ORDER.number}: execution {handle.execution_id}")
-            async for event in client.history(handle.execution_id, follow=True):
+            async for event in client.executions.history(handle.execution_id, follow=True):
                 self.history.append(event)
                 self.say(f"        {describe(event.fact)}")
                 if isinstance(event.fact, ev.SleepStarted):
@@ -118,7 +118,9 @@ class _Show:
         faults = [
             f"'{body}' {ran[body]} times, expected {times}" for body, times in BODIES.items() if ran[body] != times
         ]
-        faults += [f"step '{name}' was recorded {recorded[name]} times" for name in order.steps if recorded[name] != 1]
+        faults += [
+            f"step '{name}' was recorded {recorded[name]} times" for name in order.code.steps if recorded[name] != 1
+        ]
         if (result.status, result.output) != ("completed", OUTPUT):
             faults.append(f"the order ended {result.status} with {result.output!r}, expected {OUTPUT!r}")
         slept_ns = self._at(ev.SleepEnded) - self._at(ev.SleepStarted)

@@ -19,6 +19,7 @@ from cerebelum_client import (
     InvalidRequest,
     NotFound,
     Refused,
+    execute_request,
     new_execution_id,
     to_payload,
 )
@@ -106,7 +107,7 @@ async def test_a_call_that_may_have_happened_is_not_repeated() -> None:
     control = Control(away())
     async with serving(control) as client:
         with pytest.raises(CoreUnavailable):
-            await client.approve("x")
+            await client.approvals.approve("x")
     assert control.calls == 1
 
 
@@ -132,7 +133,7 @@ async def test_each_status_is_the_class_of_who_must_act(code: StatusCode, kind: 
 async def test_a_history_that_is_cut_off_goes_on_after_the_last_event_seen() -> None:
     control = Control()
     async with serving(control) as client:
-        versions = [event.version async for event in client.history("x", follow=True)]
+        versions = [event.version async for event in client.executions.history("x", follow=True)]
     assert versions == [1, 2, 3, 4, 5, 6]
     assert control.asked_after == [0, 2, 5]
 
@@ -146,7 +147,7 @@ async def test_a_call_that_takes_too_long_ends_with_its_deadline() -> None:
 
     async with serving(Slow(), call_s=0.05) as client:
         with pytest.raises(CoreUnavailable, match="does not answer"):
-            await client.cancel("x")
+            await client.lifecycle.cancel("x")
 
 
 async def test_a_start_that_is_repeated_asks_for_the_same_execution(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +162,7 @@ async def test_a_start_that_is_repeated_asks_for_the_same_execution(monkeypatch:
 
     monkeypatch.setattr(WorkerServiceStub, "execute_workflow", start)
     async with CerebelumClient("127.0.0.1:1", backoff=QUICK) as client:
-        handle = await client.start("order", to_payload(1))
+        handle = await client.executions.start(execute_request("order", to_payload(1)))
     assert len(ids) == 3
     assert set(ids) == {handle.execution_id}
 
@@ -169,7 +170,7 @@ async def test_a_start_that_is_repeated_asks_for_the_same_execution(monkeypatch:
 async def test_a_value_that_its_field_cannot_carry_is_a_client_error_that_names_it() -> None:
     async with serving(Control()) as client:
         with pytest.raises(ClientError, match=r"ApproveRequest\.decided_by.*the field takes str"):
-            await client.approve("x", decided_by=3)  # type: ignore[arg-type]  # what the test is about
+            await client.approvals.approve("x", decided_by=3)  # type: ignore[arg-type]  # what the test is about
 
 
 def test_new_ids_are_uuids_of_version_7_that_sort_by_time() -> None:

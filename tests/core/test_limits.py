@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from cerebelum.embedded import EmbeddedCore
-from cerebelum_client import to_payload
+from cerebelum_client import execute_request, to_payload
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_codegen.runtime.rpc import RequestContext
 from cerebelum_core.alarms import Alarms
@@ -47,12 +47,12 @@ async def begin(core: EmbeddedCore, *, worker: bool = True, **policy: Any) -> st
     validation = await core.submit_blueprint(pb.Blueprint(workflow_module="w", definition=definition))
     if worker:
         await register(core, "w1", validation.workflow_hash)
-    await core.start("w", to_payload(1), execution_id="x")
+    await core.executions.start(execute_request("w", to_payload(1), execution_id="x"))
     return validation.workflow_hash
 
 
 async def register(core: EmbeddedCore, worker_id: str, digest: str) -> None:
-    await core.register(
+    await core.workers.register(
         pb.RegisterRequest(
             worker_id=worker_id,
             features=[pb.WorkerFeature.WORKER_FEATURE_LEASES],
@@ -62,11 +62,11 @@ async def register(core: EmbeddedCore, worker_id: str, digest: str) -> None:
 
 
 async def kinds(core: EmbeddedCore) -> list[str]:
-    return [type(event.fact).__name__ async for event in core.history("x")]
+    return [type(event.fact).__name__ async for event in core.executions.history("x")]
 
 
 async def beat(core: EmbeddedCore, task: pb.Task) -> pb.HeartbeatResponse:
-    return await core.heartbeat(pb.HeartbeatRequest(worker_id="w1", held_task_ids=[task.task_id]))
+    return await core.workers.heartbeat(pb.HeartbeatRequest(worker_id="w1", held_task_ids=[task.task_id]))
 
 
 async def explained(node: Node) -> list[Standing]:
@@ -77,7 +77,7 @@ async def explained(node: Node) -> list[Standing]:
 def test_a_worker_that_does_not_stop_a_step_in_time_is_cut_off_however_much_it_beats() -> None:
     async def scene(node: Node, core: EmbeddedCore) -> None:
         await begin(core, start_to_close_ms=60_000, retry=RetryPolicy(max_attempts=2))
-        task = await core.poll("w1", 0)
+        task = await core.workers.poll("w1", 0)
         for _ in range(6):
             assert (await beat(core, task)).lost_task_ids == []
             await asyncio.sleep(10)
@@ -87,7 +87,7 @@ def test_a_worker_that_does_not_stop_a_step_in_time_is_cut_off_however_much_it_b
         assert await kinds(core) == ["ExecutionStarted", "AttemptFailed"]
         assert (await beat(core, task)).lost_task_ids == [task.task_id]
         await asyncio.sleep(2)
-        assert (await core.poll("w1", 0)).attempt == 2
+        assert (await core.workers.poll("w1", 0)).attempt == 2
 
     play(scene)
 
@@ -108,7 +108,7 @@ def test_a_task_that_no_worker_takes_in_time_fails() -> None:
 def test_a_task_that_was_taken_in_time_may_run_on() -> None:
     async def scene(node: Node, core: EmbeddedCore) -> None:
         await begin(core, schedule_to_start_ms=10_000)
-        task = await core.poll("w1", 0)
+        task = await core.workers.poll("w1", 0)
         for _ in range(4):
             await asyncio.sleep(9)
             await beat(core, task)
@@ -123,7 +123,7 @@ def test_a_paused_execution_is_handed_out_after_its_resume() -> None:
         await begin(core)
         await node.lifecycle_edge.pause(lifecycle_pb.PauseRequest(execution_id="x"), HERE)
         assert await explained(node) == [Standing.STANDING_PAUSED, Standing.STANDING_PAUSED]
-        polling = asyncio.create_task(core.poll("w1", 20_000))
+        polling = asyncio.create_task(core.workers.poll("w1", 20_000))
         await asyncio.sleep(5)
         assert not polling.done()
         await node.lifecycle_edge.resume(lifecycle_pb.ResumeRequest(execution_id="x"), HERE)
@@ -135,13 +135,13 @@ def test_a_paused_execution_is_handed_out_after_its_resume() -> None:
 def test_a_polling_worker_is_told_of_a_cancellation_with_its_next_heartbeat() -> None:
     async def scene(node: Node, core: EmbeddedCore) -> None:
         await begin(core)
-        task = await core.poll("w1", 0)
-        assert not (await core.cancel("x", reason="enough")).ended
+        task = await core.workers.poll("w1", 0)
+        assert not await core.lifecycle.cancel("x", reason="enough")
         assert await explained(node) == [Standing.STANDING_CANCELLING, Standing.STANDING_RUNNING]
         told = await beat(core, task)
         assert (told.lost_task_ids, told.cancelled_task_ids) == ([], [task.task_id])
         failure = pb.ErrorInfo(kind="cancelled")
-        await core.submit_result(
+        await core.workers.submit_result(
             pb.TaskResult(
                 task_id=task.task_id,
                 execution_id="x",
@@ -158,8 +158,8 @@ def test_a_polling_worker_is_told_of_a_cancellation_with_its_next_heartbeat() ->
 def test_a_cancellation_ends_when_nobody_answers_it() -> None:
     async def scene(node: Node, core: EmbeddedCore) -> None:
         await begin(core)
-        task = await core.poll("w1", 0)
-        await core.cancel("x", cleanup_ms=20_000)
+        task = await core.workers.poll("w1", 0)
+        await core.lifecycle.cancel("x", cleanup_ms=20_000)
         for _ in range(3):
             await beat(core, task)
             await asyncio.sleep(7)
@@ -179,8 +179,8 @@ def test_a_migrated_execution_is_handed_to_workers_of_its_new_version() -> None:
         await register(core, "w2", new.workflow_hash)
         moved = await node.lifecycle_edge.migrate(lifecycle_pb.MigrateRequest(execution_id="x"), HERE)
         assert moved.workflow_hash == new.workflow_hash
-        assert not (await core.poll("w1", 0)).task_id
-        task = await core.poll("w2", 0)
+        assert not (await core.workers.poll("w1", 0)).task_id
+        task = await core.workers.poll("w2", 0)
         assert (task.step_name, task.workflow_hash) == ("a", new.workflow_hash)
         stored = await node.store.head("x")
         assert stored is not None
@@ -194,22 +194,22 @@ def test_after_a_restart_a_worker_that_had_a_cancelled_task_is_still_waited_for(
 
     async def before(node: Node, core: EmbeddedCore) -> None:
         await begin(core)
-        await core.poll("w1", 0)
-        await core.cancel("x", cleanup_ms=60_000)
+        await core.workers.poll("w1", 0)
+        await core.lifecycle.cancel("x", cleanup_ms=60_000)
 
     async def after(node: Node, core: EmbeddedCore) -> None:
         task_id = "x/a/1.1.0"
-        await core.register(
+        await core.workers.register(
             pb.RegisterRequest(
                 worker_id="w1", features=[pb.WorkerFeature.WORKER_FEATURE_LEASES], held_task_ids=[task_id]
             )
         )
         await asyncio.sleep(1)
-        told = await core.heartbeat(pb.HeartbeatRequest(worker_id="w1", held_task_ids=[task_id]))
+        told = await core.workers.heartbeat(pb.HeartbeatRequest(worker_id="w1", held_task_ids=[task_id]))
         assert told.cancelled_task_ids == [task_id]
         done = pb.TaskResult(task_id=task_id, execution_id="x", worker_id="w1", status=pb.TaskStatus.SUCCESS)
         done.output = to_payload(1)
-        await core.submit_result(done)
+        await core.workers.submit_result(done)
         assert (await kinds(core))[-2:] == ["StepCompleted", "ExecutionCancelled"]
 
     play(before, _Kept(store))

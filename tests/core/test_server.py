@@ -13,7 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-from cerebelum_client import AddressError, CerebelumClient, InvalidRequest
+from cerebelum_client import AddressError, CerebelumClient, InvalidRequest, execute_request
 from cerebelum_codegen.runtime.rpc import Limits
 from cerebelum_core.server import core_server, open_node
 from cerebelum_proto.types.v1.types_pb import Payload
@@ -65,9 +65,9 @@ async def test_a_connection_that_does_nothing_is_closed_and_its_client_opens_ano
 async def test_a_request_above_four_megabytes_is_refused_and_one_below_is_not() -> None:
     async with listening(Limits()) as port, CerebelumClient(f"127.0.0.1:{port}") as client:
         with pytest.raises(InvalidRequest, match="larger than the limit of 4194304"):
-            await client.start("order", Payload(data=bytes(4 << 20)))
+            await client.executions.start(execute_request("order", Payload(data=bytes(4 << 20))))
         with pytest.raises(Exception, match="order"):
-            await client.start("order", Payload(data=bytes((4 << 20) - 1000)))
+            await client.executions.start(execute_request("order", Payload(data=bytes((4 << 20) - 1000))))
 
 
 async def test_health_and_reflection_tell_of_every_service() -> None:

@@ -80,7 +80,7 @@ async def here(flow: Workflow, recorded: list[str]) -> ExecutionResult:
         return Yes()
 
     result = await flow.execute("inputs", approver=yes)
-    recorded += flow.steps  # without a history, each step once: it has only one result in the end
+    recorded += flow.code.steps  # without a history, each step once: it has only one result in the end
     return result
 
 
@@ -89,8 +89,8 @@ async def on_a_core(flow: Workflow, recorded: list[str]) -> ExecutionResult:
     async with embedded_core("memory://") as core:
         worker = Worker(core, workflows=[flow], concurrency=1)
         working = asyncio.create_task(worker.run())
-        handle = await DistributedExecutor(core=core).submit(flow, "inputs")
-        async for event in core.history(handle.execution_id, follow=True):
+        handle = await DistributedExecutor(core).submit(flow, "inputs")
+        async for event in core.executions.history(handle.execution_id, follow=True):
             if isinstance(event.fact, ApprovalRequested):
                 await handle.approve()
             if isinstance(event.fact, StepCompleted):

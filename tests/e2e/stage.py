@@ -80,14 +80,14 @@ async def stage(folder: Path, *core_arguments: str, store: str = "") -> AsyncIte
 
 async def submit(client: CerebelumClient, workflow: str, **inputs: int) -> ExecutionHandle:
     """Start an execution of a workflow that a worker has brought along."""
-    return await DistributedExecutor(core=client).submit(workflow, inputs)
+    return await DistributedExecutor(client).submit(workflow, inputs)
 
 
 async def until(client: CerebelumClient, execution_id: str, kind: type, times: int = 1) -> list[ev.Event]:
     """Wait until a history holds so many facts of a kind; what it holds."""
     seen: list[ev.Event] = []
     async with asyncio.timeout(LONGEST_S):
-        async for event in client.history(execution_id, follow=True):
+        async for event in client.executions.history(execution_id, follow=True):
             seen.append(event)
             if sum(isinstance(each.fact, kind) for each in seen) == times:
                 return seen
@@ -96,7 +96,7 @@ async def until(client: CerebelumClient, execution_id: str, kind: type, times: i
 
 async def history(client: CerebelumClient, execution_id: str) -> list[ev.Event]:
     """All that happened to an execution; its versions have no gap."""
-    events = [event async for event in client.history(execution_id)]
+    events = [event async for event in client.executions.history(execution_id)]
     assert [event.version for event in events] == list(range(1, len(events) + 1))
     return events
 

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from cerebelum import DistributedExecutor
-from cerebelum_client import CerebelumClient, to_payload
+from cerebelum_client import CerebelumClient, execute_request, to_payload
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.worker.worker_service_pb import ExecutionState, ListExecutionsRequest
 from tests.e2e.flows import day_sleeper
@@ -63,18 +63,20 @@ async def test_ten_thousand_sleepers_cost_the_core_no_memory(tmp_path: Path) -> 
 
 async def _put_to_sleep(client: CerebelumClient, first: int, end: int) -> None:
     """Start executions, and return when all of them sleep."""
-    executor, room = DistributedExecutor(core=client), asyncio.Semaphore(64)
+    executor, room = DistributedExecutor(client), asyncio.Semaphore(64)
     await executor.submit(day_sleeper, {"order": first}, execution_id=f"sleeper-{first}")
 
     async def start(number: int) -> None:
         async with room:
-            await client.start("day_sleeper", to_payload({"order": number}), execution_id=f"sleeper-{number}")
+            await client.executions.start(
+                execute_request("day_sleeper", to_payload({"order": number}), execution_id=f"sleeper-{number}")
+            )
 
     async with asyncio.TaskGroup() as group:
         for number in range(first + 1, end):
             group.create_task(start(number))
     asleep = ListExecutionsRequest(status=ExecutionState.EXECUTION_SLEEPING, limit=1)
-    while (await client.executions(asleep)).total_count < end:
+    while (await client.executions.list(asleep)).total_count < end:
         await asyncio.sleep(0.05)
 
 

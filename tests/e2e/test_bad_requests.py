@@ -10,8 +10,17 @@ from grpclib.const import Cardinality, Status
 from grpclib.encoding.base import CodecBase
 from grpclib.exceptions import GRPCError
 
+from cerebelum.code import NO_CODE
 from cerebelum.runner import run_task
-from cerebelum_client import AlreadyExists, CerebelumClient, InvalidRequest, NotFound, Refused, to_payload
+from cerebelum_client import (
+    AlreadyExists,
+    CerebelumClient,
+    InvalidRequest,
+    NotFound,
+    Refused,
+    execute_request,
+    to_payload,
+)
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Payload
@@ -105,26 +114,26 @@ async def test_a_faulty_blueprint_is_told_every_fault_at_once_and_is_not_kept(tm
         assert "'ghost'" in said
         assert "cycle" in said
         with pytest.raises(NotFound, match="no blueprint of workflow 'faulty'"):
-            await client.start("faulty", to_payload(None))
+            await client.executions.start(execute_request("faulty", to_payload(None)))
 
 
 async def test_what_does_not_exist_is_not_found_by_its_name(tmp_path: Path) -> None:
     async with stage(tmp_path) as on, on.client() as client:
         for call in (
-            client.status("nobody"),
-            client.approve("nobody"),
-            client.reject("nobody"),
-            client.cancel("nobody"),
+            client.executions.status("nobody"),
+            client.approvals.approve("nobody"),
+            client.approvals.reject("nobody"),
+            client.lifecycle.cancel("nobody"),
             _first_event(client, "nobody"),
         ):
             with pytest.raises(NotFound, match="there is no execution 'nobody'"):
                 await call
         with pytest.raises(NotFound, match="no blueprint of workflow 'nothing' was submitted"):
-            await client.start("nothing", to_payload(1))
+            await client.executions.start(execute_request("nothing", to_payload(1)))
         with pytest.raises(NotFound, match="no blueprint with hash 'abc'"):
-            await client.start("", to_payload(1), workflow_hash="abc")
+            await client.executions.start(execute_request("", to_payload(1), workflow_hash="abc"))
         with pytest.raises(NotFound, match="worker 'stranger' is not registered"):
-            await client.poll("stranger", 0)
+            await client.workers.poll("stranger", 0)
         await serves(on)
 
 
@@ -135,9 +144,11 @@ async def test_a_step_that_does_not_wait_cannot_be_answered(tmp_path: Path) -> N
         await until(client, handle.execution_id, ev.ApprovalRequested)
 
         with pytest.raises(Refused, match="step 'deliver' is not waiting for approval"):
-            await client.approve(handle.execution_id, step="deliver")
+            await client.approvals.approve(handle.execution_id, step="deliver")
         with pytest.raises(AlreadyExists, match="choose another id"):
-            await client.start("signer", to_payload({"order": 8}), execution_id=handle.execution_id)
+            await client.executions.start(
+                execute_request("signer", to_payload({"order": 8}), execution_id=handle.execution_id)
+            )
 
 
 async def test_results_that_cannot_be_meant_change_nothing(tmp_path: Path) -> None:
@@ -152,18 +163,18 @@ async def test_results_that_cannot_be_meant_change_nothing(tmp_path: Path) -> No
             status=pb.TaskStatus.SUCCESS,
             output=Payload(encoding="json", data=b"1"),
         )
-        before = await client.status(handle.execution_id)
+        before = await client.executions.status(handle.execution_id)
 
-        assert (await client.submit_result(forged)).outcome is not pb.ResultOutcome.RESULT_OUTCOME_RECORDED
+        assert (await client.workers.submit_result(forged)).outcome is not pb.ResultOutcome.RESULT_OUTCOME_RECORDED
         forged.execution_id = "nobody"
-        assert (await client.submit_result(forged)).outcome is pb.ResultOutcome.RESULT_OUTCOME_STALE
+        assert (await client.workers.submit_result(forged)).outcome is pb.ResultOutcome.RESULT_OUTCOME_STALE
         forged.status = pb.TaskStatus(77)
         with pytest.raises(InvalidRequest, match="has status 77"):
-            await client.submit_result(forged)
+            await client.workers.submit_result(forged)
         forged.status = pb.TaskStatus.SLEEP
         with pytest.raises(InvalidRequest, match="status SLEEP without sleep_request"):
-            await client.submit_result(forged)
-        assert (await client.status(handle.execution_id)).history_length == before.history_length
+            await client.workers.submit_result(forged)
+        assert (await client.executions.status(handle.execution_id)).history_length == before.history_length
 
 
 async def test_a_worker_without_the_step_s_code_fails_the_step_and_says_so(tmp_path: Path) -> None:
@@ -171,18 +182,18 @@ async def test_a_worker_without_the_step_s_code_fails_the_step_and_says_so(tmp_p
     async with stage(tmp_path) as on, on.client() as client:
         definition = pb.WorkflowDefinition(timeline=[pb.Step(name="missing")], stages=[pb.Stage(steps=["missing"])])
         verdict = await client.submit_blueprint(pb.Blueprint(workflow_module="hollow", definition=definition))
-        await client.register(
+        await client.workers.register(
             pb.RegisterRequest(
                 worker_id="hollow",
                 features=[pb.WorkerFeature.WORKER_FEATURE_PAYLOADS],
                 workflows=[pb.WorkflowVersion(workflow_module="hollow", workflow_hash=verdict.workflow_hash)],
             )
         )
-        await client.start("hollow", to_payload(None), execution_id="x")
-        task = await client.poll("hollow", 30_000)
-        result = await run_task(task, {}, predicates={}, worker_id="hollow", now=lambda: Timestamp(seconds=1))
-        await client.submit_result(result)
-        status = await client.status("x")
+        await client.executions.start(execute_request("hollow", to_payload(None), execution_id="x"))
+        task = await client.workers.poll("hollow", 30_000)
+        result = await run_task(task, NO_CODE, worker_id="hollow", now=lambda: Timestamp(seconds=1))
+        await client.workers.submit_result(result)
+        status = await client.executions.status("x")
 
     assert status.status is pb.ExecutionState.EXECUTION_FAILED
     assert status.error is not None
@@ -190,4 +201,4 @@ async def test_a_worker_without_the_step_s_code_fails_the_step_and_says_so(tmp_p
 
 
 async def _first_event(client: CerebelumClient, execution_id: str) -> object:
-    return await anext(client.history(execution_id))
+    return await anext(client.executions.history(execution_id))

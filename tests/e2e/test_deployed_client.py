@@ -46,7 +46,7 @@ async def deployed_worker(on: Stage) -> AsyncIterator[None]:
 
 async def _its_execution(client: CerebelumClient, on: Stage) -> str:
     async with asyncio.timeout(LONGEST_S):
-        while not (found := (await client.executions()).executions):
+        while not (found := (await client.executions.list()).executions):
             assert "Traceback" not in (on.folder / "deployed.log").read_text()
             await asyncio.sleep(0.02)
     return found[0].execution_id
@@ -56,10 +56,10 @@ async def test_it_runs_a_workflow_with_a_sleep_and_an_approval_to_completion(tmp
     async with stage(tmp_path) as on, on.client() as client, deployed_worker(on):
         execution_id = await _its_execution(client, on)
         await until(client, execution_id, ev.ApprovalRequested)
-        waiting = await client.status(execution_id)
-        await client.approve(execution_id, response=to_payload({"answer": "yes", "by": 5}), decided_by="Ada")
+        waiting = await client.executions.status(execution_id)
+        await client.approvals.approve(execution_id, response=to_payload({"answer": "yes", "by": 5}), decided_by="Ada")
         await until(client, execution_id, ev.ExecutionCompleted)
-        status = await client.status(execution_id)
+        status = await client.executions.status(execution_id)
         events = await history(client, execution_id)
 
     assert waiting.status is ExecutionState.EXECUTION_WAITING_FOR_APPROVAL
@@ -80,7 +80,7 @@ async def test_it_survives_a_kill_of_the_core_while_the_workflow_sleeps_or_waits
         await on.core.kill()
         await on.core.start()
         await until(client, execution_id, ev.ApprovalRequested)
-        await client.approve(execution_id, response=to_payload({"answer": "yes"}), decided_by="Ada")
+        await client.approvals.approve(execution_id, response=to_payload({"answer": "yes"}), decided_by="Ada")
         events = await until(client, execution_id, ev.ExecutionCompleted)
 
     assert recorded(events) == {"prepare": 1, "cool_down": 1, "confirm": 1}

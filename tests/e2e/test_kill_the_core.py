@@ -116,7 +116,7 @@ async def test_killed_with_a_hundred_in_flight_no_living_worker_runs_a_step_twic
     async with stage(tmp_path) as on, on.client() as client:
         await on.start_worker()
         on.open_gate()
-        executor = DistributedExecutor(core=client)
+        executor = DistributedExecutor(client)
         async with executor.stream() as stream:
             running = [asyncio.create_task(stream.execute("gate_keeper", {"order": each})) for each in range(100)]
             await on.noted("lock-up", times=20)

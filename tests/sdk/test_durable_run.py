@@ -111,7 +111,7 @@ async def test_a_handle_follows_approves_and_cancels_by_id() -> None:
     async with embedded_core("memory://") as core, asyncio.TaskGroup() as group:
         worker = Worker(core, workflows=[order])
         group.create_task(worker.run())
-        executor = DistributedExecutor(core=core)
+        executor = DistributedExecutor(core)
         first = await executor.submit(order, 1, execution_id="first")
         second = await executor.submit("order", 5, execution_id="second")
         for handle in (first, second):

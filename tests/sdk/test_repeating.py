@@ -171,7 +171,7 @@ async def test_progress_is_seen_in_the_status_while_the_step_runs_and_no_longer(
     async with embedded_core("memory://") as core:
         worker = Worker(core, workflows=[flow])
         working = asyncio.create_task(worker.run())
-        handle = await DistributedExecutor(core=core).submit(flow)
+        handle = await DistributedExecutor(core).submit(flow)
         await told.wait()
         shown = (await handle.status()).progress
         go_on.set()

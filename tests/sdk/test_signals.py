@@ -68,9 +68,7 @@ def test_a_step_that_falls_silent_fails_and_obeys_its_retry_policy() -> None:
 async def ran(only: AnyStep, signals: Signals, interrupt: asyncio.Event | threading.Event, *, drop: bool) -> TaskResult:
     """Run a step, and stop or drop it once it has begun."""
     task = Task(task_id="x/a/1.1.0", execution_id="x", step_name=only.name)
-    running = asyncio.create_task(
-        run_task(task, of(only).steps, predicates={}, worker_id="w", now=Timestamp, signals=signals)
-    )
+    running = asyncio.create_task(run_task(task, of(only).code, worker_id="w", now=Timestamp, signals=signals))
     if isinstance(interrupt, asyncio.Event):
         await interrupt.wait()
     else:

@@ -55,25 +55,27 @@ class Core:
 
     def __init__(self, core: EmbeddedCore, *, frames: int | None = None, streams: bool = True) -> None:
         self._core = core
+        self.workers = self.executions = self
         self._frames = frames
         self._streams = streams
         self.opened = 0
 
     def __getattr__(self, name: str) -> object:
-        return getattr(self._core, name)
+        parts = (self._core.workers, self._core.executions, self._core)
+        return getattr(next(part for part in parts if hasattr(part, name)), name)
 
     async def work(self, requests: AsyncIterator[object]) -> AsyncGenerator[object, None]:
-        async for frame in self._limited(self._core.work(requests)):
+        async for frame in self._limited(self._core.workers.work(requests)):
             yield frame
 
     async def execute(self, requests: AsyncIterator[object]) -> AsyncGenerator[object, None]:
-        async for frame in self._limited(self._core.execute(requests)):
+        async for frame in self._limited(self._core.executions.execute(requests)):
             yield frame
 
     async def await_result(self, *args: object, **options: object) -> object:
         if not self._streams:
             raise Unsupported("no such call")
-        return await self._core.await_result(*args, **options)
+        return await self._core.executions.await_result(*args, **options)
 
     async def _limited(self, frames: AsyncGenerator[object, None]) -> AsyncGenerator[object, None]:
         if not self._streams:
@@ -97,7 +99,7 @@ async def working(core: Core, **options: int) -> AsyncIterator[DistributedExecut
     running = asyncio.create_task(worker.run(ready.set))
     await ready.wait()
     try:
-        yield DistributedExecutor(core=core)
+        yield DistributedExecutor(core)
     finally:
         worker.stop()
         await running
@@ -159,7 +161,7 @@ async def test_what_cannot_be_started_is_refused_on_a_stream_as_in_a_call() -> N
 
 async def test_a_closed_stream_tells_those_who_still_wait_on_it() -> None:
     async with embedded_core("memory://") as inner:
-        executor = DistributedExecutor(core=Core(inner))
+        executor = DistributedExecutor(Core(inner))
         async with executor.stream() as stream:
             waiting = asyncio.create_task(stream.execute(sums, 1))
             await asyncio.sleep(0)

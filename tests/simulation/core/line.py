@@ -8,10 +8,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cerebelum.embedded import EmbeddedCore
-from cerebelum_client import ClientError, CoreUnavailable, Unsupported
+from cerebelum_client import ClientError, CoreUnavailable, Unsupported, execute_request
 from cerebelum_client.errors import CoreFailed
 from cerebelum_codegen.runtime.message import Message
-from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.types.v1.types_pb import Payload
@@ -42,6 +41,8 @@ class Line:
         self._last = {"there": 0.0, "back": 0.0}
         self.thawed = asyncio.Event()
         self.thawed.set()
+        # Whichever group a call belongs to, it travels like all others.
+        self.executions = self.approvals = self.lifecycle = self.workers = self
 
     # -- what a worker calls -----------------------------------------------------------------
 
@@ -54,7 +55,7 @@ class Line:
     async def unregister(self, worker_id: str, reason: str = "") -> None:
         self.world.note(f"{worker_id} takes leave")
         self.world.hands.leave(worker_id)
-        await self._call("unregister", lambda core: _nothing(core.unregister(worker_id, reason)))
+        await self._call("unregister", lambda core: _nothing(core.workers.unregister(worker_id, reason)))
 
     async def heartbeat(self, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
         return await self._call("heartbeat", lambda core: self._beaten(core, _copy(request)))
@@ -65,7 +66,7 @@ class Line:
 
     async def submit_result(self, result: pb.TaskResult) -> pb.Ack:
         self.world.truth.handed_in(result)
-        ack = await self._call("submit_result", lambda core: core.submit_result(_copy(result)))
+        ack = await self._call("submit_result", lambda core: core.workers.submit_result(_copy(result)))
         self.world.truth.acknowledged(result, ack)
         return ack
 
@@ -76,41 +77,44 @@ class Line:
             raise Unsupported("simulated: an older client")
         core = await self._dial("work")
         talk = WorkerTalk(self.world, core, self.name)
-        async with aclosing(converse(self, core, requests, core.face.work, talk)) as frames:
+        async with aclosing(converse(self, core, requests, core.face.workers.work, talk)) as frames:
             async for frame in frames:
                 yield frame
 
     # -- what others call --------------------------------------------------------------------
 
     async def start(self, workflow: str, inputs: Payload, **options: Any) -> pb.ExecutionHandle:
-        return await self._call("start", lambda core: core.start(workflow, _copy(inputs), **options))
+        return await self._call(
+            "start", lambda core: core.executions.start(execute_request(workflow, _copy(inputs), **options))
+        )
 
     async def status(self, execution_id: str) -> pb.ExecutionStatus:
-        return await self._call("status", lambda core: core.status(execution_id))
+        return await self._call("status", lambda core: core.executions.status(execution_id))
 
     async def await_result(self, execution_id: str) -> pb.ExecutionStatus:
-        return await self._call("await_result", lambda core: core.await_result(execution_id), 40.0)
+        return await self._call("await_result", lambda core: core.executions.await_result(execution_id), 40.0)
 
     async def execute(
         self, requests: AsyncIterator[stream_pb.ExecuteRequest]
     ) -> AsyncGenerator[stream_pb.ExecuteResponse, None]:
         core = await self._dial("execute")
-        async with aclosing(converse(self, core, requests, core.face.execute)) as frames:
+        async with aclosing(converse(self, core, requests, core.face.executions.execute)) as frames:
             async for frame in frames:
                 yield frame
 
-    async def approve(self, execution_id: str, *, step: str, response: Payload) -> control_pb.ApproveResponse:
+    async def approve(self, execution_id: str, *, step: str, response: Payload) -> str:
         return await self._call(
-            "approve", lambda core: core.approve(execution_id, step=step, response=response, decided_by=self.name)
+            "approve",
+            lambda core: core.approvals.approve(execution_id, step=step, response=response, decided_by=self.name),
         )
 
-    async def reject(self, execution_id: str, *, step: str) -> control_pb.RejectResponse:
+    async def reject(self, execution_id: str, *, step: str) -> str:
         return await self._call(
-            "reject", lambda core: core.reject(execution_id, step=step, reason="no", decided_by=self.name)
+            "reject", lambda core: core.approvals.reject(execution_id, step=step, reason="no", decided_by=self.name)
         )
 
     async def cancel(self, execution_id: str) -> None:
-        await self._call("cancel", lambda core: _nothing(core.cancel(execution_id, reason="enough")))
+        await self._call("cancel", lambda core: core.lifecycle.cancel(execution_id, reason="enough"))
 
     async def follow(self, execution_id: str, after_version: int) -> AsyncIterator[Event]:
         """The events of an execution as they come, until it has ended."""
@@ -137,18 +141,18 @@ class Line:
 
     async def _registered(self, core: EmbeddedCore, request: pb.RegisterRequest) -> pb.RegisterResponse:
         self.world.note(f"{request.worker_id} registers, with {request.held_task_ids}")
-        response = await core.register(request)
+        response = await core.workers.register(request)
         self.world.hands.keep(request.worker_id, request.held_task_ids, response.lost_task_ids)
         return response
 
     async def _beaten(self, core: EmbeddedCore, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
-        response = await core.heartbeat(request)
+        response = await core.workers.heartbeat(request)
         self.world.hands.keep(request.worker_id, request.held_task_ids, response.lost_task_ids)
         return response
 
     async def _polled(self, core: EmbeddedCore, worker_id: str, timeout_ms: int) -> pb.Task:
         serving = self.core
-        task = await core.poll(worker_id, timeout_ms)
+        task = await core.workers.poll(worker_id, timeout_ms)
         if task.task_id:
             self.world.handed_out(serving, worker_id, task)
         return task
@@ -213,7 +217,7 @@ class Line:
 
 
 async def _pump(core: EmbeddedCore, execution_id: str, after_version: int, events: asyncio.Queue[Event]) -> None:
-    async with aclosing(core.history(execution_id, after_version=after_version, follow=True)) as history:
+    async with aclosing(core.executions.history(execution_id, after_version=after_version, follow=True)) as history:
         async for event in history:
             events.put_nowait(_copy(event))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from cerebelum import ApprovalRejected, ApprovalTimedOut, Context, NonRetryable, sleep, wait_for_approval
+from cerebelum.code import Code
 from cerebelum.rules import Predicate
 from cerebelum.step import AnyStep
 from cerebelum.workflow import Workflow
@@ -83,13 +84,15 @@ def as_workflow(blueprint: pb.Blueprint, seed: int, desk: Desk) -> Workflow:
     compiled = compile_blueprint(blueprint)
     return Workflow(
         name=blueprint.workflow_module,
-        steps={name: _step(spec, seed, desk) for name, spec in compiled.steps.items()},
+        code=Code(
+            steps={name: _step(spec, seed, desk) for name, spec in compiled.steps.items()},
+            predicates={
+                name: tuple(_predicate(f"{seed}/{name}/{at}") for at, case in enumerate(rules.branch) if case.by_worker)
+                for name, rules in compiled.rules.items()
+            },
+        ),
         blueprint=blueprint,
         compiled=compiled,
-        predicates={
-            name: tuple(_predicate(f"{seed}/{name}/{at}") for at, case in enumerate(rules.branch) if case.by_worker)
-            for name, rules in compiled.rules.items()
-        },
     )
 
 

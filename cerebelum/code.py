@@ -1,0 +1,40 @@
+"""The code of a workflow: what its shape only names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cerebelum.rules import Predicate
+from cerebelum.step import AnyStep
+from cerebelum_client import PLAIN, PayloadError, Payloads
+from cerebelum_client.annotations import hints_of
+from cerebelum_proto.types.v1.types_pb import Payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """What runs the steps of a workflow, and how values travel between them."""
+
+    steps: Mapping[str, AnyStep] = field(default_factory=dict)
+    predicates: Mapping[str, tuple[Predicate, ...]] = field(default_factory=dict)
+    """What is evaluated after a step, for the branch that follows it."""
+    payloads: Payloads = PLAIN
+    """Writes and reads values."""
+
+    def read_result(self, step: str, output: Payload | None) -> object:
+        """What a step gave, as it is annotated to return it, where that is known.
+
+        Raises:
+            PayloadError: it cannot be read.
+        """
+        found = self.steps.get(step)
+        annotation = object if found is None else hints_of(found.function).get("return", object)
+        try:
+            return self.payloads.read(output, annotation)
+        except PayloadError as error:
+            raise PayloadError(f"the result of step '{step}' cannot be read: {error}") from None
+
+
+NO_CODE = Code()
+"""That of a workflow which is known by its name only."""

@@ -1,0 +1,134 @@
+"""Executions of one Core: they are started, waited for, looked at and listed."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from uuid import UUID
+
+from cerebelum_client.calls import Calls, each_of
+from cerebelum_codegen.runtime.rpc import RpcError
+from cerebelum_proto.control.v1 import control_pb
+from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
+from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.stream.v1 import stream_pb
+from cerebelum_proto.stream.v1.stream_grpc import StreamServiceStub
+from cerebelum_proto.types.v1.types_pb import Payload
+from cerebelum_proto.worker import worker_service_pb as pb
+from cerebelum_proto.worker.worker_service_grpc import WorkerServiceStub
+
+_WAIT_MS = 20_000
+
+
+def new_execution_id() -> str:
+    """A new id that sorts by time: a UUID of version 7."""
+    number = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
+    number = number & ~(0xF << 76) | 0x7 << 76
+    return str(UUID(int=number & ~(0x3 << 62) | 0x2 << 62))
+
+
+def execute_request(
+    workflow: str,
+    inputs: Payload,
+    *,
+    execution_id: str = "",
+    workflow_hash: str = "",
+    correlation_id: str = "",
+    tags: Sequence[str] = (),
+    timeout_ms: int = 0,
+) -> pb.ExecuteRequest:
+    """A request to start an execution, of this blueprint or of the workflow's newest.
+
+    The id is chosen here when none is given, so that the request is safe to repeat: the same id and inputs are the
+    same execution.
+    """
+    return pb.ExecuteRequest(
+        workflow_module=workflow,
+        exact_inputs=inputs,
+        workflow_hash=workflow_hash,
+        options=pb.ExecutionOptions(
+            execution_id=execution_id or new_execution_id(),
+            correlation_id=correlation_id,
+            tags=list(tags),
+            timeout_ms=timeout_ms,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Executions:
+    """Starts executions, waits for them, looks at them and lists them. All of it is safe to repeat."""
+
+    _worker: WorkerServiceStub
+    _stream: StreamServiceStub
+    _control: ControlServiceStub
+    _calls: Calls
+
+    async def start(self, request: pb.ExecuteRequest) -> pb.ExecutionHandle:
+        """Start an execution; `execute_request` makes the request."""
+        calls = self._calls
+        return await calls.safe(lambda: self._worker.execute_workflow(request, timeout_s=calls.call_s))
+
+    async def await_result(
+        self, execution_id: str = "", *, start: pb.ExecuteRequest | None = None
+    ) -> pb.ExecutionStatus:
+        """Start an execution, or find one, and wait for its end, but no longer than half a minute.
+
+        What comes back is where it stands, with its result when it has ended.
+
+        Raises:
+            Unsupported: the Core cannot wait.
+        """
+        request = stream_pb.AwaitResultRequest(execution_id=execution_id, start=start, timeout_ms=_WAIT_MS)
+        timeout_s = _WAIT_MS / 1000 + self._calls.call_s
+        response = await self._calls.safe(lambda: self._stream.await_result(request, timeout_s=timeout_s))
+        return response.status or pb.ExecutionStatus()
+
+    async def execute(
+        self, requests: AsyncIterator[stream_pb.ExecuteRequest]
+    ) -> AsyncGenerator[stream_pb.ExecuteResponse, None]:
+        """Start many executions over one stream and hear of the end of each. One try.
+
+        Raises:
+            Unsupported: the Core has no streams.
+        """
+        async with aclosing(self._calls.each(self._stream.execute(requests))) as frames:
+            async for frame in frames:
+                yield frame
+
+    async def status(self, execution_id: str) -> pb.ExecutionStatus:
+        """Where an execution stands."""
+        request = pb.GetExecutionStatusRequest(execution_id=execution_id)
+        calls = self._calls
+        return await calls.safe(lambda: self._worker.get_execution_status(request, timeout_s=calls.call_s))
+
+    async def list(self, request: pb.ListExecutionsRequest | None = None) -> pb.ListExecutionsResponse:
+        """Executions, newest first."""
+        wanted, calls = request or pb.ListExecutionsRequest(), self._calls
+        return await calls.safe(lambda: self._worker.list_executions(wanted, timeout_s=calls.call_s))
+
+    async def history(
+        self, execution_id: str, *, after_version: int = 0, follow: bool = False
+    ) -> AsyncGenerator[Event, None]:
+        """The events of an execution; with `follow`, also those to come until it has ended.
+
+        A lost connection is taken up again after the last event seen, for as long as retries last.
+        """
+        pauses, since = self._calls.pauses(), time.monotonic()
+        while True:
+            request = control_pb.GetHistoryRequest(
+                execution_id=execution_id, after_version=after_version, follow=follow
+            )
+            try:
+                async with aclosing(each_of(self._control.get_history(request))) as responses:
+                    async for response in responses:
+                        if response.event is not None:
+                            after_version, since = response.event.version, time.monotonic()
+                            pauses = self._calls.pauses()
+                            yield response.event
+                return
+            except RpcError as error:
+                await self._calls.pause_or_raise(error, next(pauses), since)
