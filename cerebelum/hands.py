@@ -52,10 +52,12 @@ class Hands:
         """How many more tasks may run beside those that run."""
         return self._room - sum(not running.done() for running in self._held.values())
 
-    def run(self, task: pb.Task, heartbeat: Callable[[], Awaitable[None]]) -> asyncio.Task[pb.TaskResult]:
-        """Hold a task and run its step."""
+    def run(
+        self, task: pb.Task, tell: Callable[[], Awaitable[None]], pass_on: Callable[[], None]
+    ) -> asyncio.Task[pb.TaskResult]:
+        """Hold a task and run its step, whose signs of life go where `Signals` says."""
         workflow = self._workflows.get(task.workflow_hash)
-        signals = Signals(heartbeat)
+        signals = Signals(tell, pass_on)
         running = asyncio.create_task(
             run_task(
                 task,
@@ -63,7 +65,7 @@ class Hands:
                 worker_id=self.worker_id,
                 now=self._now,
                 signals=signals,
-                line=_Line(self, task, self._core),
+                line=_Line(self, task, self._core, signals),
             )
         )
         self._held[task.task_id] = running
@@ -109,10 +111,11 @@ class Hands:
 class _Line:
     """What a running step tells the Core in between."""
 
-    def __init__(self, hands: Hands, task: pb.Task, core: Core) -> None:
+    def __init__(self, hands: Hands, task: pb.Task, core: Core, signals: Signals) -> None:
         self._hands = hands
         self._task = task
         self._core = core
+        self._signals = signals
 
     async def keep(self, key: str, value: Payload) -> Payload:
         """Have the Core keep a value, however often it is not there; what is kept."""
@@ -137,6 +140,7 @@ class _Line:
 
     async def report(self, percent: int, message: str) -> None:
         """Tell how far the step is. A Core that is not there is not waited for."""
+        self._signals.beat()
         progress = pb.StepProgress(task_id=self._task.task_id, percent=percent, message=message)
         request = pb.HeartbeatRequest(
             worker_id=self._hands.worker_id,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 
 from cerebelum.hands import Hands, untakable
 from cerebelum_client import Backoff, ClientError, Core, CoreUnavailable, InvalidRequest, NotFound
@@ -31,6 +33,8 @@ class Polling:
         self._registered = asyncio.Event()
         self._must_register = asyncio.Event()
         self._leaving = False
+        self._beating: list[str] = []
+        self._prompted = asyncio.Event()
         self._heartbeat_s = 10.0
 
     async def run(self, on_ready: Callable[[], None]) -> None:
@@ -83,14 +87,20 @@ class Polling:
     async def _keep_leases(self) -> None:
         while True:
             await self._registered.wait()  # which tells how often
-            await asyncio.sleep(self._heartbeat_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._heartbeat_s):
+                    await self._prompted.wait()
+            self._prompted.clear()
             await self._beat()
 
     async def _beat(self) -> None:
         """Renew the leases of everything held, and stop what is lost."""
         held = self._hands.task_ids
         status = pb.WorkerStatus.BUSY if held else pb.WorkerStatus.IDLE
-        request = pb.HeartbeatRequest(worker_id=self._hands.worker_id, status=status, held_task_ids=held)
+        beating, self._beating = self._beating, []
+        request = pb.HeartbeatRequest(
+            worker_id=self._hands.worker_id, status=status, held_task_ids=held, beating_task_ids=beating
+        )
         try:
             response = await self._core.workers.heartbeat(request)
         except ClientError as error:
@@ -105,6 +115,10 @@ class Polling:
     async def _step_heartbeat(self) -> None:
         await self._beat()
         await asyncio.sleep(0)
+
+    def _pass_on(self, task_id: str) -> None:
+        self._beating.append(task_id)
+        self._prompted.set()
 
     # -- tasks -------------------------------------------------------------------------------
 
@@ -126,7 +140,7 @@ class Polling:
                 await self._perform(task)
 
     async def _perform(self, task: pb.Task) -> None:
-        running = self._hands.run(task, self._step_heartbeat)
+        running = self._hands.run(task, self._step_heartbeat, partial(self._pass_on, task.task_id))
         try:
             await self._hand_in(await asyncio.shield(running))
         except asyncio.CancelledError:

@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from enum import Enum
+from math import inf
 
 
 class _Course(Enum):
@@ -15,15 +16,33 @@ class _Course(Enum):
     DROP = "drop"
 
 
+_PASS_ON_S = 2.0
+"""The Core hears of signs of life at most so much later than they are given, and no more often."""
+
+
 async def _nobody_to_tell() -> None:
     """A local run has no lease."""
 
 
-class Signals:
-    """What one try of a step tells its worker, and is told."""
+def _nobody_to_hear() -> None:
+    """Nor does anybody else limit its silence."""
 
-    def __init__(self, tell: Callable[[], Awaitable[None]] = _nobody_to_tell) -> None:
+
+class Signals:
+    """What one try of a step tells its worker, and is told.
+
+    `tell` tells the Core at once that the worker lives; `pass_on` tells it, soon, that the step does.
+    """
+
+    def __init__(
+        self,
+        tell: Callable[[], Awaitable[None]] = _nobody_to_tell,
+        pass_on: Callable[[], None] = _nobody_to_hear,
+    ) -> None:
         self._tell = tell
+        self._pass_on = pass_on
+        self._passed_on_at = -inf
+        self._passing_on: asyncio.TimerHandle | None = None
         self._course = _Course.RUN
         self._thread = threading.get_ident()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -54,6 +73,8 @@ class Signals:
                 yield pulse
             finally:
                 self._pulse = None
+                if self._passing_on is not None:
+                    self._passing_on.cancel()
 
     # -- the step's side ---------------------------------------------------------------------
 
@@ -77,8 +98,18 @@ class Signals:
         return Beat(self._tell)
 
     def _renew(self) -> None:
-        if self._pulse is not None and self._limit_s and not self._pulse.expired():
-            self._pulse.reschedule(asyncio.get_running_loop().time() + self._limit_s)
+        if self._pulse is None or not self._limit_s or self._pulse.expired():
+            return
+        loop = asyncio.get_running_loop()
+        self._pulse.reschedule(loop.time() + self._limit_s)
+        if self._passing_on is None:
+            after_s = self._passed_on_at + min(self._limit_s / 2, _PASS_ON_S) - loop.time()
+            self._passing_on = loop.call_later(max(after_s, 0), self._pass_it_on)
+
+    def _pass_it_on(self) -> None:
+        self._passing_on = None
+        self._passed_on_at = asyncio.get_running_loop().time()
+        self._pass_on()
 
 
 class Beat:

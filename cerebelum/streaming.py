@@ -97,7 +97,8 @@ class Streaming:
 
     def _hear(self, frame: stream_pb.WorkResponse, stream: _Stream) -> None:
         for task in frame.tasks:
-            self._hands.run(task, self._beat).add_done_callback(partial(self._ended, task.task_id))
+            running = self._hands.run(task, self._beat, partial(self._pass_on, task.task_id))
+            running.add_done_callback(partial(self._ended, task.task_id))
         for number in frame.recorded:
             self._taken(stream.answered(number))
         for refusal in frame.refusals:
@@ -108,6 +109,9 @@ class Streaming:
     async def _beat(self) -> None:
         self._stream.beat()
         await asyncio.sleep(0)
+
+    def _pass_on(self, task_id: str) -> None:
+        self._stream.pass_on(task_id)
 
     # -- tasks -------------------------------------------------------------------------------
 
@@ -157,6 +161,7 @@ class _Stream:
         self._count = 0
         self._dropped: list[str] = []
         self._beat = False
+        self._beating: list[str] = []
         self._leaving = False
         self._changed = asyncio.Event()
 
@@ -170,6 +175,10 @@ class _Stream:
 
     def beat(self) -> None:
         self._beat = True
+        self._changed.set()
+
+    def pass_on(self, task_id: str) -> None:
+        self._beating.append(task_id)
         self._changed.set()
 
     def leave(self) -> None:
@@ -209,6 +218,7 @@ class _Stream:
         frame.dropped_task_ids, self._dropped = self._dropped, []
         frame.room, self.room = (0 if self._leaving else self.room), 0
         frame.beat, self._beat = self._beat, False
+        frame.beating_task_ids, self._beating = self._beating, []
         frame.leaving = self._leaving
 
 

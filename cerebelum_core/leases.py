@@ -23,6 +23,10 @@ class Lease:
     """By the loop's clock, which no one can set back."""
     ends_by: float = inf
     """No renewal reaches beyond: its step may not run longer."""
+    silence_s: float = inf
+    """How long its step may give no sign of life."""
+    silent_at: float = inf
+    """When it has given none for so long."""
     since: float = 0.0
     """When it was granted."""
     progress: StepProgress | None = None
@@ -32,6 +36,15 @@ class Lease:
     def overran(self) -> bool:
         """Whether its step ran for longer than it may."""
         return _now() >= self.ends_by
+
+    @property
+    def silent(self) -> bool:
+        """Whether its step has given no sign of life for longer than it may."""
+        return _now() >= self.silent_at
+
+    def extend(self, now: float) -> None:
+        """Let it last for its length from now, within its limits."""
+        self.expires_at = min(now + self.length_s, self.ends_by, self.silent_at)
 
 
 class Leases:
@@ -58,11 +71,25 @@ class Leases:
         """Everything that a worker holds."""
         return list(self._by_worker.get(worker_id, {}).values())
 
-    def grant(self, task_id: str, execution_id: str, worker_id: str, length_s: float, longest_s: float = inf) -> Lease:
-        """Give a task to a worker, for `longest_s` at most however often it is renewed."""
+    def grant(
+        self,
+        task_id: str,
+        execution_id: str,
+        worker_id: str,
+        length_s: float,
+        longest_s: float = inf,
+        silence_s: float = inf,
+    ) -> Lease:
+        """Give a task to a worker, for `longest_s` at most however often it is renewed.
+
+        It ends also when its step gives no sign of life for `silence_s`.
+        """
         now = _now()
-        ends_by = now + longest_s
-        return self._keep(Lease(task_id, execution_id, worker_id, length_s, min(now + length_s, ends_by), ends_by, now))
+        lease = Lease(
+            task_id, execution_id, worker_id, length_s, now, now + longest_s, silence_s, now + silence_s, since=now
+        )
+        lease.extend(now)
+        return self._keep(lease)
 
     def end_again(self, lease: Lease, delay_s: float) -> None:
         """Its end could not be recorded: let it end once more after a while."""
@@ -78,7 +105,14 @@ class Leases:
         """Their worker gave a sign of life."""
         now = _now()
         for lease in leases:
-            lease.expires_at = min(now + lease.length_s, lease.ends_by)
+            lease.extend(now)
+
+    def beat(self, worker_id: str, task_ids: Iterable[str]) -> None:
+        """Steps of a worker gave a sign of life."""
+        now, held = _now(), self._by_worker.get(worker_id, {})
+        for lease in [held[task_id] for task_id in task_ids if task_id in held]:
+            lease.silent_at = now + lease.silence_s
+            lease.extend(now)
 
     def end(self, task_id: str) -> Lease | None:
         """Take a task out of a worker's hands."""

@@ -10,7 +10,7 @@ from cerebelum_codegen.runtime import Timestamp
 from cerebelum_engine import Blueprint, DispatchTask, Handout, State
 
 _GRACE_S = 5.0
-"""A worker stops its step itself when it runs too long; only one that does not is cut off."""
+"""A worker stops its step itself when it runs too long or falls silent; only one that does not is cut off."""
 
 
 class Pool(NamedTuple):
@@ -40,6 +40,8 @@ class Offer:
     """When it has waited for a worker for too long."""
     longest_s: float
     """How long a worker may have it."""
+    silence_s: float
+    """How long its step may give no sign of life."""
 
 
 def offer_of(state: State, task: DispatchTask, number: int) -> Offer:
@@ -52,5 +54,10 @@ def offer_of(state: State, task: DispatchTask, number: int) -> Offer:
         number,
         task.handout,
         task.unclaimed_at,
-        task.start_to_close_ms / 1000 + _GRACE_S if task.start_to_close_ms else inf,
+        _limit_s(task.start_to_close_ms),
+        _limit_s(task.heartbeat_timeout_ms),
     )
+
+
+def _limit_s(limit_ms: int) -> float:
+    return limit_ms / 1000 + _GRACE_S if limit_ms else inf

@@ -288,7 +288,9 @@ class TaskRouter:
 
     def _lease(self, offer: Offer, worker_id: str, lease_s: float) -> Lease:
         self._unqueue(offer)
-        return self.leases.grant(offer.task_id, offer.execution_id, worker_id, lease_s, offer.longest_s)
+        return self.leases.grant(
+            offer.task_id, offer.execution_id, worker_id, lease_s, offer.longest_s, offer.silence_s
+        )
 
     def _unqueue(self, offer: Offer) -> None:
         queue = self._queues.get(offer.pool)
@@ -367,14 +369,16 @@ class TaskRouter:
         self._unclaimed.close()
 
     def _expired(self, lease: Lease) -> None:
-        if lease.overran:
-            self.leases.end_again(lease, _LIMIT_RETRY_S)  # unless it is recorded, which forgets the task
-            command = TimeOutTask(task_id=lease.task_id, limit=Limit.START_TO_CLOSE, worker_id=lease.worker_id)
-            self._on_limit(lease.execution_id, command)
+        if not lease.overran:
+            # Its worker may be gone, and the polls that it left here with it: it gets no more until it asks again.
+            self._dismiss(lease.worker_id)
+        if not (lease.overran or lease.silent):
+            self._on_lost(lease, "its lease ended without a sign of life")
             return
-        # Its worker may be gone, and the polls that it left here with it: it gets no more until it asks again.
-        self._dismiss(lease.worker_id)
-        self._on_lost(lease, "its lease ended without a sign of life")
+        self.leases.end_again(lease, _LIMIT_RETRY_S)  # unless it is recorded, which forgets the task
+        limit = Limit.START_TO_CLOSE if lease.overran else Limit.HEARTBEAT
+        command = TimeOutTask(task_id=lease.task_id, limit=limit, worker_id=lease.worker_id)
+        self._on_limit(lease.execution_id, command)
 
     def _dismiss(self, worker_id: str) -> None:
         """Let nothing of a worker wait any more."""

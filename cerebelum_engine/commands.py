@@ -97,6 +97,8 @@ class Limit(Enum):
     """A worker has had it for too long."""
     SCHEDULE_TO_START = "schedule_to_start_timeout"
     """No worker took it in time."""
+    HEARTBEAT = "heartbeat_timeout"
+    """A worker has it, and its step gives no sign of life."""
 
 
 @dataclass(slots=True, kw_only=True)

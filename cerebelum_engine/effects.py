@@ -36,6 +36,8 @@ class DispatchTask:
     """Send `TimeOutTask` when no worker has it by then."""
     start_to_close_ms: int = 0
     """Send `TimeOutTask` when a worker has it for longer; 0 for no limit."""
+    heartbeat_timeout_ms: int = 0
+    """Send `TimeOutTask` when a worker has it and its step gives no sign of life for longer; 0 for no limit."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -68,6 +68,7 @@ def _dispatch(state: State, name: str, handout: Handout) -> DispatchTask:
         handout=handout,
         unclaimed_at=after(step.ready_at, spec.schedule_to_start_ms) if limited else None,
         start_to_close_ms=spec.start_to_close_ms,
+        heartbeat_timeout_ms=spec.heartbeat_timeout_ms,
     )
 
 

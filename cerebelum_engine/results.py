@@ -72,6 +72,8 @@ def record_timeout(state: State, command: cmd.TimeOutTask, now: Timestamp) -> Se
     match command.limit:
         case cmd.Limit.START_TO_CLOSE:
             message, final = f"a worker has had it for longer than {spec.start_to_close_ms} ms", False
+        case cmd.Limit.HEARTBEAT:
+            message, final = f"a worker gave no sign of life of it for {spec.heartbeat_timeout_ms} ms", False
         case cmd.Limit.SCHEDULE_TO_START:
             message, final = f"no worker took it within {spec.schedule_to_start_ms} ms", True
         case _:

@@ -91,6 +91,8 @@ class WorkSession:
         for result in frame.results:
             self._number += 1
             self._record(self._number, result)
+        if frame.beating_task_ids:
+            self._router.leases.beat(self.worker_id, frame.beating_task_ids)
         if frame.beat:
             self._router.leases.renew(self._router.leases.of(self.worker_id))
         for task_id in frame.dropped_task_ids:

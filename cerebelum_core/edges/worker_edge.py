@@ -103,6 +103,7 @@ class WorkerEdge(WorkerServiceBase):
             self.router.leases.renew(self.router.leases.of(request.worker_id))
             return pb.HeartbeatResponse(acknowledged=True)
         lost = self.router.hold(request.worker_id, request.held_task_ids, self.terms.ours_s)
+        self.router.leases.beat(request.worker_id, request.beating_task_ids)
         for progress in request.progress:
             lease = self.router.leases.get(progress.task_id)
             if lease is not None and lease.worker_id == request.worker_id:

@@ -15,6 +15,7 @@ from cerebelum_core.node import Node, NodeConfig
 from cerebelum_core.store import MemoryStore
 from cerebelum_proto.control.v1 import lifecycle_pb
 from cerebelum_proto.control.v1.lifecycle_pb import Standing
+from cerebelum_proto.events.v1.events_pb import AttemptFailed
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.virtual_time import run
@@ -65,8 +66,10 @@ async def kinds(core: EmbeddedCore) -> list[str]:
     return [type(event.fact).__name__ async for event in core.executions.history("x")]
 
 
-async def beat(core: EmbeddedCore, task: pb.Task) -> pb.HeartbeatResponse:
-    return await core.workers.heartbeat(pb.HeartbeatRequest(worker_id="w1", held_task_ids=[task.task_id]))
+async def beat(core: EmbeddedCore, task: pb.Task, *, alive: bool = False) -> pb.HeartbeatResponse:
+    held = [task.task_id]
+    request = pb.HeartbeatRequest(worker_id="w1", held_task_ids=held, beating_task_ids=held if alive else [])
+    return await core.workers.heartbeat(request)
 
 
 async def explained(node: Node) -> list[Standing]:
@@ -88,6 +91,40 @@ def test_a_worker_that_does_not_stop_a_step_in_time_is_cut_off_however_much_it_b
         assert (await beat(core, task)).lost_task_ids == [task.task_id]
         await asyncio.sleep(2)
         assert (await core.workers.poll("w1", 0)).attempt == 2
+
+    play(scene)
+
+
+def test_a_step_whose_worker_tells_no_sign_of_life_of_it_is_cut_off_and_tried_elsewhere() -> None:
+    async def scene(node: Node, core: EmbeddedCore) -> None:
+        digest = await begin(core, heartbeat_timeout_ms=10_000, retry=RetryPolicy(max_attempts=2))
+        task = await core.workers.poll("w1", 0)
+        left_behind = asyncio.create_task(core.workers.poll("w1", 30_000))
+        for _ in range(4):
+            await asyncio.sleep(9)
+            await beat(core, task, alive=True)
+        await asyncio.sleep(14)
+        assert await kinds(core) == ["ExecutionStarted"]
+        await beat(core, task)
+        await asyncio.sleep(2)
+        (failed,) = [event.fact async for event in core.executions.history("x") if event.version == 2]
+        assert isinstance(failed, AttemptFailed)
+        assert failed.failure is not None
+        assert failed.failure.kind == "heartbeat_timeout"
+        assert not (await left_behind).task_id, "its worker may hang: it is given nothing more until it speaks again"
+        await register(core, "w2", digest)
+        assert (await core.workers.poll("w2", 5_000)).attempt == 2
+        assert (await beat(core, task)).lost_task_ids == [task.task_id]
+
+    play(scene)
+
+
+def test_a_worker_that_dies_before_its_step_is_taken_for_silent_has_lost_it() -> None:
+    async def scene(node: Node, core: EmbeddedCore) -> None:
+        await begin(core, heartbeat_timeout_ms=60_000)
+        await core.workers.poll("w1", 0)
+        await asyncio.sleep(31)
+        assert await kinds(core) == ["ExecutionStarted", "AttemptLost"]
 
     play(scene)
 

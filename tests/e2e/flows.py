@@ -12,6 +12,7 @@ from cerebelum import (
     ApprovalRejected,
     ApprovalTimedOut,
     Context,
+    Retry,
     WorkflowBuilder,
     sleep,
     step,
@@ -163,6 +164,20 @@ def grind(context: Context[Inputs]) -> str:
 @workflow
 def grinder(wf: WorkflowBuilder) -> None:
     wf.timeline(grind)
+
+
+@step(heartbeat_timeout=timedelta(seconds=1), retry=Retry(max_attempts=2, initial_interval=timedelta(milliseconds=1)))
+async def watch(context: Context[Inputs]) -> str:
+    note("watch-begins")
+    while not GATE.exists():
+        await asyncio.sleep(0.01)
+        await context.heartbeat()
+    return f"watched at try {context.attempt}"
+
+
+@workflow
+def watcher(wf: WorkflowBuilder) -> None:
+    wf.timeline(watch)
 
 
 @step

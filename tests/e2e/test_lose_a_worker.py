@@ -50,6 +50,25 @@ async def test_a_result_that_comes_after_its_lease_moved_on_changes_nothing_and_
     assert recorded(after) == {"reserve": 1, "gated": 1, "lock_up": 1}
 
 
+async def test_a_step_of_a_worker_that_hangs_times_out_long_before_its_lease_and_is_tried_elsewhere(
+    tmp_path: Path,
+) -> None:
+    async with stage(tmp_path, "--lease", "600") as on, on.client() as client:
+        frozen = await on.start_worker()
+        handle = await submit(client, "watcher", order=7)
+        await on.noted("watch-begins")
+        os.kill(frozen.pid, signal.SIGSTOP)
+        events = await until(client, handle.execution_id, ev.AttemptFailed)
+        on.open_gate()
+        await on.start_worker()
+        result = await asyncio.wait_for(handle.result(), LONGEST_S)
+
+    (failed,) = [each.fact.failure for each in events if isinstance(each.fact, ev.AttemptFailed)]
+    assert failed is not None
+    assert failed.kind == "heartbeat_timeout"
+    assert result.output == "watched at try 2"
+
+
 async def test_a_worker_told_to_stop_finishes_its_step_and_leaves_with_code_0(tmp_path: Path) -> None:
     async with stage(tmp_path) as on, on.client() as client:
         worker = await on.start_worker()

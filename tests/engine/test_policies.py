@@ -49,6 +49,19 @@ def test_a_worker_that_has_a_task_for_too_long_costs_a_try() -> None:
     assert [type(f).__name__ for f in play.do(TimeOutTask(task_id=play.task("a").task_id, limit=Limit.START_TO_CLOSE))]
 
 
+def test_a_task_whose_step_falls_silent_fails_its_try_and_names_the_limit() -> None:
+    play = limited(heartbeat_timeout_ms=3_000)
+    task = play.task("a")
+    assert task.heartbeat_timeout_ms == 3_000
+    (fact,) = play.do(TimeOutTask(task_id=task.task_id, limit=Limit.HEARTBEAT, worker_id="w"))
+    assert isinstance(fact, ev.AttemptFailed)
+    assert fact.failure is not None
+    assert (fact.failure.kind, fact.failure.message) == (
+        "heartbeat_timeout",
+        "a worker gave no sign of life of it for 3000 ms",
+    )
+
+
 def test_a_task_that_no_worker_takes_in_time_fails_its_step_for_good() -> None:
     play = limited(schedule_to_start_ms=5_000)
     task = play.task("a")

@@ -497,6 +497,8 @@ class HeartbeatRequest(Message):
     status: WorkerStatus = WorkerStatus.WORKER_STATUS_UNSPECIFIED
     held_task_ids: list[str] = field(default_factory=list)
     """Tasks whose leases this renews."""
+    beating_task_ids: list[str] = field(default_factory=list)
+    """Tasks with a heartbeat timeout whose steps gave a sign of life since this was told last."""
     progress: list[StepProgress] = field(default_factory=list)
     """How far running steps are. Shown in the status while they run, and kept nowhere."""
     _unknown: bytes = field(default=b"", repr=False)
@@ -519,6 +521,10 @@ class HeartbeatRequest(Message):
             x = held_task_ids_item.encode()
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
+        for beating_task_ids_item in self.beating_task_ids:
+            x = beating_task_ids_item.encode()
+            n = len(x)
+            out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         for progress_item in self.progress:
             if type(progress_item) is not StepProgress:
                 raise wrong_type(progress_item, StepProgress)
@@ -562,6 +568,14 @@ class HeartbeatRequest(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 self.held_task_ids.append(data[at:stop].decode())
+                at = stop
+            elif tag == 810:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.beating_task_ids.append(data[at:stop].decode())
                 at = stop
             elif tag == 882:
                 n = data[at]
@@ -915,7 +929,9 @@ class Task(Message):
     start_to_close_ms: int = 0
     """Stop the step when it runs longer; 0 for no limit."""
     heartbeat_timeout_ms: int = 0
-    """Stop the step when it gives no sign of life for longer; 0 for no limit."""
+    """Stop the step when it gives no sign of life for longer; 0 for no limit. The Core is told of its signs of life in
+    `beating_task_ids`, within half of this; when it hears of none, it takes the task for timed out a little later.
+    """
     memos: dict[str, types_pb.Payload] = field(default_factory=dict)
     """Values that the step has kept in this visit, by key."""
     _unknown: bytes = field(default=b"", repr=False)
@@ -4773,6 +4789,7 @@ describe(
     FieldDescriptor(1, "worker_id", "string"),
     FieldDescriptor(2, "status", WorkerStatus),
     FieldDescriptor(100, "held_task_ids", "string", repeated=True),
+    FieldDescriptor(101, "beating_task_ids", "string", repeated=True),
     FieldDescriptor(110, "progress", StepProgress, repeated=True),
 )
 describe(

@@ -52,6 +52,8 @@ class WorkRequest(Message):
     """Tasks that it gave up without a result."""
     leaving: bool = False
     """It takes no further task."""
+    beating_task_ids: list[str] = field(default_factory=list)
+    """Tasks with a heartbeat timeout whose steps gave a sign of life since this was told last."""
     _unknown: bytes = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -84,6 +86,10 @@ class WorkRequest(Message):
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self.leaving is not False:
             out += (b"\x30", boolean(self.leaving))
+        for beating_task_ids_item in self.beating_task_ids:
+            x = beating_task_ids_item.encode()
+            n = len(x)
+            out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(self._unknown)
         return b"".join(out)
@@ -146,6 +152,14 @@ class WorkRequest(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.leaving = n != 0
+            elif tag == 58:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.beating_task_ids.append(data[at:stop].decode())
+                at = stop
             else:
                 at = skip(data, at, end, tag, depth)
                 unknown.append(data[start:at])
@@ -794,6 +808,7 @@ describe(
     FieldDescriptor(4, "beat", "bool"),
     FieldDescriptor(5, "dropped_task_ids", "string", repeated=True),
     FieldDescriptor(6, "leaving", "bool"),
+    FieldDescriptor(7, "beating_task_ids", "string", repeated=True),
 )
 describe(
     WorkResponse,
