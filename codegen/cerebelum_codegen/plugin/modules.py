@@ -9,6 +9,8 @@ from cerebelum_codegen.plugin.errors import PluginError
 
 _BUILT_IN = {"cerebelum/": "cerebelum_proto/", "google/protobuf/": "cerebelum_codegen/known/"}
 
+_SHIPPED = ("google/protobuf/", "cerebelum/options/")
+
 
 @dataclass(frozen=True)
 class ModuleMap:
@@ -36,7 +38,7 @@ class ModuleMap:
 
     def comes_with_runtime(self, proto: str) -> bool:
         """Whether the runtime already has the module, so that nobody has to generate it."""
-        return proto.startswith("google/protobuf/") and "google/protobuf/" not in self.own
+        return any(proto.startswith(each) and each not in self.own for each in _SHIPPED)
 
     def path(self, proto: str) -> str:
         """The file of a proto's messages, without ending: `shop/v1/order.proto` is `shop/v1/order_pb`."""

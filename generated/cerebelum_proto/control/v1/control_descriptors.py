@@ -479,19 +479,53 @@ FILES = (
         name="cerebelum/options/v1/options.proto",
         symbols=(
             "cerebelum.options.v1.Marker",
+            "cerebelum.options.v1.Workflow",
+            "cerebelum.options.v1.Diverge",
+            "cerebelum.options.v1.Branch",
+            "cerebelum.options.v1.Step",
+            "cerebelum.options.v1.Retry",
+            "cerebelum.options.v1.Approval",
+            "cerebelum.options.v1.IdReuse",
             "cerebelum.options.v1.marker",
+            "cerebelum.options.v1.workflow",
+            "cerebelum.options.v1.step",
+            "cerebelum.options.v1.approval",
         ),
         extensions=(
             ("google.protobuf.MessageOptions", 50100),
+            ("google.protobuf.ServiceOptions", 50100),
+            ("google.protobuf.MethodOptions", 50100),
+            ("google.protobuf.MethodOptions", 50101),
         ),
         imports=(
             "google/protobuf/descriptor.proto",
         ),
         content=(
             b"\n\"cerebelum/options/v1/options.proto\x12\x14cerebelum.options.v1\x1a google/protobuf/descriptor.pro"
-            b"to\" \n\x06Marker\x12\x16\n\x06status\x18\x01 \x01(\tR\x06status:Z\n\x06marker\x12\x1f.google.protobu"
-            b"f.MessageOptions\x18\xb4\x87\x03 \x01(\x0b2\x1c.cerebelum.options.v1.MarkerR\x06marker\x88\x01\x01b\x06"
-            b"proto3"
+            b"to\" \n\x06Marker\x12\x16\n\x06status\x18\x01 \x01(\tR\x06status\"\xed\x02\n\x08Workflow\x12\x16\n\x06"
+            b"inputs\x18\x01 \x01(\tR\x06inputs\x12\x1a\n\x08timeline\x18\x02 \x01(\tR\x08timeline\x127\n\x07diver"
+            b"ge\x18\x03 \x03(\x0b2\x1d.cerebelum.options.v1.DivergeR\x07diverge\x124\n\x06branch\x18\x04 \x03(\x0b"
+            b"2\x1c.cerebelum.options.v1.BranchR\x06branch\x12!\n\x0cexecution_id\x18\x05 \x01(\tR\x0bexecutionId\x12"
+            b"8\n\x08id_reuse\x18\x06 \x01(\x0e2\x1d.cerebelum.options.v1.IdReuseR\x07idReuse\x12\x1a\n\x08deadlin"
+            b"e\x18\x07 \x01(\tR\x08deadline\x12\x12\n\x04tags\x18\x08 \x03(\tR\x04tags\x12\x1d\n\nmax_visits\x18\t"
+            b" \x01(\x05R\tmaxVisits\x12\x12\n\x04name\x18\n \x01(\tR\x04name\"=\n\x07Diverge\x12\x12\n\x04from\x18"
+            b"\x01 \x01(\tR\x04from\x12\x0e\n\x02on\x18\x02 \x01(\tR\x02on\x12\x0e\n\x02to\x18\x03 \x01(\tR\x02to\""
+            b"@\n\x06Branch\x12\x12\n\x04from\x18\x01 \x01(\tR\x04from\x12\x12\n\x04when\x18\x02 \x01(\tR\x04when\x12"
+            b"\x0e\n\x02to\x18\x03 \x01(\tR\x02to\"\xbf\x01\n\x04Step\x12\x14\n\x05takes\x18\x01 \x01(\tR\x05takes\x12"
+            b"1\n\x05retry\x18\x02 \x01(\x0b2\x1b.cerebelum.options.v1.RetryR\x05retry\x12$\n\x0estart_to_close\x18"
+            b"\x03 \x01(\tR\x0cstartToClose\x12*\n\x11schedule_to_start\x18\x04 \x01(\tR\x0fscheduleToStart\x12\x1c"
+            b"\n\theartbeat\x18\x05 \x01(\tR\theartbeat\"\xdf\x01\n\x05Retry\x12!\n\x0cmax_attempts\x18\x01 \x01(\x05"
+            b"R\x0bmaxAttempts\x12)\n\x10initial_interval\x18\x02 \x01(\tR\x0finitialInterval\x12\x18\n\x07backoff"
+            b"\x18\x03 \x01(\x01R\x07backoff\x12!\n\x0cmax_interval\x18\x04 \x01(\tR\x0bmaxInterval\x12#\n\rnon_re"
+            b"tryable\x18\x05 \x03(\tR\x0cnonRetryable\x12\x1b\n\x06jitter\x18\x06 \x01(\x01H\x00R\x06jitter\x88\x01"
+            b"\x01B\t\n\x07_jitter\"$\n\x08Approval\x12\x18\n\x07timeout\x18\x01 \x01(\tR\x07timeout*K\n\x07IdReuse"
+            b"\x12\x18\n\x14ID_REUSE_UNSPECIFIED\x10\x00\x12\x11\n\rID_REUSE_SAME\x10\x01\x12\x13\n\x0fID_REUSE_RE"
+            b"FUSE\x10\x02:Z\n\x06marker\x12\x1f.google.protobuf.MessageOptions\x18\xb4\x87\x03 \x01(\x0b2\x1c.cer"
+            b"ebelum.options.v1.MarkerR\x06marker\x88\x01\x01:`\n\x08workflow\x12\x1f.google.protobuf.ServiceOptio"
+            b"ns\x18\xb4\x87\x03 \x01(\x0b2\x1e.cerebelum.options.v1.WorkflowR\x08workflow\x88\x01\x01:S\n\x04step"
+            b"\x12\x1e.google.protobuf.MethodOptions\x18\xb4\x87\x03 \x01(\x0b2\x1a.cerebelum.options.v1.StepR\x04"
+            b"step\x88\x01\x01:_\n\x08approval\x12\x1e.google.protobuf.MethodOptions\x18\xb5\x87\x03 \x01(\x0b2\x1e"
+            b".cerebelum.options.v1.ApprovalR\x08approval\x88\x01\x01b\x06proto3"
         ),
     ),
     ProtoFile(

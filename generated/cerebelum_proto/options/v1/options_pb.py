@@ -8,18 +8,34 @@ from typing import ClassVar
 from cerebelum_codegen.known import descriptor_pb
 from cerebelum_codegen.runtime.v1 import (
     SMALL,
+    Enum,
     Extension,
     FieldDescriptor,
     Message,
     describe,
+    int32,
+    is_default_float,
+    pack_double,
     read_tag,
     read_varint,
     skip,
     too_deep,
     truncated,
+    unpack_double,
     varint,
     wrong_type,
 )
+
+
+class IdReuse(Enum):
+    """What starting with an id means that an execution has already."""
+
+    ID_REUSE_UNSPECIFIED = 0
+    """As ID_REUSE_SAME."""
+    ID_REUSE_SAME = 1
+    """With the same inputs it is the same execution; with others it is refused."""
+    ID_REUSE_REFUSE = 2
+    """It is refused, whatever the inputs are."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,6 +89,637 @@ class Marker(Message):
                     n, at = read_varint(data, at - 1)
                 stop = at + n
                 self.status = data[at:stop].decode()
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                unknown.append(data[start:at])
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class Workflow(Message):
+    """What a workflow is: in which order its steps run, and what holds for an execution unless its caller says otherwise.
+
+    A step goes by its rpc's name in snake case: `PackParcel` is `pack_parcel`.
+    """
+
+    FULL_NAME: ClassVar[str] = "cerebelum.options.v1.Workflow"
+
+    inputs: str = ""
+    """The message that an execution is started with, named as in a field: "Order" or "shop.v1.Order"."""
+    timeline: str = ""
+    """The steps in their order: "validate >> charge >> [notify, pack >> label] >> ship". A list runs at once."""
+    diverge: list[Diverge] = field(default_factory=list)
+    """What came out of a step: the first line that matches leaves the timeline."""
+    branch: list[Branch] = field(default_factory=list)
+    """What the answer of a step holds: the first line that holds is taken, then the execution returns to the timeline."""
+    execution_id: str = ""
+    """The execution's id, made of fields of the inputs: "order/{order_id}". Empty: a new id for each."""
+    id_reuse: IdReuse = IdReuse.ID_REUSE_UNSPECIFIED
+    """What starting with an id that is taken means."""
+    deadline: str = ""
+    """The execution fails when it runs longer, sleeps and approvals included: "72h". Empty: no limit."""
+    tags: list[str] = field(default_factory=list)
+    """Words to find executions by."""
+    max_visits: int = 0
+    """How often one step may be visited in an execution; 0 takes 1000."""
+    name: str = ""
+    """What the Core calls it; empty takes the service's full name."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__()
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self) -> bytes:
+        out: list[bytes] = []
+        if self.inputs != "":
+            x = self.inputs.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.timeline != "":
+            x = self.timeline.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        for diverge_item in self.diverge:
+            if type(diverge_item) is not Diverge:
+                raise wrong_type(diverge_item, Diverge)
+            x = diverge_item.to_bytes()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        for branch_item in self.branch:
+            if type(branch_item) is not Branch:
+                raise wrong_type(branch_item, Branch)
+            x = branch_item.to_bytes()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.execution_id != "":
+            x = self.execution_id.encode()
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.id_reuse != 0:
+            out += (b"\x30", SMALL[self.id_reuse] if 0 <= self.id_reuse < 1024 else int32(self.id_reuse))
+        if self.deadline != "":
+            x = self.deadline.encode()
+            n = len(x)
+            out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
+        for tags_item in self.tags:
+            x = tags_item.encode()
+            n = len(x)
+            out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
+        if self.max_visits != 0:
+            out += (b"\x48", SMALL[self.max_visits] if 0 <= self.max_visits < 1024 else int32(self.max_visits))
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x52", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] = []
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.inputs = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.timeline = data[at:stop].decode()
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                diverge_item = Diverge()
+                diverge_item.__merge__(data, at, stop, depth - 1)
+                self.diverge.append(diverge_item)
+                at = stop
+            elif tag == 34:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                branch_item = Branch()
+                branch_item.__merge__(data, at, stop, depth - 1)
+                self.branch.append(branch_item)
+                at = stop
+            elif tag == 42:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.execution_id = data[at:stop].decode()
+                at = stop
+            elif tag == 48:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.id_reuse = IdReuse((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+            elif tag == 58:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.deadline = data[at:stop].decode()
+                at = stop
+            elif tag == 66:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.tags.append(data[at:stop].decode())
+                at = stop
+            elif tag == 72:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.max_visits = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+            elif tag == 82:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                unknown.append(data[start:at])
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class Diverge(Message):
+    """One line of a rule that looks at what came out of a step. Lines of one step are tried in their order."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.options.v1.Diverge"
+
+    from_: str = ""
+    on: str = ""
+    """What it matches: "ok" or "error" for any of theirs, "_" for anything, and any other text for an error's reason, or
+    for the kind or message of what a step raised.
+    """
+    to: str = ""
+    """Where it leads: steps, as on a timeline, or "retry()", "back_to(step)", "skip_to(step)", "proceed()",
+    "fail('reason')", "end()". Steps replace the rest, unless they end in one of the timeline.
+    """
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__()
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self) -> bytes:
+        out: list[bytes] = []
+        if self.from_ != "":
+            x = self.from_.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.on != "":
+            x = self.on.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.to != "":
+            x = self.to.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] = []
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.from_ = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.on = data[at:stop].decode()
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.to = data[at:stop].decode()
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                unknown.append(data[start:at])
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class Branch(Message):
+    """One line of a rule that asks about the answer of a step. Lines of one step are tried in their order."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.options.v1.Branch"
+
+    from_: str = ""
+    when: str = ""
+    """An expression in CEL over the step's answer, by the step's name, over what the step took, and `inputs`; "_" always
+    holds. The worker evaluates it right after the step.
+    """
+    to: str = ""
+    """Where it leads, as in Diverge; behind steps the execution returns."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__()
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self) -> bytes:
+        out: list[bytes] = []
+        if self.from_ != "":
+            x = self.from_.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.when != "":
+            x = self.when.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.to != "":
+            x = self.to.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] = []
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.from_ = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.when = data[at:stop].decode()
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.to = data[at:stop].decode()
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                unknown.append(data[start:at])
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class Step(Message):
+    """How a step is carried out. Durations are texts of numbers and units: "500ms", "30s", "1h30m", "3d"."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.options.v1.Step"
+
+    takes: str = ""
+    """Whose answer its request is: a step, or "inputs". It is needed only where the type leaves a choice."""
+    retry: Retry | None = None
+    """Without it, a step is tried once."""
+    start_to_close: str = ""
+    """A try that runs longer has failed."""
+    schedule_to_start: str = ""
+    """The step fails when no worker takes it for longer."""
+    heartbeat: str = ""
+    """A try that gives no sign of life for longer has failed."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__()
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self) -> bytes:
+        out: list[bytes] = []
+        if self.takes != "":
+            x = self.takes.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.retry is not None:
+            if type(self.retry) is not Retry:
+                raise wrong_type(self.retry, Retry)
+            x = self.retry.to_bytes()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.start_to_close != "":
+            x = self.start_to_close.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.schedule_to_start != "":
+            x = self.schedule_to_start.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.heartbeat != "":
+            x = self.heartbeat.encode()
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] = []
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.takes = data[at:stop].decode()
+                at = stop
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.retry is None:
+                    self.retry = Retry()
+                self.retry.__merge__(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 26:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.start_to_close = data[at:stop].decode()
+                at = stop
+            elif tag == 34:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.schedule_to_start = data[at:stop].decode()
+                at = stop
+            elif tag == 42:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.heartbeat = data[at:stop].decode()
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                unknown.append(data[start:at])
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class Retry(Message):
+    """How often, and with which pauses, a step is tried again."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.options.v1.Retry"
+
+    max_attempts: int = 0
+    """Tries in all, the first included."""
+    initial_interval: str = ""
+    """Pause before the second; empty takes "1s"."""
+    backoff: float = 0.0
+    """Each pause is this many times the one before; 0 takes 2."""
+    max_interval: str = ""
+    """No pause is longer; empty takes "1m"."""
+    non_retryable: list[str] = field(default_factory=list)
+    """Failures of these kinds (the names of what a step raises) are final."""
+    jitter: float | None = None
+    """Each pause is shortened by up to this part of it, from 0 to 1; absent takes 0.1."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__()
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self) -> bytes:
+        out: list[bytes] = []
+        if self.max_attempts != 0:
+            out += (b"\x08", SMALL[self.max_attempts] if 0 <= self.max_attempts < 1024 else int32(self.max_attempts))
+        if self.initial_interval != "":
+            x = self.initial_interval.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if not is_default_float(self.backoff):
+            out += (b"\x19", pack_double(self.backoff))
+        if self.max_interval != "":
+            x = self.max_interval.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        for non_retryable_item in self.non_retryable:
+            x = non_retryable_item.encode()
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.jitter is not None:
+            out += (b"\x31", pack_double(self.jitter))
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] = []
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 8:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.max_attempts = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+            elif tag == 18:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.initial_interval = data[at:stop].decode()
+                at = stop
+            elif tag == 25:
+                self.backoff = unpack_double(data, at)[0]
+                at += 8
+            elif tag == 34:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.max_interval = data[at:stop].decode()
+                at = stop
+            elif tag == 42:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.non_retryable.append(data[at:stop].decode())
+                at = stop
+            elif tag == 49:
+                self.jitter = unpack_double(data, at)[0]
+                at += 8
+            else:
+                at = skip(data, at, end, tag, depth)
+                unknown.append(data[start:at])
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class Approval(Message):
+    """How people are asked."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.options.v1.Approval"
+
+    timeout: str = ""
+    """How long to wait for an answer; empty waits as long as it takes."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__()
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self) -> bytes:
+        out: list[bytes] = []
+        if self.timeout != "":
+            x = self.timeout.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] = []
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 10:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                self.timeout = data[at:stop].decode()
                 at = stop
             else:
                 at = skip(data, at, end, tag, depth)
@@ -142,17 +789,225 @@ class MessageOptions_Extensions(Message):
             self._unknown += b"".join(unknown)
 
 
+@dataclass(slots=True, kw_only=True)
+class MethodOptions_Extensions(Message):
+    """What this file adds to `google.protobuf.MethodOptions`."""
+
+    FULL_NAME: ClassVar[str] = "google.protobuf.MethodOptions"
+
+    step: Step | None = None
+    """Says how a step of a workflow is carried out."""
+    approval: Approval | None = None
+    """Declares that an rpc of a workflow asks people: its request is the question, its response the answer."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__()
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self) -> bytes:
+        out: list[bytes] = []
+        if self.step is not None:
+            if type(self.step) is not Step:
+                raise wrong_type(self.step, Step)
+            x = self.step.to_bytes()
+            n = len(x)
+            out += (b"\xa2\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
+        if self.approval is not None:
+            if type(self.approval) is not Approval:
+                raise wrong_type(self.approval, Approval)
+            x = self.approval.to_bytes()
+            n = len(x)
+            out += (b"\xaa\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] = []
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 400802:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.step is None:
+                    self.step = Step()
+                self.step.__merge__(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 400810:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.approval is None:
+                    self.approval = Approval()
+                self.approval.__merge__(data, at, stop, depth - 1)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                unknown.append(data[start:at])
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class ServiceOptions_Extensions(Message):
+    """What this file adds to `google.protobuf.ServiceOptions`."""
+
+    FULL_NAME: ClassVar[str] = "google.protobuf.ServiceOptions"
+
+    workflow: Workflow | None = None
+    """Declares that a service is a workflow: its rpcs are steps and approvals, and nobody calls them over the wire."""
+    _unknown: bytes = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__()
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self) -> bytes:
+        out: list[bytes] = []
+        if self.workflow is not None:
+            if type(self.workflow) is not Workflow:
+                raise wrong_type(self.workflow, Workflow)
+            x = self.workflow.to_bytes()
+            n = len(x)
+            out += (b"\xa2\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(self._unknown)
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] = []
+        while at < end:
+            start = at
+            tag = data[at]
+            at += 1
+            if tag > 127:
+                tag, at = read_tag(data, start)
+            if tag == 400802:
+                n = data[at]
+                at += 1
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                stop = at + n
+                if self.workflow is None:
+                    self.workflow = Workflow()
+                self.workflow.__merge__(data, at, stop, depth - 1)
+                at = stop
+            else:
+                at = skip(data, at, end, tag, depth)
+                unknown.append(data[start:at])
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown += b"".join(unknown)
+
+
 describe(
     Marker,
     FieldDescriptor(1, "status", "string"),
+)
+describe(
+    Workflow,
+    FieldDescriptor(1, "inputs", "string"),
+    FieldDescriptor(2, "timeline", "string"),
+    FieldDescriptor(3, "diverge", Diverge, repeated=True),
+    FieldDescriptor(4, "branch", Branch, repeated=True),
+    FieldDescriptor(5, "execution_id", "string"),
+    FieldDescriptor(6, "id_reuse", IdReuse),
+    FieldDescriptor(7, "deadline", "string"),
+    FieldDescriptor(8, "tags", "string", repeated=True),
+    FieldDescriptor(9, "max_visits", "int32"),
+    FieldDescriptor(10, "name", "string"),
+)
+describe(
+    Diverge,
+    FieldDescriptor(1, "from", "string", attribute="from_"),
+    FieldDescriptor(2, "on", "string"),
+    FieldDescriptor(3, "to", "string"),
+)
+describe(
+    Branch,
+    FieldDescriptor(1, "from", "string", attribute="from_"),
+    FieldDescriptor(2, "when", "string"),
+    FieldDescriptor(3, "to", "string"),
+)
+describe(
+    Step,
+    FieldDescriptor(1, "takes", "string"),
+    FieldDescriptor(2, "retry", Retry),
+    FieldDescriptor(3, "start_to_close", "string"),
+    FieldDescriptor(4, "schedule_to_start", "string"),
+    FieldDescriptor(5, "heartbeat", "string"),
+)
+describe(
+    Retry,
+    FieldDescriptor(1, "max_attempts", "int32"),
+    FieldDescriptor(2, "initial_interval", "string"),
+    FieldDescriptor(3, "backoff", "double"),
+    FieldDescriptor(4, "max_interval", "string"),
+    FieldDescriptor(5, "non_retryable", "string", repeated=True),
+    FieldDescriptor(6, "jitter", "double"),
+)
+describe(
+    Approval,
+    FieldDescriptor(1, "timeout", "string"),
 )
 describe(
     MessageOptions_Extensions,
     FieldDescriptor(50100, "[cerebelum.options.v1.marker]", Marker, attribute="marker"),
     extends=descriptor_pb.MessageOptions,
 )
+describe(
+    MethodOptions_Extensions,
+    FieldDescriptor(50100, "[cerebelum.options.v1.step]", Step, attribute="step"),
+    FieldDescriptor(50101, "[cerebelum.options.v1.approval]", Approval, attribute="approval"),
+    extends=descriptor_pb.MethodOptions,
+)
+describe(
+    ServiceOptions_Extensions,
+    FieldDescriptor(50100, "[cerebelum.options.v1.workflow]", Workflow, attribute="workflow"),
+    extends=descriptor_pb.ServiceOptions,
+)
 
 marker: Extension[descriptor_pb.MessageOptions, Marker | None] = Extension(
     descriptor_pb.MessageOptions, MessageOptions_Extensions, "marker"
 )
 """Declares that a message is a marker: what a step returns instead of a result."""
+
+step: Extension[descriptor_pb.MethodOptions, Step | None] = Extension(
+    descriptor_pb.MethodOptions, MethodOptions_Extensions, "step"
+)
+"""Says how a step of a workflow is carried out."""
+
+approval: Extension[descriptor_pb.MethodOptions, Approval | None] = Extension(
+    descriptor_pb.MethodOptions, MethodOptions_Extensions, "approval"
+)
+"""Declares that an rpc of a workflow asks people: its request is the question, its response the answer."""
+
+workflow: Extension[descriptor_pb.ServiceOptions, Workflow | None] = Extension(
+    descriptor_pb.ServiceOptions, ServiceOptions_Extensions, "workflow"
+)
+"""Declares that a service is a workflow: its rpcs are steps and approvals, and nobody calls them over the wire."""
