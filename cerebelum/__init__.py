@@ -20,6 +20,7 @@ from cerebelum.errors import (
     ApprovalTimedOut,
     CerebelumError,
     DefinitionError,
+    ErrorResult,
     ExecutionFailed,
     MarkerMismatch,
     NonRetryable,
@@ -39,7 +40,7 @@ from cerebelum.rules import Action, back_to, end, fail, mapping, proceed, skip_t
 from cerebelum.step import Retry, Step, Timeline, step
 from cerebelum.waits import Decision, memo, sleep, wait_for_approval
 from cerebelum.worker import Worker
-from cerebelum.workflow import Workflow, workflow
+from cerebelum.workflow import Workflow, as_workflow, workflow
 from cerebelum_client import Converter
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "Decision",
     "DefinitionError",
     "DistributedExecutor",
+    "ErrorResult",
     "ExecutionError",
     "ExecutionFailed",
     "ExecutionHandle",
@@ -76,6 +78,7 @@ __all__ = [
     "Workflow",
     "WorkflowBuilder",
     "Yes",
+    "as_workflow",
     "back_to",
     "end",
     "fail",

@@ -4,6 +4,7 @@ CerebelumError
 |-- DefinitionError        the author: a step or workflow is put together wrongly
 |-- ExecutionFailed        the caller of `unwrap`: the execution ended without a result
 |-- StepError              raised inside of steps
+|   |-- ErrorResult        raise it to give `{"error": reason}` where a step's type has no room for it
 |   |-- NonRetryable       raise it to say that trying again cannot help
 |   |-- ApprovalRejected   a person said no
 |   |-- ApprovalTimedOut   nobody decided in time
@@ -16,6 +17,10 @@ CerebelumError
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cerebelum.results import ExecutionError
 
 
 class CerebelumError(Exception):
@@ -33,6 +38,13 @@ class DefinitionError(CerebelumError):
 class ExecutionFailed(CerebelumError):
     """An execution that failed or was cancelled, where its output was asked for."""
 
+    def __init__(self, message: str, *, status: str = "failed", error: ExecutionError | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        """failed or cancelled."""
+        self.error = error
+        """Why, where something failed."""
+
 
 class StepError(CerebelumError):
     """An error inside of a step."""
@@ -40,6 +52,17 @@ class StepError(CerebelumError):
 
 class NonRetryable(StepError):
     """Raise it, or a class of your own below it, from a step: it fails for good, whatever its retry policy."""
+
+
+class ErrorResult(StepError):
+    """Raise it from a step to fail it with a reason: a decision, as `return {"error": reason}` is, and not retried.
+
+    A diverge rule of the workflow meets it by its reason.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class ApprovalRejected(StepError):

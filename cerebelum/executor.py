@@ -104,7 +104,7 @@ class DistributedExecutor:
         """What `submit` asks of the Core, once the Core has the workflow."""
         known = workflow if isinstance(workflow, Workflow) else None
         if known is not None and known.hash not in self._submitted:
-            await submit(self._core, known)
+            await submit(self._core, known.blueprint)
             self._submitted.add(known.hash)
         return execute_request(
             known.name if known else str(workflow),

@@ -81,7 +81,8 @@ class ExecutionResult:
         if self.status == "completed":
             return self.output
         why = f": {self.error.kind}: {self.error.message}" if self.error else ""
-        raise ExecutionFailed(f"execution '{self.execution_id}' is {self.status}{why}")
+        told = f"execution '{self.execution_id}' is {self.status}{why}"
+        raise ExecutionFailed(told, status=self.status, error=self.error)
 
 
 def result_of(status: ExecutionStatus, code: Code = NO_CODE) -> ExecutionResult:
@@ -94,9 +95,9 @@ def result_of(status: ExecutionStatus, code: Code = NO_CODE) -> ExecutionResult:
         execution_id=status.execution_id,
         status=status_word(status.status),
         output=_output(status, code),
-        error=_error(status.error, status.current_step_name, code.payloads) if status.error else None,
-        started_at=_datetime(status.started_at),
-        completed_at=_datetime(status.completed_at),
+        error=error_of(status.error, status.current_step_name, code.payloads) if status.error else None,
+        started_at=datetime_of(status.started_at),
+        completed_at=datetime_of(status.completed_at),
         progress={each.step_name: Progress(each.percent, each.message) for each in status.progress},
     )
 
@@ -108,8 +109,8 @@ def explanation_of(told: lifecycle_pb.Explanation) -> Explanation:
         message=told.message,
         step=told.step_name,
         worker_id=told.worker_id,
-        since=_datetime(told.since),
-        until=_datetime(told.until),
+        since=datetime_of(told.since),
+        until=datetime_of(told.until),
     )
 
 
@@ -129,7 +130,8 @@ def _output(status: ExecutionStatus, code: Code) -> object:
     return next(iter(values.values())) if len(values) == 1 else values or None
 
 
-def _error(error: ErrorInfo, step: str, payloads: Payloads) -> ExecutionError:
+def error_of(error: ErrorInfo, step: str, payloads: Payloads) -> ExecutionError:
+    """Why something failed, as the contract tells it."""
     return ExecutionError(
         kind=error.kind,
         message=error.message,
@@ -139,5 +141,6 @@ def _error(error: ErrorInfo, step: str, payloads: Payloads) -> ExecutionError:
     )
 
 
-def _datetime(instant: Timestamp | None) -> datetime | None:
+def datetime_of(instant: Timestamp | None) -> datetime | None:
+    """An instant as Python has it."""
     return None if instant is None else instant.to_datetime()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 
+from cerebelum.conditions import TextCondition
 from cerebelum.errors import DefinitionError
 from cerebelum.rules import Action, Condition, Predicate, Target
 from cerebelum.step import AnyStep, Timeline
@@ -108,4 +109,6 @@ def _route(target: Target) -> pb.Route:
 
 
 def _title(predicate: Predicate) -> str:
+    if isinstance(predicate, TextCondition):
+        return predicate.text
     return str(getattr(predicate, "__qualname__", type(predicate).__qualname__))

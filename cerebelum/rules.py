@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from cerebelum.conditions import TextCondition
 from cerebelum.errors import DefinitionError
 from cerebelum.step import AnyStep, Part
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -28,6 +29,7 @@ Target: TypeAlias = Part | Sequence[Part] | Action
 """Where a rule leads: a step, a composition, or an action."""
 Predicate: TypeAlias = Callable[..., object]
 """A plain function of one argument, the value of the step; what it returns counts as yes or no."""
+
 Condition: TypeAlias = Predicate | str
 """A predicate, which the worker evaluates right after the step, or a CEL expression, which the engine evaluates."""
 
@@ -76,12 +78,16 @@ def mapping(**members: object) -> str:
         ) from None
 
 
-def ask(predicates: Sequence[Predicate], value: object) -> pb.Predicates:
-    """What the predicates of a branch say about a value, up to the first that holds."""
+def ask(predicates: Sequence[Predicate], value: object, arguments: Mapping[str, object]) -> pb.Predicates:
+    """What the predicates of a branch say about a value, up to the first that holds.
+
+    `arguments` are what the step took, for conditions that look there too.
+    """
     said = pb.Predicates()
     for predicate in predicates:
         try:
-            said.answers.append(bool(predicate(value)))
+            held = predicate.holds(value, arguments) if isinstance(predicate, TextCondition) else predicate(value)
+            said.answers.append(bool(held))
         except Exception as error:
             said.error = f"it raised {type(error).__name__}: {error}"
             break

@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import get_args
 
 from cerebelum.code import Code
 from cerebelum.context import Context
-from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch, NonRetryable, StillWaiting
+from cerebelum.errors import (
+    ApprovalRejected,
+    ApprovalTimedOut,
+    ErrorResult,
+    MarkerMismatch,
+    NonRetryable,
+    StillWaiting,
+)
 from cerebelum.rules import Predicate, ask
 from cerebelum.signals import Signals
 from cerebelum.step import CONTEXT, INPUTS, AnyStep
@@ -62,10 +70,13 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
     try:
         timeout_s, silence_s = task.start_to_close_ms / 1000 or None, task.heartbeat_timeout_ms / 1000 or None
         async with asyncio.timeout(timeout_s) as limit, signals.within(silence_s) as pulse:
-            value = await _call(step, _arguments(step, task, signals, code.payloads), signals)
+            arguments = _arguments(step, task, signals, code.payloads)
+            value = await _call(step, arguments, signals)
     except Suspend as suspend:
         write_marker(suspend.request, result)
         return
+    except ErrorResult as decided:
+        value = {"error": decided.reason}
     except TimeoutError:
         if pulse.expired():
             told = f"the step gave no sign of life for {silence_s:g} s"
@@ -83,7 +94,7 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
             "the step swallowed the exception with which it waits: do not catch BaseException around "
             "sleep() and wait_for_approval(), or raise it again"
         )
-    _conclude(result, value, code.predicates.get(task.step_name, ()), code.payloads)
+    _conclude(result, value, code.predicates.get(task.step_name, ()), arguments, code.payloads)
 
 
 def _arguments(step: AnyStep, task: Task, signals: Signals, payloads: Payloads) -> dict[str, object]:
@@ -97,7 +108,7 @@ def _arguments(step: AnyStep, task: Task, signals: Signals, payloads: Payloads) 
         arguments[INPUTS] = payloads.read(task.workflow_inputs, hints.get(INPUTS, object))
     if step.takes_context:
         arguments[CONTEXT] = Context(
-            inputs=payloads.read(task.workflow_inputs),
+            inputs=payloads.read(task.workflow_inputs, _inputs_of(hints.get(CONTEXT))),
             execution_id=task.execution_id,
             workflow_name=task.workflow_module,
             step_name=task.step_name,
@@ -105,6 +116,11 @@ def _arguments(step: AnyStep, task: Task, signals: Signals, payloads: Payloads) 
             _signals=signals,
         )
     return arguments
+
+
+def _inputs_of(context: object) -> object:
+    """What `Context[Order]` says of the inputs."""
+    return next(iter(get_args(context)), object)
 
 
 async def _call(step: AnyStep, arguments: dict[str, object], signals: Signals) -> object:
@@ -125,7 +141,13 @@ async def _in_thread(call: Coroutine[None, None, object], signals: Signals) -> o
                 raise
 
 
-def _conclude(result: TaskResult, value: object, predicates: Sequence[Predicate], payloads: Payloads) -> None:
+def _conclude(
+    result: TaskResult,
+    value: object,
+    predicates: Sequence[Predicate],
+    arguments: Mapping[str, object],
+    payloads: Payloads,
+) -> None:
     """A value, bare or as `{"ok": value}`; or a decision, as `{"error": reason}`."""
     if isinstance(value, dict) and len(value) == 1:
         if "ok" in value:
@@ -139,7 +161,7 @@ def _conclude(result: TaskResult, value: object, predicates: Sequence[Predicate]
     result.output = payloads.write(value)
     result.status = TaskStatus.SUCCESS
     if predicates:
-        result.predicates = ask(predicates, value)
+        result.predicates = ask(predicates, value, arguments)
 
 
 def _fail(result: TaskResult, error: Exception) -> None:

@@ -10,7 +10,7 @@ from cerebelum.workflow import Workflow, submit
 from cerebelum_client import Core
 from cerebelum_client.markers import milliseconds
 
-_CLEANUP = timedelta(seconds=30)
+CLEANUP = timedelta(seconds=30)
 
 
 class Steering:
@@ -21,7 +21,7 @@ class Steering:
         self._core = core
         self._code = code
 
-    async def cancel(self, reason: str = "", *, cancelled_by: str = "", cleanup: timedelta = _CLEANUP) -> None:
+    async def cancel(self, reason: str = "", *, cancelled_by: str = "", cleanup: timedelta = CLEANUP) -> None:
         """Ask it to end. Steps that run are cancelled and may take `cleanup` for their own.
 
         Raises:
@@ -87,7 +87,7 @@ class Steering:
             DefinitionError: the Core refuses the workflow.
         """
         if isinstance(to, Workflow):
-            await submit(self._core, to)
+            await submit(self._core, to.blueprint)
         digest = to.hash if isinstance(to, Workflow) else to
         moved = await self._core.lifecycle.migrate(self.execution_id, workflow_hash=digest, migrated_by=migrated_by)
         if isinstance(to, Workflow):

@@ -26,7 +26,8 @@ from cerebelum.executor import DistributedExecutor
 from cerebelum.handle import ExecutionHandle
 from cerebelum.results import ExecutionResult
 from cerebelum.worker import Worker
-from cerebelum.workflow import Workflow
+from cerebelum.workflow import AnyWorkflow, Workflow
+from cerebelum_client import Core
 from cerebelum_client.markers import milliseconds
 from cerebelum_codegen.runtime import Timestamp
 
@@ -40,7 +41,7 @@ _START = datetime(2030, 1, 1, tzinfo=UTC)
 
 @asynccontextmanager
 async def core(
-    workflows: Sequence[Workflow], *, start: datetime = _START, concurrency: int = 100
+    workflows: Sequence[AnyWorkflow], *, start: datetime = _START, concurrency: int = 100
 ) -> AsyncIterator[TestingCore]:
     """A Core in memory with a worker for these workflows, and a clock that stands at `start`.
 
@@ -100,6 +101,8 @@ class TestingCore:
     def __init__(self, node: Node, embedded: EmbeddedCore, clock: _StandingClock) -> None:
         self._node = node
         self._clock = clock
+        self.core: Core = embedded
+        """What generated clients and executors take: `OrdersClient(testing.core)`."""
         self._executor = DistributedExecutor(embedded)
 
     @property

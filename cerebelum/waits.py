@@ -164,12 +164,21 @@ async def wait_for_approval(
         ApprovalTimedOut: nobody decided in time.
         OutsideStep: no step runs here.
     """
+    return await decision_on(Approval(approval_type, data or {}, timeout))
+
+
+async def decision_on(approval: Approval, annotation: object = object) -> Decision:
+    """What somebody decides, whose response comes as the annotation says.
+
+    Raises:
+        ApprovalRejected, ApprovalTimedOut, OutsideStep: as `wait_for_approval`.
+    """
     waits = running("wait_for_approval")
-    outcome = waits.next(Approval(approval_type, data or {}, timeout))
+    outcome = waits.next(approval)
     match outcome:
         case ApprovalDecision(approved=True):
             decided_at = (outcome.decided_at or Timestamp()).to_datetime()
-            return Decision(outcome.decided_by, decided_at, waits.payloads.read(outcome.response))
+            return Decision(outcome.decided_by, decided_at, waits.payloads.read(outcome.response, annotation))
         case ApprovalDecision():
             raise ApprovalRejected(outcome.decided_by, outcome.reason)
         case ApprovalTimeout():

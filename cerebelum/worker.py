@@ -15,7 +15,7 @@ from cerebelum.errors import WorkerError
 from cerebelum.hands import Hands
 from cerebelum.polling import Polling
 from cerebelum.streaming import Streaming
-from cerebelum.workflow import Workflow, as_workflows, submit
+from cerebelum.workflow import AnyWorkflow, as_workflows, submit
 from cerebelum_client import ClientError, Core, Unsupported
 from cerebelum_client.client import connected
 from cerebelum_codegen.runtime import Timestamp
@@ -43,7 +43,7 @@ class Worker:
         self,
         core: Core | str | None = None,
         *,
-        workflows: Sequence[Workflow],
+        workflows: Sequence[AnyWorkflow],
         worker_id: str | None = None,
         concurrency: int = 10,
         drain_s: float = 30.0,
@@ -124,7 +124,7 @@ class Worker:
             DefinitionError: the Core refuses one of them.
         """
         for workflow in self._workflows.values():
-            await submit(self._core, workflow)
+            await submit(self._core, workflow.blueprint)
         return pb.RegisterRequest(
             worker_id=self.worker_id,
             language="python",

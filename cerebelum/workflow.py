@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, overload
+from typing import Any, Protocol, TypeAlias, overload
 
 from cerebelum.builder import WorkflowBuilder
 from cerebelum.code import NO_CODE, Code
@@ -139,24 +139,46 @@ def code_of(workflow: Workflow | str) -> Code:
     return workflow.code if isinstance(workflow, Workflow) else NO_CODE
 
 
-async def submit(core: Core, workflow: Workflow) -> None:
+async def submit(core: Core, blueprint: pb.Blueprint) -> None:
     """Bring a Core the blueprint of a workflow.
 
     Raises:
         DefinitionError: the Core refuses it.
     """
-    validation = await core.submit_blueprint(workflow.blueprint)
+    validation = await core.submit_blueprint(blueprint)
     if not validation.valid:
-        raise DefinitionError(f"workflow '{workflow.name}'", validation.errors)
+        raise DefinitionError(f"workflow '{blueprint.workflow_module}'", validation.errors)
 
 
-def as_workflows(workflows: Sequence[Workflow]) -> dict[str, Workflow]:
+class Declared(Protocol):
+    """An object of a class that implements a workflow which a proto file declares."""
+
+    def __workflow__(self) -> Workflow:
+        """The workflow whose steps are the object's methods."""
+
+
+AnyWorkflow: TypeAlias = Workflow | Declared
+"""What a worker can run."""
+
+
+def as_workflow(workflow: AnyWorkflow) -> Workflow:
+    """A decorated workflow is one already; an object that implements a declared one comes to one.
+
+    Raises:
+        DefinitionError: it is neither.
+    """
+    if isinstance(workflow, Workflow):
+        return workflow
+    if isinstance(workflow, type) or not hasattr(workflow, "__workflow__"):
+        mend = f"pass an object: {workflow.__name__}()" if isinstance(workflow, type) else "decorate it with @workflow"
+        raise DefinitionError("Worker", [f"{workflow!r} is no workflow: {mend}"])
+    return workflow.__workflow__()
+
+
+def as_workflows(workflows: Sequence[AnyWorkflow]) -> dict[str, Workflow]:
     """Workflows by hash.
 
     Raises:
         DefinitionError: one of them is none.
     """
-    for each in workflows:
-        if not isinstance(each, Workflow):
-            raise DefinitionError("Worker", [f"{each!r} is no workflow: decorate its definition with @workflow"])
-    return {each.hash: each for each in workflows}
+    return {each.hash: each for each in map(as_workflow, workflows)}

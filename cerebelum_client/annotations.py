@@ -95,6 +95,8 @@ def _fit_type(value: object, kind: type) -> object:
         return kind(value)
     if isinstance(value, EncodedMessage):
         return value.decoded(kind)
+    if issubclass(kind, Message) and isinstance(value, Mapping):
+        return kind.from_dict(value)
     if is_model_class(kind) and isinstance(value, Mapping):
         hints = hints_of(kind)
         return model_of(kind, {name: fit(item, hints.get(name, object)) for name, item in value.items()})

@@ -1,0 +1,1 @@
+"""Workflows that a proto file declares: what generated code is made of. See `cerebelum.generated.v1`."""

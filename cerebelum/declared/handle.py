@@ -1,0 +1,195 @@
+"""One execution of a declared workflow, typed: its result, where it stands, what happens in it, and its approvals."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar, cast
+
+from cerebelum.code import Code
+from cerebelum.declared.definition import Definition, StepType
+from cerebelum.declared.telling import Telling, note_approval
+from cerebelum.errors import ExecutionFailed
+from cerebelum.handle import ExecutionHandle
+from cerebelum.results import ExecutionError, Progress, result_of
+from cerebelum.steering import CLEANUP
+from cerebelum.step import AnyStep
+from cerebelum_client import PLAIN, Core, Refused
+from cerebelum_codegen.runtime import Message
+from cerebelum_proto.events.v1.events_pb import ApprovalRequested
+
+_R_co = TypeVar("_R_co", covariant=True)
+_O_co = TypeVar("_O_co", covariant=True)
+_E_co = TypeVar("_E_co", covariant=True)
+_Question = TypeVar("_Question", bound=Message)
+_Answer = TypeVar("_Answer", bound=Message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowStatus(Generic[_R_co, _O_co]):
+    """Where an execution stands."""
+
+    execution_id: str
+    state: str
+    """completed, failed, cancelled; while it goes on: running, sleeping, waiting_for_approval, paused."""
+    result: _R_co | None
+    """What it ended with, once it has."""
+    outputs: _O_co
+    """What its steps have given so far."""
+    error: ExecutionError | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    progress: Mapping[str, Progress] = field(default_factory=dict)
+
+
+class WorkflowHandle(Generic[_R_co, _O_co, _E_co]):
+    """Base of the generated handles."""
+
+    def __init__(self, core: Core, execution_id: str, definition: Definition) -> None:
+        self.execution_id = execution_id
+        self._code = Code(steps={step.name: _annotated(step) for step in definition.steps})
+        self.execution = ExecutionHandle(core, execution_id, self._code)
+        """The same execution untyped, for all that needs no types: pause, retry, fork, why."""
+        self._core = core
+        self._definition = definition
+
+    async def result(self) -> _R_co:
+        """Wait for the end, however long it takes, and return what the last step gave.
+
+        Raises:
+            ExecutionFailed: it failed or was cancelled; its `error` tells why.
+        """
+        await self.execution.result()
+        status = await self.status()
+        if status.state != "completed":
+            why = f": {status.error.kind}: {status.error.message}" if status.error else ""
+            told = f"execution '{self.execution_id}' is {status.state}{why}"
+            raise ExecutionFailed(told, status=status.state, error=status.error)
+        return cast("_R_co", status.result)
+
+    async def status(self) -> WorkflowStatus[_R_co, _O_co]:
+        """Where it stands."""
+        status = await self._core.executions.status(self.execution_id)
+        bare = result_of(status, self._code)
+        values = {name: self._definition.read(name, payload) for name, payload in status.outputs.items()}
+        result = self._definition.result_of(values, status.result_steps)
+        return WorkflowStatus(
+            execution_id=self.execution_id,
+            state=bare.status,
+            result=cast("_R_co", result) if bare.status == "completed" else None,
+            outputs=cast("_O_co", self._definition.outputs_of(values)),
+            error=bare.error,
+            started_at=bare.started_at,
+            completed_at=bare.completed_at,
+            progress=bare.progress,
+        )
+
+    async def watch(self, *, after_version: int = 0) -> AsyncIterator[_E_co]:
+        """What happens in it, from its beginning (or behind a version) to its end, as it happens."""
+        telling = Telling(self._definition)
+        async for event in self._core.executions.history(self.execution_id, follow=True):
+            told = telling.tell(event)
+            if event.version > after_version:
+                yield cast("_E_co", told)
+
+    def _approval(
+        self, name: str, question: type[_Question], answer: type[_Answer]
+    ) -> ApprovalDesk[_Question, _Answer]:
+        return ApprovalDesk(self._core, self.execution_id, name, question, answer)
+
+    async def cancel(self, reason: str = "", *, cancelled_by: str = "", cleanup: timedelta = CLEANUP) -> None:
+        """Ask it to end. Steps that run are cancelled and may take `cleanup` for their own.
+
+        Raises:
+            Refused: it has ended.
+        """
+        await self.execution.cancel(reason, cancelled_by=cancelled_by, cleanup=cleanup)
+
+
+class ApprovalDesk(Generic[_Question, _Answer]):
+    """The approvals of one kind in one execution: read the question, give the answer."""
+
+    def __init__(
+        self, core: Core, execution_id: str, name: str, question: type[_Question], answer: type[_Answer]
+    ) -> None:
+        self._core = core
+        self._execution_id = execution_id
+        self._name = name
+        self._question = question
+        self._answer = answer
+
+    async def question(self) -> _Question | None:
+        """What is asked now; None when nobody asks."""
+        found = await self._open(follow=False)
+        return self._read(found) if found is not None else None
+
+    async def asked(self) -> _Question:
+        """Wait until it is asked.
+
+        Raises:
+            Refused: the execution ended, and nobody asked.
+        """
+        found = await self._open(follow=True)
+        if found is None:
+            raise Refused(f"execution '{self._execution_id}' has ended, and nothing asks for {self._name}")
+        return self._read(found)
+
+    async def approve(self, answer: _Answer, *, decided_by: str = "") -> None:
+        """Answer it.
+
+        Raises:
+            Refused: nobody asks.
+        """
+        if not isinstance(answer, self._answer):
+            raise TypeError(f"{self._name} is answered by {self._answer.FULL_NAME}, not by {answer!r}")
+        step = (await self._required()).step
+        await self._core.approvals.approve(
+            self._execution_id, response=PLAIN.write(answer), decided_by=decided_by, step=step
+        )
+
+    async def reject(self, reason: str = "", *, decided_by: str = "") -> None:
+        """Say no.
+
+        Raises:
+            Refused: nobody asks.
+        """
+        step = (await self._required()).step
+        await self._core.approvals.reject(self._execution_id, reason=reason, decided_by=decided_by, step=step)
+
+    async def _required(self) -> ApprovalRequested:
+        found = await self._open(follow=False)
+        if found is None:
+            raise Refused(f"execution '{self._execution_id}' does not wait for {self._name}")
+        return found
+
+    async def _open(self, *, follow: bool) -> ApprovalRequested | None:
+        """The request that waits; with `follow`, also one to come."""
+        waiting: dict[str, ApprovalRequested] = {}
+        seen = 0
+        async for event in self._core.executions.history(self._execution_id):
+            note_approval(waiting, event)
+            seen = event.version
+        found = self._among(waiting)
+        if found is None and follow:
+            async for event in self._core.executions.history(self._execution_id, after_version=seen, follow=True):
+                note_approval(waiting, event)
+                if (found := self._among(waiting)) is not None:
+                    return found
+        return found
+
+    def _among(self, waiting: Mapping[str, ApprovalRequested]) -> ApprovalRequested | None:
+        return next((each for each in waiting.values() if each.approval_type == self._name), None)
+
+    def _read(self, request: ApprovalRequested) -> _Question:
+        return self._question.from_dict(request.data or {}, ignore_unknown=True)
+
+
+def _annotated(step: StepType) -> AnyStep:
+    """A step that nobody runs here: its annotation tells how to read its results."""
+
+    def run() -> None:
+        """Its code is with the workers."""
+
+    run.__annotations__ = {"return": step.response}
+    return AnyStep(name=step.name, function=run, parameters={})

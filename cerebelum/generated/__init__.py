@@ -1,0 +1,1 @@
+"""What generated modules of workflows import, by version."""

@@ -1,0 +1,63 @@
+"""The contract between generated workflows and the SDK, version 1.
+
+`*_workflows` modules import from here and from nowhere else in the SDK. What stands here stays, as long as code
+generated for version 1 is in use; a change that would break it begins a `v2`.
+"""
+
+from cerebelum.context import Context
+from cerebelum.declared.base import DeclaredWorkflow, ask
+from cerebelum.declared.client import WorkflowClient
+from cerebelum.declared.definition import ApprovalType, Definition, Outputs, StepType
+from cerebelum.declared.events import ApprovalAnswered, ApprovalAsked, Completed, Started, StepCompleted, Untyped
+from cerebelum.declared.handle import ApprovalDesk, WorkflowHandle
+from cerebelum_client import Core
+from cerebelum_codegen.runtime import Empty
+from cerebelum_proto.options.v1.options_pb import IdReuse
+from cerebelum_proto.types.v1.types_pb import RetryPolicy
+from cerebelum_proto.worker.worker_service_pb import (
+    Blueprint,
+    BranchRule,
+    ConditionBranch,
+    DivergeRule,
+    Lane,
+    PatternMatch,
+    Route,
+    RouteAction,
+    Stage,
+    Step,
+    WorkflowDefinition,
+)
+
+__all__ = [
+    "ApprovalAnswered",
+    "ApprovalAsked",
+    "ApprovalDesk",
+    "ApprovalType",
+    "Blueprint",
+    "BranchRule",
+    "Completed",
+    "ConditionBranch",
+    "Context",
+    "Core",
+    "DeclaredWorkflow",
+    "Definition",
+    "DivergeRule",
+    "Empty",
+    "IdReuse",
+    "Lane",
+    "Outputs",
+    "PatternMatch",
+    "RetryPolicy",
+    "Route",
+    "RouteAction",
+    "Stage",
+    "Started",
+    "Step",
+    "StepCompleted",
+    "StepType",
+    "Untyped",
+    "WorkflowClient",
+    "WorkflowDefinition",
+    "WorkflowHandle",
+    "ask",
+]
