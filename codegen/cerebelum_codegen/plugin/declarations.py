@@ -45,6 +45,16 @@ class Declarations:
     def __getitem__(self, type_name: str) -> Declared:
         return self._declared[type_name]
 
+    def find(self, name: str, package: str) -> str | None:
+        """The full name of a message that a file of this package calls so, as a field would; None for no message."""
+        scopes = package.split(".") if package and not name.startswith(".") else []
+        for depth in range(len(scopes), -1, -1):
+            full_name = ".".join((*scopes[:depth], name.removeprefix(".")))
+            found = self._declared.get(f".{full_name}")
+            if found is not None and found.message is not None:
+                return full_name
+        return None
+
     def demands(self, type_name: str) -> bool:
         """Whether a message, or any message that it may hold, has a required field."""
         if type_name in self._demanding:

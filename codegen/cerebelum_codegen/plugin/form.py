@@ -184,6 +184,55 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepForm:
+    """An rpc that is a step. Messages are named as the module of workflows names them; empty for none."""
+
+    name: str
+    method: str
+    camel: str
+    doc: tuple[str, ...]
+    request: str
+    response: str
+    takes: str
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalForm:
+    """An rpc that asks people."""
+
+    name: str
+    method: str
+    attribute: str
+    """What the handle calls it."""
+    camel: str
+    doc: tuple[str, ...]
+    request: str
+    response: str
+    timeout: str
+    """An expression; None for none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowForm:
+    """A service that is a workflow."""
+
+    name: str
+    constant: str
+    full_name: str
+    doc: tuple[str, ...]
+    inputs: str
+    result: str
+    """The annotation of what an execution ends with."""
+    blueprint: str
+    """An expression."""
+    options: tuple[str, ...]
+    """What else the contract says, as arguments."""
+    steps: tuple[StepForm, ...]
+    approvals: tuple[ApprovalForm, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MarkerForm:
     """A message that says of itself that it is a marker, and where its carrier holds it."""
 
@@ -225,6 +274,7 @@ class FileForm:
     extensions: tuple[ExtensionForm, ...]
     services: tuple[Service, ...]
     carrier: Carrier | None
+    workflows: tuple[WorkflowForm, ...] = ()
 
     @property
     def classes(self) -> list[MessageForm]:

@@ -15,6 +15,8 @@ from cerebelum_codegen.plugin.form import Carrier, MarkerForm
 _EXTENSION = "marker"
 _PACKAGE = "cerebelum.options.v1"
 _STATUS_FIELD = 1
+WORKFLOW_OPTION = 50100
+"""The number of the option that makes a workflow of a service."""
 
 
 def extension_number(files: Iterable[d.FileDescriptorProto]) -> int:
@@ -23,6 +25,11 @@ def extension_number(files: Iterable[d.FileDescriptorProto]) -> int:
         if file.package == _PACKAGE:
             return next((each.number for each in file.extension if each.name == _EXTENSION), 0)
     return 0
+
+
+def declares_workflow(service: d.ServiceDescriptorProto) -> bool:
+    """Whether a service is a workflow, which nobody calls over the wire."""
+    return any(sized(service.options, WORKFLOW_OPTION))
 
 
 def carrier_of(file: d.FileDescriptorProto, extension: int) -> Carrier | None:
@@ -76,13 +83,14 @@ def _status_field(file: d.FileDescriptorProto, message: d.DescriptorProto, wante
 
 def _status(message: d.DescriptorProto, extension: int) -> str:
     """The status that a marker declares. The option is read from its bytes: no code is generated for it."""
-    for option in _sized(message.options, extension):
+    for option in sized(message.options, extension):
         for status in _sized_fields(option, _STATUS_FIELD):
             return status.decode()
     return ""
 
 
-def _sized(options: d.MessageOptions | Empty, number: int) -> Iterator[bytes]:
+def sized(options: d.MessageOptions | d.ServiceOptions | d.MethodOptions | Empty, number: int) -> Iterator[bytes]:
+    """The values of a field that is known by its number alone."""
     unknown = UnknownFieldSet(options)
     for field in (unknown[index] for index in range(len(unknown))):
         if field.field_number == number and field.wire_type == 2:
@@ -90,4 +98,4 @@ def _sized(options: d.MessageOptions | Empty, number: int) -> Iterator[bytes]:
 
 
 def _sized_fields(data: bytes, number: int) -> Iterator[bytes]:
-    yield from _sized(Empty.FromString(data), number)
+    yield from sized(Empty.FromString(data), number)

@@ -97,9 +97,14 @@ def member_name(name: str) -> str:
 
 def method_name(name: str) -> str:
     """The method of an rpc: `PollForTask` as `poll_for_task`."""
-    parted = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)).lower()
+    parted = snake(name)
     reserved = parted in _METHOD_RESERVED or parted.endswith("_pb") or keyword.iskeyword(parted)
     return _public(f"{parted}_" if reserved else parted)
+
+
+def snake(name: str) -> str:
+    """`PollForTask` as `poll_for_task`, whatever Python means by it."""
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", name)).lower()
 
 
 def module_part(name: str) -> str:

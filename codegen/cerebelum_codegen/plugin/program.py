@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from google.protobuf.compiler import plugin_pb2
@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from cerebelum_codegen.plugin import features
 from cerebelum_codegen.plugin.errors import PluginError
+from cerebelum_codegen.plugin.form import FileForm
 from cerebelum_codegen.plugin.render import render
 from cerebelum_codegen.plugin.request import Reader
 
@@ -40,6 +41,7 @@ Writes for shop/v1/order.proto:
     shop/v1/order_pb.py       messages and enums
     shop/v1/order_grpc.py     client stubs and server bases, if it has services
     shop/v1/order_descriptors.py  what its server answers to reflection, if it has services
+    shop/v1/order_workflows.py  clients and worker bases of its workflows, if it declares any
     shop/v1/order_markers.py  the table of its markers, if it declares any
 and __init__.py for each package, py.typed at each root.
 
@@ -88,14 +90,26 @@ def generate(request: plugin_pb2.CodeGeneratorRequest) -> plugin_pb2.CodeGenerat
 def _files(request: plugin_pb2.CodeGeneratorRequest) -> Iterator[tuple[str, str]]:
     reader = Reader(request)
     sources: dict[str, str] = {}
-    for name in request.file_to_generate:
-        if reader.modules.comes_with_runtime(name):
-            continue
-        for path, text in render(reader.read(name), reader.files):
+    wanted = [name for name in request.file_to_generate if not reader.modules.comes_with_runtime(name)]
+    for name, form in _forms(reader, wanted):
+        for path, text in render(form, reader.files):
             if sources.setdefault(path, name) != name:
                 raise PluginError(f"{name} and {sources[path]} both become {path}: rename one of them")
             yield path, text
             yield from _packages(path)
+
+
+def _forms(reader: Reader, names: Iterable[str]) -> list[tuple[str, FileForm]]:
+    """The forms of the files; what is wrong with any of them is told at once."""
+    forms, errors = list[tuple[str, FileForm]](), list[str]()
+    for name in names:
+        try:
+            forms.append((name, reader.read(name)))
+        except PluginError as error:
+            errors.append(str(error))
+    if errors:
+        raise PluginError("\n".join(errors))
+    return forms
 
 
 def _packages(path: str) -> Iterator[tuple[str, str]]:

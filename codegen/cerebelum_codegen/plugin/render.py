@@ -11,7 +11,7 @@ from functools import cache
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from cerebelum_codegen.plugin.descriptors import proto_files
+from cerebelum_codegen.plugin.descriptors import literal, proto_files
 from cerebelum_codegen.plugin.form import Field, FileForm, Import, Member, MessageForm, Oneof
 from cerebelum_codegen.runtime import v1
 from cerebelum_codegen.runtime.descriptor import json_name
@@ -26,6 +26,7 @@ _WRITERS = {
 _PACKERS = ("double", "float", "fixed32", "fixed64", "sfixed32", "sfixed64")
 _RPC_NAMES = ("Handler", "Metadata", "Method", "ProtoFile", "RequestContext", "Requests", "ResponseMetadata")
 _RPC_BASES = ("Service", "Stub")
+_CONTRACT = "from cerebelum.generated import v1"
 _TEXT = re.compile(r'"""(?:[^"\\]|\\.|"(?!""))*"""|"(?:[^"\\\n]|\\.)*"', re.DOTALL)
 _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*\b(?!: )")
 """What stands outside of texts, behind no dot, and declares nothing. A parser finds the same, and takes its time."""
@@ -48,6 +49,8 @@ def render(form: FileForm, files: Mapping[str, FileDescriptorProto]) -> Iterator
     if form.services:
         yield f"{_sibling(path, '_grpc')}.py", _services(form)
         yield f"{_sibling(path, '_descriptors')}.py", _descriptors(form, files)
+    if form.workflows:
+        yield f"{_sibling(path, '_workflows')}.py", _module(form, _text("workflows.j2", form), form.imports, _CONTRACT)
     if form.carrier is not None:
         yield f"{_sibling(path, '_markers')}.py", _markers(form)
 
@@ -102,6 +105,8 @@ def _standard(used: set[str], body: str) -> Iterator[str]:
         yield f"from collections.abc import {', '.join(collections)}"
     if "dataclass" in used:
         yield f"from dataclasses import dataclass{', field' if 'field(' in body else ''}"
+    if "timedelta" in used:
+        yield "from datetime import timedelta"
     typing = [name for name in ("ClassVar", "Self", "TypeAlias", "assert_never") if name in used]
     if typing:
         yield f"from typing import {', '.join(typing)}"
@@ -189,5 +194,6 @@ def _environment() -> Environment:
         "writers": _WRITERS,
         "packers": _PACKERS,
     }
+    environment.filters["spelled"] = lambda texts: f"({', '.join(map(literal, texts))}{',' * (len(texts) == 1)})"
     environment.filters["prefix"] = lambda text, prefix: f"{prefix}{text}"
     return environment

@@ -10,8 +10,8 @@ from google.protobuf.compiler import plugin_pb2
 from cerebelum_codegen.plugin import features, names
 from cerebelum_codegen.plugin.declarations import Declarations
 from cerebelum_codegen.plugin.errors import PluginError
-from cerebelum_codegen.plugin.form import EnumForm, EnumMember, FileForm, Method, Service
-from cerebelum_codegen.plugin.markers import carrier_of, extension_number
+from cerebelum_codegen.plugin.form import EnumForm, EnumMember, FileForm, Method, Service, WorkflowForm
+from cerebelum_codegen.plugin.markers import carrier_of, declares_workflow, extension_number
 from cerebelum_codegen.plugin.messages import read_extensions, read_messages
 from cerebelum_codegen.plugin.modules import ModuleMap
 from cerebelum_codegen.plugin.source import Source
@@ -52,8 +52,13 @@ class _FileReader:
             enums=tuple(self._enums()),
             messages=tuple(read_messages(self.source)),
             extensions=tuple(read_extensions(self.source)),
-            services=tuple(self._service(index, each) for index, each in enumerate(self.file.service)),
+            services=tuple(
+                self._service(index, each)
+                for index, each in enumerate(self.file.service)
+                if not declares_workflow(each)
+            ),
             carrier=carrier_of(self.file, self.reader.marker_extension),
+            workflows=self._workflows(),
             imports=self.source.imports,
         )
 
@@ -77,6 +82,14 @@ class _FileReader:
                 members=members,
                 closed=features.is_closed(self.source.features(path)),
             )
+
+    def _workflows(self) -> tuple[WorkflowForm, ...]:
+        if not any(declares_workflow(each) for each in self.file.service):
+            return ()
+        # The engine imports generated code, which this plugin must be able to write without it.
+        from cerebelum_codegen.plugin.workflows.forming import read_forms
+
+        return tuple(read_forms(self.source))
 
     # -- services ----------------------------------------------------------------------------
 

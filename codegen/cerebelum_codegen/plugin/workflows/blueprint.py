@@ -1,0 +1,92 @@
+"""The blueprint that a declared workflow comes to, and what the engine finds wrong with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from cerebelum_codegen.plugin.workflows.declared import INPUTS, DeclaredStep, DeclaredWorkflow, Line
+from cerebelum_engine import validate
+from cerebelum_proto.worker import worker_service_pb as pb
+
+_ANY = "_"
+_NAMED = re.compile(r"'([^']*)'")
+_DEFAULT = re.compile(r"give the parameter '(\w+)' a default")
+
+
+def blueprint_of(workflow: DeclaredWorkflow) -> pb.Blueprint:
+    """The contract's form of it: the very one that the DSL writes for the same workflow."""
+    return pb.Blueprint(
+        workflow_module=workflow.name,
+        definition=pb.WorkflowDefinition(
+            timeline=[_step(step) for step in workflow.steps],
+            stages=list(workflow.stages),
+            max_visits=workflow.max_visits,
+            diverge_rules=[
+                pb.DivergeRule(
+                    from_step=step, patterns=[pb.PatternMatch(pattern=each.text, route=each.route) for each in lines]
+                )
+                for step, lines in _by_step(workflow.diverge).items()
+            ],
+            branch_rules=[
+                pb.BranchRule(from_step=step, branches=[_case(each) for each in lines])
+                for step, lines in _by_step(workflow.branch).items()
+            ],
+        ),
+    )
+
+
+def examine(workflow: DeclaredWorkflow) -> Iterator[tuple[str, str]]:
+    """What the engine finds wrong with it: where, and what."""
+    for fault in validate(blueprint_of(workflow)).errors:
+        yield _place(workflow, fault), _in_proto(workflow, fault)
+
+
+def _step(step: DeclaredStep) -> pb.Step:
+    return pb.Step(
+        name=step.name,
+        depends_on=[name for name in step.sources if name != INPUTS],
+        optional=[part.name for part in step.parts if part.optional and part.name != INPUTS],
+        takes_inputs=INPUTS in step.sources,
+        retry=step.retry,
+        start_to_close_ms=step.start_to_close_ms,
+        schedule_to_start_ms=step.schedule_to_start_ms,
+        heartbeat_timeout_ms=step.heartbeat_timeout_ms,
+    )
+
+
+def _case(line: Line) -> pb.ConditionBranch:
+    return pb.ConditionBranch(condition=line.text, route=line.route, by_worker=line.text != _ANY)
+
+
+def _by_step(lines: tuple[Line, ...]) -> Mapping[str, list[Line]]:
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        found.setdefault(line.step, []).append(line)
+    return found
+
+
+def _place(workflow: DeclaredWorkflow, fault: str) -> str:
+    """Where the line or the step that a fault speaks of is declared."""
+    named = _NAMED.findall(fault)
+    lines = [] if fault.startswith("step ") else [line for line in workflow.lines if line.step in named]
+    for name in named:
+        for line in lines:
+            if name in (line.text, line.route.step):
+                return line.place
+    steps = {step.name: step.place for step in workflow.steps}
+    if lines or " stages: " in fault:
+        return lines[0].place if lines else workflow.place
+    return next((steps[name] for name in named if name in steps), workflow.place)
+
+
+def _in_proto(workflow: DeclaredWorkflow, fault: str) -> str:
+    """A fault whose mend is told for Python, told for proto."""
+    found = _DEFAULT.search(fault)
+    step = next((each for each in workflow.steps if fault.startswith(f"step '{each.name}'")), None)
+    if found is None or step is None:
+        return fault
+    name = found.group(1)
+    if step.parts:
+        return fault.replace(found.group(), f"write 'optional' before the field '{name}' of {step.request}")
+    return fault.replace(found.group(), f"take it by a message that has an optional field '{name}' for it")

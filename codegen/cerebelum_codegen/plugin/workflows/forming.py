@@ -1,0 +1,103 @@
+"""From a declared workflow to the form that its template writes down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cerebelum_codegen.plugin import names
+from cerebelum_codegen.plugin.descriptors import literal
+from cerebelum_codegen.plugin.form import ApprovalForm, StepForm, WorkflowForm
+from cerebelum_codegen.plugin.source import Source
+from cerebelum_codegen.plugin.workflows import spelling
+from cerebelum_codegen.plugin.workflows.blueprint import blueprint_of
+from cerebelum_codegen.plugin.workflows.declared import NOTHING, DeclaredApproval, DeclaredStep, DeclaredWorkflow
+from cerebelum_codegen.plugin.workflows.endings import endings_of
+from cerebelum_codegen.plugin.workflows.reading import read_workflows
+from cerebelum_proto.options.v1.options_pb import IdReuse
+from cerebelum_proto.worker.worker_service_pb import Blueprint
+
+_HANDLE_RESERVED = frozenset({"execution", "execution_id", "result", "status", "watch", "cancel"})
+
+
+def read_forms(source: Source) -> Iterator[WorkflowForm]:
+    """The forms of a file's workflows.
+
+    Raises:
+        PluginError: with everything that is wrong with them, a line each.
+    """
+    for workflow in read_workflows(source):
+        yield _Former(source, workflow).form()
+
+
+class _Former:
+    """Forms one workflow."""
+
+    def __init__(self, source: Source, workflow: DeclaredWorkflow) -> None:
+        self._source = source
+        self._workflow = workflow
+        self._name = workflow.service.rpartition(".")[2]
+
+    def form(self) -> WorkflowForm:
+        workflow, blueprint = self._workflow, blueprint_of(self._workflow)
+        return WorkflowForm(
+            name=self._name,
+            constant=names.snake(self._name).upper(),
+            full_name=workflow.service,
+            doc=workflow.doc,
+            inputs=self._message(workflow.inputs) or "v1.Empty",
+            result=self._result(blueprint),
+            blueprint=spelling.message(blueprint, indent=1),
+            options=tuple(self._options()),
+            steps=tuple(self._step(step) for step in workflow.steps),
+            approvals=tuple(self._approval(each) for each in workflow.approvals),
+        )
+
+    def _message(self, full_name: str) -> str:
+        return "" if full_name == NOTHING else self._source.qualified(f".{full_name}")
+
+    def _result(self, blueprint: Blueprint) -> str:
+        """What an execution may end with: the answer of one step, of several those of all, or nothing."""
+        kinds: dict[str, None] = {}
+        for ending in endings_of(blueprint):
+            if len(ending) > 1:
+                kinds[f"{self._name}Outputs"] = None
+            elif ending:
+                kinds[self._message(self._workflow.step(ending[0]).response) or "v1.Empty"] = None
+        nothing = ["None"] if () in endings_of(blueprint) else []
+        return " | ".join([*kinds, *nothing])
+
+    def _options(self) -> Iterator[str]:
+        told = self._workflow
+        if told.execution_id:
+            yield f"execution_id={literal(told.execution_id)}"
+        if told.id_reuse is not IdReuse.ID_REUSE_SAME:
+            yield f"id_reuse=v1.IdReuse.{told.id_reuse.name}"
+        if told.deadline_ms:
+            yield f"deadline={spelling.span(told.deadline_ms)}"
+        if told.tags:
+            yield f"tags={spelling.texts(told.tags)}"
+
+    def _step(self, step: DeclaredStep) -> StepForm:
+        return StepForm(
+            name=step.name,
+            method=names.method_name(step.rpc),
+            camel=names.camel(step.name),
+            doc=step.doc or (f"`{step.rpc}`.",),
+            request=self._message(step.request),
+            response=self._message(step.response),
+            takes=step.takes,
+            parts=tuple(part.name for part in step.parts),
+        )
+
+    def _approval(self, approval: DeclaredApproval) -> ApprovalForm:
+        method = names.method_name(approval.rpc)
+        return ApprovalForm(
+            name=approval.name,
+            method=method,
+            attribute=f"{method}_" if method in _HANDLE_RESERVED else method,
+            camel=names.camel(approval.name),
+            doc=approval.doc or (f"`{approval.rpc}`.",),
+            request=self._message(approval.request),
+            response=self._message(approval.response),
+            timeout=spelling.span(approval.timeout_ms),
+        )
