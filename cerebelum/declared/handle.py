@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar, cast
@@ -85,13 +86,14 @@ class WorkflowHandle(Generic[_R_co, _O_co, _E_co]):
             progress=bare.progress,
         )
 
-    async def watch(self, *, after_version: int = 0) -> AsyncIterator[_E_co]:
+    async def watch(self, *, after_version: int = 0) -> AsyncGenerator[_E_co, None]:
         """What happens in it, from its beginning (or behind a version) to its end, as it happens."""
         telling = Telling(self._definition)
-        async for event in self._core.executions.history(self.execution_id, follow=True):
-            told = telling.tell(event)
-            if event.version > after_version:
-                yield cast("_E_co", told)
+        async with aclosing(self._core.executions.history(self.execution_id, follow=True)) as events:
+            async for event in events:
+                told = telling.tell(event)
+                if event.version > after_version:
+                    yield cast("_E_co", told)
 
     def _approval(
         self, name: str, question: type[_Question], answer: type[_Answer]
@@ -167,16 +169,21 @@ class ApprovalDesk(Generic[_Question, _Answer]):
         """The request that waits; with `follow`, also one to come."""
         waiting: dict[str, ApprovalRequested] = {}
         seen = 0
-        async for event in self._core.executions.history(self._execution_id):
-            note_approval(waiting, event)
-            seen = event.version
-        found = self._among(waiting)
-        if found is None and follow:
-            async for event in self._core.executions.history(self._execution_id, after_version=seen, follow=True):
+        async with aclosing(self._core.executions.history(self._execution_id)) as events:
+            async for event in events:
                 note_approval(waiting, event)
-                if (found := self._among(waiting)) is not None:
-                    return found
-        return found
+                seen = event.version
+        if self._among(waiting) is None and follow:
+            await self._await_one(waiting, seen)
+        return self._among(waiting)
+
+    async def _await_one(self, waiting: dict[str, ApprovalRequested], after_version: int) -> None:
+        history = self._core.executions.history(self._execution_id, after_version=after_version, follow=True)
+        async with aclosing(history) as events:
+            async for event in events:
+                note_approval(waiting, event)
+                if self._among(waiting) is not None:
+                    return
 
     def _among(self, waiting: Mapping[str, ApprovalRequested]) -> ApprovalRequested | None:
         return next((each for each in waiting.values() if each.approval_type == self._name), None)

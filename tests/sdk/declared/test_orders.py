@@ -44,7 +44,7 @@ async def core(implementation: Orders) -> AsyncIterator[TestingCore]:
 
 @pytest.fixture
 def orders(core: TestingCore) -> wf.OrderFulfilmentClient:
-    return wf.OrderFulfilmentClient(core.caller)
+    return wf.OrderFulfilmentClient(core.core)
 
 
 def order(number: int, *skus: str, kind: pb.Kind = pb.Kind.KIND_UNSPECIFIED) -> pb.Order:
@@ -168,9 +168,9 @@ async def test_an_answer_may_come_as_json_from_somebody_who_has_no_generated_cod
 
 
 async def test_inputs_may_come_as_json_from_somebody_who_has_no_generated_code(core: TestingCore) -> None:
-    executor = DistributedExecutor(core=core.caller)
+    executor = DistributedExecutor(core.core)
     handle = await executor.submit("shop.v1.OrderFulfilment", {"orderId": "12", "skus": ["book"]}, execution_id="x")
-    typed = wf.OrderFulfilmentClient(core.caller).handle(handle.execution_id)
+    typed = wf.OrderFulfilmentClient(core.core).handle(handle.execution_id)
     assert await typed.result() == pb.Shipment(tracking_id="t12")
 
 
@@ -210,7 +210,7 @@ async def test_what_the_contract_says_can_be_overridden_at_the_call(
     started = await anext(handle.watch())
     assert isinstance(started, v1.Started)
     assert started.inputs == order(7, "doubtful")
-    facts = [event.fact async for event in core.caller.history("mine")]
+    facts = [event.fact async for event in core.core.executions.history("mine")]
     assert (facts[0].tags, facts[0].correlation_id) == (["vip"], "c")
     await core.skip(timedelta(hours=1))
     with pytest.raises(ExecutionFailed, match="deadline_exceeded"):
@@ -221,7 +221,7 @@ async def test_the_contract_s_tags_and_deadline_hold_where_the_call_says_nothing
     core: TestingCore, orders: wf.OrderFulfilmentClient
 ) -> None:
     handle = await orders.start(order(7, "book"))
-    started = await anext(core.caller.history(handle.execution_id))
+    started = await anext(core.core.executions.history(handle.execution_id))
     assert started.fact.tags == ["orders"]
     assert started.fact.deadline.to_ns() - started.recorded_at.to_ns() == 72 * 3_600 * 10**9
 
@@ -311,7 +311,7 @@ async def test_a_worker_takes_it_beside_decorated_workflows(implementation: Orde
 
     async with testing.core([greeting, implementation]) as core:
         assert await core.output(await core.start(greeting, "Ada")) == "hello, Ada"
-        typed = await wf.OrderFulfilmentClient(core.caller).start(order(1, "book"))
+        typed = await wf.OrderFulfilmentClient(core.core).start(order(1, "book"))
         assert await typed.result() == pb.Shipment(tracking_id="t1")
 
 
@@ -320,7 +320,7 @@ async def test_what_travels_is_protobuf_for_workers_in_any_language(
 ) -> None:
     handle = await orders.start(order(7, "book"))
     await handle.result()
-    status = await core.caller.status("order/7")
+    status = await core.core.executions.status("order/7")
     packed = status.outputs["pack"]
     assert packed == Payload(encoding="protobuf:shop.v1.Parcel", data=pb.Parcel(photo=b"\x00\xff").to_bytes())
     assert from_payload(to_payload(order(7)), pb.Order) == order(7)

@@ -319,7 +319,7 @@ class OrderFulfilmentBase(v1.DeclaredWorkflow):
 class OrderFulfilmentHandle(v1.WorkflowHandle[OrderFulfilmentResult, OrderFulfilmentOutputs, OrderFulfilmentEvent]):
     """One execution of `shop.v1.OrderFulfilment`."""
 
-    def __init__(self, core: v1.CallerCore, execution_id: str) -> None:
+    def __init__(self, core: v1.Core, execution_id: str) -> None:
         super().__init__(core, execution_id, ORDER_FULFILMENT)
 
     @property
@@ -331,5 +331,5 @@ class OrderFulfilmentHandle(v1.WorkflowHandle[OrderFulfilmentResult, OrderFulfil
 class OrderFulfilmentClient(v1.WorkflowClient[orders_pb.Order, OrderFulfilmentHandle]):
     """Takes an order from cart to doorstep."""
 
-    def __init__(self, core: v1.CallerCore | str | None = None) -> None:
+    def __init__(self, core: v1.Core | str | None = None) -> None:
         super().__init__(core, ORDER_FULFILMENT, OrderFulfilmentHandle)

@@ -154,7 +154,7 @@ class RefundBase(v1.DeclaredWorkflow):
 class RefundHandle(v1.WorkflowHandle[RefundResult, RefundOutputs, RefundEvent]):
     """One execution of `shop.v1.Refund`."""
 
-    def __init__(self, core: v1.CallerCore, execution_id: str) -> None:
+    def __init__(self, core: v1.Core, execution_id: str) -> None:
         super().__init__(core, execution_id, REFUND)
 
     @property
@@ -166,7 +166,7 @@ class RefundHandle(v1.WorkflowHandle[RefundResult, RefundOutputs, RefundEvent]):
 class RefundClient(v1.WorkflowClient[refunds_pb.RefundRequest, RefundHandle]):
     """Ends in a group, asks without a question, is told nothing, and each of its ids is used once."""
 
-    def __init__(self, core: v1.CallerCore | str | None = None) -> None:
+    def __init__(self, core: v1.Core | str | None = None) -> None:
         super().__init__(core, REFUND, RefundHandle)
 
 
@@ -231,12 +231,12 @@ class TidyBase(v1.DeclaredWorkflow):
 class TidyHandle(v1.WorkflowHandle[TidyResult, TidyOutputs, TidyEvent]):
     """One execution of `shop.v1.Tidy`."""
 
-    def __init__(self, core: v1.CallerCore, execution_id: str) -> None:
+    def __init__(self, core: v1.Core, execution_id: str) -> None:
         super().__init__(core, execution_id, TIDY)
 
 
 class TidyClient(v1.WorkflowClient[v1.Empty, TidyHandle]):
     """Nothing but steps that take nothing and give nothing."""
 
-    def __init__(self, core: v1.CallerCore | str | None = None) -> None:
+    def __init__(self, core: v1.Core | str | None = None) -> None:
         super().__init__(core, TIDY, TidyHandle)
