@@ -21,6 +21,7 @@ CASES = {
     "codec": "benchmarks.codec.case",
     "engine": "benchmarks.engine.case",
     "growth": "benchmarks.growth.growth",
+    "pollers": "benchmarks.growth.pollers",
     "profile": "benchmarks.profile.case",
     "recovery": "benchmarks.recovery.case",
     "sleepers": "benchmarks.growth.sleepers",

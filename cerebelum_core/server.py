@@ -26,8 +26,10 @@ from cerebelum_core.store import open_store
 DRAIN_S = 10.0
 """How long calls that are under way may take when the Core stops."""
 
-LIMITS = Limits(max_streams=1_000)
-"""Each caller who waits for an execution's end is a call that stays, so there may be many on one connection."""
+LIMITS = Limits(max_streams=1_000, max_connections=20_000)
+"""Each caller who waits for an execution's end is a call that stays, so there may be many on one connection. Deployed
+workers have a connection each.
+"""
 
 _log = logging.getLogger(__name__)
 

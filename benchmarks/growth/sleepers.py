@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.engine.loops import run_quick
 from benchmarks.frame import Figure, Settings
 from benchmarks.growth.copies import fill, opened, write_template
+from benchmarks.growth.memory import rss_kb
 from benchmarks.growth.workflows import napper
 from cerebelum_cli.processes import Process
 from cerebelum_codegen.runtime import Timestamp
@@ -59,14 +60,9 @@ async def _resident_kb(folder: Path, url: str) -> int:
     )
     await core.start()
     try:
-        return _rss_kb(core.pid)
+        return rss_kb(core.pid)
     finally:
         await core.terminate()
-
-
-def _rss_kb(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
 
 
 def _bytes_of(folder: Path) -> int:

@@ -40,6 +40,7 @@ from hyperframe.frame import Frame, GoAwayFrame
 
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode, Unprocessed
 from cerebelum_codegen.runtime.rpc.limits import Terms
+from cerebelum_codegen.runtime.rpc.repeated import HeaderReader
 
 _log = logging.getLogger(__name__)
 
@@ -383,6 +384,7 @@ def _written(address: object) -> str:
 def _settled(config: H2Configuration, terms: Terms) -> _Http2:
     """An HTTP/2 connection that has said its settings."""
     http2 = _Http2(config)
+    http2.decoder = HeaderReader()
     settings = http2.local_settings
     settings.max_concurrent_streams = terms.max_streams
     settings.max_header_list_size = http2.decoder.max_header_list_size = terms.max_header_bytes

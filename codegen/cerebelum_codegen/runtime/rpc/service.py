@@ -32,7 +32,7 @@ class Service(ABC):
         method: Method[Request, Response],
     ) -> Handler:
         async def serve(call: ServerCall[Request, Response]) -> None:
-            await call.send(await answer(await call.request(), call.context))
+            call.answer(await answer(await call.request(), call.context))
 
         return MethodHandler(method, serve)
 
@@ -52,7 +52,7 @@ class Service(ABC):
         method: Method[Request, Response],
     ) -> Handler:
         async def serve(call: ServerCall[Request, Response]) -> None:
-            await call.send(await answer(call.requests(), call.context))
+            call.answer(await answer(call.requests(), call.context))
 
         return MethodHandler(method, serve)
 

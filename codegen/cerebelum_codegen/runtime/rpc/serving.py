@@ -18,6 +18,7 @@ from h2.exceptions import ProtocolError
 from cerebelum_codegen.runtime.errors import DecodeError
 from cerebelum_codegen.runtime.rpc import deadline
 from cerebelum_codegen.runtime.rpc import headers as h
+from cerebelum_codegen.runtime.rpc.answering import send_answer
 from cerebelum_codegen.runtime.rpc.context import Interceptor, RequestContext, surrounding
 from cerebelum_codegen.runtime.rpc.deadline import Deadline, parse_timeout
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
@@ -51,6 +52,7 @@ class ServerCall(Generic[Request, Response]):
         self._encoding = encoding
         self._limits = limits
         self._begun = False
+        self._answer: bytes | None = None
 
     async def request(self) -> Request:
         """The one request of a call that has one.
@@ -81,15 +83,22 @@ class ServerCall(Generic[Request, Response]):
             await self._begin()
         await self._stream.send_data(data)
 
+    def answer(self, response: Response) -> None:
+        """The one response of a call that has one. It goes out with the status."""
+        self._answer = framed(response, self._method.response)
+
     async def end(self, error: RpcError | None) -> None:
         """Answer with the status; nothing follows."""
-        headers = [] if self._begun else self._first_headers()
+        first = [] if self._begun else self._first_headers()
         if error is None:
-            headers += h.write_status(StatusCode.OK)
+            last = h.write_status(StatusCode.OK)
         else:
-            headers += h.write_status(error.code, error.message, error.details)
-        headers += h.write_metadata(self.context.response_metadata.trailing)
-        await self._stream.send_headers(headers, end_stream=True)
+            last = h.write_status(error.code, error.message, error.details)
+        last += h.write_metadata(self.context.response_metadata.trailing)
+        if self._answer is None or error is not None:
+            await self._stream.send_headers(first + last, end_stream=True)
+        else:
+            await send_answer(self._stream, first, self._answer, last)
         if self._stream.closable:
             self._stream.reset_nowait()  # without an error: it may stop sending what nobody will read
 
