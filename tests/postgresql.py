@@ -11,7 +11,7 @@ import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -59,6 +59,23 @@ class PostgresServer:
     def run(self, statement: str) -> list[tuple[object, ...]]:
         """Run a statement as the server's owner."""
         return run(self._url, statement)
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Stop the server's process and all that it has started, in the middle of what they do."""
+        ((postmaster,),) = self.run("SELECT pg_read_file('postmaster.pid')")
+        parent = int(str(postmaster).splitlines()[0])
+        os.kill(parent, signal.SIGSTOP)
+        children = [int(each) for each in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+        try:
+            for pid in children:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in (*children, parent):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def stop(self) -> None:
         assert self._process is not None

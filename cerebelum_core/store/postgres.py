@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import LiteralString
 
 import psycopg
@@ -19,6 +20,7 @@ from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.postgres_address import PostgresAddress, postgres_address
 from cerebelum_core.store.postgres_batch import AppendRows, BatchWriter, append_rows
 from cerebelum_core.store.postgres_ownership import RENEW_S, lease_end_ns, take_ownership
+from cerebelum_core.store.postgres_patience import PATIENCE_S, Patience
 from cerebelum_core.store.postgres_readers import Readers
 from cerebelum_core.store.postgres_schema import migrate, require_permissions
 from cerebelum_core.store.records import (
@@ -42,16 +44,18 @@ class PostgresStore:
 
     kind = "postgresql"
 
-    def __init__(self, address: PostgresAddress, epoch: int, clock: Clock) -> None:
+    def __init__(self, address: PostgresAddress, epoch: int, clock: Clock, patience: Patience) -> None:
         self._epoch = epoch
         self._clock = clock
-        self._batches = BatchWriter(address.connect, epoch)
+        connect = partial(address.connect, patience)
+        self._batches = BatchWriter(connect, patience, epoch)
         self._writer_thread = one_thread("writer")
         self._writer = GroupCommit[AppendRows](self._batches.commit, self._writer_thread)
-        self._readers = Readers(address.connect)
+        self._readers = Readers(connect, patience)
         self._superseded = asyncio.Event()
         self._closed = False
         self._renewing = asyncio.create_task(self._renew())
+        self._watching = asyncio.create_task(patience.watch())
 
     async def append(self, append: Append) -> None:
         """Add events to a history, if it is as long as expected and this store still owns it."""
@@ -159,6 +163,8 @@ class PostgresStore:
         except StoreUnavailable as error:
             _log.warning("the next Core waits until the lease of this one ends: %s", error)
         await self._readers.close()
+        self._watching.cancel()
+        await asyncio.wait([self._watching])
 
     async def _list(self, statement: str, bindings: dict[str, rows.Cell]) -> list[rows.Row]:
         return await self._read(re.sub(r":(\w+)", r"%(\1)s", statement), bindings)
@@ -194,8 +200,8 @@ class PostgresStore:
                 return
 
 
-def open_postgres(url: str, node_id: str, clock: Clock) -> PostgresStore:
-    """Take ownership of a database, and bring its schema up to date.
+def open_postgres(url: str, node_id: str, clock: Clock, *, patience_s: float = PATIENCE_S) -> PostgresStore:
+    """Take ownership of a database, and bring its schema up to date. A statement may take `patience_s` seconds.
 
     Raises:
         StoreUrlError: the URL is none.
@@ -208,6 +214,6 @@ def open_postgres(url: str, node_id: str, clock: Clock) -> PostgresStore:
             address.require_usable(connection)
             migrate(connection, clock)
             require_permissions(connection)
-            return PostgresStore(address, take_ownership(connection, node_id, clock), clock)
+            return PostgresStore(address, take_ownership(connection, node_id, clock), clock, Patience(patience_s))
     except psycopg.Error as error:
         raise address.unusable(error) from None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from cerebelum_core.errors import StoreUnusable, StoreUrlError
+from cerebelum_core.store.postgres_patience import Patience
 
 OLDEST = 14
 """The oldest major version that is still maintained by its makers."""
@@ -31,20 +33,18 @@ class PostgresAddress:
     shown: str
     """Without the password, for people."""
 
-    def connect(self) -> psycopg.Connection:
+    def connect(self, patience: Patience | None = None) -> psycopg.Connection:
         """A connection whose commits are on disk before they are acknowledged.
+
+        `patience` is what a statement of a Core has. A migration, or a copy of a whole store, takes its time.
 
         Raises:
             psycopg.Error: there is none.
         """
         connection = psycopg.connect(self.conninfo, autocommit=True)
         try:
-            # A statement that was planned while its tables were empty must not read them whole when they are not.
-            connection.execute("SET enable_seqscan = off")
-            connection.execute("SET jit = off")  # which the price of such a plan would call in
-            durable = connection.execute("SELECT current_setting('synchronous_commit')").fetchone()
-            if durable == ("off",):
-                connection.execute("SET synchronous_commit = on")
+            with patience.over(connection) if patience is not None else nullcontext():
+                _set_up(connection)
         except BaseException:
             connection.close()
             raise
@@ -79,6 +79,15 @@ class PostgresAddress:
         if isinstance(error, psycopg.OperationalError):
             return StoreUnusable(f"cannot connect to {self.shown}: {said}")
         return StoreUnusable(f"{self.shown} cannot be used: {said}")
+
+
+def _set_up(connection: psycopg.Connection) -> None:
+    # A statement that was planned while its tables were empty must not read them whole when they are not.
+    connection.execute("SET enable_seqscan = off")
+    connection.execute("SET jit = off")  # which the price of such a plan would call in
+    durable = connection.execute("SELECT current_setting('synchronous_commit')").fetchone()
+    if durable == ("off",):
+        connection.execute("SET synchronous_commit = on")
 
 
 def postgres_address(url: str) -> PostgresAddress:

@@ -11,6 +11,7 @@ import psycopg
 
 from cerebelum_core.errors import OwnershipLost, StoreUnavailable, VersionConflict
 from cerebelum_core.store import postgres_statements as sql
+from cerebelum_core.store.postgres_patience import Patience
 from cerebelum_core.store.records import Append, shard_of
 from cerebelum_core.store.rows import Cell, Row, event_rows, head_row
 from cerebelum_core.store.writer import Outcome
@@ -47,8 +48,9 @@ def append_rows(append: Append) -> AppendRows:
 class BatchWriter:
     """Writes batches on a connection of its own, which it opens anew when it breaks."""
 
-    def __init__(self, connect: Callable[[], psycopg.Connection], epoch: int) -> None:
+    def __init__(self, connect: Callable[[], psycopg.Connection], patience: Patience, epoch: int) -> None:
         self._connect = connect
+        self._patience = patience
         self._connection: psycopg.Connection | None = None
         self._epoch = epoch
 
@@ -98,7 +100,7 @@ class BatchWriter:
         moved = [append for append in appends if append.expected_version != 0]
         work = [(sql.BEGIN_EXECUTIONS, sql.BEGIN_COLUMNS, begun), (sql.MOVE_EXECUTIONS, sql.MOVE_COLUMNS, moved)]
         # Both statements of a pipeline are one transaction and one round trip.
-        with self._connection.pipeline() if begun and moved else nullcontext():
+        with self._patience.over(self._connection), self._connection.pipeline() if begun and moved else nullcontext():
             cursors = [self._execute(self._connection, *each) for each in work if each[-1]]
         won = {execution_id for cursor in cursors for execution_id in self._won(cursor)}
         return [None if append.execution_id in won else _conflict(append) for append in appends]

@@ -11,6 +11,7 @@ from typing import LiteralString
 import psycopg
 
 from cerebelum_core.errors import StoreUnavailable
+from cerebelum_core.store.postgres_patience import Patience
 from cerebelum_core.store.rows import Cell, Row
 
 READERS = 4
@@ -19,8 +20,9 @@ READERS = 4
 class Readers:
     """So many reads at once; the others queue."""
 
-    def __init__(self, connect: Callable[[], psycopg.Connection]) -> None:
+    def __init__(self, connect: Callable[[], psycopg.Connection], patience: Patience) -> None:
         self._connect = connect
+        self._patience = patience
         self._mine = threading.local()
         self._open: set[psycopg.Connection] = set()
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="cerebelum-store-reader")
@@ -38,7 +40,8 @@ class Readers:
             for last in (not again, True):
                 connection = self._connection()
                 try:
-                    return connection.execute(statement, parameters, binary=True).fetchall()
+                    with self._patience.over(connection):
+                        return connection.execute(statement, parameters, binary=True).fetchall()
                 except psycopg.OperationalError:
                     self._drop(connection)
                     if last:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +19,7 @@ from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import OwnershipLost, StoreInUse, StoreUnavailable, StoreUnusable, StoreUrlError
 from cerebelum_core.store import EventStore, open_store, postgres_address
+from cerebelum_core.store.postgres import open_postgres
 from cerebelum_core.store.postgres_statements import number_array, text_array
 from tests.core.store.appends import append
 from tests.postgresql import PostgresServer, run
@@ -101,6 +104,44 @@ async def test_a_write_whose_connection_was_killed_is_unknown_and_reading_tells(
     assert len(await store.read("x")) == 1
     await store.append(append("x", 1))
     assert len(await store.read("x")) == 2
+    await store.close()
+
+
+async def test_a_server_that_stands_still_is_noticed_refused_and_reached_again(postgresql: PostgresServer) -> None:
+    if not postgresql.ours:
+        pytest.skip("the server's processes are not the tests' own to stop")
+    url = postgresql.new_database()
+    store = open_postgres(url, "node", SystemClock(), patience_s=0.5)
+    await store.append(append("x", 0))
+    await store.read("x")
+    backends = run(
+        url, "SELECT pid FROM pg_stat_activity WHERE application_name = 'cerebelum' AND datname = current_database()"
+    )
+    for (pid,) in backends:
+        os.kill(cast("int", pid), signal.SIGSTOP)
+    try:
+        with pytest.raises(StoreUnavailable, match=r"unknown: the server did not answer within 0\.5 s"):
+            await store.append(append("x", 1))
+        assert len(await store.read("x")) == 1  # on a connection of its own, which another process serves
+        await store.append(append("x", 1))
+    finally:
+        for (pid,) in backends:
+            os.kill(cast("int", pid), signal.SIGCONT)
+    assert len(await store.read("x")) == 2
+    await store.close()
+
+
+async def test_a_server_that_stands_still_as_a_whole_keeps_nobody_waiting(postgresql: PostgresServer) -> None:
+    if not postgresql.ours:
+        pytest.skip("the server's processes are not the tests' own to stop")
+    url = postgresql.new_database()
+    store = open_postgres(f"{url}&connect_timeout=2", "node", SystemClock(), patience_s=0.5)
+    await store.append(append("x", 0))
+    with postgresql.standing_still():
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                await store.append(append("x", 1))
+    await store.append(append("x", len(await store.read("x"))))
     await store.close()
 
 
