@@ -179,9 +179,9 @@ class _Given:
         self.after = dict(self.at)
 
     def found(self) -> Mapping[Place, frozenset[str]]:
-        before: dict[Place, frozenset[str]] = {}
-        while before != self.at:
-            before = dict(self.at)
+        before: tuple[dict[Place, frozenset[str]], dict[Place, frozenset[str]]] = ({}, {})
+        while before != (self.at, self.after):
+            before = dict(self.at), dict(self.after)
             for place in self.at:
                 self._enter(place)
             for place, way in self.a.moves:

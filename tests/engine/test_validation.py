@@ -49,6 +49,24 @@ def test_a_faulty_blueprint_is_told_what_is_wrong(blueprint: pb.Blueprint, said:
         compile_blueprint(blueprint)
 
 
+def test_a_result_of_a_neighbour_is_missed_also_where_rules_lead_back_before_both() -> None:
+    lanes = [pb.Lane(stages=[pb.Stage(steps=["c"]), pb.Stage(steps=["d"])]), pb.Lane(stages=[pb.Stage(steps=["e"])])]
+    back = [
+        pb.DivergeRule(from_step=step, patterns=[pb.PatternMatch(pattern=pattern, route=route)])
+        for step, pattern, route in (
+            ("d", "ok", pb.Route(action=pb.RouteAction.ROUTE_ACTION_BACK_TO, step="c")),
+            ("c", "no", pb.Route(action=pb.RouteAction.ROUTE_ACTION_BACK_TO, step="b")),
+        )
+    ]
+    definition = pb.WorkflowDefinition(
+        timeline=[*(pb.Step(name=name) for name in "abcd"), pb.Step(name="e", depends_on=["c"])],
+        stages=[pb.Stage(steps=["a"]), pb.Stage(steps=["b"]), pb.Stage(lanes=lanes)],
+        diverge_rules=back,
+    )
+    errors = validate(pb.Blueprint(workflow_module="order", definition=definition)).errors
+    assert any("'e' depends on 'c', which does not end before" in error for error in errors), errors
+
+
 def test_all_faults_are_told_at_once() -> None:
     verdict = validate(submitted(pb.Step(name="a", depends_on=["x"]), pb.Step(name="b", depends_on=["y"])))
     assert len(verdict.errors) == 2
