@@ -44,6 +44,7 @@ class Registry:
         self._max_live = max_live
         self._live: OrderedDict[str, Execution] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Collection[str]]] = {}
+        self._overtaken: set[str] = set()
         self._posting: set[asyncio.Task[None]] = set()
 
     @property
@@ -61,6 +62,8 @@ class Registry:
         """
         self._supervisor.require_healthy(command.execution_id)
         execution = self._live.get(command.execution_id) or self._adopt(command.execution_id, new(blueprint))
+        if command.execution_id in self._loading:
+            self._overtaken.add(command.execution_id)
         execution.post(command, reply)
 
     async def begin(self, command: Begin, blueprint: Blueprint) -> Answer:
@@ -205,7 +208,8 @@ class Registry:
                 if len(execution_ids) == 1:
                     raise
                 continue  # whoever wants it reads it alone, and is told why that fails
-            if execution_id not in self._live:  # a start did not wait for this read
+            # A start does not wait for this read; when it went on from there and has left, what was read is old.
+            if execution_id not in self._live and execution_id not in self._overtaken:
                 effects = pending(state)
                 self._adopt(execution_id, state, effects)
                 self._observer.loaded(state, effects)
@@ -214,6 +218,7 @@ class Registry:
     def _loaded(self, execution_ids: Sequence[str], loading: asyncio.Task[Collection[str]]) -> None:
         for execution_id in execution_ids:
             del self._loading[execution_id]
+            self._overtaken.discard(execution_id)
         if not loading.cancelled():
             loading.exception()  # callers that have all gone away leave nobody to look at it
 

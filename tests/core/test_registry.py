@@ -12,7 +12,7 @@ from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core import execution as execution_module
 from cerebelum_core.errors import Quarantined, StoreUnavailable, UnknownExecution
 from cerebelum_core.execution import Accepted, Answer
-from cerebelum_core.store import Append, MemoryStore
+from cerebelum_core.store import Append, BlueprintRecord, MemoryStore
 from cerebelum_engine import Approve, Cancel, Command, FireTimers, Reason, Rejected, State, compile_blueprint
 from cerebelum_proto.events.v1.events_pb import Event
 from tests.core.hands import FLOW, Bench, question, result, start
@@ -86,6 +86,32 @@ async def test_to_wake_it_waits_for_a_repeated_start_that_has_yet_to_find_that_i
     await cold.registry.wake("x")
     assert [state.version for state in cold.told.loaded_states] == [1]
     await repeated
+
+
+class SlowBlueprints(MemoryStore):
+    """The first that asks for a blueprint waits for long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.delays_s: list[float] = []
+
+    async def blueprint(self, blueprint_hash: str) -> BlueprintRecord | None:
+        await asyncio.sleep(self.delays_s.pop(0) if self.delays_s else 0)
+        return await super().blueprint(blueprint_hash)
+
+
+@in_virtual_time
+async def test_what_a_start_has_overtaken_while_it_was_read_is_read_again() -> None:
+    bench = Bench(store=(store := SlowBlueprints()))
+    shape = await bench.started()
+    cold = bench.again()
+    store.delays_s.append(100)
+    waking = asyncio.create_task(cold.registry.wake("x"))
+    await asyncio.sleep(1)
+    await cold.registry.begin(start(), shape)
+    await cold.registry.tell("x", question(await cold.registry.state("x")))
+    await waking
+    assert [state.version for state in cold.told.loaded_states] == [1, 2]
 
 
 @in_virtual_time
