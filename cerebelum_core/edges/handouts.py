@@ -31,6 +31,8 @@ class Handouts:
         except BaseException:
             self.router.give_back(lease)
             raise
+        if self.router.leases.get(lease.task_id) is not lease:
+            return None  # it moved on while its execution was read
         for dispatch in owed_tasks(state):
             if dispatch.task_id == lease.task_id:
                 if dispatch.handout is not Handout.OFFER:

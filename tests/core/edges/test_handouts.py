@@ -1,0 +1,42 @@
+"""From a lease to a task: what has moved on meanwhile is handed to nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from cerebelum_core.store import MemoryStore
+from cerebelum_engine import Terminate
+from cerebelum_proto.events.v1.events_pb import Event
+from tests.core.edges.streams import memory_core
+from tests.simulation.virtual_time import in_virtual_time
+
+
+class SlowReads(MemoryStore):
+    """Some answers take long to arrive: they are old by then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.delays_s: list[float] = []
+
+    async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
+        found = await super().read(execution_id, after_version=after_version, limit=limit)
+        await asyncio.sleep(self.delays_s.pop(0) if self.delays_s else 0)
+        return found
+
+
+@in_virtual_time
+async def test_a_task_that_moves_on_while_its_execution_is_read_is_not_handed_out() -> None:
+    async with memory_core(store := SlowReads()) as core, core.worker("w", room=0):
+        node = core.node
+        worker = node.workers.seen("w")
+        assert worker is not None
+        await core.start("x")
+        lease = await node.router.poll("w", worker.pools, 0, 30)
+        assert lease is not None
+        node.registry._live.clear()  # as if there had been too many of them
+        store.delays_s.append(10)
+        handing = asyncio.create_task(node.worker_edge.handouts.task(lease, worker))
+        await asyncio.sleep(1)
+        await node.registry.tell("x", Terminate())
+        assert await handing is None
