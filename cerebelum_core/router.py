@@ -360,18 +360,24 @@ class TaskRouter:
         if self._sessions.get(session.worker_id) is session:
             del self._sessions[session.worker_id]
 
+    def dismiss(self, worker_id: str) -> None:
+        """Let nothing of a worker wait any more: its process, or that of before, seems gone."""
+        for taker in list(self._takers_of.get(worker_id, ())):
+            self.leave(taker)
+            taker.dismiss()
+
     def drain(self) -> None:
         """Answer whoever waits with nothing, and let no one wait any more."""
         self._draining = True
         for worker_id in list(self._takers_of):
-            self._dismiss(worker_id)
+            self.dismiss(worker_id)
         self.leases.close()
         self._unclaimed.close()
 
     def _expired(self, lease: Lease) -> None:
         if not lease.overran:
             # Its worker may be gone, and the polls that it left here with it: it gets no more until it asks again.
-            self._dismiss(lease.worker_id)
+            self.dismiss(lease.worker_id)
         if not (lease.overran or lease.silent):
             self._on_lost(lease, "its lease ended without a sign of life")
             return
@@ -379,12 +385,6 @@ class TaskRouter:
         limit = Limit.START_TO_CLOSE if lease.overran else Limit.HEARTBEAT
         command = TimeOutTask(task_id=lease.task_id, limit=limit, worker_id=lease.worker_id)
         self._on_limit(lease.execution_id, command)
-
-    def _dismiss(self, worker_id: str) -> None:
-        """Let nothing of a worker wait any more."""
-        for taker in list(self._takers_of.get(worker_id, ())):
-            self.leave(taker)
-            taker.dismiss()
 
 
 def _remove(index: dict[_Key, OrderedDict[Taker, None]], key: _Key, taker: Taker) -> None:

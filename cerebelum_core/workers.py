@@ -58,6 +58,10 @@ class WorkerRegistry:
         known = self._workers.get(registration.worker_id)
         return known is not None and known.registration.incarnation == registration.incarnation != ""
 
+    def is_current(self, worker: Worker) -> bool:
+        """Whether nothing has registered under its id since."""
+        return self._workers.get(worker.registration.worker_id) is worker
+
     async def forget(self, worker_id: str) -> None:
         """A worker took leave, or fell silent."""
         if worker_id in self._workers:

@@ -70,6 +70,7 @@ class StreamEdge(StreamServiceBase):
         if before is not None:
             before.close()
             before.give_back()
+        self.unary.router.dismiss(registration.worker_id)  # it polls no more
         leases = self.unary.router.leases.of(registration.worker_id)
         welcome = await self.unary.register(registration, context)
         # What its last stream said and it does not name never reached it.

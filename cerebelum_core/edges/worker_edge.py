@@ -66,6 +66,8 @@ class WorkerEdge(WorkerServiceBase):
         """Welcome a worker; what it holds, it keeps; what it had and does not hold is lost."""
         require(bool(request.worker_id), "worker_id is empty: choose an id that is this worker's alone")
         came_back = self.workers.is_same(request)
+        if not came_back:
+            self.router.dismiss(request.worker_id)  # what an earlier process asked for reaches nobody
         leases = self.router.leases.of(request.worker_id)
         with refusals():
             worker = await self.workers.register(request)
@@ -131,7 +133,7 @@ class WorkerEdge(WorkerServiceBase):
             self.router.lose_all_of(request.worker_id, "its worker polled again without handing in a result")
         loop = asyncio.get_running_loop()
         until = loop.time() + min(max(request.timeout_ms, 0), LONGEST_POLL_MS) / 1000
-        while True:
+        while self.workers.is_current(worker):
             left_s = max(until - loop.time(), 0)
             lease = await self.router.poll(request.worker_id, worker.pools, left_s, self.terms.of(worker))
             if lease is None:
@@ -140,6 +142,7 @@ class WorkerEdge(WorkerServiceBase):
             if task is not None:
                 self.workers.seen(request.worker_id)
                 return task
+        return pb.Task()
 
     async def submit_result(self, request: pb.TaskResult, context: RequestContext) -> pb.Ack:
         """Record what became of a task, and say what became of that."""

@@ -12,6 +12,7 @@ from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.core.edges.streams import HERE, done, memory_core
+from tests.simulation.virtual_time import in_virtual_time
 
 
 async def test_tasks_come_as_there_is_room_and_results_are_answered_by_their_numbers() -> None:
@@ -209,3 +210,16 @@ async def test_when_the_core_stops_it_answers_what_it_has_recorded_and_ends_the_
             await worker.recorded()
     assert await core.recorded("e") == ["first"]
     assert answer == [1]
+
+
+@in_virtual_time
+async def test_what_an_earlier_process_had_asked_for_is_not_lost_on_it() -> None:
+    async with memory_core() as core:
+        async with core.worker("w", room=0):
+            poll = pb.PollRequest(worker_id="w", timeout_ms=30_000)
+            asking = asyncio.create_task(core.node.worker_edge.poll_for_task(poll, HERE))
+            await asyncio.sleep(1)
+        async with core.worker("w", incarnation="b") as worker:
+            await core.start("x")
+            assert (await worker.task()).step_name == "first"
+        assert (await asking).task_id == ""
