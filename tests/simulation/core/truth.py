@@ -112,7 +112,8 @@ class Hands:
     def give(self, worker_id: str, task_id: str) -> None:
         """The Core hands a task out."""
         for (holder, held), heard_at in self._heard[_visit(task_id)].items():
-            lives = holder != worker_id and heard_at > _now() - self._term_s and self._runs(holder, held)
+            in_time = heard_at + self._term_s > _now() + 1e-6  # at the very instant of its end, a lease has ended
+            lives = holder != worker_id and in_time and self._runs(holder, held)
             if held not in self.lied_about:
                 require(not lives, f"{task_id} goes to {worker_id} while {holder} has {held} and is alive")
         self._heard[_visit(task_id)][worker_id, task_id] = _now()

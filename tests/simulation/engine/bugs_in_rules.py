@@ -18,6 +18,18 @@ MOVES = (
         "visit.memos = {key: value or Payload()}",
     ),
     Bug(
+        "a retry forgets the routes that waited",
+        "cerebelum_engine.moves",
+        "        self.leaving = [name for name in routes if name in taken or name not in overruled]\n",
+        "        self.leaving = []\n",
+    ),
+    Bug(
+        "a retry takes up routes that were overruled",
+        "cerebelum_engine.moves",
+        "if name in taken or name not in overruled]",
+        "]",
+    ),
+    Bug(
         "a cancelled execution still begins steps",
         "cerebelum_engine.evolve",
         "if isinstance(fact, _ROUTED) and after.cancelling is None:",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from cerebelum_engine import validate
@@ -25,6 +26,19 @@ def random_workflow(dice: random.Random, name: str = "random") -> pb.Blueprint:
     draft.timeline()
     for _ in range(dice.choice((0, 0, 1, 2, 3))):
         draft.add_rule()
+    draft.give_data()
+    return draft.blueprint
+
+
+def parting_workflow(dice: random.Random, name: str = "random") -> pb.Blueprint:
+    """A valid blueprint about one group: most of its steps lead elsewhere, so that routes wait for each other."""
+    draft = _Draft(dice, name)
+    group = [draft.step() for _ in range(dice.randint(2, 3))]
+    draft.definition.stages = [pb.Stage(steps=group), *draft.stages(dice.randint(1, 2), 1)]
+    for step in group:
+        texts = dice.choice((["yes"], ["no"], ["yes", "no"], ["no", "error"], []))
+        if texts:
+            draft.add_diverge(step, texts, draft.long_route)
     draft.give_data()
     return draft.blueprint
 
@@ -91,18 +105,32 @@ class _Draft:
     # -- rules -------------------------------------------------------------------------------
 
     def add_rule(self) -> None:
-        """Add a rule, and take it back when the blueprint would not be valid with it."""
-        before = pb.WorkflowDefinition.from_bytes(self.definition.to_bytes())
         step = self.dice.choice(self.names())
         if self.dice.random() < 0.6:
             texts = self.dice.sample(PATTERNS, self.dice.randint(1, 2)) + ["_"] * (self.dice.random() < 0.2)
-            patterns = [pb.PatternMatch(pattern=text, route=self.route()) for text in texts]
-            self.definition.diverge_rules.append(pb.DivergeRule(from_step=step, patterns=patterns))
+            self.add_diverge(step, texts, self.route)
         else:
-            branches = [self.branch(step), self.branch(step)][: self.dice.randint(1, 2)]
-            if self.dice.random() < 0.5:
-                branches.append(pb.ConditionBranch(condition="_", route=self.route()))
-            self.definition.branch_rules.append(pb.BranchRule(from_step=step, branches=branches))
+            self.add_branch(step)
+
+    def add_diverge(self, step: str, texts: list[str], route: Callable[[], pb.Route]) -> None:
+        before = self.copy()
+        patterns = [pb.PatternMatch(pattern=text, route=route()) for text in texts]
+        self.definition.diverge_rules.append(pb.DivergeRule(from_step=step, patterns=patterns))
+        self.keep_if_valid(before)
+
+    def add_branch(self, step: str) -> None:
+        before = self.copy()
+        branches = [self.branch(step), self.branch(step)][: self.dice.randint(1, 2)]
+        if self.dice.random() < 0.5:
+            branches.append(pb.ConditionBranch(condition="_", route=self.route()))
+        self.definition.branch_rules.append(pb.BranchRule(from_step=step, branches=branches))
+        self.keep_if_valid(before)
+
+    def copy(self) -> pb.WorkflowDefinition:
+        return pb.WorkflowDefinition.from_bytes(self.definition.to_bytes())
+
+    def keep_if_valid(self, before: pb.WorkflowDefinition) -> None:
+        """Take a rule back when the blueprint would not be valid with it."""
         if validate(self.blueprint).errors:
             self.definition = before
 
@@ -129,6 +157,12 @@ class _Draft:
                 return pb.Route(action=_Act.ROUTE_ACTION_END)
             case _:
                 return pb.Route(action=_Act.ROUTE_ACTION_PATH, path=self.path(names))
+
+    def long_route(self) -> pb.Route:
+        """Mostly one over a path on which much can happen before it is over."""
+        if self.dice.random() < 0.3:
+            return self.route()
+        return pb.Route(action=_Act.ROUTE_ACTION_PATH, path=self.stages(2, 0))
 
     def path(self, names: list[str]) -> list[pb.Stage]:
         """New steps, perhaps one that stands on another path, perhaps a step to go on from."""

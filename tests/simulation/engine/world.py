@@ -39,7 +39,7 @@ from cerebelum_proto.worker.worker_service_pb import ApprovalRequest, Predicates
 from tests.simulation.engine.auditor import Broken, audit, audit_task, overdue
 from tests.simulation.engine.drawing import drawn
 from tests.simulation.engine.model import Model
-from tests.simulation.engine.workflows import REASONS, VALUES, longer, random_workflow
+from tests.simulation.engine.workflows import REASONS, VALUES, longer, parting_workflow, random_workflow
 
 START_NS = 1_700_000_000_000_000_000
 _MS = 1_000_000
@@ -68,7 +68,9 @@ class World:
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
         self.execution_id = f"x{self.seed}"
-        self.submitted = random_workflow(self.dice)
+        self.parting = self.dice.random() < 0.15
+        """A world of groups that part: their steps fail or lead elsewhere, and somebody tries again soon."""
+        self.submitted = parting_workflow(self.dice) if self.parting else random_workflow(self.dice)
         self.submitted_at_first = self.submitted
         self.first = compile_blueprint(self.submitted)
         self.definition = self.submitted.definition or WorkflowDefinition()
@@ -78,7 +80,7 @@ class World:
         # Not everything happens in every world: each leaves room for what its kind is about.
         self.killer = self.dice.random() < 0.2
         """A world in which steps tend to kill their workers."""
-        self.steered = self.dice.random() < 0.6
+        self.steered = not self.parting and self.dice.random() < 0.6
         """A world with busy operators."""
 
     # -- what a run is made of ---------------------------------------------------------------
@@ -104,6 +106,8 @@ class World:
             moves += [self.crash, self.start, self.fire_early, self.forge]
             moves += [self.steer] if self.steered else [self.maybe_cancel]
             moves += [self.time_out] if self.dice.random() < 0.3 else []
+            moves += [self.hand_out, self.deliver, self.try_again] * 3 if self.parting else []
+            moves += [self.redrive, self.hand_out] * 2 if self.killer and self.dead() else []
         if not self.chaos:
             moves += [self.calm_down]
         if self.leases and self.dice.random() < 0.3:
@@ -208,7 +212,7 @@ class World:
         )
 
     def outcome(self, task: Task) -> commands.Outcome:
-        roll = self.dice.random()
+        roll = self.dice.uniform(0.27, 0.8) if self.parting else self.dice.random()
         resumable = self.dice.random() < 0.8
         if roll < 0.15 and len(task.satisfied_markers) < 4:
             marker = SleepRequest(duration_ms=self.dice.choice((0, 1, 10_000, 86_400_000)))
@@ -218,13 +222,13 @@ class World:
             return commands.Suspended(marker=asked, resumable=resumable)
         if roll < 0.40:
             return commands.Failed(failure=self.failure())
-        return commands.Completed(output=_payload(self.dice.choice(VALUES)))
+        return commands.Completed(output=_payload(self.dice.choice(VALUES[:2] if self.parting else VALUES)))
 
     def failure(self) -> Failure:
         return Failure(
             kind="ValueError",
             message="boom",
-            non_retryable=self.dice.random() < 0.2,
+            non_retryable=self.dice.random() < (0.7 if self.parting else 0.2),
             error=_payload(self.dice.choice(REASONS)) if self.dice.random() < 0.2 else None,
         )
 
@@ -311,8 +315,6 @@ class World:
 
     def steer(self) -> None:
         """Operators do what they may, and what they may not."""
-        if self.dead() and self.dice.random() < 0.3:
-            self.tell(commands.Redrive(redriven_by="ada"))
         roll = self.dice.random()
         if roll < 0.12:
             self.maybe_cancel()
@@ -326,6 +328,13 @@ class World:
             self.migrate()
         elif roll < 0.58:
             self.fork()
+
+    def try_again(self) -> None:
+        if self.state.failed:
+            self.tell(commands.Retry(retried_by="ada"))
+
+    def redrive(self) -> None:
+        self.tell(commands.Redrive(redriven_by="ada"))
 
     def maybe_cancel(self) -> None:
         """Now and then, rather while something runs; the Core may not know all that workers have."""
@@ -362,7 +371,7 @@ class World:
         if self.state.paused is not None:
             self.tell(commands.Resume(resumed_by="ada"))
         if self.dead():
-            self.tell(commands.Redrive(redriven_by="ada"))
+            self.redrive()
 
     def dead(self) -> bool:
         return any(step.phase is Phase.DEAD_LETTERED for step in self.state.steps.values())
