@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from cerebelum.code import NO_CODE
 from cerebelum.runner import run_task
 from cerebelum.signals import Signals
+from cerebelum.threads import Threads
 from cerebelum.workflow import Workflow
 from cerebelum_client import ClientError, Core, CoreUnavailable
 from cerebelum_codegen.runtime import Timestamp
@@ -29,12 +30,14 @@ class Hands:
         now: Callable[[], Timestamp],
         room: int,
         core: Core,
+        threads: Threads,
     ) -> None:
         self.worker_id = worker_id
         self._workflows = workflows
         self._now = now
         self._room = room
         self._core = core
+        self._threads = threads
         self._held: dict[str, asyncio.Task[pb.TaskResult]] = {}
         self._signals: dict[str, Signals] = {}
         self._changed = asyncio.Event()
@@ -64,6 +67,7 @@ class Hands:
                 workflow.code if workflow else NO_CODE,
                 worker_id=self.worker_id,
                 now=self._now,
+                threads=self._threads,
                 signals=signals,
                 line=_Line(self, task, self._core, signals),
             )

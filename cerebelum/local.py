@@ -13,6 +13,7 @@ from cerebelum.code import Code
 from cerebelum.errors import CerebelumError
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.runner import run_task
+from cerebelum.threads import Threads
 from cerebelum_client import new_execution_id
 from cerebelum_client.markers import milliseconds
 from cerebelum_codegen.runtime import JsonValue, Timestamp
@@ -101,6 +102,7 @@ class _LocalRun:
         self.state = new(blueprint)
         self._code = code
         self._approver = approver
+        self._threads = Threads()
         self._running: dict[str, asyncio.Task[TaskResult | Approve | Reject]] = {}
         # The loop's clock drives it, so that a loop with virtual time needs nothing else.
         self._epoch_ns = time.time_ns() - int(asyncio.get_running_loop().time() * 1e9)
@@ -124,6 +126,7 @@ class _LocalRun:
             for task in self._running.values():
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
+            self._threads.close()
 
     def _begin(self) -> None:
         """Begin what is owed and not under way; drop what is not owed any more."""
@@ -134,7 +137,14 @@ class _LocalRun:
         for key, dispatch in owed.items():
             if key not in self._running:
                 task = build_task(self.state, dispatch)
-                running = run_task(task, self._code, worker_id="local", now=self.now, line=_Line(self, task.task_id))
+                running = run_task(
+                    task,
+                    self._code,
+                    worker_id="local",
+                    now=self.now,
+                    threads=self._threads,
+                    line=_Line(self, task.task_id),
+                )
                 self._running[key] = asyncio.create_task(running)
         for key, effect in asked.items():
             if key not in self._running:

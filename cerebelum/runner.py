@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import get_args
 
 from cerebelum.code import Code
@@ -21,6 +22,7 @@ from cerebelum.errors import (
 from cerebelum.rules import Predicate, ask
 from cerebelum.signals import Signals
 from cerebelum.step import CONTEXT, INPUTS, AnyStep
+from cerebelum.threads import Threads
 from cerebelum.waits import ALONE, Line, Suspend, Waits, current_waits
 from cerebelum_client import PayloadError, Payloads, write_marker
 from cerebelum_client.annotations import hints_of
@@ -37,6 +39,7 @@ async def run_task(
     *,
     worker_id: str,
     now: Callable[[], Timestamp],
+    threads: Threads,
     signals: Signals | None = None,
     line: Line = ALONE,
 ) -> TaskResult:
@@ -48,18 +51,18 @@ async def run_task(
     signals = signals or Signals()
     try:
         waits = Waits(list(task.satisfied_markers), code.payloads, dict(task.memos), line)
-        await _run(task, code, result, signals, waits)
+        await _run(task, code, result, signals, waits, threads)
     except asyncio.CancelledError:
         if not signals.stopping:
             raise
         _fail_with(result, TaskStatus.CANCELLED, "cancelled", "the step was told to stop")
-    except Exception as error:
-        _fail(result, error)
+    except (Exception, SystemExit) as error:
+        _fail(result, error)  # a step that calls sys.exit() has failed, and its worker works on
     result.completed_at = now()
     return result
 
 
-async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, waits: Waits) -> None:
+async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, waits: Waits, threads: Threads) -> None:
     step = code.steps.get(task.step_name)
     if step is None:
         raise NonRetryable(
@@ -71,7 +74,7 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
         timeout_s, silence_s = task.start_to_close_ms / 1000 or None, task.heartbeat_timeout_ms / 1000 or None
         async with asyncio.timeout(timeout_s) as limit, signals.within(silence_s) as pulse:
             arguments = _arguments(step, task, signals, code.payloads)
-            value = await _call(step, arguments, signals)
+            value = await _call(step, arguments, signals, threads)
     except Suspend as suspend:
         write_marker(suspend.request, result)
         return
@@ -123,16 +126,15 @@ def _inputs_of(context: object) -> object:
     return next(iter(get_args(context)), object)
 
 
-async def _call(step: AnyStep, arguments: dict[str, object], signals: Signals) -> object:
+async def _call(step: AnyStep, arguments: dict[str, object], signals: Signals, threads: Threads) -> object:
     if inspect.iscoroutinefunction(step.function):
         return await step.function(**arguments)
-    value = await _in_thread(asyncio.to_thread(step.function, **arguments), signals)
+    value = await _in_thread(threads.run(partial(step.function, **arguments)), signals)
     return await value if inspect.isawaitable(value) else value
 
 
-async def _in_thread(call: Coroutine[None, None, object], signals: Signals) -> object:
+async def _in_thread(working: asyncio.Future[object], signals: Signals) -> object:
     """No thread can be interrupted: one that was told to stop is waited for until it has looked."""
-    working = asyncio.create_task(call)
     while True:
         try:
             return await asyncio.shield(working)
@@ -164,7 +166,7 @@ def _conclude(
         result.predicates = ask(predicates, value, arguments)
 
 
-def _fail(result: TaskResult, error: Exception) -> None:
+def _fail(result: TaskResult, error: Exception | SystemExit) -> None:
     _fail_with(
         result,
         TaskStatus.FAILED,

@@ -15,6 +15,7 @@ from cerebelum.errors import WorkerError
 from cerebelum.hands import Hands
 from cerebelum.polling import Polling
 from cerebelum.streaming import Streaming
+from cerebelum.threads import Threads
 from cerebelum.workflow import AnyWorkflow, as_workflows, submit
 from cerebelum_client import ClientError, Core, Unsupported
 from cerebelum_client.client import connected
@@ -56,7 +57,7 @@ class Worker:
             core: where the tasks come from: a client or an address, by default CEREBELUM_URL, then localhost:50051.
             workflows: whose steps it runs.
             worker_id: its name among workers; by default made of host, process and chance.
-            concurrency: how many steps it runs at once.
+            concurrency: how many steps it runs at once; those that are plain functions, each in a thread of its own.
             drain_s: how long running steps may take when it is stopped.
             chance: gives numbers from 0 to 1, for pauses.
             now: tells the time, for when steps began and ended.
@@ -74,7 +75,8 @@ class Worker:
         self._workflows = as_workflows(workflows)
         self._drain_s = drain_s
         self._chance = chance
-        self._hands = Hands(self.worker_id, self._workflows, now, concurrency, self._core)
+        self._threads = Threads()
+        self._hands = Hands(self.worker_id, self._workflows, now, concurrency, self._core, self._threads)
         self._link: Streaming | Polling = Streaming(self._core, self._hands, self._announce, chance)
         self._stopping = asyncio.Event()
         self._incarnation = secrets.token_hex(8)
@@ -97,6 +99,7 @@ class Worker:
             stopping.cancel()
             self._hands.cancel()
             await asyncio.gather(working, stopping, return_exceptions=True)
+            self._threads.close()
             self._close()
 
     def stop(self) -> None:

@@ -18,6 +18,7 @@ from benchmarks.engine.loops import closed_loop, run_quick, warmed
 from benchmarks.engine.workflows import five
 from benchmarks.frame import Figure, Settings
 from cerebelum.runner import run_task
+from cerebelum.threads import Threads
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.execution import head_of
@@ -154,7 +155,8 @@ class Scene:
         """Run the steps as a worker does; microseconds each."""
         begun = time.thread_time()
         running = [
-            asyncio.create_task(run_task(task, five.code, worker_id="w", now=lambda: self.now)) for task in self.tasks
+            asyncio.create_task(run_task(task, five.code, worker_id="w", threads=Threads(), now=lambda: self.now))
+            for task in self.tasks
         ]
         await asyncio.gather(*running)
         return (time.thread_time() - begun) * 1e6 / BATCH

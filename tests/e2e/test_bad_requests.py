@@ -12,6 +12,7 @@ from grpclib.exceptions import GRPCError
 
 from cerebelum.code import NO_CODE
 from cerebelum.runner import run_task
+from cerebelum.threads import Threads
 from cerebelum_client import (
     AlreadyExists,
     CerebelumClient,
@@ -191,7 +192,7 @@ async def test_a_worker_without_the_step_s_code_fails_the_step_and_says_so(tmp_p
         )
         await client.executions.start(execute_request("hollow", to_payload(None), execution_id="x"))
         task = await client.workers.poll("hollow", 30_000)
-        result = await run_task(task, NO_CODE, worker_id="hollow", now=lambda: Timestamp(seconds=1))
+        result = await run_task(task, NO_CODE, worker_id="hollow", threads=Threads(), now=lambda: Timestamp(seconds=1))
         await client.workers.submit_result(result)
         status = await client.executions.status("x")
 

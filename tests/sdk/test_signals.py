@@ -12,6 +12,7 @@ from cerebelum import Context, ExecutionResult, Retry, Workflow, WorkflowBuilder
 from cerebelum.runner import run_task
 from cerebelum.signals import Signals
 from cerebelum.step import AnyStep
+from cerebelum.threads import Threads
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.worker.worker_service_pb import Task, TaskResult, TaskStatus
 from tests.simulation.virtual_time import run
@@ -68,7 +69,9 @@ def test_a_step_that_falls_silent_fails_and_obeys_its_retry_policy() -> None:
 async def ran(only: AnyStep, signals: Signals, interrupt: asyncio.Event | threading.Event, *, drop: bool) -> TaskResult:
     """Run a step, and stop or drop it once it has begun."""
     task = Task(task_id="x/a/1.1.0", execution_id="x", step_name=only.name)
-    running = asyncio.create_task(run_task(task, of(only).code, worker_id="w", now=Timestamp, signals=signals))
+    running = asyncio.create_task(
+        run_task(task, of(only).code, worker_id="w", now=Timestamp, threads=Threads(), signals=signals)
+    )
     if isinstance(interrupt, asyncio.Event):
         await interrupt.wait()
     else:
