@@ -7,13 +7,27 @@ route too: it affects everything.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 
 from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_engine.changes import Changes
 from cerebelum_engine.paths import Path
-from cerebelum_engine.rules import FAIL, PROCEED, Onward, Route
+from cerebelum_engine.places import (
+    active_paths,
+    affects,
+    frame_of,
+    is_over,
+    is_passed,
+    lead_of,
+    path_of,
+    rank_of,
+    results_of,
+    route_of,
+    stands_on,
+)
+from cerebelum_engine.rules import Onward
 from cerebelum_engine.state import Ending, State
-from cerebelum_engine.visit import Phase, StepState, fresh
+from cerebelum_engine.visit import Phase
 from cerebelum_proto.types.v1.types_pb import Failure
 
 
@@ -27,21 +41,42 @@ def begin(state: State, at: Timestamp) -> None:
 def move(state: State, step: str, at: Timestamp) -> None:
     """Go wherever a step leads that has just got its outcome; its visit is the caller's own copy, too."""
     walk = _Walk(state, at)
-    walk.own.add(step)
+    walk.changes.owns(step)
     walk.settle(step)
     walk.end()
 
 
 def failed_steps(state: State) -> list[str]:
-    """The steps whose failure stands in the way: they begin anew when the execution is let go on."""
-    return _Walk(state, Timestamp()).failed()
+    """The steps whose failure no rule lets pass: they begin anew when the execution is let go on."""
+    return [name for name in _standing(state) if state.steps[name].phase is Phase.FAILED and _fails(state, name)]
 
 
 def reopen(state: State, at: Timestamp) -> None:
     """Let what failed begin anew; every other outcome counts as before."""
     walk = _Walk(state, at)
-    walk.reopen()
+    for name in failed_steps(state):
+        walk.changes.of(name).last_task_id = ""
+        walk.begin(path_of(state, name), name)
+    routes = [name for name in _standing(state) if route_of(state, name).onward is not Onward.PROCEED]
+    for name in routes:
+        if _fails(state, name):
+            walk.changes.of(name).taken = False
+    taken = [name for name in routes if state.steps[name].taken]
+    overruled = {name for name in routes for each in taken if affects(state, each, path_of(state, name), name)}
+    walk.leaving = [name for name in routes if name in taken or name not in overruled]
+    walk.enter_all()
+    walk.open.sort(key=partial(rank_of, state))
     walk.end()
+
+
+def _standing(state: State) -> list[str]:
+    """The steps that have an outcome and are not passed, on the paths that the execution is on."""
+    on = [step for path in active_paths(state) for step in path.before if stands_on(state, path, step)]
+    return [step for step in on if state.steps[step].phase.closed and not state.steps[step].passed]
+
+
+def _fails(state: State, name: str) -> bool:
+    return route_of(state, name).onward is Onward.FAIL
 
 
 class _Walk:
@@ -49,15 +84,11 @@ class _Walk:
 
     def __init__(self, state: State, at: Timestamp) -> None:
         self.state = state
-        self.blueprint = state.blueprint
-        self.at = at
-        self.steps = state.steps
+        self.changes = Changes(state.steps, at)
         self.open = list(state.open)
         self.leaving = list(state.leaving)
         self.ending: Ending | None = None
         self.worker_id = ""
-        self.own: set[str] = set()
-        """The steps whose visits nobody else has seen yet."""
 
     def end(self) -> None:
         """Write down where it led."""
@@ -65,25 +96,13 @@ class _Walk:
         state.ending = self.ending
         state.open, state.leaving = tuple(self.open), tuple(self.leaving)
 
-    def change(self, name: str) -> StepState:
-        """The visit of a step, to be changed."""
-        visit = self.steps[name]
-        if name not in self.own:
-            visit = visit.copied()
-            self.put(name, visit)
-        return visit
-
-    def put(self, name: str, visit: StepState) -> None:
-        self.steps.put(name, visit)
-        self.own.add(name)
-
     # -- onward ------------------------------------------------------------------------------
 
     def settle(self, name: str) -> None:
         """Follow the route of a step that has just closed, and the routes that waited for it to close."""
         self.open.remove(name)
-        self.worker_id = self.steps[name].last_worker_id
-        if self.route(name).onward is Onward.PROCEED:
+        self.worker_id = self.state.steps[name].last_worker_id
+        if route_of(self.state, name).onward is Onward.PROCEED:
             self.take(name)
         else:
             self.leaving.append(name)
@@ -92,91 +111,66 @@ class _Walk:
 
     def take(self, name: str) -> None:
         """Go along the route of a step. Other routes that lead out of what it affects count no more."""
-        route = self.route(name)
+        state, route = self.state, route_of(self.state, name)
         if name in self.leaving:
-            self.leaving = [e for e in self.leaving if e == name or not self.affects(name, self.path(e), e)]
-        self.change(name).taken = True
+            self.leaving = [e for e in self.leaving if e == name or not affects(state, name, path_of(state, e), e)]
+        self.changes.of(name).taken = True
         if route.path is None:
             self.onward(name)
             return
-        for step in [step for step in self.steps if self.is_over(step, route.path)]:
-            self.forget(step)
+        for step in [step for step in state.steps if is_over(state, step, route.path)]:
+            self.changes.forget(step)
         for step in route.path.before:
             self.enter(route.path, step)
 
     def onward(self, name: str) -> None:
-        route, step = self.route(name), self.steps[name]
+        """Go where the route of a step leads in the end: its path is behind, if there is one."""
+        route = route_of(self.state, name)
         match route.onward:
             case Onward.PROCEED:
                 self.passes(name)
             case Onward.JUMP:
                 self.jump(name, route.target)
             case Onward.END:
-                results = self.results(route.path) if route.path else tuple(self.result(name))
-                self.ending = Ending(result_steps=results)
+                self.ending = Ending(result_steps=results_of(self.state, route.path.ends if route.path else (name,)))
             case Onward.FAIL:
                 told = Failure(kind="failed_by_rule", message=route.reason, non_retryable=True)
-                self.ending = Ending(step=name, failure=told if route.reason else step.failure)
+                self.ending = Ending(step=name, failure=told if route.reason else self.state.steps[name].failure)
 
     def passes(self, name: str) -> None:
         """Begin what waited for this step, or go on where the path came from when it was the last."""
-        path = self.path(name)
-        self.change(name).passed = True
+        path = path_of(self.state, name)
+        self.changes.of(name).passed = True
         for step in path.after[name]:
             self.enter(path, step)
-        if all(self.is_passed(path, end) for end in path.ends):
+        if all(is_passed(self.state, path, end) for end in path.ends):
             if path.owner:
                 self.onward(path.owner)
             else:
-                self.ending = Ending(result_steps=self.results(path))
+                self.ending = Ending(result_steps=results_of(self.state, path.ends))
+
+    def enter_all(self) -> None:
+        """Begin whatever can begin on the paths that the execution is on."""
+        for path in list(active_paths(self.state)):
+            for step in path.before:
+                self.enter(path, step)
 
     def enter(self, path: Path, step: str) -> None:
         """Begin a visit of a step, if all before it is passed and nothing holds it."""
-        before = self.steps.get(step)
-        if before is not None and (before.phase.open or (self.stands_on(path, step))):
+        before = self.state.steps.get(step)
+        if before is not None and (before.phase.open or stands_on(self.state, path, step)):
             return
-        if not all(self.is_passed(path, each) for each in path.before[step]) or self.is_held(path, step):
-            return
-        self.begin(path, step)
+        if all(is_passed(self.state, path, each) for each in path.before[step]) and not self.is_held(path, step):
+            self.begin(path, step)
+
+    def is_held(self, path: Path, step: str) -> bool:
+        """Whether a route that waits will pass over this step, forget it or end around it."""
+        return bool(self.leaving) and any(affects(self.state, name, path, step) for name in self.leaving)
 
     def begin(self, path: Path, step: str) -> None:
-        before = self.steps.get(step)
-        visit = fresh(path.id, self.at)
-        visit.last_worker_id = self.worker_id
-        if before is not None:
-            visit.visit = before.visit + 1
-            visit.last_task_id = before.last_task_id
-        self.put(step, visit)
+        """Begin a visit of a step."""
+        self.changes.begin(path, step, self.worker_id)
         self.open.append(step)
-
-    # -- anew --------------------------------------------------------------------------------
-
-    def failed(self) -> list[str]:
-        """The steps of the paths that it is on whose failure no rule lets pass."""
-        return [name for name in self.closed() if self.steps[name].phase is Phase.FAILED and self.is_failing(name)]
-
-    def reopen(self) -> None:
-        for name in self.failed():
-            self.change(name).last_task_id = ""
-            self.begin(self.path(name), name)
-        routes = [name for name in self.closed() if self.route(name).onward is not Onward.PROCEED]
-        for name in routes:
-            if self.is_failing(name):
-                self.change(name).taken = False
-        taken = [name for name in routes if self.steps[name].taken]
-        overruled = {name for name in routes for each in taken if self.affects(each, self.path(name), name)}
-        self.leaving = [name for name in routes if name in taken or name not in overruled]
-        self.enter_all()
-        self.open.sort(key=self.rank)
-
-    def closed(self) -> list[str]:
-        """The steps that have an outcome and are not passed, on the paths that it is on."""
-        on = [(path, step) for path in self.active(self.blueprint.timeline) for step in path.before]
-        standing = [step for path, step in on if self.stands_on(path, step)]
-        return [step for step in standing if self.steps[step].phase.closed and not self.steps[step].passed]
-
-    def is_failing(self, name: str) -> bool:
-        return self.route(name).onward is Onward.FAIL
 
     # -- elsewhere ---------------------------------------------------------------------------
 
@@ -184,9 +178,10 @@ class _Walk:
         """The first in order of the routes that nothing which they affect stands in the way of."""
         if not self.leaving:
             return None
-        waiting = sorted((name for name in self.leaving if not self.steps[name].taken), key=self.rank)
+        state = self.state
+        waiting = sorted((name for name in self.leaving if not state.steps[name].taken), key=partial(rank_of, state))
         for at, name in enumerate(waiting):
-            if not any(self.affects(name, self.path(each), each) for each in (*self.open, *waiting[:at])):
+            if not any(affects(state, name, path_of(state, each), each) for each in (*self.open, *waiting[:at])):
                 return name
         return None
 
@@ -195,133 +190,25 @@ class _Walk:
 
         What the route's own path has given is kept: it was done for the target.
         """
-        frame = self.frame(name, target)
+        state, frame = self.state, frame_of(self.state, name, target)
         if frame is None:
             self.leaving.remove(name)
             self.passes(name)
             return
-        before, after, over = frame.upstream(target), frame.downstream(target) | {target}, self.route(name).path
-        leads = {step: self.lead(self.path(step), step, frame) for step in self.steps}
+        before, after = frame.upstream(target), frame.downstream(target) | {target}
+        over, leads = route_of(state, name).path, {e: lead_of(state, path_of(state, e), e, frame) for e in state.steps}
         self.leaving = [each for each in self.leaving if each != name and leads[each] not in before | after]
         for step in before:
             self.pass_over(frame, step)
         for step, lead in leads.items():
-            if lead in after and not self.is_over(step, over):
-                self.forget(step)
+            if lead in after and not is_over(state, step, over):
+                self.changes.forget(step)
         self.enter_all()
 
     def pass_over(self, path: Path, step: str) -> None:
-        visit = self.steps.get(step)
-        if visit is not None and visit.phase.closed and self.stands_on(path, step):
-            self.change(step).passed = True
-        elif visit is None or not self.is_passed(path, step):
-            skipped = fresh(path.id, self.at)
-            skipped.phase, skipped.passed = Phase.SKIPPED, True
-            skipped.visit = visit.visit if visit else 0
-            self.put(step, skipped)
-
-    def forget(self, step: str) -> None:
-        visit = self.steps[step]
-        forgotten = fresh(visit.path, visit.entered_at)
-        forgotten.phase = Phase.FORGOTTEN
-        forgotten.visit, forgotten.last_task_id = visit.visit, visit.last_task_id
-        self.put(step, forgotten)
-
-    def enter_all(self) -> None:
-        """Begin whatever can begin on the paths that the execution is on."""
-        for path in list(self.active(self.blueprint.timeline)):
-            for step in path.before:
-                self.enter(path, step)
-
-    def active(self, path: Path) -> Iterator[Path]:
-        yield path
-        for name in path.before:
-            step = self.steps.get(name)
-            if step is None or step.path != path.id or not step.taken or step.passed:
-                continue
-            over = self.route(name).path
-            if over is not None:
-                yield from self.active(over)
-
-    # -- what affects what -------------------------------------------------------------------
-
-    def is_held(self, path: Path, step: str) -> bool:
-        return bool(self.leaving) and any(self.affects(name, path, step) for name in self.leaving)
-
-    def affects(self, name: str, path: Path, step: str) -> bool:
-        """Whether the route of a step passes over or forgets another step, or ends the execution around it."""
-        route = self.route(name)
-        if self.is_under(name, path):
-            return False
-        if route.onward is not Onward.JUMP:
-            return True
-        frame = self.frame(name, route.target)
-        if frame is None:
-            return False
-        lead = self.lead(path, step, frame)
-        return lead == route.target or lead in frame.upstream(route.target) | frame.downstream(route.target)
-
-    def is_under(self, name: str, path: Path) -> bool:
-        """Whether a rule of this step leads to the path, perhaps over others."""
-        while path.owner and path.owner != name:
-            path = self.path(path.owner)
-        return bool(path.owner)
-
-    def is_over(self, step: str, over: Path | None) -> bool:
-        """Whether a step stands on a path, or on one that leads from it."""
-        path = self.path(step)
-        while over is not None and path.id != over.id and path.owner:
-            path = self.path(path.owner)
-        return over is not None and path.id == over.id
-
-    def lead(self, path: Path, step: str, frame: Path) -> str | None:
-        """The step of a frame from which, over paths, the execution came to this step."""
-        while path.id != frame.id:
-            if not path.owner:
-                return None
-            step, path = path.owner, self.path(path.owner)
-        return step
-
-    def frame(self, name: str, target: str) -> Path | None:
-        """The innermost path around a step on which the target stands."""
-        path = self.path(name)
-        while target not in path.before:
-            if not path.owner:
-                return None
-            path = self.path(path.owner)
-        return path
-
-    def rank(self, name: str) -> tuple[int, ...]:
-        """Where a step stands in the order of everything."""
-        path = self.path(name)
-        place = list(path.before).index(name)
-        return (*self.rank(path.owner), place) if path.owner else (place,)
-
-    # -- the steps ---------------------------------------------------------------------------
-
-    def route(self, name: str) -> Route:
-        step = self.steps[name]
-        return step.route or (PROCEED if step.phase is Phase.COMPLETED else FAIL)
-
-    def path(self, name: str) -> Path:
-        return self.blueprint.paths[self.steps[name].path]
-
-    def stands_on(self, path: Path, step: str) -> bool:
-        visit = self.steps.get(step)
-        return visit is not None and visit.path == path.id and visit.phase is not Phase.FORGOTTEN
-
-    def is_passed(self, path: Path, step: str) -> bool:
-        visit = self.steps.get(step)
-        return visit is not None and visit.passed and visit.path == path.id
-
-    def results(self, path: Path) -> tuple[str, ...]:
-        """The steps with which a path ended that have a result."""
-        return tuple(step for end in path.ends for step in self.result(end))
-
-    def result(self, name: str) -> tuple[str, ...]:
-        step = self.steps.get(name)
-        if step is None:
-            return ()
-        if step.route is not None and step.route.path is not None and step.passed:
-            return self.results(step.route.path)
-        return (name,) if step.output is not None else ()
+        """Let what waits for a step begin, whether or not it was visited."""
+        visit = self.state.steps.get(step)
+        if visit is not None and visit.phase.closed and stands_on(self.state, path, step):
+            self.changes.of(step).passed = True
+        elif visit is None or not is_passed(self.state, path, step):
+            self.changes.skip(path, step)

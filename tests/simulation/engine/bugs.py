@@ -59,14 +59,14 @@ WAITS_AND_TRIES = (
     Bug(
         "a retry keeps the failed visit",
         "cerebelum_engine.moves",
-        'self.change(name).last_task_id = ""\n',
-        'self.change(name).last_task_id = ""\n            self.change(name).visit -= 1\n',
+        'walk.changes.of(name).last_task_id = ""\n',
+        'walk.changes.of(name).last_task_id = ""\n        walk.changes.of(name).visit -= 1\n',
     ),
     Bug(
         "a retry begins finished steps anew",
         "cerebelum_engine.moves",
-        "for name in self.closed() if self.steps[name].phase is Phase.FAILED and self.is_failing(name)]",
-        "for name in self.steps if self.steps[name].phase.closed]",
+        "for name in _standing(state) if state.steps[name].phase is Phase.FAILED and _fails(state, name)]",
+        "for name in state.steps if state.steps[name].phase.closed]",
     ),
     Bug(
         "a completed execution can be retried",
