@@ -13,6 +13,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Protocol
 
+from cerebelum_engine.cel_faults import unanswerable, unreadable
 from cerebelum_engine.values import Value
 
 LONGEST = 2_000
@@ -68,11 +69,13 @@ class Condition:
         try:
             answer = _compiled(self.text, self.names).eval(data=given)
         except (RuntimeError, ValueError, TypeError, OverflowError) as error:
-            raise ConditionError(_brief(error)) from None
+            raise ConditionError(unanswerable(str(error))) from None
         kind = answer.type().name()
         if kind == "BOOL":
             return answer.value() is True
-        raise ConditionError(_brief(answer.value()) if kind == "ERROR" else f"it gave {kind.lower()}, not a yes or no")
+        if kind == "ERROR":
+            raise ConditionError(unanswerable(str(answer.value())))
+        raise ConditionError(f"it gave {kind.lower()}, not a yes or no")
 
 
 def names_for(steps: Iterable[str]) -> tuple[str, ...]:
@@ -87,7 +90,7 @@ def _compiled(text: str, names: tuple[str, ...]) -> _Program:
     try:
         return _environment(names).compile(text)
     except (RuntimeError, ValueError) as error:
-        raise ConditionError(_brief(error)) from None
+        raise ConditionError(unreadable(text, str(error))) from None
 
 
 @lru_cache(maxsize=100)
@@ -98,11 +101,3 @@ def _environment(names: tuple[str, ...]) -> _Environment:
         raise ConditionError("text conditions need one more package: pip install 'cerebelum[conditions]'") from None
     environment: _Environment = cel.NewEnv(variables=dict.fromkeys(names, cel.Type.DYN))
     return environment
-
-
-def _brief(error: object) -> str:
-    """The library's words without its codes and its drawing of the place."""
-    line = str(error).splitlines()[0]
-    for prefix in ("INVALID_ARGUMENT: ", "ERROR: ", "<input>:"):
-        line = line.removeprefix(prefix)
-    return line.removesuffix(" [INVALID_ARGUMENT]")
