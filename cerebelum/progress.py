@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
+
+from cerebelum.signals import Beat
 from cerebelum.waits import running
 
 
@@ -14,12 +18,12 @@ class ProgressReporter:
         Raises:
             OutsideStep: no step runs here.
         """
-        self._line = running("ProgressReporter").line
+        self._waits = running("ProgressReporter")
         self.percent = 0
         """What was told last."""
 
-    async def update(self, percent: int, message: str = "") -> None:
-        """Tell it: a number from 0 to 100, and a few words.
+    def update(self, percent: int, message: str = "") -> Awaitable[None]:
+        """Tell it: a number from 0 to 100, and a few words. A plain `def`, which runs in a thread, does not await it.
 
         Raises:
             ValueError: the number is none of these.
@@ -27,4 +31,9 @@ class ProgressReporter:
         if not 0 <= percent <= 100:
             raise ValueError(f"progress is {percent}: give a percentage from 0 to 100")
         self.percent = percent
-        await self._line.report(percent, message)
+        waits = self._waits
+        telling = waits.line.report(percent, message)
+        if not waits.in_thread:
+            return waits.asked("update", telling)
+        asyncio.run_coroutine_threadsafe(telling, waits.loop)
+        return Beat()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar, cast, overload
 
 from cerebelum import rules
@@ -24,36 +24,37 @@ DURABLE = timedelta(seconds=10)
 
 
 @overload
-async def poll(
+def poll(
     check: Callable[[], Awaitable[_T]],
     *,
     every: timedelta = ...,
     until: Callable[[_T], object] = ...,
     timeout: timedelta | None = ...,
-) -> _T: ...
+) -> Coroutine[object, None, _T]: ...
 
 
 @overload
-async def poll(
+def poll(
     check: Callable[[], _T],
     *,
     every: timedelta = ...,
     until: Callable[[_T], object] = ...,
     timeout: timedelta | None = ...,
-) -> _T: ...
+) -> Coroutine[object, None, _T]: ...
 
 
-async def poll(
+def poll(
     check: Callable[[], Awaitable[_T] | _T],
     *,
     every: timedelta = timedelta(seconds=5),
     until: Callable[[_T], object] = bool,
     timeout: timedelta | None = None,
-) -> _T:
+) -> Coroutine[object, None, _T]:
     """Ask again and again until the answer is yes: until `until(answer)` is true, by default the answer itself.
 
     Pauses of ten seconds and more are durable sleeps: nothing of the step is in memory meanwhile, and it runs again
-    from its first line. The answer is kept as by `memo`, so it must be able to travel. `timeout` limits the pauses.
+    from its first line. The answer is kept as by `memo`, so it must be able to travel. `timeout` is counted from the
+    first question, however many runs it takes and whatever they are on; the last question comes when it is over.
 
     Raises:
         StillWaiting: the answer was no for as long as `timeout`.
@@ -62,16 +63,33 @@ async def poll(
     """
     if every <= timedelta(0):
         raise ValueError(f"cannot poll every {every}: give a positive pause")
-    call = _Repeated(running("poll"), "poll", check)
+    waits = running("poll")
+    return waits.asked("poll", _polled(waits, check, every, until, timeout))
+
+
+async def _polled(
+    waits: Waits,
+    check: Callable[[], Awaitable[_T] | _T],
+    every: timedelta,
+    until: Callable[[_T], object],
+    timeout: timedelta | None,
+) -> _T:
+    call = _Repeated(waits, "poll", check)
     if call.is_over:
         return cast("_T", call.kept())
-    for pause in call.left(_every(every, timeout)):
+    call.skip_pauses()
+    while True:
+        asked_at = waits.now()
         answer = cast("_T", await call.once())
         if until(answer):
             await call.keep(answer)
             return cast("_T", call.kept())
-        await _pause(pause)
-    raise StillWaiting(f"the answer was no for {timeout}")
+        left = every
+        if timeout is not None:
+            left = await call.since(asked_at) + timeout - waits.now()
+            if left < every / 100:  # so near to the end, another question would be the same once more
+                raise StillWaiting(f"the answer was no for {timeout}")
+        await _pause(min(every, left), durable=every >= DURABLE)
 
 
 @overload
@@ -86,7 +104,7 @@ def retry(
     pause: timedelta = ...,
     backoff: float = ...,
     on: type[Exception] | tuple[type[Exception], ...] = ...,
-) -> Coroutine[None, None, _T]: ...
+) -> Coroutine[object, None, _T]: ...
 
 
 @overload
@@ -97,7 +115,7 @@ def retry(
     pause: timedelta = ...,
     backoff: float = ...,
     on: type[Exception] | tuple[type[Exception], ...] = ...,
-) -> Coroutine[None, None, _T]: ...
+) -> Coroutine[object, None, _T]: ...
 
 
 def retry(
@@ -107,7 +125,7 @@ def retry(
     pause: timedelta = timedelta(seconds=1),
     backoff: float = 2.0,
     on: type[Exception] | tuple[type[Exception], ...] = Exception,
-) -> rules.Action | Coroutine[None, None, _T]:
+) -> rules.Action | Coroutine[object, None, _T]:
     """In a rule, `retry()`: visit the step again. In a step, `await retry(call)`: call it until it does not raise.
 
     The call is tried `attempts` times in all; each pause is `backoff` times the one before, and from ten seconds on a
@@ -117,19 +135,23 @@ def retry(
         OutsideStep: no step runs here.
         ValueError: there are no attempts.
     """
-    return rules.retry() if call is None else _retried(call, attempts, pause, backoff, on)
+    if call is None:
+        return rules.retry()
+    if attempts < 1:
+        raise ValueError(f"cannot try {attempts} times: allow at least 1 attempt")
+    waits = running("retry")
+    return waits.asked("retry", _retried(waits, call, attempts, pause, backoff, on))
 
 
 async def _retried(
+    waits: Waits,
     call: Callable[[], Awaitable[_T] | _T],
     attempts: int,
     pause: timedelta,
     backoff: float,
     on: type[Exception] | tuple[type[Exception], ...],
 ) -> _T:
-    if attempts < 1:
-        raise ValueError(f"cannot try {attempts} times: allow at least 1 attempt")
-    repeated = _Repeated(running("retry"), "retry", call)
+    repeated = _Repeated(waits, "retry", call)
     if repeated.is_over:
         return cast("_T", repeated.kept())
     for after in repeated.left(_growing(pause, backoff, attempts)):
@@ -138,7 +160,7 @@ async def _retried(
         except on:
             if after is None:
                 raise
-            await _pause(after)
+            await _pause(after, durable=after >= DURABLE)
         else:
             await repeated.keep(value)
             break
@@ -163,11 +185,22 @@ class _Repeated:
         """Whether an earlier run saw its end."""
         return self._key in self._waits.memos
 
+    def skip_pauses(self) -> int:
+        """Pass over the durable pauses that are over, which all belong to this call; how many they are."""
+        self._pauses = len(self._waits.satisfied) - self._waits.position
+        self._waits.position += self._pauses
+        return self._pauses
+
+    async def since(self, at: datetime) -> datetime:
+        """When this call began: now, or in an earlier run."""
+        key, waits = f"{self._key} since", self._waits
+        if key not in waits.memos:
+            waits.memos[key] = await waits.line.keep(key, waits.payloads.write(at))
+        return cast("datetime", waits.payloads.read(waits.memos[key], datetime))
+
     def left(self, pauses: Iterator[timedelta | None]) -> Iterator[timedelta | None]:
-        """The pauses that are still to come: all durable ones that are over belong to this call."""
-        over = len(self._waits.satisfied) - self._waits.position
-        self._pauses = over
-        self._waits.position += over
+        """The pauses that are still to come."""
+        over = self.skip_pauses()
         for pause in pauses:
             if over == 0:
                 yield pause
@@ -188,19 +221,8 @@ class _Repeated:
         return waits.payloads.read(waits.memos[f"{self._key} value"], annotation)
 
 
-async def _pause(pause: timedelta | None) -> None:
-    if pause is None:
-        return
-    await (sleep(pause) if pause >= DURABLE else asyncio.sleep(pause.total_seconds()))
-
-
-def _every(pause: timedelta, timeout: timedelta | None) -> Iterator[timedelta | None]:
-    """The same pause for as long as the time lasts; None after the last question."""
-    slept = timedelta(0)
-    while timeout is None or slept + pause <= timeout:
-        yield pause
-        slept += pause
-    yield None
+async def _pause(pause: timedelta, *, durable: bool) -> None:
+    await (sleep(pause) if durable else asyncio.sleep(pause.total_seconds()))
 
 
 def _growing(pause: timedelta, backoff: float, attempts: int) -> Iterator[timedelta | None]:

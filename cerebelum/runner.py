@@ -50,7 +50,8 @@ async def run_task(
     result = TaskResult(task_id=task.task_id, execution_id=task.execution_id, worker_id=worker_id, started_at=now())
     signals = signals or Signals()
     try:
-        waits = Waits(list(task.satisfied_markers), code.payloads, dict(task.memos), line)
+        began_at = task.created_at or result.started_at or now()
+        waits = Waits(list(task.satisfied_markers), code.payloads, dict(task.memos), line, began_at)
         await _run(task, code, result, signals, waits, threads)
     except asyncio.CancelledError:
         if not signals.stopping:
@@ -92,10 +93,15 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
         return
     finally:
         current_waits.reset(token)
+        forgotten = waits.forgotten()
     if waits.suspended:
         raise NonRetryable(
             "the step swallowed the exception with which it waits: do not catch BaseException around "
             "sleep() and wait_for_approval(), or raise it again"
+        )
+    if forgotten:
+        raise NonRetryable(
+            f"the step called {forgotten}() without `await`, so nothing came of it: `await {forgotten}(...)`"
         )
     _conclude(result, value, code.predicates.get(task.step_name, ()), arguments, code.payloads)
 

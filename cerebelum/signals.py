@@ -115,7 +115,7 @@ class Signals:
 class Beat:
     """What `heartbeat()` returns: await it in a coroutine, leave it in a thread."""
 
-    def __init__(self, tell: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, tell: Callable[[], Awaitable[None]] = _nobody_to_tell) -> None:
         self._tell = tell
 
     def __await__(self) -> Generator[object, None, None]:

@@ -123,6 +123,10 @@ class TestingCore:
         await self.settle()
         return handle
 
+    def handle(self, execution_id: str, workflow: Workflow | str = "") -> ExecutionHandle:
+        """A handle of an execution that was started before; with its workflow, values come back as it says."""
+        return self._executor.handle(execution_id, workflow)
+
     async def settle(self) -> None:
         """Return when no step runs and nothing is due: everything waits for time or people, or has ended."""
         while not await self._is_settled():  # noqa: ASYNC110  # quiet is an absence: nothing tells of it

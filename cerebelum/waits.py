@@ -5,7 +5,10 @@ On that next run the nth wait returns at once, and the code after it goes on. Co
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+import inspect
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -68,10 +71,50 @@ class Waits:
     payloads: Payloads
     memos: dict[str, Payload]
     line: Line
+    began_at: Timestamp
+    """When this run began, by the Core's clock."""
     position: int = 0
     repeated: int = 0
     """How many calls of `poll` and `retry` this run has come to."""
-    suspended: bool = field(default=False)
+    suspended: bool = False
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    _began_s: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    _thread: int = field(default_factory=threading.get_ident)
+    _asked: list[tuple[str, Coroutine[object, None, object]]] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        """What time it is: by the Core's clock, so that it goes on from run to run, whichever workers they are on."""
+        elapsed = timedelta(seconds=self.loop.time() - self._began_s)
+        return self.began_at.to_datetime() + elapsed
+
+    @property
+    def in_thread(self) -> bool:
+        """Whether this is called from the thread of a plain function."""
+        return threading.get_ident() != self._thread
+
+    def asked(self, name: str, asking: Coroutine[object, None, _T]) -> Coroutine[object, None, _T]:
+        """Note what the step is to await.
+
+        Raises:
+            OutsideStep: it cannot: it is a plain function.
+        """
+        if self.in_thread:
+            asking.close()
+            raise OutsideStep(
+                f"{name}() was called in a plain `def`, which runs in a thread and cannot be put down: "
+                f"make the step an `async def`, and `await {name}(...)`"
+            )
+        self._asked.append((name, asking))
+        return asking
+
+    def forgotten(self) -> str:
+        """The name of something that the step asked for and never awaited, so that it did not happen."""
+        never = [
+            (name, asking) for name, asking in self._asked if inspect.getcoroutinestate(asking) == inspect.CORO_CREATED
+        ]
+        for _, asking in never:
+            asking.close()
+        return never[0][0] if never else ""
 
     def next(self, request: Request) -> SatisfiedMarker_Outcome:
         """How the nth wait ended.
@@ -103,7 +146,7 @@ class Decision:
     """What came with it."""
 
 
-async def sleep(duration: timedelta | float, data: Mapping[str, JsonValue] | None = None) -> None:
+def sleep(duration: timedelta | float, data: Mapping[str, JsonValue] | None = None) -> Coroutine[object, None, None]:
     """Go on after a while: a timedelta, or seconds. While it lasts, nothing of the step is in memory anywhere.
 
     The step runs again from its first line afterwards, and this call then returns at once. `data` is shown to
@@ -116,20 +159,25 @@ async def sleep(duration: timedelta | float, data: Mapping[str, JsonValue] | Non
     span = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
     if span < timedelta(0):
         raise ValueError(f"cannot sleep for {span}: a duration is not negative")
-    outcome = running("sleep").next(Sleep(span, data or {}))
+    waits = running("sleep")
+    return waits.asked("sleep", _sleep(waits, Sleep(span, data or {})))
+
+
+async def _sleep(waits: Waits, request: Sleep) -> None:
+    outcome = waits.next(request)
     if not isinstance(outcome, SleepElapsed):
         raise _mismatch("sleep()", outcome)
 
 
 @overload
-async def memo(key: str, make: Callable[[], Awaitable[_T]]) -> _T: ...
+def memo(key: str, make: Callable[[], Awaitable[_T]]) -> Coroutine[object, None, _T]: ...
 
 
 @overload
-async def memo(key: str, make: Callable[[], _T]) -> _T: ...
+def memo(key: str, make: Callable[[], _T]) -> Coroutine[object, None, _T]: ...
 
 
-async def memo(key: str, make: Callable[[], Awaitable[_T] | _T]) -> _T:
+def memo(key: str, make: Callable[[], Awaitable[_T] | _T]) -> Coroutine[object, None, _T]:
     """The value that `make` gives, computed once: a step that runs again, after a wait, a failed try or the death of
     its worker, finds it under the key.
 
@@ -141,6 +189,10 @@ async def memo(key: str, make: Callable[[], Awaitable[_T] | _T]) -> _T:
         PayloadError: the value cannot travel.
     """
     waits = running("memo")
+    return waits.asked("memo", _memo(waits, key, make))
+
+
+async def _memo(waits: Waits, key: str, make: Callable[[], Awaitable[_T] | _T]) -> _T:
     if key not in waits.memos:
         made = make()
         value = await made if isinstance(made, Awaitable) else made
@@ -148,12 +200,12 @@ async def memo(key: str, make: Callable[[], Awaitable[_T] | _T]) -> _T:
     return cast("_T", waits.payloads.read(waits.memos[key], hints_of(make).get("return", object)))
 
 
-async def wait_for_approval(
+def wait_for_approval(
     approval_type: str = "manual",
     data: Mapping[str, JsonValue] | None = None,
     *,
     timeout: timedelta | None = None,
-) -> Decision:
+) -> Coroutine[object, None, Decision]:
     """Ask a person, and go on with the decision: who, when and what.
 
     The step runs again from its first line once somebody has decided, and this call then returns at once. `data` is
@@ -164,16 +216,20 @@ async def wait_for_approval(
         ApprovalTimedOut: nobody decided in time.
         OutsideStep: no step runs here.
     """
-    return await decision_on(Approval(approval_type, data or {}, timeout))
+    return decision_on(Approval(approval_type, data or {}, timeout))
 
 
-async def decision_on(approval: Approval, annotation: object = object) -> Decision:
+def decision_on(approval: Approval, annotation: object = object) -> Coroutine[object, None, Decision]:
     """What somebody decides, whose response comes as the annotation says.
 
     Raises:
         ApprovalRejected, ApprovalTimedOut, OutsideStep: as `wait_for_approval`.
     """
     waits = running("wait_for_approval")
+    return waits.asked("wait_for_approval", _decision(waits, approval, annotation))
+
+
+async def _decision(waits: Waits, approval: Approval, annotation: object) -> Decision:
     outcome = waits.next(approval)
     match outcome:
         case ApprovalDecision(approved=True):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+import threading
+from datetime import datetime, timedelta
 
 import pytest
 
+import cerebelum
 from cerebelum import (
     DistributedExecutor,
     NonRetryable,
@@ -90,6 +92,36 @@ async def test_a_poll_gives_up_when_its_time_is_over() -> None:
         error = (await core.result(handle)).error
     assert error is not None
     assert (error.kind, len(asked)) == ("StillWaiting", 4)
+
+
+async def test_the_time_of_a_poll_counts_from_its_first_question_and_not_by_its_pauses() -> None:
+    asked: list[str] = []
+
+    async def asks() -> None:
+        await poll(lambda: asked.append("?"), every=MINUTE, timeout=5 * MINUTE)
+
+    flow = of(asks)
+    async with testing.core([flow]) as core:
+        handle = await core.start(flow)
+        await handle.pause("nobody asks meanwhile")
+        await core.skip(10 * MINUTE)
+        await handle.resume()
+        error = (await core.result(handle)).error
+    assert error is not None
+    assert (error.kind, len(asked)) == ("StillWaiting", 2)
+
+
+async def test_the_last_question_comes_when_the_time_is_over() -> None:
+    asked: list[datetime] = []
+
+    async def asks() -> None:
+        await poll(lambda: asked.append(core.now), every=MINUTE, timeout=timedelta(seconds=90))
+
+    flow = of(asks)
+    async with testing.core([flow]) as core:
+        begun, handle = core.now, await core.start(flow)
+        assert (await core.result(handle)).status == "failed"
+    assert [round((at - begun).total_seconds()) for at in asked] == [0, 60, 90]
 
 
 async def test_a_short_poll_stays_in_the_process() -> None:
@@ -180,6 +212,51 @@ async def test_progress_is_seen_in_the_status_while_the_step_runs_and_no_longer(
         await working
     assert shown == {"works": Progress(40, "packing")}
     assert (result.output, result.progress) == ("packed", {})
+
+
+async def test_a_plain_function_tells_its_progress_without_await() -> None:
+    told, go_on = threading.Event(), threading.Event()
+
+    def works() -> str:
+        ProgressReporter().update(40, "grinding")
+        told.set()
+        go_on.wait(30)
+        return "ground"
+
+    flow = of(works)
+    async with testing.core([flow]) as core:
+        starting = asyncio.create_task(core.start(flow, execution_id="x"))
+        await asyncio.to_thread(told.wait, 30)
+        while not (shown := (await core.handle("x").status()).progress):
+            await asyncio.sleep(0.001)
+        go_on.set()
+        assert await core.output(await starting) == "ground"
+    assert shown == {"works": Progress(40, "grinding")}
+
+
+@pytest.mark.parametrize("name", ["sleep", "wait_for_approval", "memo", "poll", "retry"])
+async def test_what_may_wait_is_refused_in_a_plain_function_and_says_what_to_do(name: str) -> None:
+    arguments = {"sleep": (1,), "wait_for_approval": (), "memo": ("key", int), "poll": (int,), "retry": (int,)}
+
+    def plain() -> None:
+        getattr(cerebelum, name)(*arguments[name])
+
+    error = (await of(plain).execute()).error
+    assert error is not None
+    assert (error.kind, error.message.split(":")[1]) == (
+        "OutsideStep",
+        f" make the step an `async def`, and `await {name}(...)`",
+    )
+
+
+async def test_a_wait_that_is_not_awaited_fails_the_step_instead_of_being_skipped() -> None:
+    async def forgets() -> str:
+        sleep(timedelta(days=1))
+        return "slept?"
+
+    error = (await of(forgets).execute()).error
+    assert error is not None
+    assert error.message == "the step called sleep() without `await`, so nothing came of it: `await sleep(...)`"
 
 
 async def test_progress_is_a_percentage() -> None:
