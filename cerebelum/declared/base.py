@@ -7,7 +7,7 @@ from abc import ABC
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from types import GenericAlias
-from typing import ClassVar, Self, TypeVar, cast
+from typing import TYPE_CHECKING, ClassVar, Self, TypeVar, cast
 
 from cerebelum.code import Code
 from cerebelum.conditions import TextCondition
@@ -33,15 +33,17 @@ class DeclaredWorkflow(ABC):
 
     __definition__: ClassVar[Definition]
 
-    def __new__(cls, *_args: object, **_kwargs: object) -> Self:
-        """Refuse a class that is not complete.
+    if not TYPE_CHECKING:  # to a checker a class is made as its own __init__ says
 
-        Raises:
-            DefinitionError: it names every step that is missing, or cannot run.
-        """
-        if faults := _faults(cls):
-            raise DefinitionError(f"workflow '{cls.__definition__.name}'", faults)
-        return super().__new__(cls)
+        def __new__(cls, *_args: object, **_kwargs: object) -> Self:
+            """Refuse a class that is not complete.
+
+            Raises:
+                DefinitionError: it names every step that is missing, or cannot run.
+            """
+            if faults := _faults(cls):
+                raise DefinitionError(f"workflow '{cls.__definition__.name}'", faults)
+            return super().__new__(cls)
 
     def __workflow__(self) -> Workflow:
         """The workflow with this object's methods as its steps."""

@@ -8,7 +8,22 @@ from cerebelum.context import Context
 from cerebelum.declared.base import DeclaredWorkflow, ask
 from cerebelum.declared.client import WorkflowClient
 from cerebelum.declared.definition import ApprovalType, Definition, Outputs, StepType
-from cerebelum.declared.events import ApprovalAnswered, ApprovalAsked, Completed, Started, StepCompleted, Untyped
+from cerebelum.declared.events import (
+    ApprovalAnswered,
+    ApprovalAsked,
+    ApprovalDenied,
+    ApprovalExpired,
+    AttemptFailed,
+    Cancelled,
+    Completed,
+    Failed,
+    Other,
+    Sleeping,
+    Started,
+    StepCompleted,
+    StepFailed,
+    Untyped,
+)
 from cerebelum.declared.handle import ApprovalDesk, WorkflowHandle
 from cerebelum_client import Core
 from cerebelum_codegen.runtime import Empty
@@ -31,10 +46,14 @@ from cerebelum_proto.worker.worker_service_pb import (
 __all__ = [
     "ApprovalAnswered",
     "ApprovalAsked",
+    "ApprovalDenied",
     "ApprovalDesk",
+    "ApprovalExpired",
     "ApprovalType",
+    "AttemptFailed",
     "Blueprint",
     "BranchRule",
+    "Cancelled",
     "Completed",
     "ConditionBranch",
     "Context",
@@ -43,17 +62,21 @@ __all__ = [
     "Definition",
     "DivergeRule",
     "Empty",
+    "Failed",
     "IdReuse",
     "Lane",
+    "Other",
     "Outputs",
     "PatternMatch",
     "RetryPolicy",
     "Route",
     "RouteAction",
+    "Sleeping",
     "Stage",
     "Started",
     "Step",
     "StepCompleted",
+    "StepFailed",
     "StepType",
     "Untyped",
     "WorkflowClient",

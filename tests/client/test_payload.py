@@ -271,6 +271,13 @@ def test_a_message_inside_of_other_values_comes_back_exact() -> None:
         from_payload(to_payload([job.task]))
 
 
+def test_plain_values_come_back_as_the_message_that_the_annotation_names() -> None:
+    assert from_payload(to_payload({"taskId": "t", "attempt": 2}), Task) == Task(task_id="t", attempt=2)
+    assert from_payload(to_payload({"task_id": "t"}), Task) == Task(task_id="t")
+    with pytest.raises(PayloadError, match="does not come back as.*no_such_field"):
+        from_payload(to_payload({"no_such_field": 1}), Task)
+
+
 class Money:
     def __init__(self, amount: Decimal, currency: str) -> None:
         self.amount, self.currency = amount, currency
