@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Protocol, TypeAlias, overload
+from typing import Any, Protocol, TypeAlias, TypeGuard, overload
 
 from cerebelum.builder import WorkflowBuilder
 from cerebelum.code import NO_CODE, Code
@@ -159,6 +159,11 @@ class Declared(Protocol):
 
 AnyWorkflow: TypeAlias = Workflow | Declared
 """What a worker can run."""
+
+
+def is_workflow(value: object) -> TypeGuard[AnyWorkflow]:
+    """Whether a value is a workflow, or an object that implements one."""
+    return isinstance(value, Workflow) or (not isinstance(value, type) and hasattr(value, "__workflow__"))
 
 
 def as_workflow(workflow: AnyWorkflow) -> Workflow:

@@ -8,7 +8,8 @@ import sys
 import traceback
 from types import ModuleType
 
-from cerebelum import DefinitionError, Workflow
+from cerebelum import DefinitionError, Workflow, as_workflow
+from cerebelum.workflow import is_workflow
 from cerebelum_cli.exits import UsageError
 
 
@@ -20,12 +21,15 @@ def load_workflows(name: str) -> list[Workflow]:
     """
     module_name, _, attribute = name.partition(":")
     module = _import(module_name)
-    found = {key: value for key, value in vars(module).items() if isinstance(value, Workflow)}
+    found = {key: as_workflow(value) for key, value in vars(module).items() if is_workflow(value)}
     if attribute:
         return [_one(module, found, attribute)]
     if not found:
-        raise UsageError(f"module '{module_name}' has no workflow: decorate one with @workflow at its top level")
-    return list({id(each): each for each in found.values()}.values())
+        raise UsageError(
+            f"module '{module_name}' has no workflow: decorate one with @workflow at its top level, "
+            "or keep an object of a class that implements a declared one there"
+        )
+    return list({each.hash: each for each in found.values()}.values())
 
 
 def _one(module: ModuleType, found: dict[str, Workflow], attribute: str) -> Workflow:

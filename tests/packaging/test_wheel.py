@@ -58,7 +58,8 @@ def test_it_holds_our_packages_typed_and_nothing_else(installed: Installed) -> N
     assert tops == PACKAGES
     for package in PACKAGES:
         assert f"{package}/py.typed" in names, package
-    assert "cerebelum_codegen/include/cerebelum/options/v1/options.proto" in names
+    for contract in ("options/v1/options", "worker/worker_service", "stream/v1/stream", "control/v1/control"):
+        assert f"cerebelum_codegen/include/cerebelum/{contract}.proto" in names
     assert any(name.endswith("0001_initial.sql") for name in names)
     assert any(name.endswith("messages.j2") for name in names)
 

@@ -8,8 +8,7 @@ from cerebelum_codegen.plugin import names
 from cerebelum_codegen.plugin.errors import PluginError
 
 _BUILT_IN = {"cerebelum/": "cerebelum_proto/", "google/protobuf/": "cerebelum_codegen/known/"}
-
-_SHIPPED = ("google/protobuf/", "cerebelum/options/")
+_SHIPPED = ("google/protobuf/", "cerebelum/")
 
 
 @dataclass(frozen=True)

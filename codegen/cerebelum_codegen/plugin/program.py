@@ -48,7 +48,8 @@ and __init__.py for each package, py.typed at each root.
 Options (opt: in buf.gen.yaml, --cerebelum_opt= for protoc), joined by commas:
     map=PROTO_PREFIX:PYTHON_PACKAGE   write and import what lies below the prefix as that package
 
-    --include-path    print the folder that holds cerebelum/options/v1/options.proto, and stop
+    --include-path    print the folder that holds cerebelum/options/v1/options.proto and the rest of the contract, and
+                      stop
     --version         print the version, and stop
     --help            print this, and stop
 """
@@ -136,6 +137,6 @@ def _answer(arguments: list[str]) -> None:
 
 
 def include_path() -> Path:
-    """The folder to add to the proto path so that `cerebelum/options/v1/options.proto` is found."""
+    """The folder to add to the proto path so that `cerebelum/options/v1/options.proto` and its kin are found."""
     installed = Path(__file__).parent.parent / "include"
     return installed if installed.is_dir() else Path(__file__).parents[3] / "proto"

@@ -38,7 +38,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 assert text.count(old) == 1
                 text = text.replace(old, new)
         write({str(source.relative_to(PROJECT)): text}, folder)
-    write(generated(described(folder / "proto", folder / "image.binpb")), folder / "generated")
+    ours = "map=cerebelum:cerebelum_proto"
+    write(generated(described(folder / "proto", folder / "image.binpb"), ours), folder / "generated")
     for package in PACKAGES:
         (folder / package).symlink_to(PROJECT / package)
     return folder

@@ -18,6 +18,9 @@ from tests.codegen.generating import PROJECT, PROTOS, TEMPLATE, generated, reque
 
 PLUGIN = Path(sys.executable).parent / "protoc-gen-cerebelum"
 
+OURS = "map=cerebelum:cerebelum_proto"
+"""What writes the contract's own modules, which elsewhere come with the package."""
+
 
 def called(*arguments: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
     return subprocess.run([str(PLUGIN), *arguments], input=given, capture_output=True, timeout=60, check=False)
@@ -65,24 +68,24 @@ def test_what_is_committed_is_what_the_protos_say(tmp_path: Path) -> None:
 
 
 def test_the_order_of_the_files_changes_nothing(contract: FileDescriptorSet) -> None:
-    forward = requested(contract)
+    forward = requested(contract, OURS)
     backward = plugin_pb2.CodeGeneratorRequest(
-        file_to_generate=reversed(forward.file_to_generate), proto_file=reversed(forward.proto_file)
+        file_to_generate=reversed(forward.file_to_generate), proto_file=reversed(forward.proto_file), parameter=OURS
     )
     assert generate(backward).SerializeToString() == generate(forward).SerializeToString()
 
 
 def test_each_file_alone_becomes_what_it_becomes_among_the_others(contract: FileDescriptorSet) -> None:
-    together = generated(contract)
+    together = generated(contract, OURS)
     alone: dict[str, str] = {}
     for name in requested(contract).file_to_generate:
-        request = plugin_pb2.CodeGeneratorRequest(file_to_generate=[name], proto_file=contract.file)
+        request = plugin_pb2.CodeGeneratorRequest(file_to_generate=[name], proto_file=contract.file, parameter=OURS)
         alone |= {file.name: file.content for file in generate(request).file}
     assert alone == together
 
 
 def test_what_it_writes_does_not_depend_on_the_interpreter_s_hash_seed(contract: FileDescriptorSet) -> None:
-    given = requested(contract).SerializeToString()
+    given = requested(contract, OURS).SerializeToString()
     seen = set()
     for seed in ("1", "2"):
         done = subprocess.run(
@@ -97,6 +100,11 @@ def test_a_prefix_of_paths_can_become_another_package(trial_files: FileDescripto
     assert "acme/gen/v1/kinds_pb.py" in files
     assert "acme/py.typed" in files
     assert "from acme.gen.v1 import calls_pb" in files["acme/gen/v1/calls_grpc.py"]
+
+
+def test_the_contract_comes_with_the_package_and_is_not_generated_beside_it(contract: FileDescriptorSet) -> None:
+    assert not [path for path in generated(contract) if path.startswith("cerebelum")]
+    assert "cerebelum_proto/worker/worker_service_pb.py" in generated(contract, OURS)
 
 
 def test_messages_alone_bring_no_stubs(trial_files: FileDescriptorSet) -> None:
