@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 
 from cerebelum_proto.worker.worker_service_pb import StepProgress
@@ -93,7 +93,8 @@ class Leases:
 
     def end_again(self, lease: Lease, delay_s: float) -> None:
         """Its end could not be recorded: let it end once more after a while."""
-        self._keep(replace(lease, expires_at=_now() + delay_s))
+        lease.expires_at = _now() + delay_s
+        self._keep(lease)
 
     def _keep(self, lease: Lease) -> Lease:
         self._by_task[lease.task_id] = lease

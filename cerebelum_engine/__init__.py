@@ -47,13 +47,14 @@ from cerebelum_engine.decide import carry_out, decide
 from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect, Handout
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.pending import earliest_timer, next_timer, owed_tasks, pending, tasks_among
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.results import memo_of
 from cerebelum_engine.snapshot import restore, take
 from cerebelum_engine.state import State, new
 from cerebelum_engine.status import conclusion_of, current_step, status_of, step_index, summary
 from cerebelum_engine.tasks import build_task
 from cerebelum_engine.validation import Verdict, validate
-from cerebelum_engine.visit import Phase, StepState
+from cerebelum_engine.visit import StepState
 
 __all__ = [
     "DEFAULT_MAX_VISITS",

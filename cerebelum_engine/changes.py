@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.paths import Path
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.steps import Steps
-from cerebelum_engine.visit import Phase, StepState, fresh
+from cerebelum_engine.visit import StepState, fresh
 
 
 class Changes:

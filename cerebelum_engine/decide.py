@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import assert_never
 
 from cerebelum_codegen.runtime.wkt import Timestamp
@@ -11,11 +10,12 @@ from cerebelum_engine import commands as cmd
 from cerebelum_engine.commands import Command, Reason, Rejected, Wish
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.lifecycle import cancelled, clean_up_over, fork, retry, steer
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.results import record, record_loss, record_memo, record_timeout
 from cerebelum_engine.routing import choose
 from cerebelum_engine.state import State
-from cerebelum_engine.times import after
-from cerebelum_engine.visit import Phase, StepState
+from cerebelum_engine.times import after, reached
+from cerebelum_engine.visit import StepState
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import Predicates
@@ -90,7 +90,8 @@ def _routed(state: State, fact: ev.Event_Fact, predicates: Predicates) -> ev.Eve
     if state.cancelling is not None:
         return fact
     came_out = fact.output or Payload() if isinstance(fact, ev.StepCompleted) else fact.failure or Failure()
-    return replace(fact, route=choose(state, fact.step, came_out, predicates))
+    fact.route = choose(state, fact.step, came_out, predicates)  # nobody else has seen the fact yet
+    return fact
 
 
 def _consequence(state: State) -> Iterator[ev.Event_Fact]:
@@ -132,21 +133,16 @@ def _start(state: State, command: cmd.StartExecution, now: Timestamp) -> Sequenc
 
 
 def _fire(state: State, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
-    if state.deadline is not None and state.deadline <= now:
+    if reached(state.deadline, now):
         failure = Failure(
             kind="deadline_exceeded",
             message="the execution did not end before its deadline",
             non_retryable=True,
         )
         return (ev.ExecutionFailed(failure=failure),)
-    facts = [
-        fact for name in state.open if _due(state.steps[name], now) for fact in _timer_facts(name, state.steps[name])
-    ]
+    due = [name for name in state.open if reached(state.steps[name].due_at, now)]
+    facts = [fact for name in due for fact in _timer_facts(name, state.steps[name])]
     return facts or Rejected(Reason.NOT_DUE, "no timer of this execution is due")
-
-
-def _due(step: StepState, now: Timestamp) -> bool:
-    return step.due_at is not None and step.due_at <= now
 
 
 def _timer_facts(name: str, step: StepState) -> Iterator[ev.Event_Fact]:

@@ -9,9 +9,10 @@ from typing import TypeAlias, assert_never
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.lifecycle_facts import LifecycleFact, turn
 from cerebelum_engine.moves import begin, move
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.rules import FAIL, Rules
 from cerebelum_engine.state import State
-from cerebelum_engine.visit import Phase, StepState
+from cerebelum_engine.visit import StepState
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import (

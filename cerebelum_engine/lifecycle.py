@@ -13,10 +13,11 @@ from cerebelum_engine.commands import Reason, Rejected
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.migration import disagreements
 from cerebelum_engine.moves import failed_steps
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.state import State
 from cerebelum_engine.times import after, milliseconds_between
 from cerebelum_engine.validation import validate
-from cerebelum_engine.visit import Phase, task_id
+from cerebelum_engine.visit import task_id
 from cerebelum_proto.events.v1 import events_pb as ev
 
 DEFAULT_CLEANUP_MS = 30_000

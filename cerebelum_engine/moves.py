@@ -12,6 +12,7 @@ from functools import partial
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.changes import Changes
 from cerebelum_engine.paths import Path
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.places import (
     active_paths,
     affects,
@@ -27,7 +28,6 @@ from cerebelum_engine.places import (
 )
 from cerebelum_engine.rules import Onward
 from cerebelum_engine.state import Ending, State
-from cerebelum_engine.visit import Phase
 from cerebelum_proto.types.v1.types_pb import Failure
 
 

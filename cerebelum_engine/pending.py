@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect, Handout
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.state import State
 from cerebelum_engine.times import after
-from cerebelum_engine.visit import Phase, StepState, task_id
+from cerebelum_engine.visit import StepState, task_id
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, CancellationRequested
 
 
@@ -31,7 +32,8 @@ def owed_tasks(state: State) -> tuple[DispatchTask, ...]:
 
 def earliest_timer(effects: Iterable[Effect]) -> Timestamp | None:
     """The earliest timer among effects."""
-    return min((effect.due_at for effect in effects if isinstance(effect, ArmTimer)), default=None)
+    timers = [effect.due_at for effect in effects if isinstance(effect, ArmTimer)]
+    return min(timers, key=Timestamp.to_ns) if timers else None
 
 
 def tasks_among(effects: Iterable[Effect]) -> tuple[DispatchTask, ...]:

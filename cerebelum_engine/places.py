@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cerebelum_engine.paths import Path
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.rules import FAIL, PROCEED, Onward, Route
 from cerebelum_engine.state import State
-from cerebelum_engine.visit import Phase
 
 
 def path_of(state: State, name: str) -> Path:

@@ -8,10 +8,11 @@ from typing import assert_never
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine import commands as cmd
 from cerebelum_engine.commands import Reason, Rejected
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.policies import MAX_LOSSES, is_final, pause_ms
 from cerebelum_engine.state import State
 from cerebelum_engine.times import after
-from cerebelum_engine.visit import Phase, StepState, step_of, task_id
+from cerebelum_engine.visit import StepState, step_of, task_id
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import ApprovalDecision, ApprovalRequest, SleepRequest

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.state import State
 from cerebelum_engine.times import milliseconds_between
-from cerebelum_engine.visit import Phase, StepState
+from cerebelum_engine.visit import StepState
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SleepStarted
 from cerebelum_proto.types.v1.types_pb import Failure
 from cerebelum_proto.worker.worker_service_pb import (

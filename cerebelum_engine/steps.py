@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from cerebelum_engine.visit import Phase, StepState
+from cerebelum_engine.phase import Phase
+from cerebelum_engine.visit import StepState
 
 _MOST_RECENT = 64
 
@@ -62,7 +63,8 @@ class Steps:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Steps) and dict(self.items()) == dict(other.items())
 
-    __hash__ = None  # type: ignore[assignment]  # as in every class whose values are compared
+    def __hash__(self) -> int:
+        raise TypeError("steps are compared by what they hold, which changes: they have no hash")
 
     def items(self) -> Iterator[tuple[str, StepState]]:
         """Each step and its last visit."""

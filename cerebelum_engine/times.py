@@ -14,6 +14,11 @@ def after(instant: Timestamp, duration_ms: int) -> Timestamp:
     return Timestamp.from_ns(min(instant.to_ns() + duration_ms * _NS_PER_MS, _LAST_NS))
 
 
+def reached(instant: Timestamp | None, now: Timestamp) -> bool:
+    """Whether there is such an instant, and it has come."""
+    return instant is not None and instant.to_ns() <= now.to_ns()
+
+
 def milliseconds_between(earlier: Timestamp, later: Timestamp) -> int:
     """Whole milliseconds from one instant to another, 0 when they are the other way round."""
     return max(0, (later.to_ns() - earlier.to_ns()) // _NS_PER_MS)

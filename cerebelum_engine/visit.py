@@ -4,45 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.copying import copied
 from cerebelum_engine.paths import TIMELINE
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.rules import Route
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SleepStarted
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import SatisfiedMarker
-
-
-class Phase(Enum):
-    """Where a visit of a step stands."""
-
-    closed: bool
-    """Whether this visit has its one recorded result."""
-    open: bool
-    """Whether this visit is under way."""
-
-    READY = "ready"
-    """A worker is owed the task, or has it."""
-    RETRYING = "retrying"
-    """A try failed; the next begins when its pause is over."""
-    SLEEPING = "sleeping"
-    AWAITING_APPROVAL = "awaiting_approval"
-    DEAD_LETTERED = "dead_lettered"
-    """It kept losing its workers; somebody must say that it may be tried again."""
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    """It was told to stop, and has."""
-    SKIPPED = "skipped"
-    """A rule passed over it."""
-    FORGOTTEN = "forgotten"
-    """A rule went back before it; what it had given is gone."""
-
-    def __init__(self, word: str) -> None:
-        self.closed = word in ("completed", "failed", "cancelled")
-        self.open = not self.closed and word not in ("skipped", "forgotten")
 
 
 @dataclass(kw_only=True)

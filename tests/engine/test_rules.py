@@ -17,8 +17,8 @@ from cerebelum_engine import (
     validate,
 )
 from cerebelum_engine.conditions import Condition, ConditionError
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.values import UNREADABLE, holds_all, read, text_of
-from cerebelum_engine.visit import Phase
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker import worker_service_pb as pb

@@ -8,8 +8,9 @@ import pytest
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_engine import State, new, restore, snapshot, take
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.steps import Steps
-from cerebelum_engine.visit import Phase, StepState
+from cerebelum_engine.visit import StepState
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, ExecutionStarted
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 from cerebelum_proto.types.v1.types_pb import Failure, Payload

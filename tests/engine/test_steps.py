@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cerebelum_codegen.runtime import Timestamp
+from cerebelum_engine.phase import Phase
 from cerebelum_engine.steps import Steps
-from cerebelum_engine.visit import Phase, StepState
+from cerebelum_engine.visit import StepState
 
 NOW = Timestamp(1_700_000_000)
 CHANGES = st.lists(st.tuples(st.integers(0, 200), st.sampled_from([Phase.READY, Phase.COMPLETED])), max_size=400)

@@ -162,8 +162,8 @@ WAITS_AND_TRIES = (
     Bug(
         "timers fire a nanosecond early",
         "cerebelum_engine.decide",
-        "step.due_at is not None and step.due_at <= now",
-        "step.due_at is not None and step.due_at.to_ns() - 1 <= now.to_ns()",
+        "if reached(state.steps[name].due_at, now)",
+        "if reached(state.steps[name].due_at, Timestamp.from_ns(now.to_ns() + 1))",
     ),
     Bug(
         "the deadline is forgotten",
@@ -174,8 +174,8 @@ WAITS_AND_TRIES = (
     Bug(
         "the deadline fires early",
         "cerebelum_engine.decide",
-        "state.deadline is not None and state.deadline <= now",
-        "state.deadline is not None and state.deadline.to_ns() - 1 <= now.to_ns()",
+        "if reached(state.deadline, now)",
+        "if reached(state.deadline, Timestamp.from_ns(now.to_ns() + 1))",
     ),
     Bug(
         "retries are not armed",
