@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeAlias
@@ -111,20 +111,19 @@ class ExecuteSession:
         if awaited is not None:
             self.endings.forget(awaited.execution_id, awaited.on_end)
 
-    async def frames(self) -> AsyncGenerator[pb.ExecuteResponse, None]:
-        """Frames until the session is closed."""
-        while burst := await self._outbox.burst(FRAME_ITEMS):
-            frame, size = pb.ExecuteResponse(), 0
-            for item in burst:
-                if isinstance(item, pb.StartRefusal):
-                    frame.refusals.append(item)
-                    continue
+    async def frame(self) -> pb.ExecuteResponse | None:
+        """The next frame, once there is something to say; None when the session is closed."""
+        if not await self._outbox.filled():
+            return None
+        frame, count, size = pb.ExecuteResponse(), 0, 0
+        while count < FRAME_ITEMS and size < FRAME_BYTES and (item := self._outbox.take()) is not None:
+            count += 1
+            if isinstance(item, pb.StartRefusal):
+                frame.refusals.append(item)
+            else:
                 frame.ends.append(item)
                 size += _size(item.status)
-                if size >= FRAME_BYTES:
-                    yield frame
-                    frame, size = pb.ExecuteResponse(), 0
-            yield frame
+        return frame
 
 
 def _size(status: ExecutionStatus | None) -> int:

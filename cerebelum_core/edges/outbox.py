@@ -32,9 +32,13 @@ class Outbox(Generic[_T]):
         left, self._items = list(self._items), deque()
         return left
 
-    async def burst(self, most: int) -> list[_T]:
-        """Wait for something to say: all that has come, at most so many items. Nothing: the stream ends."""
+    async def filled(self) -> bool:
+        """Wait for something to say. False: nothing is left, the stream ends."""
         while not self._items and not self._closed:
             self._changed.clear()
             await self._changed.wait()
-        return [self._items.popleft() for _ in range(min(len(self._items), most))]
+        return bool(self._items)
+
+    def take(self) -> _T | None:
+        """The next item, if there is one."""
+        return self._items.popleft() if self._items else None

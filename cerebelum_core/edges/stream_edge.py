@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -50,8 +50,8 @@ class StreamEdge(StreamServiceBase):
         try:
             yield pb.WorkResponse(welcome=welcome)
             session.receive(first)
-            async with _reading(self._listen(session, requests)), aclosing(session.frames()) as frames:
-                async for frame in frames:
+            async with _reading(self._listen(session, requests)):
+                while (frame := await session.frame()) is not None:
                     yield frame
         finally:
             session.close()
@@ -107,8 +107,8 @@ class StreamEdge(StreamServiceBase):
         session = ExecuteSession(registry=self.unary.registry, endings=self.endings, starts=self.unary.starts)
         self._callers.add(session)
         try:
-            async with _reading(_start_all(session, requests)), aclosing(session.frames()) as frames:
-                async for frame in frames:
+            async with _reading(_start_all(session, requests)):
+                while (frame := await session.frame()) is not None:
                     yield frame
         finally:
             session.forget()

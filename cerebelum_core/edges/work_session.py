@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -145,29 +145,27 @@ class WorkSession:
 
     # -- what the worker hears ---------------------------------------------------------------
 
-    async def frames(self) -> AsyncGenerator[pb.WorkResponse, None]:
-        """Frames until the session is closed."""
-        while burst := await self._outbox.burst(FRAME_ITEMS):
-            frame, size = pb.WorkResponse(), 0
-            for item in burst:
-                if isinstance(item, Lease):
-                    task = await self._task(item)
-                    if task is None:
-                        continue
+    async def frame(self) -> pb.WorkResponse | None:
+        """The next frame, once there is something to say; None when the session is closed."""
+        if not await self._outbox.filled():
+            return None
+        frame, count, size = pb.WorkResponse(), 0, 0
+        while count < FRAME_ITEMS and size < FRAME_BYTES and (item := self._outbox.take()) is not None:
+            count += 1
+            if isinstance(item, Lease):
+                task = await self._task(item)
+                if task is not None:
                     frame.tasks.append(task)
                     size += _size(task)
-                    if size >= FRAME_BYTES:
-                        yield frame
-                        frame, size = pb.WorkResponse(), 0
-                elif isinstance(item, int):
-                    frame.recorded.append(item)
-                elif isinstance(item, _Lost):
-                    frame.lost_task_ids.append(item.task_id)
-                elif isinstance(item, _Cancelled):
-                    frame.cancelled_task_ids.append(item.task_id)
-                else:
-                    frame.refusals.append(item)
-            yield frame
+            elif isinstance(item, int):
+                frame.recorded.append(item)
+            elif isinstance(item, _Lost):
+                frame.lost_task_ids.append(item.task_id)
+            elif isinstance(item, _Cancelled):
+                frame.cancelled_task_ids.append(item.task_id)
+            else:
+                frame.refusals.append(item)
+        return frame
 
     async def _task(self, lease: Lease) -> Task | None:
         """The task of a lease, unless it has moved on: then its room is free again."""

@@ -9,7 +9,6 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
 from cerebelum_core.errors import StoreUnavailable
@@ -28,12 +27,6 @@ def one_thread(name: str) -> Executor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"cerebelum-store-{name}")
 
 
-@dataclass(slots=True)
-class _Queued(Generic[_W]):
-    write: _W
-    done: asyncio.Future[None]
-
-
 class GroupCommit(Generic[_W]):
     """Hands writes to `commit`, as many at once as have queued up. It runs in the thread that it is given.
 
@@ -45,10 +38,10 @@ class GroupCommit(Generic[_W]):
         self, commit: Callable[[Sequence[_W]], Sequence[Outcome]], thread: Executor, max_batch: int = MAX_BATCH
     ) -> None:
         self._commit = commit
-        self._thread = thread
+        self._executor = thread
         self._max_batch = max_batch
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[_Queued[_W]] = deque()
+        self._queue: deque[tuple[_W, asyncio.Future[None]]] = deque()
         self._awake = False
         self._closed = False
 
@@ -62,33 +55,33 @@ class GroupCommit(Generic[_W]):
             done.set_exception(StoreUnavailable("the store is closed"))
             done.exception()  # nobody has to look at it
             return done
-        self._queue.append(_Queued(write, done))
+        self._queue.append((write, done))
         if not self._awake:
             self._awake = True
             # What else is written in this turn of the loop goes into the same batch.
-            self._loop.call_soon(self._thread.submit, self._work)
+            self._loop.call_soon(self._executor.submit, self._work)
         return done
 
     async def close(self) -> None:
         """Write what is queued."""
         self._closed = True
         while self._awake:
-            await self._loop.run_in_executor(self._thread, _pass)
+            await self._loop.run_in_executor(self._executor, _pass)
 
     def _work(self) -> None:
         """Commit what has queued up. Runs in the thread."""
         batch = self._next_batch()
-        outcomes = self._outcomes([queued.write for queued in batch])
+        outcomes = self._outcomes([write for write, _ in batch])
         self._loop.call_soon_threadsafe(self._written, batch, outcomes)
 
-    def _written(self, batch: list[_Queued[_W]], outcomes: Sequence[Outcome]) -> None:
+    def _written(self, batch: list[tuple[_W, asyncio.Future[None]]], outcomes: Sequence[Outcome]) -> None:
         _tell(batch, outcomes)
         # The loop begins the next batch: what one of its turns writes is never torn into several.
         self._awake = bool(self._queue)
         if self._awake:
-            self._thread.submit(self._work)
+            self._executor.submit(self._work)
 
-    def _next_batch(self) -> list[_Queued[_W]]:
+    def _next_batch(self) -> list[tuple[_W, asyncio.Future[None]]]:
         return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch))]
 
     def _outcomes(self, writes: Sequence[_W]) -> Sequence[Outcome]:
@@ -105,12 +98,12 @@ def _pass() -> None:
     """Nothing: to wait for it is to wait for the thread."""
 
 
-def _tell(batch: list[_Queued[_W]], outcomes: Sequence[Outcome]) -> None:
-    for queued, outcome in zip(batch, outcomes, strict=True):
-        if queued.done.done():
+def _tell(batch: list[tuple[_W, asyncio.Future[None]]], outcomes: Sequence[Outcome]) -> None:
+    for (_, done), outcome in zip(batch, outcomes, strict=True):
+        if done.done():
             continue
         if outcome is None:
-            queued.done.set_result(None)
+            done.set_result(None)
         else:
-            queued.done.set_exception(outcome)
-            queued.done.exception()  # a caller that has gone away leaves nobody to look at it
+            done.set_exception(outcome)
+            done.exception()  # a caller that has gone away leaves nobody to look at it
