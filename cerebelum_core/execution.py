@@ -148,7 +148,8 @@ class Execution:
                 self._recover(letters, error)
                 return
             if batch.events:
-                writing = asyncio.ensure_future(self._store.append(self._append_of(batch)))
+                appending = self._store.append(self._append_of(batch))
+                writing = appending if isinstance(appending, asyncio.Future) else asyncio.ensure_future(appending)
                 writing.add_done_callback(partial(self._written, batch))
                 return
             self._answer(batch)

@@ -124,15 +124,20 @@ class Registry:
         if absent:
             await asyncio.shield(self._begin_to_load(absent))
 
+    def live_state(self, execution_id: str) -> State | None:
+        """Where an execution stands that is in memory; None when it has to be read."""
+        execution = self._live.get(execution_id)
+        return execution.state if execution is not None and execution.state.started is not None else None
+
     async def state(self, execution_id: str) -> State:
         """Where an execution stands. Reading does not wake it.
 
         Raises:
             UnknownExecution: there is none.
         """
-        execution = self._live.get(execution_id)
-        if execution is not None and execution.state.started is not None:
-            return execution.state
+        known = self.live_state(execution_id)
+        if known is not None:
+            return known
         state = await self._reconstructor.read(execution_id)
         if state is None:
             raise _unknown(execution_id)

@@ -46,7 +46,7 @@ from cerebelum_engine.commands import (
 from cerebelum_engine.decide import carry_out, decide
 from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect, Handout
 from cerebelum_engine.evolve import evolve, reconstruct
-from cerebelum_engine.pending import earliest_timer, next_timer, owed_tasks, pending, tasks_among
+from cerebelum_engine.pending import earliest_timer, next_timer, owed_task, owed_tasks, pending, tasks_among
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.results import memo_of
 from cerebelum_engine.snapshot import restore, take
@@ -107,6 +107,7 @@ __all__ = [
     "memo_of",
     "new",
     "next_timer",
+    "owed_task",
     "owed_tasks",
     "pending",
     "read_result",

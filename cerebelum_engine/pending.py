@@ -9,7 +9,7 @@ from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effe
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.state import State
 from cerebelum_engine.times import after
-from cerebelum_engine.visit import StepState, task_id
+from cerebelum_engine.visit import StepState, step_of, task_id
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, CancellationRequested
 
 
@@ -28,6 +28,29 @@ def next_timer(state: State) -> Timestamp | None:
 def owed_tasks(state: State) -> tuple[DispatchTask, ...]:
     """The tasks that a worker is owed, or has; their `handout` says which of it."""
     return tasks_among(pending(state))
+
+
+def owed_task(state: State, wanted: str) -> DispatchTask | None:
+    """The task with this id, if it is owed."""
+    name = holder(state, wanted)
+    if name is None:
+        return None
+    if state.cancelling is not None:
+        return _dispatch(state, name, Handout.STOP)
+    return _dispatch(state, name, Handout.KEEP if state.paused else Handout.OFFER)
+
+
+def holder(state: State, wanted: str) -> str | None:
+    """The step that owes this very task now."""
+    if not state.running:
+        return None
+    name = step_of(wanted, state.execution_id)
+    step = state.steps.get(name)
+    owing = state.open if state.cancelling is None else state.cancelling.steps
+    if step is None or name not in owing:
+        return None
+    owed = step.phase is Phase.READY and task_id(state.execution_id, name, step) == wanted
+    return name if owed else None
 
 
 def earliest_timer(effects: Iterable[Effect]) -> Timestamp | None:

@@ -8,11 +8,11 @@ from typing import assert_never
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine import commands as cmd
 from cerebelum_engine.commands import Reason, Rejected
-from cerebelum_engine.phase import Phase
+from cerebelum_engine.pending import holder
 from cerebelum_engine.policies import MAX_LOSSES, is_final, pause_ms
 from cerebelum_engine.state import State
 from cerebelum_engine.times import after
-from cerebelum_engine.visit import StepState, step_of, task_id
+from cerebelum_engine.visit import StepState, step_of
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import ApprovalDecision, ApprovalRequest, SleepRequest
@@ -23,7 +23,7 @@ CANCELLED = "cancelled"
 
 def record(state: State, command: cmd.RecordResult, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
     """The facts of a task's outcome, or why it no longer counts."""
-    name = _holder(state, command.task_id)
+    name = holder(state, command.task_id)
     if name is None:
         return _too_late(state, command.task_id)
     step = state.steps[name]
@@ -42,7 +42,7 @@ def record(state: State, command: cmd.RecordResult, now: Timestamp) -> Sequence[
 
 def record_loss(state: State, command: cmd.LoseTask) -> Sequence[ev.Event_Fact] | Rejected:
     """The fact that a task's worker is gone, unless the task has moved on."""
-    name = _holder(state, command.task_id)
+    name = holder(state, command.task_id)
     if name is None:
         return Rejected(Reason.STALE, "the task has moved on")
     task, worker, step = command.task_id, command.worker_id, state.steps[name]
@@ -66,7 +66,7 @@ def record_loss(state: State, command: cmd.LoseTask) -> Sequence[ev.Event_Fact] 
 
 def record_timeout(state: State, command: cmd.TimeOutTask, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
     """The fact that a task came up against a limit, unless it has moved on."""
-    name = _holder(state, command.task_id)
+    name = holder(state, command.task_id)
     if name is None:
         return Rejected(Reason.STALE, "the task has moved on")
     spec = state.blueprint.steps[name]
@@ -86,7 +86,7 @@ def record_timeout(state: State, command: cmd.TimeOutTask, now: Timestamp) -> Se
 
 def record_memo(state: State, command: cmd.RecordMemo) -> Sequence[ev.Event_Fact] | Rejected:
     """The fact that a running step keeps a value; none when it has kept one under this key before."""
-    name = _holder(state, command.task_id)
+    name = holder(state, command.task_id)
     if name is None:
         return Rejected(Reason.STALE, f"task '{command.task_id}' has moved on; nothing was kept")
     if command.key in state.steps[name].memos:
@@ -100,21 +100,8 @@ def record_memo(state: State, command: cmd.RecordMemo) -> Sequence[ev.Event_Fact
 
 def memo_of(state: State, task_id: str, key: str) -> Payload | None:
     """What the step of a task has kept under a key."""
-    name = _holder(state, task_id)
+    name = holder(state, task_id)
     return state.steps[name].memos.get(key) if name is not None else None
-
-
-def _holder(state: State, wanted: str) -> str | None:
-    """The step that owes this very task now."""
-    if not state.running:
-        return None
-    name = step_of(wanted, state.execution_id)
-    step = state.steps.get(name)
-    owing = state.open if state.cancelling is None else state.cancelling.steps
-    if step is None or name not in owing:
-        return None
-    owed = step.phase is Phase.READY and task_id(state.execution_id, name, step) == wanted
-    return name if owed else None
 
 
 def _too_late(state: State, wanted: str) -> Rejected:

@@ -102,7 +102,7 @@ def _took_us(work: Callable[[], object]) -> float:
 
 
 def _rows(append: Append) -> object:
-    return rows.head_row(append, 0), rows.event_rows(append, 0)
+    return rows.append_rows(append)
 
 
 async def _commit_us(scene: Scene, rounds: int, at_once: int = BATCH) -> float:

@@ -11,7 +11,7 @@ from cerebelum_core.leases import Lease
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.workers import Worker
-from cerebelum_engine import Handout, build_task, owed_tasks
+from cerebelum_engine import Handout, State, build_task, owed_task
 from cerebelum_proto.worker.worker_service_pb import Task
 
 
@@ -25,27 +25,30 @@ class Handouts:
 
     async def task(self, lease: Lease, worker: Worker) -> Task | None:
         """What the worker is handed; None when the task has moved on meanwhile."""
+        state = self.registry.live_state(lease.execution_id) or await self._read(lease)
+        if self.router.leases.get(lease.task_id) is not lease:
+            return None  # it moved on while its execution was read
+        dispatch = owed_task(state, lease.task_id)
+        if dispatch is None:
+            self.router.leases.end_this(lease)
+            return None
+        if dispatch.handout is not Handout.OFFER:
+            self._keep_back(lease, dispatch.handout)
+            return None
+        task = build_task(state, dispatch)
+        task.created_at = self.clock.now()
+        task.lease_ms = int(lease.length_s * 1000)
+        if worker.foreign:
+            fill_structs(task)
+        return task
+
+    async def _read(self, lease: Lease) -> State:
         try:
             with refusals():
-                state = await self.registry.state(lease.execution_id)
+                return await self.registry.state(lease.execution_id)
         except BaseException:
             self.router.give_back(lease)
             raise
-        if self.router.leases.get(lease.task_id) is not lease:
-            return None  # it moved on while its execution was read
-        for dispatch in owed_tasks(state):
-            if dispatch.task_id == lease.task_id:
-                if dispatch.handout is not Handout.OFFER:
-                    self._keep_back(lease, dispatch.handout)
-                    return None
-                task = build_task(state, dispatch)
-                task.created_at = self.clock.now()
-                task.lease_ms = int(lease.length_s * 1000)
-                if worker.foreign:
-                    fill_structs(task)
-                return task
-        self.router.leases.end_this(lease)
-        return None
 
     def _keep_back(self, lease: Lease, handout: Handout) -> None:
         """Between the lease and now the execution was paused, or is to end."""

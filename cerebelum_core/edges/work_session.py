@@ -22,8 +22,8 @@ from cerebelum_engine import Reason, Rejected, read_result
 from cerebelum_proto.stream.v1 import stream_pb as pb
 from cerebelum_proto.worker.worker_service_pb import Task, TaskResult
 
-FRAME_ITEMS = 250
-"""Tasks and answers in one frame at the most ..."""
+FRAME_ITEMS = 128
+"""Tasks and answers in one frame at the most, so that a worker begins while the next frame is made ..."""
 FRAME_BYTES = 1024 * 1024
 """... and a frame is closed once its payloads reach this size, so that it stays below what a message may be."""
 

@@ -18,7 +18,7 @@ from cerebelum_core.store import postgres_statements as sql
 from cerebelum_core.store import rows
 from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.postgres_address import PostgresAddress, postgres_address
-from cerebelum_core.store.postgres_batch import AppendRows, BatchWriter, append_rows
+from cerebelum_core.store.postgres_batch import BatchWriter, checked_rows
 from cerebelum_core.store.postgres_ownership import RENEW_S, lease_end_ns, take_ownership
 from cerebelum_core.store.postgres_patience import PATIENCE_S, Patience
 from cerebelum_core.store.postgres_readers import Readers
@@ -50,7 +50,7 @@ class PostgresStore:
         connect = partial(address.connect, patience)
         self._batches = BatchWriter(connect, patience, epoch)
         self._writer_thread = one_thread("writer")
-        self._writer = GroupCommit[AppendRows](self._batches.commit, self._writer_thread)
+        self._writer = GroupCommit[rows.AppendRows](self._batches.commit, self._writer_thread)
         self._readers = Readers(connect, patience)
         self._superseded = asyncio.Event()
         self._closed = False
@@ -60,7 +60,7 @@ class PostgresStore:
     async def append(self, append: Append) -> None:
         """Add events to a history, if it is as long as expected and this store still owns it."""
         try:
-            await self._writer.submit(append_rows(append))
+            await self._writer.submit(checked_rows(append))
         except OwnershipLost:
             self._superseded.set()
             raise

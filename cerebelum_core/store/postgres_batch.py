@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import LiteralString
 
 import psycopg
@@ -12,26 +11,16 @@ import psycopg
 from cerebelum_core.errors import OwnershipLost, StoreUnavailable, VersionConflict
 from cerebelum_core.store import postgres_statements as sql
 from cerebelum_core.store.postgres_patience import Patience
-from cerebelum_core.store.records import Append, shard_of
-from cerebelum_core.store.rows import Cell, Row, event_rows, head_row
+from cerebelum_core.store.records import Append
+from cerebelum_core.store.rows import HEAD_CELLS, AppendRows, Cell, append_rows
 from cerebelum_core.store.writer import Outcome
 
 _TRIES = 3
 """How often an append is tried of which the server says that it was rolled back for another's sake."""
 
 
-@dataclass(frozen=True, slots=True)
-class AppendRows:
-    """An append as its rows."""
-
-    execution_id: str
-    expected_version: int
-    head: dict[str, Cell]
-    events: list[Row]
-
-
-def append_rows(append: Append) -> AppendRows:
-    """Made by the caller's thread: the writer's time is everybody's.
+def checked_rows(append: Append) -> AppendRows:
+    """The rows of an append.
 
     Raises:
         StoreUnavailable: the database cannot keep such a text, and would refuse the whole batch.
@@ -41,8 +30,7 @@ def append_rows(append: Append) -> AppendRows:
         raise StoreUnavailable(
             f"execution {append.execution_id!r} cannot be written: PostgreSQL keeps no text with NUL"
         )
-    shard = shard_of(append.execution_id)
-    return AppendRows(append.execution_id, append.expected_version, head_row(append, shard), event_rows(append, shard))
+    return append_rows(append)
 
 
 class BatchWriter:
@@ -112,7 +100,8 @@ class BatchWriter:
         columns: Mapping[str, Callable[[list[Cell]], str]],
         appends: list[AppendRows],
     ) -> psycopg.Cursor[tuple[int, str | None]]:
-        heads = {name: array([append.head[name] for append in appends]) for name, array in columns.items()}
+        places = {name: HEAD_CELLS.index(name) for name in columns}
+        heads = {name: array([append.head[places[name]] for append in appends]) for name, array in columns.items()}
         events = [event for append in appends for event in append.events]
         ids, versions, shards, data = map(list, zip(*events, strict=True))
         return connection.execute(

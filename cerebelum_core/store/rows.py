@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 from cerebelum_codegen.runtime import Timestamp
@@ -23,30 +24,42 @@ HEAD_COLUMNS = (
 )
 
 
-def head_row(append: Append, shard: int) -> dict[str, Cell]:
-    """The columns of an execution's row, and the version that it must have now."""
-    head = append.head
-    return {
-        "execution_id": append.execution_id,
-        "shard": shard,
-        "version": append.expected_version + len(append.events),
-        "expected_version": append.expected_version,
-        "workflow": head.workflow,
-        "blueprint_hash": head.blueprint_hash,
-        "status": int(head.status),
-        "started_at_ns": head.started_at.to_ns(),
-        "ended_at_ns": _ns(head.ended_at),
-        "ready": int(head.ready),
-        "wake_at_ns": _ns(head.wake_at),
-        "step_index": head.step_index,
-        "total_steps": head.total_steps,
-        "step_name": head.step_name,
-    }
+HEAD_CELLS = ("execution_id", "shard", "version", "expected_version", *HEAD_COLUMNS.split(", "))
+"""What `AppendRows.head` holds: whose row it is, which version it gets and which it must have now, and the head."""
 
 
-def event_rows(append: Append, shard: int) -> list[Row]:
-    """Each event as a row. Made by the caller's thread: the writer's time is everybody's."""
-    return [(append.execution_id, event.version, shard, event.to_bytes()) for event in append.events]
+@dataclass(slots=True)
+class AppendRows:
+    """An append as its rows."""
+
+    execution_id: str
+    expected_version: int
+    head: Row
+    events: list[Row]
+
+
+def append_rows(append: Append) -> AppendRows:
+    """Made by the caller's thread: the writer's time is everybody's."""
+    execution_id, expected, head = append.execution_id, append.expected_version, append.head
+    shard = shard_of(execution_id)
+    cells: Row = (
+        execution_id,
+        shard,
+        expected + len(append.events),
+        expected,
+        head.workflow,
+        head.blueprint_hash,
+        head.status.value,
+        head.started_at.to_ns(),
+        _ns(head.ended_at),
+        int(head.ready),
+        _ns(head.wake_at),
+        head.step_index,
+        head.total_steps,
+        head.step_name,
+    )
+    events: list[Row] = [(execution_id, event.version, shard, event.to_bytes()) for event in append.events]
+    return AppendRows(execution_id, expected, cells, events)
 
 
 def event(row: Row) -> Event:

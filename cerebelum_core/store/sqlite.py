@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -15,7 +15,7 @@ import apsw
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import Clock
-from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable, StoreUnusable, VersionConflict
+from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable, StoreUnusable
 from cerebelum_core.store import rows
 from cerebelum_core.store import sqlite_statements as sql
 from cerebelum_core.store.listing import count_of, page_of
@@ -29,15 +29,15 @@ from cerebelum_core.store.records import (
     HeadQuery,
     StoredHead,
     WorkerRecord,
-    shard_of,
 )
+from cerebelum_core.store.sqlite_batch import write_all, write_alone
 from cerebelum_core.store.writer import GroupCommit, Outcome, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 
 _T = TypeVar("_T")
 
-Write: TypeAlias = Callable[[apsw.Connection], None]
+Write: TypeAlias = rows.AppendRows | Callable[[apsw.Connection], None]
 """All of it happens or, when it raises, none."""
 
 
@@ -52,6 +52,10 @@ class _Read:
     statement: str
     bindings: rows.Bindings
     found: list[rows.Row] = field(default_factory=list)
+
+
+class _Uneven(Exception):
+    """One of several appends is refused."""
 
 
 class SqliteStore:
@@ -76,20 +80,7 @@ class SqliteStore:
 
     def append(self, append: Append) -> asyncio.Future[None]:
         """Add events to a history, if it is as long as expected and this store still owns it."""
-        shard = shard_of(append.execution_id)
-        head = rows.head_row(append, shard)
-        events = rows.event_rows(append, shard)
-
-        def write(connection: apsw.Connection) -> None:
-            statement = sql.INSERT_HEAD if append.expected_version == 0 else sql.UPDATE_HEAD
-            connection.execute(statement, head)
-            if connection.changes() == 0:
-                raise VersionConflict(
-                    f"execution '{append.execution_id}' is not at version {append.expected_version} any more"
-                )
-            connection.executemany(sql.INSERT_EVENT, events)
-
-        return self._writer.submit(write)
+        return self._writer.submit(rows.append_rows(append))
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""
@@ -182,8 +173,14 @@ class SqliteStore:
         self._lock.close()
 
     def _commit(self, batch: Sequence[Write]) -> Sequence[Outcome]:
-        """Run writes in one transaction, in the writer's thread."""
+        """Run writes in one transaction, in the writer's thread: the appends together or, if one is refused, alone."""
         try:
+            appends = [write for write in batch if isinstance(write, rows.AppendRows)]
+            with suppress(_Uneven), transaction(self._writer_connection):
+                self._require_ownership()
+                if not write_all(self._writer_connection, appends):
+                    raise _Uneven
+                return [None if isinstance(write, rows.AppendRows) else self._attempt(write) for write in batch]
             with transaction(self._writer_connection):
                 self._require_ownership()
                 return [self._attempt(write) for write in batch]
@@ -201,7 +198,10 @@ class SqliteStore:
     def _attempt(self, write: Write) -> Outcome:
         """Run one write. A refusal is its own alone; it comes before it has changed anything."""
         try:
-            write(self._writer_connection)
+            if isinstance(write, rows.AppendRows):
+                write_alone(self._writer_connection, write)
+            else:
+                write(self._writer_connection)
         except StoreError as error:
             return error
         return None

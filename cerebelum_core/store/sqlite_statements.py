@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cerebelum_core.store.rows import HEAD_COLUMNS
+from cerebelum_core.store.rows import HEAD_CELLS, HEAD_COLUMNS
 
 CREATE_MIGRATIONS = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -14,17 +14,21 @@ PUT_MIGRATION = "INSERT INTO migrations (number, name, checksum, applied_at_ns) 
 TAKE_OWNERSHIP = "UPDATE ownership SET epoch = epoch + 1, node_id = ? WHERE id = 1 RETURNING epoch"
 EPOCH = "SELECT epoch FROM ownership WHERE id = 1"
 
-INSERT_HEAD = f"""
+INSERT_HEADS = f"""
+WITH rows ({", ".join(HEAD_CELLS)}) AS (VALUES {{rows}})
 INSERT INTO executions (execution_id, shard, version, {HEAD_COLUMNS})
-VALUES (:execution_id, :shard, :version, :workflow, :blueprint_hash, :status, :started_at_ns, :ended_at_ns,
-        :ready, :wake_at_ns, :step_index, :total_steps, :step_name)
+SELECT execution_id, shard, version, {HEAD_COLUMNS} FROM rows WHERE true
 ON CONFLICT DO NOTHING"""
-UPDATE_HEAD = """
+UPDATE_HEADS = f"""
+WITH rows ({", ".join(HEAD_CELLS)}) AS (VALUES {{rows}})
 UPDATE executions
-SET version = :version, status = :status, ended_at_ns = :ended_at_ns, ready = :ready, wake_at_ns = :wake_at_ns,
-    step_index = :step_index, step_name = :step_name, blueprint_hash = :blueprint_hash, total_steps = :total_steps
-WHERE execution_id = :execution_id AND shard = :shard AND version = :expected_version"""
-INSERT_EVENT = "INSERT INTO events (execution_id, version, shard, data) VALUES (?, ?, ?, ?)"
+SET version = rows.version, status = rows.status, ended_at_ns = rows.ended_at_ns, ready = rows.ready,
+    wake_at_ns = rows.wake_at_ns, step_index = rows.step_index, step_name = rows.step_name,
+    blueprint_hash = rows.blueprint_hash, total_steps = rows.total_steps
+FROM rows
+WHERE executions.execution_id = rows.execution_id AND executions.shard = rows.shard
+  AND executions.version = rows.expected_version"""
+INSERT_EVENTS = "INSERT INTO events (execution_id, version, shard, data) VALUES {rows}"
 EVENTS = "SELECT data FROM events WHERE execution_id = ? AND version > ? ORDER BY version LIMIT ?"
 HISTORIES = """
 SELECT execution_id, data FROM events

@@ -10,19 +10,19 @@ from tests.simulation.planted.planting import Bug, plant
 WAITS_AND_TRIES = (
     Bug(
         "stale results are recorded",
-        "cerebelum_engine.results",
+        "cerebelum_engine.pending",
         "step.phase is Phase.READY and task_id(state.execution_id, name, step) == wanted",
         "step.phase is Phase.READY and task_id(state.execution_id, name, step)[:-3] == wanted[:-3]",
     ),
     Bug(
         "a result counts again while the step waits",
-        "cerebelum_engine.results",
+        "cerebelum_engine.pending",
         "owed = step.phase is Phase.READY and task_id",
         "owed = not step.phase.closed and task_id",
     ),
     Bug(
         "results count after the end",
-        "cerebelum_engine.results",
+        "cerebelum_engine.pending",
         "    if not state.running:\n        return None\n",
         "",
     ),
@@ -106,7 +106,7 @@ WAITS_AND_TRIES = (
     ),
     Bug(
         "any step may answer a cancellation",
-        "cerebelum_engine.results",
+        "cerebelum_engine.pending",
         "owing = state.open if state.cancelling is None else state.cancelling.steps",
         "owing = state.open",
     ),
