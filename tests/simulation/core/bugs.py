@@ -13,10 +13,10 @@ BUGS = (
     Bug(
         "a result is acknowledged before it is durable",
         "cerebelum_core.execution",
-        "                writing = asyncio.ensure_future(",
+        "                appending = self._store.append(",
         "                self._answer(batch)\n"
         "                batch = _Batch((), (), batch.events, batch.state, batch.effects)\n"
-        "                writing = asyncio.ensure_future(",
+        "                appending = self._store.append(",
     ),
     Bug(
         "what was written without an answer is not offered",
@@ -39,8 +39,8 @@ BUGS = (
     Bug(
         "the file's index of timers is not kept",
         "cerebelum_core.store.rows",
-        '"wake_at_ns": _ns(head.wake_at)',
-        '"wake_at_ns": None',
+        "        _ns(head.wake_at),",
+        "        None,",
     ),
     Bug(
         "a store that does not answer ends the resurrection",
@@ -57,8 +57,8 @@ BUGS = (
     Bug(
         "signs of life renew nothing",
         "cerebelum_core.leases",
-        "            lease.expires_at = min(now + lease.length_s, lease.ends_by)",
-        "            pass",
+        "        for lease in leases:\n            lease.extend(now)\n",
+        "",
     ),
     Bug(
         "the end of a lease goes unnoticed",
