@@ -16,14 +16,15 @@ from cerebelum_codegen.runtime.v1 import (
     describe,
     int32,
     int64,
+    kept,
     missing,
     named,
     octets,
     pack_double,
-    read_tag,
+    read_size,
     read_varint,
     signed,
-    skip,
+    stray,
     too_deep,
     truncated,
     uint64,
@@ -200,7 +201,7 @@ class FileDescriptorSet(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.FileDescriptorSet"
 
     file: list[FileDescriptorProto] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -223,7 +224,7 @@ class FileDescriptorSet(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -231,30 +232,27 @@ class FileDescriptorSet(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 file_item = FileDescriptorProto()
                 file_item.__merge__(data, at, stop, depth - 1)
                 self.file.append(file_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
             check_extensions(self, unknown, depth)
 
 
@@ -276,7 +274,7 @@ class FileDescriptorProto(Message):
     syntax: str | None = None
     edition: Edition | None = None
     option_dependency: list[str] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -355,7 +353,7 @@ class FileDescriptorProto(Message):
             n = len(x)
             out += (b"\x7a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -363,102 +361,107 @@ class FileDescriptorProto(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.package = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.dependency.append(data[at:stop].decode("utf-8", "surrogateescape"))
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 message_type_item = DescriptorProto()
                 message_type_item.__merge__(data, at, stop, depth - 1)
                 self.message_type.append(message_type_item)
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 enum_type_item = EnumDescriptorProto()
                 enum_type_item.__merge__(data, at, stop, depth - 1)
                 self.enum_type.append(enum_type_item)
                 at = stop
-            elif tag == 50:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 50:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 service_item = ServiceDescriptorProto()
                 service_item.__merge__(data, at, stop, depth - 1)
                 self.service.append(service_item)
                 at = stop
-            elif tag == 58:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 58:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 extension_item = FieldDescriptorProto()
                 extension_item.__merge__(data, at, stop, depth - 1)
                 self.extension.append(extension_item)
                 at = stop
-            elif tag == 66:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 66:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.options is None:
                     self.options = FileOptions()
                 self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 74:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 74:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.source_code_info is None:
                     self.source_code_info = SourceCodeInfo()
                 self.source_code_info.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 82:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 82:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if stop > end:
                     raise truncated()
@@ -470,17 +473,19 @@ class FileDescriptorProto(Message):
                     self.public_dependency.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if at != stop:
                     raise truncated()
-            elif tag == 80:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 80:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.public_dependency.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 90:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 90:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if stop > end:
                     raise truncated()
@@ -492,45 +497,52 @@ class FileDescriptorProto(Message):
                     self.weak_dependency.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if at != stop:
                     raise truncated()
-            elif tag == 88:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 88:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.weak_dependency.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 98:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 98:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.syntax = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 112:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 112:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.edition = edition_item
-            elif tag == 122:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 122:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.option_dependency.append(data[at:stop].decode("utf-8", "surrogateescape"))
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -548,7 +560,7 @@ class DescriptorProto(Message):
     reserved_range: list[DescriptorProto_ReservedRange] = field(default_factory=list)
     reserved_name: list[str] = field(default_factory=list)
     visibility: SymbolVisibility | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -623,7 +635,7 @@ class DescriptorProto(Message):
         if self.visibility is not None:
             out += (b"\x58", SMALL[self.visibility] if 0 <= self.visibility < 1024 else int32(self.visibility))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -631,126 +643,134 @@ class DescriptorProto(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 field__item = FieldDescriptorProto()
                 field__item.__merge__(data, at, stop, depth - 1)
                 self.field_.append(field__item)
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 nested_type_item = DescriptorProto()
                 nested_type_item.__merge__(data, at, stop, depth - 1)
                 self.nested_type.append(nested_type_item)
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 enum_type_item = EnumDescriptorProto()
                 enum_type_item.__merge__(data, at, stop, depth - 1)
                 self.enum_type.append(enum_type_item)
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 extension_range_item = DescriptorProto_ExtensionRange()
                 extension_range_item.__merge__(data, at, stop, depth - 1)
                 self.extension_range.append(extension_range_item)
                 at = stop
-            elif tag == 50:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 50:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 extension_item = FieldDescriptorProto()
                 extension_item.__merge__(data, at, stop, depth - 1)
                 self.extension.append(extension_item)
                 at = stop
-            elif tag == 58:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.options is None:
                     self.options = MessageOptions()
                 self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 66:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 66:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 oneof_decl_item = OneofDescriptorProto()
                 oneof_decl_item.__merge__(data, at, stop, depth - 1)
                 self.oneof_decl.append(oneof_decl_item)
                 at = stop
-            elif tag == 74:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 74:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 reserved_range_item = DescriptorProto_ReservedRange()
                 reserved_range_item.__merge__(data, at, stop, depth - 1)
                 self.reserved_range.append(reserved_range_item)
                 at = stop
-            elif tag == 82:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 82:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.reserved_name.append(data[at:stop].decode("utf-8", "surrogateescape"))
                 at = stop
-            elif tag == 88:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 88:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 visibility_item = named(SymbolVisibility, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if visibility_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.visibility = visibility_item
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -760,7 +780,7 @@ class DescriptorProto_ExtensionRange(Message):
     start: int | None = None
     end: int | None = None
     options: ExtensionRangeOptions | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -787,7 +807,7 @@ class DescriptorProto_ExtensionRange(Message):
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -795,42 +815,40 @@ class DescriptorProto_ExtensionRange(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.start = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.end = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.options is None:
                     self.options = ExtensionRangeOptions()
                 self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -839,7 +857,7 @@ class DescriptorProto_ReservedRange(Message):
 
     start: int | None = None
     end: int | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -854,39 +872,36 @@ class DescriptorProto_ReservedRange(Message):
         if self.end is not None:
             out += (b"\x10", SMALL[self.end] if 0 <= self.end < 1024 else int32(self.end))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
         n: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.start = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.end = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -897,7 +912,7 @@ class ExtensionRangeOptions(Message):
     verification: ExtensionRangeOptions_VerificationState | None = None
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
     def verification_or_default(self) -> ExtensionRangeOptions_VerificationState:
@@ -939,7 +954,7 @@ class ExtensionRangeOptions(Message):
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -947,60 +962,62 @@ class ExtensionRangeOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 18:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 declaration_item = ExtensionRangeOptions_Declaration()
                 declaration_item.__merge__(data, at, stop, depth - 1)
                 self.declaration.append(declaration_item)
                 at = stop
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 verification_item = named(ExtensionRangeOptions_VerificationState, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if verification_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.verification = verification_item
-            elif tag == 402:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 146 and data[at + 1] == 3:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
                 self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 7994:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 186 and data[at + 1] == 62:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
                 uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
             check_extensions(self, unknown, depth)
 
 
@@ -1013,7 +1030,7 @@ class ExtensionRangeOptions_Declaration(Message):
     type: str | None = None
     reserved: bool | None = None
     repeated: bool | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -1038,7 +1055,7 @@ class ExtensionRangeOptions_Declaration(Message):
         if self.repeated is not None:
             out += (b"\x30", boolean(self.repeated))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1046,54 +1063,54 @@ class ExtensionRangeOptions_Declaration(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.number = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.full_name = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.type = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 40:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.reserved = n != 0
-            elif tag == 48:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 48:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.repeated = n != 0
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1111,7 +1128,7 @@ class FieldDescriptorProto(Message):
     oneof_index: int | None = None
     json_name: str | None = None
     proto3_optional: bool | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -1164,7 +1181,7 @@ class FieldDescriptorProto(Message):
         if self.proto3_optional is not None:
             out += (b"\x88\x01", boolean(self.proto3_optional))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1172,108 +1189,118 @@ class FieldDescriptorProto(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.extendee = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.number = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 32:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 label_item = named(FieldDescriptorProto_Label, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if label_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.label = label_item
-            elif tag == 40:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 type_item = named(FieldDescriptorProto_Type, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if type_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.type = type_item
-            elif tag == 50:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 50:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.type_name = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 58:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.default_value = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 66:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 66:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.options is None:
                     self.options = FieldOptions()
                 self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 72:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 72:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.oneof_index = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 82:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 82:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.json_name = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 136:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 136 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.proto3_optional = n != 0
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1282,7 +1309,7 @@ class OneofDescriptorProto(Message):
 
     name: str | None = None
     options: OneofOptions | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -1309,7 +1336,7 @@ class OneofDescriptorProto(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1317,38 +1344,35 @@ class OneofDescriptorProto(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.options is None:
                     self.options = OneofOptions()
                 self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1361,7 +1385,7 @@ class EnumDescriptorProto(Message):
     reserved_range: list[EnumDescriptorProto_EnumReservedRange] = field(default_factory=list)
     reserved_name: list[str] = field(default_factory=list)
     visibility: SymbolVisibility | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -1406,7 +1430,7 @@ class EnumDescriptorProto(Message):
         if self.visibility is not None:
             out += (b"\x30", SMALL[self.visibility] if 0 <= self.visibility < 1024 else int32(self.visibility))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1414,76 +1438,79 @@ class EnumDescriptorProto(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 value_item = EnumValueDescriptorProto()
                 value_item.__merge__(data, at, stop, depth - 1)
                 self.value.append(value_item)
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.options is None:
                     self.options = EnumOptions()
                 self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 reserved_range_item = EnumDescriptorProto_EnumReservedRange()
                 reserved_range_item.__merge__(data, at, stop, depth - 1)
                 self.reserved_range.append(reserved_range_item)
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.reserved_name.append(data[at:stop].decode("utf-8", "surrogateescape"))
                 at = stop
-            elif tag == 48:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 48:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 visibility_item = named(SymbolVisibility, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if visibility_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.visibility = visibility_item
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1492,7 +1519,7 @@ class EnumDescriptorProto_EnumReservedRange(Message):
 
     start: int | None = None
     end: int | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -1507,39 +1534,36 @@ class EnumDescriptorProto_EnumReservedRange(Message):
         if self.end is not None:
             out += (b"\x10", SMALL[self.end] if 0 <= self.end < 1024 else int32(self.end))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
         n: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.start = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.end = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1549,7 +1573,7 @@ class EnumValueDescriptorProto(Message):
     name: str | None = None
     number: int | None = None
     options: EnumValueOptions | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -1578,7 +1602,7 @@ class EnumValueDescriptorProto(Message):
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1586,44 +1610,42 @@ class EnumValueDescriptorProto(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.number = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.options is None:
                     self.options = EnumValueOptions()
                 self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1633,7 +1655,7 @@ class ServiceDescriptorProto(Message):
     name: str | None = None
     method: list[MethodDescriptorProto] = field(default_factory=list)
     options: ServiceOptions | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -1666,7 +1688,7 @@ class ServiceDescriptorProto(Message):
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1674,48 +1696,46 @@ class ServiceDescriptorProto(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 method_item = MethodDescriptorProto()
                 method_item.__merge__(data, at, stop, depth - 1)
                 self.method.append(method_item)
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.options is None:
                     self.options = ServiceOptions()
                 self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1728,7 +1748,7 @@ class MethodDescriptorProto(Message):
     options: MethodOptions | None = None
     client_streaming: bool | None = None
     server_streaming: bool | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
     def client_streaming_or_default(self) -> bool:
@@ -1777,7 +1797,7 @@ class MethodDescriptorProto(Message):
         if self.server_streaming is not None:
             out += (b"\x30", boolean(self.server_streaming))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1785,66 +1805,67 @@ class MethodDescriptorProto(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.input_type = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.output_type = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.options is None:
                     self.options = MethodOptions()
                 self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 40:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.client_streaming = n != 0
-            elif tag == 48:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 48:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.server_streaming = n != 0
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1873,7 +1894,7 @@ class FileOptions(Message):
     ruby_package: str | None = None
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
     def optimize_for_or_default(self) -> FileOptions_OptimizeMode:
@@ -2000,7 +2021,7 @@ class FileOptions(Message):
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2008,178 +2029,197 @@ class FileOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.java_package = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 66:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 66:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.java_outer_classname = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 72:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 72:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 optimize_for_item = named(FileOptions_OptimizeMode, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if optimize_for_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.optimize_for = optimize_for_item
-            elif tag == 80:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 80:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.java_multiple_files = n != 0
-            elif tag == 90:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 90:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.go_package = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 128:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 128 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.cc_generic_services = n != 0
-            elif tag == 136:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 136 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.java_generic_services = n != 0
-            elif tag == 144:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 144 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.py_generic_services = n != 0
-            elif tag == 160:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 160 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.java_generate_equals_and_hash = n != 0
-            elif tag == 184:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 184 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.deprecated = n != 0
-            elif tag == 216:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 216 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.java_string_check_utf8 = n != 0
-            elif tag == 248:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 248 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.cc_enable_arenas = n != 0
-            elif tag == 290:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 162 and data[at + 1] == 2:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.objc_class_prefix = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 298:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 170 and data[at + 1] == 2:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.csharp_namespace = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 314:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 186 and data[at + 1] == 2:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.swift_prefix = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 322:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 194 and data[at + 1] == 2:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.php_class_prefix = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 330:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 202 and data[at + 1] == 2:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.php_namespace = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 354:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 226 and data[at + 1] == 2:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.php_metadata_namespace = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 362:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 234 and data[at + 1] == 2:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.ruby_package = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 402:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 146 and data[at + 1] == 3:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
                 self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 7994:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 186 and data[at + 1] == 62:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
                 uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
             check_extensions(self, unknown, depth)
 
 
@@ -2195,7 +2235,7 @@ class MessageOptions(Message):
     """Deprecated."""
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
     def message_set_wire_format_or_default(self) -> bool:
@@ -2249,7 +2289,7 @@ class MessageOptions(Message):
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2257,70 +2297,73 @@ class MessageOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.message_set_wire_format = n != 0
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.no_standard_descriptor_accessor = n != 0
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.deprecated = n != 0
-            elif tag == 56:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 56:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.map_entry = n != 0
-            elif tag == 88:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 88:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.deprecated_legacy_json_field_conflicts = n != 0
-            elif tag == 98:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 98:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
                 self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 7994:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 186 and data[at + 1] == 62:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
                 uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
             check_extensions(self, unknown, depth)
 
 
@@ -2343,7 +2386,7 @@ class FieldOptions(Message):
     features: FeatureSet | None = None
     feature_support: FieldOptions_FeatureSupport | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
     def ctype_or_default(self) -> FieldOptions_CType:
@@ -2439,7 +2482,7 @@ class FieldOptions(Message):
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2447,84 +2490,95 @@ class FieldOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 ctype_item = named(FieldOptions_CType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if ctype_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.ctype = ctype_item
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.packed = n != 0
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.deprecated = n != 0
-            elif tag == 40:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.lazy = n != 0
-            elif tag == 48:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 48:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 jstype_item = named(FieldOptions_JSType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if jstype_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.jstype = jstype_item
-            elif tag == 80:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 80:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.weak = n != 0
-            elif tag == 120:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 120:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.unverified_lazy = n != 0
-            elif tag == 128:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 128 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.debug_redact = n != 0
-            elif tag == 136:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 136 and data[at + 1] == 1:
+                start = at
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 retention_item = named(FieldOptions_OptionRetention, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if retention_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.retention = retention_item
-            elif tag == 154:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 154 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if stop > end:
                     raise truncated()
@@ -2535,68 +2589,77 @@ class FieldOptions(Message):
                         n, at = read_varint(data, at - 1)
                     targets_item = named(FieldOptions_OptionTargetType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                     if targets_item is None:
+                        unknown = unknown or []
                         unknown.append(b"\x98\x01" + varint(n))
                     else:
                         self.targets.append(targets_item)
                 if at != stop:
                     raise truncated()
-            elif tag == 152:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 152 and data[at + 1] == 1:
+                start = at
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 targets_item = named(FieldOptions_OptionTargetType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if targets_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.targets.append(targets_item)
-            elif tag == 162:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 162 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 edition_defaults_item = FieldOptions_EditionDefault()
                 edition_defaults_item.__merge__(data, at, stop, depth - 1)
                 self.edition_defaults.append(edition_defaults_item)
                 at = stop
-            elif tag == 170:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 170 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
                 self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 178:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 178 and data[at + 1] == 1:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.feature_support is None:
                     self.feature_support = FieldOptions_FeatureSupport()
                 self.feature_support.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 7994:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 186 and data[at + 1] == 62:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
                 uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
             check_extensions(self, unknown, depth)
 
 
@@ -2606,7 +2669,7 @@ class FieldOptions_EditionDefault(Message):
 
     value: str | None = None
     edition: Edition | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2623,7 +2686,7 @@ class FieldOptions_EditionDefault(Message):
         if self.edition is not None:
             out += (b"\x18", SMALL[self.edition] if 0 <= self.edition < 1024 else int32(self.edition))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2631,38 +2694,37 @@ class FieldOptions_EditionDefault(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 18:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.value = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.edition = edition_item
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2674,7 +2736,7 @@ class FieldOptions_FeatureSupport(Message):
     deprecation_warning: str | None = None
     edition_removed: Edition | None = None
     removal_error: str | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2699,7 +2761,7 @@ class FieldOptions_FeatureSupport(Message):
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2707,66 +2769,72 @@ class FieldOptions_FeatureSupport(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 edition_introduced_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_introduced_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.edition_introduced = edition_introduced_item
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 edition_deprecated_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_deprecated_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.edition_deprecated = edition_deprecated_item
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.deprecation_warning = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 32:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 edition_removed_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_removed_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.edition_removed = edition_removed_item
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.removal_error = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2775,7 +2843,7 @@ class OneofOptions(Message):
 
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -2804,7 +2872,7 @@ class OneofOptions(Message):
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2812,40 +2880,38 @@ class OneofOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
                 self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 7994:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 186 and data[at + 1] == 62:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
                 uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
             check_extensions(self, unknown, depth)
 
 
@@ -2859,7 +2925,7 @@ class EnumOptions(Message):
     """Deprecated."""
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
     def deprecated_or_default(self) -> bool:
@@ -2899,7 +2965,7 @@ class EnumOptions(Message):
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2907,58 +2973,59 @@ class EnumOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 16:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.allow_alias = n != 0
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.deprecated = n != 0
-            elif tag == 48:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 48:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.deprecated_legacy_json_field_conflicts = n != 0
-            elif tag == 58:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
                 self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 7994:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 186 and data[at + 1] == 62:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
                 uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
             check_extensions(self, unknown, depth)
 
 
@@ -2971,7 +3038,7 @@ class EnumValueOptions(Message):
     debug_redact: bool | None = None
     feature_support: FieldOptions_FeatureSupport | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
     def deprecated_or_default(self) -> bool:
@@ -3020,7 +3087,7 @@ class EnumValueOptions(Message):
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3028,62 +3095,63 @@ class EnumValueOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.deprecated = n != 0
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
                 self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.debug_redact = n != 0
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.feature_support is None:
                     self.feature_support = FieldOptions_FeatureSupport()
                 self.feature_support.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 7994:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 186 and data[at + 1] == 62:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
                 uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
             check_extensions(self, unknown, depth)
 
 
@@ -3094,7 +3162,7 @@ class ServiceOptions(Message):
     deprecated: bool | None = None
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
     def deprecated_or_default(self) -> bool:
@@ -3130,7 +3198,7 @@ class ServiceOptions(Message):
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3138,46 +3206,45 @@ class ServiceOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 264:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            if tag == 136 and data[at + 1] == 2:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.deprecated = n != 0
-            elif tag == 274:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 146 and data[at + 1] == 2:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
                 self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 7994:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 186 and data[at + 1] == 62:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
                 uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
             check_extensions(self, unknown, depth)
 
 
@@ -3189,7 +3256,7 @@ class MethodOptions(Message):
     idempotency_level: MethodOptions_IdempotencyLevel | None = None
     features: FeatureSet | None = None
     uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
     def deprecated_or_default(self) -> bool:
@@ -3232,7 +3299,7 @@ class MethodOptions(Message):
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3240,56 +3307,58 @@ class MethodOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 264:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            if tag == 136 and data[at + 1] == 2:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.deprecated = n != 0
-            elif tag == 272:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 144 and data[at + 1] == 2:
+                start = at
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 idempotency_level_item = named(MethodOptions_IdempotencyLevel, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if idempotency_level_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.idempotency_level = idempotency_level_item
-            elif tag == 282:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 154 and data[at + 1] == 2:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.features is None:
                     self.features = FeatureSet()
                 self.features.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 7994:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 186 and data[at + 1] == 62:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 uninterpreted_option_item = UninterpretedOption()
                 uninterpreted_option_item.__merge__(data, at, stop, depth - 1)
                 self.uninterpreted_option.append(uninterpreted_option_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
             check_extensions(self, unknown, depth)
 
 
@@ -3304,7 +3373,7 @@ class UninterpretedOption(Message):
     double_value: float | None = None
     string_value: bytes | None = None
     aggregate_value: str | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -3345,7 +3414,7 @@ class UninterpretedOption(Message):
             n = len(x)
             out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3353,69 +3422,72 @@ class UninterpretedOption(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 18:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 name_item = UninterpretedOption_NamePart()
                 name_item.__merge__(data, at, stop, depth - 1)
                 self.name.append(name_item)
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.identifier_value = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 32:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.positive_int_value = n
-            elif tag == 40:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.negative_int_value = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 49:
+                tag = data[at] if at < end else 0
+            if tag == 49:
+                at += 1
                 self.double_value = unpack_double(data, at)[0]
                 at += 8
-            elif tag == 58:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.string_value = data[at:stop]
                 at = stop
-            elif tag == 66:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 66:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.aggregate_value = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3424,7 +3496,7 @@ class UninterpretedOption_NamePart(Message):
 
     name_part: str | None = None
     is_extension: bool | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -3449,7 +3521,7 @@ class UninterpretedOption_NamePart(Message):
             raise missing(self, "is_extension")
         out += (b"\x10", boolean(self.is_extension))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3457,34 +3529,31 @@ class UninterpretedOption_NamePart(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name_part = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.is_extension = n != 0
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3500,7 +3569,7 @@ class FeatureSet(Message):
     enforce_naming_style: FeatureSet_EnforceNamingStyle | None = None
     default_symbol_visibility: FeatureSet_VisibilityFeature_DefaultSymbolVisibility | None = None
     enforce_proto_limits: FeatureSet_ProtoLimitsFeature_EnforceProtoLimits | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3529,117 +3598,139 @@ class FeatureSet(Message):
         if self.enforce_proto_limits is not None:
             out += (b"\x48", SMALL[self.enforce_proto_limits] if 0 <= self.enforce_proto_limits < 1024 else int32(self.enforce_proto_limits))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
         n: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 field_presence_item = named(FeatureSet_FieldPresence, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if field_presence_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.field_presence = field_presence_item
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 enum_type_item = named(FeatureSet_EnumType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if enum_type_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.enum_type = enum_type_item
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 repeated_field_encoding_item = named(FeatureSet_RepeatedFieldEncoding, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if repeated_field_encoding_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.repeated_field_encoding = repeated_field_encoding_item
-            elif tag == 32:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 utf8_validation_item = named(FeatureSet_Utf8Validation, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if utf8_validation_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.utf8_validation = utf8_validation_item
-            elif tag == 40:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 message_encoding_item = named(FeatureSet_MessageEncoding, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if message_encoding_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.message_encoding = message_encoding_item
-            elif tag == 48:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 48:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 json_format_item = named(FeatureSet_JsonFormat, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if json_format_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.json_format = json_format_item
-            elif tag == 56:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 56:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 enforce_naming_style_item = named(FeatureSet_EnforceNamingStyle, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if enforce_naming_style_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.enforce_naming_style = enforce_naming_style_item
-            elif tag == 64:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 64:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 default_symbol_visibility_item = named(FeatureSet_VisibilityFeature_DefaultSymbolVisibility, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if default_symbol_visibility_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.default_symbol_visibility = default_symbol_visibility_item
-            elif tag == 72:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 72:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 enforce_proto_limits_item = named(FeatureSet_ProtoLimitsFeature_EnforceProtoLimits, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if enforce_proto_limits_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.enforce_proto_limits = enforce_proto_limits_item
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
             check_extensions(self, unknown, depth)
 
 
@@ -3647,7 +3738,7 @@ class FeatureSet(Message):
 class FeatureSet_VisibilityFeature(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.FeatureSet.VisibilityFeature"
 
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3658,32 +3749,27 @@ class FeatureSet_VisibilityFeature(Message):
     def __write__(self) -> bytes:
         out: list[bytes] = []
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            at = skip(data, at, end, tag, depth)
-            unknown.append(data[start:at])
+            unknown = unknown or []
+            data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
 class FeatureSet_ProtoLimitsFeature(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.FeatureSet.ProtoLimitsFeature"
 
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3694,25 +3780,20 @@ class FeatureSet_ProtoLimitsFeature(Message):
     def __write__(self) -> bytes:
         out: list[bytes] = []
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            at = skip(data, at, end, tag, depth)
-            unknown.append(data[start:at])
+            unknown = unknown or []
+            data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3722,7 +3803,7 @@ class FeatureSetDefaults(Message):
     defaults: list[FeatureSetDefaults_FeatureSetEditionDefault] = field(default_factory=list)
     minimum_edition: Edition | None = None
     maximum_edition: Edition | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3743,7 +3824,7 @@ class FeatureSetDefaults(Message):
         if self.maximum_edition is not None:
             out += (b"\x28", SMALL[self.maximum_edition] if 0 <= self.maximum_edition < 1024 else int32(self.maximum_edition))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3751,50 +3832,52 @@ class FeatureSetDefaults(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 defaults_item = FeatureSetDefaults_FeatureSetEditionDefault()
                 defaults_item.__merge__(data, at, stop, depth - 1)
                 self.defaults.append(defaults_item)
                 at = stop
-            elif tag == 32:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 minimum_edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if minimum_edition_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.minimum_edition = minimum_edition_item
-            elif tag == 40:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 maximum_edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if maximum_edition_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.maximum_edition = maximum_edition_item
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3804,7 +3887,7 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
     edition: Edition | None = None
     overridable_features: FeatureSet | None = None
     fixed_features: FeatureSet | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3829,7 +3912,7 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3837,50 +3920,50 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 24:
-                n = data[at]
-                at += 1
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.edition = edition_item
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.overridable_features is None:
                     self.overridable_features = FeatureSet()
                 self.overridable_features.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.fixed_features is None:
                     self.fixed_features = FeatureSet()
                 self.fixed_features.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3888,7 +3971,7 @@ class SourceCodeInfo(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.SourceCodeInfo"
 
     location: list[SourceCodeInfo_Location] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3905,7 +3988,7 @@ class SourceCodeInfo(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3913,30 +3996,27 @@ class SourceCodeInfo(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 location_item = SourceCodeInfo_Location()
                 location_item.__merge__(data, at, stop, depth - 1)
                 self.location.append(location_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
             check_extensions(self, unknown, depth)
 
 
@@ -3949,7 +4029,7 @@ class SourceCodeInfo_Location(Message):
     leading_comments: str | None = None
     trailing_comments: str | None = None
     leading_detached_comments: list[str] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3980,7 +4060,7 @@ class SourceCodeInfo_Location(Message):
             n = len(x)
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3988,18 +4068,14 @@ class SourceCodeInfo_Location(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if stop > end:
                     raise truncated()
@@ -4011,17 +4087,19 @@ class SourceCodeInfo_Location(Message):
                     self.path.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if at != stop:
                     raise truncated()
-            elif tag == 8:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 8:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.path.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if stop > end:
                     raise truncated()
@@ -4033,43 +4111,48 @@ class SourceCodeInfo_Location(Message):
                     self.span.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if at != stop:
                     raise truncated()
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.span.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.leading_comments = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.trailing_comments = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 50:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 50:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.leading_detached_comments.append(data[at:stop].decode("utf-8", "surrogateescape"))
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -4077,7 +4160,7 @@ class GeneratedCodeInfo(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.GeneratedCodeInfo"
 
     annotation: list[GeneratedCodeInfo_Annotation] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -4094,7 +4177,7 @@ class GeneratedCodeInfo(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -4102,30 +4185,27 @@ class GeneratedCodeInfo(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 annotation_item = GeneratedCodeInfo_Annotation()
                 annotation_item.__merge__(data, at, stop, depth - 1)
                 self.annotation.append(annotation_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -4137,7 +4217,7 @@ class GeneratedCodeInfo_Annotation(Message):
     begin: int | None = None
     end: int | None = None
     semantic: GeneratedCodeInfo_Annotation_Semantic | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -4162,7 +4242,7 @@ class GeneratedCodeInfo_Annotation(Message):
         if self.semantic is not None:
             out += (b"\x28", SMALL[self.semantic] if 0 <= self.semantic < 1024 else int32(self.semantic))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -4170,18 +4250,14 @@ class GeneratedCodeInfo_Annotation(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if stop > end:
                     raise truncated()
@@ -4193,49 +4269,56 @@ class GeneratedCodeInfo_Annotation(Message):
                     self.path.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if at != stop:
                     raise truncated()
-            elif tag == 8:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 8:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.path.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.source_file = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.begin = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 32:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.end = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 40:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                start = at
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 semantic_item = named(GeneratedCodeInfo_Annotation_Semantic, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if semantic_item is None:
+                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.semantic = semantic_item
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 describe(

@@ -15,13 +15,17 @@ from cerebelum_codegen.runtime.v1 import (
     boolean,
     describe,
     int32,
+    kept,
+    numbered,
     pack_double,
     read_list,
+    read_size,
     read_struct,
     read_tag,
     read_value,
     read_varint,
     skip,
+    stray,
     too_deep,
     truncated,
     unpack_double,
@@ -37,7 +41,7 @@ class Struct(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.Struct"
 
     fields: dict[str, JsonValue] = field(default_factory=dict)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -59,7 +63,7 @@ class Struct(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -67,28 +71,27 @@ class Struct(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 entry_end = at + n
                 fields_key: str = ""
                 fields_item: JsonValue = None
                 while at < entry_end:
-                    tag, at = read_tag(data, at)
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
                     if tag == 10:
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         fields_key = data[at:stop].decode()
                         at = stop
@@ -96,7 +99,7 @@ class Struct(Message):
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         fields_item = read_value(data, at, stop, depth - 2, fields_item)
                         at = stop
@@ -105,13 +108,14 @@ class Struct(Message):
                 if at != entry_end:
                     raise truncated()
                 self.fields[fields_key] = fields_item
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +165,7 @@ class Value(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.Value"
 
     kind: Value_Kind | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -195,7 +199,7 @@ class Value(Message):
             case _:
                 pass
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -203,59 +207,61 @@ class Value(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.kind = Value_NullValue(NullValue((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000))
-            elif tag == 17:
+                self.kind = Value_NullValue(numbered(NullValue, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000))
+                tag = data[at] if at < end else 0
+            if tag == 17:
+                at += 1
                 self.kind = Value_NumberValue(unpack_double(data, at)[0])
                 at += 8
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.kind = Value_StringValue(data[at:stop].decode())
                 at = stop
-            elif tag == 32:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.kind = Value_BoolValue(n != 0)
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.kind = Value_StructValue(read_struct(data, at, stop, depth - 1, self.kind.value if type(self.kind) is Value_StructValue else None))
                 at = stop
-            elif tag == 50:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 50:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.kind = Value_ListValue(read_list(data, at, stop, depth - 1, self.kind.value if type(self.kind) is Value_ListValue else None))
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -263,7 +269,7 @@ class ListValue(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.ListValue"
 
     values: list[JsonValue] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -278,7 +284,7 @@ class ListValue(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -286,28 +292,25 @@ class ListValue(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.values.append(read_value(data, at, stop, depth - 1, None))
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 Value_Kind: TypeAlias = (

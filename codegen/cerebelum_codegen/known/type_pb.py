@@ -15,9 +15,11 @@ from cerebelum_codegen.runtime.v1 import (
     boolean,
     describe,
     int32,
-    read_tag,
+    kept,
+    numbered,
+    read_size,
     read_varint,
-    skip,
+    stray,
     too_deep,
     truncated,
     varint,
@@ -71,7 +73,7 @@ class Type(Message):
     source_context: source_context_pb.SourceContext | None = None
     syntax: Syntax = Syntax.SYNTAX_PROTO2
     edition: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -114,7 +116,7 @@ class Type(Message):
             n = len(x)
             out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -122,80 +124,82 @@ class Type(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 fields_item = Field()
                 fields_item.__merge__(data, at, stop, depth - 1)
                 self.fields.append(fields_item)
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.oneofs.append(data[at:stop].decode())
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 options_item = Option()
                 options_item.__merge__(data, at, stop, depth - 1)
                 self.options.append(options_item)
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.source_context is None:
                     self.source_context = source_context_pb.SourceContext()
                 self.source_context.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 48:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 48:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.syntax = Syntax((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 58:
-                n = data[at]
-                at += 1
+                self.syntax = numbered(Syntax, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.edition = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -212,7 +216,7 @@ class Field(Message):
     options: list[Option] = field(default_factory=list)
     json_name: str = ""
     default_value: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -255,7 +259,7 @@ class Field(Message):
             n = len(x)
             out += (b"\x5a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -263,92 +267,97 @@ class Field(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.kind = Field_Kind((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                self.kind = numbered(Field_Kind, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.cardinality = Field_Cardinality((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                self.cardinality = numbered(Field_Cardinality, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.number = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode()
                 at = stop
-            elif tag == 50:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 50:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.type_url = data[at:stop].decode()
                 at = stop
-            elif tag == 56:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 56:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.oneof_index = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 64:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 64:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.packed = n != 0
-            elif tag == 74:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 74:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 options_item = Option()
                 options_item.__merge__(data, at, stop, depth - 1)
                 self.options.append(options_item)
                 at = stop
-            elif tag == 82:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 82:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.json_name = data[at:stop].decode()
                 at = stop
-            elif tag == 90:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 90:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.default_value = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -361,7 +370,7 @@ class Enum_(Message):
     source_context: source_context_pb.SourceContext | None = None
     syntax: Syntax = Syntax.SYNTAX_PROTO2
     edition: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -400,7 +409,7 @@ class Enum_(Message):
             n = len(x)
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -408,72 +417,73 @@ class Enum_(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 enumvalue_item = EnumValue()
                 enumvalue_item.__merge__(data, at, stop, depth - 1)
                 self.enumvalue.append(enumvalue_item)
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 options_item = Option()
                 options_item.__merge__(data, at, stop, depth - 1)
                 self.options.append(options_item)
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.source_context is None:
                     self.source_context = source_context_pb.SourceContext()
                 self.source_context.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 40:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.syntax = Syntax((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 50:
-                n = data[at]
-                at += 1
+                self.syntax = numbered(Syntax, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            if tag == 50:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.edition = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -483,7 +493,7 @@ class EnumValue(Message):
     name: str = ""
     number: int = 0
     options: list[Option] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -506,7 +516,7 @@ class EnumValue(Message):
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -514,44 +524,43 @@ class EnumValue(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode()
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.number = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 options_item = Option()
                 options_item.__merge__(data, at, stop, depth - 1)
                 self.options.append(options_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -560,7 +569,7 @@ class Option(Message):
 
     name: str = ""
     value: any_pb.Any | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -581,7 +590,7 @@ class Option(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -589,38 +598,35 @@ class Option(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.value is None:
                     self.value = any_pb.Any()
                 self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 describe(

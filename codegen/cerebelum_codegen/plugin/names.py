@@ -12,7 +12,20 @@ from collections.abc import Callable, Container, Iterable
 from cerebelum_codegen.runtime import v1
 
 _BUILTINS = frozenset(
-    {"Exception", "TypeError", "bool", "bytes", "classmethod", "dict", "float", "frozenset", "int", "isinstance", "len"}
+    {
+        "Exception",
+        "TypeError",
+        "bool",
+        "bytearray",
+        "bytes",
+        "classmethod",
+        "dict",
+        "float",
+        "frozenset",
+        "int",
+        "isinstance",
+        "len",
+    }
     | {"list", "object", "property", "range", "set", "staticmethod", "str", "super", "tuple", "type"}
 )
 _IMPORTED = frozenset({"Mapping", "Sequence", "ClassVar", "Self", "TypeAlias", "annotations", "dataclass", "field"})
@@ -33,6 +46,7 @@ _LOCALS = frozenset(
         "start",
         "stop",
         "tag",
+        "unknown",
         "x",
     }
 )
@@ -42,7 +56,7 @@ _LOCAL_ENDINGS = ("_entry", "_item", "_key", "_value")
 _FIELD_RESERVED = frozenset(
     {"FULL_NAME", "to_bytes", "from_bytes", "merge_from_bytes", "to_json", "from_json", "to_dict", "from_dict"}
     | {"merge_from", "classmethod", "property", "Self"}
-    | {"self", "cls", "int", "str", "bytes", "float", "bool", "list", "dict"}
+    | {"self", "cls", "int", "str", "bytes", "bytearray", "float", "bool", "list", "dict"}
     | {"ClassVar", "Duration", "Empty", "Enum", "JsonValue", "Mapping", "Message", "NullValue", "Sequence", "Timestamp"}
     | {"field"}
 )

@@ -15,6 +15,7 @@ from cerebelum_codegen.plugin.descriptors import literal, proto_files
 from cerebelum_codegen.plugin.form import Field, FileForm, Import, Member, MessageForm, Oneof
 from cerebelum_codegen.runtime import v1
 from cerebelum_codegen.runtime.descriptor import json_name
+from cerebelum_codegen.runtime.wire import varint
 
 _WRITERS = {
     "struct": "write_struct",
@@ -36,10 +37,32 @@ _NAME = re.compile(r"(?<![\w.])[A-Za-z_]\w*\b(?!: )")
 class Branch:
     """One tag that a message's reader knows, and what it reads there."""
 
-    tag: int
+    number: int
+    wire: int
     part: Field | Oneof
     member: Member | None = None
     packed: bool = False
+
+    @property
+    def tag_bytes(self) -> bytes:
+        return varint(self.number << 3 | self.wire)
+
+    @property
+    def condition(self) -> str:
+        """Whether the bytes at `at` are the tag; the first of them is `tag`."""
+        first, *rest = self.tag_bytes
+        return " and ".join([f"tag == {first}", *(f"data[at + {i}] == {byte}" for i, byte in enumerate(rest, 1))])
+
+    @property
+    def repeated(self) -> bool:
+        """Whether more of the same is likely to follow."""
+        return isinstance(self.part, Field) and (self.part.repeated or self.part.key is not None)
+
+    @property
+    def keeps_whole(self) -> bool:
+        """Whether the field's bytes may become an unknown field."""
+        part = self.part if isinstance(self.part, Field) else self.member
+        return part is not None and part.value.kind == "closed_enum" and not self.packed
 
 
 def render(form: FileForm, files: Mapping[str, FileDescriptorProto]) -> Iterator[tuple[str, str]]:
@@ -134,12 +157,7 @@ def _single_blanks(lines: list[str]) -> Iterator[str]:
 
 def tag_literal(number: int, wire: int) -> str:
     """A tag's bytes as a Python literal."""
-    rest, out = number << 3 | wire, bytearray()
-    while rest > 127:
-        out.append(rest & 127 | 128)
-        rest >>= 7
-    out.append(rest)
-    return 'b"' + "".join(f"\\x{byte:02x}" for byte in out) + '"'
+    return 'b"' + "".join(f"\\x{byte:02x}" for byte in varint(number << 3 | wire)) + '"'
 
 
 def branches(message: MessageForm) -> list[Branch]:
@@ -147,12 +165,12 @@ def branches(message: MessageForm) -> list[Branch]:
     found: list[Branch] = []
     for part in message.parts:
         if isinstance(part, Oneof):
-            found += [Branch(m.number << 3 | m.value.wire, part, member=m) for m in part.members]
+            found += [Branch(m.number, m.value.wire, part, member=m) for m in part.members]
             continue
         wire = 2 if part.key is not None else part.value.wire
         if part.repeated and part.value.packable:
-            found.append(Branch(part.number << 3 | 2, part, packed=True))
-        found.append(Branch(part.number << 3 | wire, part))
+            found.append(Branch(part.number, 2, part, packed=True))
+        found.append(Branch(part.number, wire, part))
     return found
 
 

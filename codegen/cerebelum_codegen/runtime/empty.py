@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from cerebelum_codegen.runtime.descriptor import describe
 from cerebelum_codegen.runtime.message import Message
-from cerebelum_codegen.runtime.wire import read_tag, skip
+from cerebelum_codegen.runtime.wire import kept, read_tag, skip, truncated
 
 
 @dataclass(slots=True, kw_only=True)
@@ -16,20 +16,23 @@ class Empty(Message):
 
     FULL_NAME: ClassVar[str] = "google.protobuf.Empty"
 
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        return self._unknown
+        return self.__write__()
 
     def __write__(self) -> bytes:
-        return self._unknown
+        return bytes(self._unknown)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         start = at
         while at < end:
             tag, at = read_tag(data, at)
             at = skip(data, at, end, tag, depth)
-        self._unknown += data[start:end]
+        if at != end:
+            raise truncated()
+        if start < end:
+            self._unknown = kept(self._unknown, [data[start:end]])
 
 
 describe(Empty)

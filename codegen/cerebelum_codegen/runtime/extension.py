@@ -48,4 +48,4 @@ class Extension(Generic[_M, _T]):
     def _held(self, message: _M) -> Message:
         if type(message) is not self.extended:
             raise TypeError(f"{self._attribute} extends {self.extended.__name__}, not {type(message).__name__}")
-        return self._holder.from_bytes(message._unknown)
+        return self._holder.from_bytes(bytes(message._unknown))

@@ -10,10 +10,10 @@ from cerebelum_codegen.runtime.wire import (
     MAX_DEPTH,
     SMALL,
     pack_double,
-    read_tag,
+    read_size,
     read_varint,
     size,
-    skip,
+    stray,
     too_deep,
     truncated,
     unpack_double,
@@ -134,12 +134,12 @@ def read_struct(
     found: dict[str, JsonValue] = {} if before is None else before if isinstance(before, dict) else dict(before)
     while at < end:
         if data[at] != 10:
-            at = _skip(data, at, end, depth)
+            data, at, end = stray(data, at, end, depth, [])
             continue
         n = data[at + 1]
         at += 2
         if n > 127:
-            n, at = read_varint(data, at - 1)
+            n, at = read_size(data, at - 1)
         stop = at + n
         if stop > end:
             raise truncated()
@@ -150,11 +150,14 @@ def read_struct(
                 n = data[middle + 1]
                 value_at = middle + 2
                 if n > 127:
-                    n, value_at = read_varint(data, value_at - 1)
+                    n, value_at = read_size(data, value_at - 1)
                 if value_at + n == stop:
                     key = data[at + 2 : middle].decode()
-                    if 1 < n < 130 and data[value_at] == 0x1A and data[value_at + 1] == n - 2:
+                    kind = data[value_at] if n > 1 else 0
+                    if kind == 0x1A and data[value_at + 1] == n - 2 < 128:
                         found[key] = data[value_at + 2 : stop].decode()
+                    elif kind == 0x11 and n == 9:
+                        found[key] = unpack_double(data, value_at + 1)[0]
                     else:
                         found[key] = read_value(data, value_at, stop, depth - 1)
                     at = stop
@@ -171,12 +174,12 @@ def _read_entry(data: bytes, at: int, end: int, depth: int) -> tuple[str, JsonVa
         tag = data[at]
         at += 1
         if tag not in (10, 18):
-            at = _skip(data, at - 1, end, depth)
+            data, at, end = stray(data, at - 1, end, depth, [])
             continue
         length = data[at]
         at += 1
         if length > 127:
-            length, at = read_varint(data, at - 1)
+            length, at = read_size(data, at - 1)
         stop = at + length
         if stop > end:
             raise truncated()
@@ -195,12 +198,12 @@ def read_list(data: bytes, at: int, end: int, depth: int, before: Sequence[JsonV
     found: list[JsonValue] = [] if before is None else before if isinstance(before, list) else list(before)
     while at < end:
         if data[at] != 10:
-            at = _skip(data, at, end, depth)
+            data, at, end = stray(data, at, end, depth, [])
             continue
         n = data[at + 1]
         at += 2
         if n > 127:
-            n, at = read_varint(data, at - 1)
+            n, at = read_size(data, at - 1)
         stop = at + n
         if stop > end:
             raise truncated()
@@ -243,7 +246,7 @@ def _read_members(data: bytes, at: int, end: int, depth: int, value: JsonValue) 
         tag = data[at]
         at += 1
         if tag in (0x1A, 0x2A, 0x32):
-            n, at = read_varint(data, at)
+            n, at = read_size(data, at)
             stop = at + n
             if stop > end:
                 raise truncated()
@@ -259,7 +262,7 @@ def _read_members(data: bytes, at: int, end: int, depth: int, value: JsonValue) 
             number, at = read_varint(data, at)
             value = number != 0
         else:
-            at = _skip(data, at - 1, end, depth)
+            data, at, end = stray(data, at - 1, end, depth, [])
     if at > end:
         raise truncated()
     return value
@@ -276,8 +279,3 @@ def _read_sized(data: bytes, at: int, end: int, tag: int, depth: int, before: Js
     if tag == 0x2A:
         return read_struct(data, at, end, depth - 1, before if isinstance(before, dict) else None)
     return read_list(data, at, end, depth - 1, before if isinstance(before, list) else None)
-
-
-def _skip(data: bytes, at: int, end: int, depth: int) -> int:
-    tag, at = read_tag(data, at)
-    return skip(data, at, end, tag, depth)

@@ -59,7 +59,7 @@ class JsonWriter:
             if self.defaults or not _is_silent(field, value):
                 found[field.name if self.proto_names else field.json] = self._named(message, field, value, depth)
         for holder in extensions_of(message.FULL_NAME) if message._unknown else ():
-            for field, value in held(holder.from_bytes(message._unknown)):
+            for field, value in held(holder.from_bytes(bytes(message._unknown))):
                 if not _is_silent(field, value):
                     found[field.json] = self._named(message, field, value, depth)
         return found

@@ -28,7 +28,7 @@ class Message:
 
     if TYPE_CHECKING:
         # Each message has a place of its own for it: a compiled class can begin only where its base ends.
-        _unknown: bytes = field(default=b"", repr=False)
+        _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @abstractmethod
     def to_bytes(self) -> bytes:
@@ -46,7 +46,10 @@ class Message:
             DecodeError: the bytes are not such a message.
         """
         message = cls()
-        message.merge_from_bytes(data)
+        try:
+            message.__merge__(data, 0, len(data), MAX_DEPTH)
+        except Exception as error:
+            raise message._malformed(error) from None
         return message
 
     def merge_from_bytes(self, data: bytes) -> None:

@@ -11,7 +11,18 @@ from typing import Final
 from cerebelum_codegen.runtime.descriptor import check_extensions
 from cerebelum_codegen.runtime.errors import DecodeError
 from cerebelum_codegen.runtime.message import Message
-from cerebelum_codegen.runtime.wire import group, read_tag, read_varint, size, skip, too_deep, truncated, varint
+from cerebelum_codegen.runtime.wire import (
+    group,
+    kept,
+    read_size,
+    read_tag,
+    read_varint,
+    size,
+    skip,
+    too_deep,
+    truncated,
+    varint,
+)
 
 _ITEM: Final = 1 << 3 | 3
 _ITEM_END: Final = b"\x0c"
@@ -28,7 +39,7 @@ class MessageSet(Message):
 
     def __write__(self) -> bytes:
         out: list[bytes] = []
-        data, at, end = self._unknown, 0, len(self._unknown)
+        data, at, end = bytes(self._unknown), 0, len(self._unknown)
         while at < end:
             start = at
             tag, at = read_tag(data, at)
@@ -56,7 +67,7 @@ class MessageSet(Message):
                 unknown.append(data[start:at])
         if at != end:
             raise truncated()
-        self._unknown += b"".join(unknown)
+        self._unknown = kept(self._unknown, unknown)
         check_extensions(self, unknown, depth)
 
 
@@ -68,7 +79,7 @@ def _item(data: bytes, at: int, end: int, depth: int) -> bytes:
         if tag == _TYPE_ID and number == 0:
             number, at = read_varint(data, at)
         elif tag == _MESSAGE:
-            length, at = read_varint(data, at)
+            length, at = read_size(data, at)
             parts.append(data[at : at + length])
             at += length
         else:

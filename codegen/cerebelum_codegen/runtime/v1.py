@@ -7,7 +7,7 @@ generated for version 1 is in use; a change that would break it begins a `v2`.
 from cerebelum_codegen.runtime.anymessage import AnyMessage
 from cerebelum_codegen.runtime.descriptor import FieldDescriptor, check_extensions, describe, describe_enum
 from cerebelum_codegen.runtime.empty import Empty
-from cerebelum_codegen.runtime.enum import ClosedEnum, Enum, NullValue, named
+from cerebelum_codegen.runtime.enum import ClosedEnum, Enum, NullValue, named, numbered
 from cerebelum_codegen.runtime.errors import CodecError, DecodeError
 from cerebelum_codegen.runtime.extension import Extension
 from cerebelum_codegen.runtime.jsonvalue import (
@@ -30,6 +30,7 @@ from cerebelum_codegen.runtime.wire import (
     int32,
     int64,
     is_default_float,
+    kept,
     octets,
     pack_double,
     pack_fixed32,
@@ -37,12 +38,14 @@ from cerebelum_codegen.runtime.wire import (
     pack_float,
     pack_sfixed32,
     pack_sfixed64,
+    read_size,
     read_tag,
     read_varint,
     signed,
     sint32,
     sint64,
     skip,
+    stray,
     too_deep,
     truncated,
     uint32,
@@ -90,8 +93,10 @@ __all__ = [
     "int32",
     "int64",
     "is_default_float",
+    "kept",
     "missing",
     "named",
+    "numbered",
     "octets",
     "pack_double",
     "pack_fixed32",
@@ -104,6 +109,7 @@ __all__ = [
     "read_struct",
     "read_timestamp",
     "read_value",
+    "read_size",
     "read_tag",
     "read_varint",
     "read_wrapped",
@@ -112,6 +118,7 @@ __all__ = [
     "sint64",
     "signed",
     "skip",
+    "stray",
     "too_deep",
     "truncated",
     "uint32",

@@ -124,7 +124,7 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
     number += byte - 1 << 28
     if byte < 128:
         return number, at + 5
-    return _read_long_varint(data, at)
+    return _read_long_varint(data, at + 5, number)
 
 
 def signed(number: int) -> int:
@@ -132,17 +132,14 @@ def signed(number: int) -> int:
     return number - (1 << 64) if number >= 1 << 63 else number
 
 
-def _read_long_varint(data: bytes, at: int) -> tuple[int, int]:
-    number = shift = 0
-    while True:
+def _read_long_varint(data: bytes, at: int, number: int) -> tuple[int, int]:
+    for shift in range(35, 70, 7):
         byte = data[at]
         at += 1
-        number |= (byte & 127) << shift
+        number += byte - 1 << shift
         if byte < 128:
             return number & UINT64, at
-        shift += 7
-        if shift == 70:
-            raise DecodeError("a varint is longer than ten bytes")
+    raise DecodeError("a varint is longer than ten bytes")
 
 
 def read_tag(data: bytes, at: int) -> tuple[int, int]:
@@ -151,6 +148,20 @@ def read_tag(data: bytes, at: int) -> tuple[int, int]:
     if stop - at > 5:
         raise DecodeError("a tag is longer than five bytes")
     return tag, stop
+
+
+def read_size(data: bytes, at: int) -> tuple[int, int]:
+    """The length at `at`, and where it ends. At most five bytes."""
+    number = data[at]
+    if number < 128:
+        return number, at + 1
+    byte = data[at + 1]
+    if byte < 128:
+        return number + (byte - 1 << 7), at + 2
+    number, stop = read_varint(data, at)
+    if stop - at > 5:
+        raise DecodeError("a length is longer than five bytes")
+    return number, stop
 
 
 def skip(data: bytes, at: int, end: int, tag: int, depth: int) -> int:
@@ -163,7 +174,7 @@ def skip(data: bytes, at: int, end: int, tag: int, depth: int) -> int:
     elif wire_type == 1:
         at += 8
     elif wire_type == 2:
-        length, at = read_varint(data, at)
+        length, at = read_size(data, at)
         at += length
     elif wire_type == 3:
         at = _skip_group(data, at, end, number, depth - 1)
@@ -174,6 +185,43 @@ def skip(data: bytes, at: int, end: int, tag: int, depth: int) -> int:
     if at > end:
         raise truncated()
     return at
+
+
+def stray(data: bytes, at: int, end: int, depth: int, unknown: list[bytes]) -> tuple[bytes, int, int]:
+    """Keep the field at `at`, whose tag a message does not know, and go on behind it: the data, where, and its end.
+
+    A tag may be spelt longer than it need be, and be known all the same: then the data is written anew, its tags short.
+    """
+    tag, begin = read_tag(data, at)
+    if begin - at > 1 and tag >> 7 * (begin - at - 1) == 0:
+        data = shortly_tagged(data, at, end, depth)
+        return data, 0, len(data)
+    stop = skip(data, begin, end, tag, depth)
+    unknown.append(data[at:stop])
+    return data, stop, end
+
+
+def shortly_tagged(data: bytes, at: int, end: int, depth: int) -> bytes:
+    """The fields between `at` and `end`, each behind the shortest spelling of its tag."""
+    fields: list[bytes] = []
+    while at < end:
+        tag, at = read_tag(data, at)
+        stop = skip(data, at, end, tag, depth)
+        fields += (varint(tag), data[at:stop])
+        at = stop
+    return b"".join(fields)
+
+
+def kept(before: bytes | bytearray, unknown: list[bytes]) -> bytes | bytearray:
+    """The unknown fields of a message and further ones.
+
+    They grow in place: a message may come in very many parts, and a copy for each would take the square of their time.
+    """
+    if not before:
+        return b"".join(unknown)
+    grown = before if isinstance(before, bytearray) else bytearray(before)
+    grown += b"".join(unknown)
+    return grown
 
 
 def _skip_group(data: bytes, at: int, end: int, number: int, depth: int) -> int:

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final, Self
 
 from cerebelum_codegen.runtime.errors import EncodeError
-from cerebelum_codegen.runtime.wire import MAX_DEPTH, UINT64, read_tag, read_varint, skip, truncated, varint
+from cerebelum_codegen.runtime.wire import MAX_DEPTH, UINT64, read_varint, stray, truncated, varint
 
 _NS: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND: Final = -62_135_596_800
 _LAST_SECOND: Final = 253_402_300_799
 _LONGEST_SECONDS: Final = 315_576_000_000
+_NOTHING: Final = (0, 0)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -68,7 +69,7 @@ class Timestamp:
 
     def to_datetime(self) -> datetime:
         """An aware datetime in UTC. It holds microseconds: the last three digits fall away."""
-        return _EPOCH + timedelta(seconds=self.seconds, microseconds=self.nanos // 1_000)
+        return _EPOCH + timedelta(0, self.seconds, self.nanos // 1_000)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -148,35 +149,38 @@ def _write(seconds: int, nanos: int) -> bytes:
 
 def _read_whole(data: bytes) -> tuple[int, int]:
     try:
-        return _read(data, 0, len(data), MAX_DEPTH, (0, 0))
+        return _read(data, 0, len(data), MAX_DEPTH, _NOTHING)
     except IndexError:
         raise truncated() from None
 
 
 def read_timestamp(data: bytes, at: int, end: int, depth: int, before: Timestamp | None) -> Timestamp:
     """The Timestamp whose body lies between `at` and `end`; it goes on where `before` stopped."""
-    return Timestamp(*_read(data, at, end, depth, (before.seconds, before.nanos) if before else (0, 0)))
+    seconds, nanos = _read(data, at, end, depth, _NOTHING if before is None else (before.seconds, before.nanos))
+    return Timestamp(seconds, nanos)
 
 
 def read_duration(data: bytes, at: int, end: int, depth: int, before: Duration | None) -> Duration:
     """The Duration whose body lies between `at` and `end`; it goes on where `before` stopped."""
-    return Duration(*_read(data, at, end, depth, (before.seconds, before.nanos) if before else (0, 0)))
+    seconds, nanos = _read(data, at, end, depth, _NOTHING if before is None else (before.seconds, before.nanos))
+    return Duration(seconds, nanos)
 
 
 def _read(data: bytes, at: int, end: int, depth: int, before: tuple[int, int]) -> tuple[int, int]:
     seconds, nanos = before
     while at < end:
-        tag = data[at]
-        at += 1
+        start, tag = at, data[at]
         if tag == 8:
-            number, at = read_varint(data, at)
-            seconds = number if number < 1 << 63 else number - (1 << 64)
-        elif tag == 16:
-            number, at = read_varint(data, at)
-            nanos = (number & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-        else:
-            tag, at = read_tag(data, at - 1)
-            at = skip(data, at, end, tag, depth)
+            seconds, at = read_varint(data, at + 1)
+            if seconds > 0x7FFFFFFFFFFFFFFF:
+                seconds -= 1 << 64
+            tag = data[at] if at < end else 0
+        if tag == 16:
+            nanos, at = read_varint(data, at + 1)
+            if nanos > 0x7FFFFFFF:
+                nanos = (nanos & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+        if at == start:
+            data, at, end = stray(data, at, end, depth, [])
     if at > end:
         raise truncated()
     return seconds, nanos

@@ -17,12 +17,16 @@ from cerebelum_codegen.runtime.v1 import (
     describe,
     int32,
     int64,
+    kept,
+    numbered,
+    read_size,
     read_struct,
     read_tag,
     read_timestamp,
     read_varint,
     signed,
     skip,
+    stray,
     too_deep,
     truncated,
     varint,
@@ -123,7 +127,7 @@ class RegisterRequest(Message):
     """Tasks that it still runs, or whose results it still holds: after a lost connection it keeps them."""
     incarnation: str = ""
     """Chosen anew by each process: what the same one was handed and does not hold has never reached it."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -179,7 +183,7 @@ class RegisterRequest(Message):
             n = len(x)
             out += (b"\xba\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -187,52 +191,54 @@ class RegisterRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.worker_id = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.language = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.capabilities.append(data[at:stop].decode())
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 entry_end = at + n
                 metadata_key: str = ""
                 metadata_item: str = ""
                 while at < entry_end:
-                    tag, at = read_tag(data, at)
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
                     if tag == 10:
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         metadata_key = data[at:stop].decode()
                         at = stop
@@ -240,7 +246,7 @@ class RegisterRequest(Message):
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         metadata_item = data[at:stop].decode()
                         at = stop
@@ -249,19 +255,21 @@ class RegisterRequest(Message):
                 if at != entry_end:
                     raise truncated()
                 self.metadata[metadata_key] = metadata_item
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.version = data[at:stop].decode()
                 at = stop
-            elif tag == 802:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 162 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if stop > end:
                     raise truncated()
@@ -270,48 +278,52 @@ class RegisterRequest(Message):
                     at += 1
                     if n > 127:
                         n, at = read_varint(data, at - 1)
-                    self.features.append(WorkerFeature((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000))
+                    self.features.append(numbered(WorkerFeature, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000))
                 if at != stop:
                     raise truncated()
-            elif tag == 800:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 160 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.features.append(WorkerFeature((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000))
-            elif tag == 810:
-                n = data[at]
-                at += 1
+                self.features.append(numbered(WorkerFeature, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000))
+                tag = data[at] if at < end else 0
+            while tag == 170 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 workflows_item = WorkflowVersion()
                 workflows_item.__merge__(data, at, stop, depth - 1)
                 self.workflows.append(workflows_item)
                 at = stop
-            elif tag == 818:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 178 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.held_task_ids.append(data[at:stop].decode())
                 at = stop
-            elif tag == 826:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 186 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.incarnation = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -322,7 +334,7 @@ class WorkflowVersion(Message):
 
     workflow_module: str = ""
     workflow_hash: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -341,7 +353,7 @@ class WorkflowVersion(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -349,36 +361,33 @@ class WorkflowVersion(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.workflow_module = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.workflow_hash = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -394,7 +403,7 @@ class RegisterResponse(Message):
     """Held tasks that have moved on meanwhile: running them further is wasted work."""
     cancelled_task_ids: list[str] = field(default_factory=list)
     """Held tasks to stop: their steps may clean up, and their outcome is waited for."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -423,7 +432,7 @@ class RegisterResponse(Message):
             n = len(x)
             out += (b"\xb2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -431,62 +440,64 @@ class RegisterResponse(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.success = n != 0
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.message = data[at:stop].decode()
                 at = stop
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.heartbeat_interval_ms = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 800:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 160 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.lease_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 810:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 170 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.lost_task_ids.append(data[at:stop].decode())
                 at = stop
-            elif tag == 818:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 178 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.cancelled_task_ids.append(data[at:stop].decode())
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -501,7 +512,7 @@ class HeartbeatRequest(Message):
     """Tasks with a heartbeat timeout whose steps gave a sign of life since this was told last."""
     progress: list[StepProgress] = field(default_factory=list)
     """How far running steps are. Shown in the status while they run, and kept nowhere."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -532,7 +543,7 @@ class HeartbeatRequest(Message):
             n = len(x)
             out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -540,60 +551,61 @@ class HeartbeatRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.worker_id = data[at:stop].decode()
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.status = WorkerStatus((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 802:
-                n = data[at]
-                at += 1
+                self.status = numbered(WorkerStatus, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            while tag == 162 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.held_task_ids.append(data[at:stop].decode())
                 at = stop
-            elif tag == 810:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 170 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.beating_task_ids.append(data[at:stop].decode())
                 at = stop
-            elif tag == 882:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 242 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 progress_item = StepProgress()
                 progress_item.__merge__(data, at, stop, depth - 1)
                 self.progress.append(progress_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -608,7 +620,7 @@ class StepProgress(Message):
     message: str = ""
     step_name: str = ""
     """In a status, the step."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -633,7 +645,7 @@ class StepProgress(Message):
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -641,50 +653,49 @@ class StepProgress(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.task_id = data[at:stop].decode()
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.percent = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.message = data[at:stop].decode()
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.step_name = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -698,7 +709,7 @@ class HeartbeatResponse(Message):
     """Held tasks that have moved on: stop them, nobody wants their outcome."""
     cancelled_task_ids: list[str] = field(default_factory=list)
     """Held tasks to stop: their steps may clean up, and their outcome is waited for."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -723,7 +734,7 @@ class HeartbeatResponse(Message):
             n = len(x)
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -731,50 +742,50 @@ class HeartbeatResponse(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.acknowledged = n != 0
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.commands.append(data[at:stop].decode())
                 at = stop
-            elif tag == 802:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 162 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.lost_task_ids.append(data[at:stop].decode())
                 at = stop
-            elif tag == 810:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 170 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.cancelled_task_ids.append(data[at:stop].decode())
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -783,7 +794,7 @@ class UnregisterRequest(Message):
 
     worker_id: str = ""
     reason: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -802,7 +813,7 @@ class UnregisterRequest(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -810,36 +821,33 @@ class UnregisterRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.worker_id = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.reason = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -849,7 +857,7 @@ class PollRequest(Message):
     worker_id: str = ""
     timeout_ms: int = 0
     """How long to wait for a task, at most 30000."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -866,7 +874,7 @@ class PollRequest(Message):
         if self.timeout_ms != 0:
             out += (b"\x10", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int32(self.timeout_ms))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -874,34 +882,31 @@ class PollRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.worker_id = data[at:stop].decode()
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.timeout_ms = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -934,7 +939,7 @@ class Task(Message):
     """
     memos: dict[str, types_pb.Payload] = field(default_factory=dict)
     """Values that the step has kept in this visit, by key."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -1023,7 +1028,7 @@ class Task(Message):
             n = len(x)
             out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1031,104 +1036,113 @@ class Task(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.task_id = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.execution_id = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.workflow_module = data[at:stop].decode()
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.step_name = data[at:stop].decode()
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.step_inputs = read_struct(data, at, stop, depth - 1, self.step_inputs)
                 at = stop
-            elif tag == 50:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 50:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.context = read_struct(data, at, stop, depth - 1, self.context)
                 at = stop
-            elif tag == 58:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.created_at = read_timestamp(data, at, stop, depth - 1, self.created_at)
                 at = stop
-            elif tag == 800:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 160 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.attempt = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 808:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 168 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.lease_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 818:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 178 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.workflow_hash = data[at:stop].decode()
                 at = stop
-            elif tag == 826:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 186 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 entry_end = at + n
                 arguments_key: str = ""
                 arguments_item: types_pb.Payload = types_pb.Payload()
                 while at < entry_end:
-                    tag, at = read_tag(data, at)
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
                     if tag == 10:
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         arguments_key = data[at:stop].decode()
                         at = stop
@@ -1136,7 +1150,7 @@ class Task(Message):
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         arguments_item.__merge__(data, at, stop, depth - 2)
                         at = stop
@@ -1145,53 +1159,61 @@ class Task(Message):
                 if at != entry_end:
                     raise truncated()
                 self.arguments[arguments_key] = arguments_item
-            elif tag == 834:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 194 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.workflow_inputs is None:
                     self.workflow_inputs = types_pb.Payload()
                 self.workflow_inputs.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 842:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 202 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 satisfied_markers_item = SatisfiedMarker()
                 satisfied_markers_item.__merge__(data, at, stop, depth - 1)
                 self.satisfied_markers.append(satisfied_markers_item)
                 at = stop
-            elif tag == 848:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 208 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.start_to_close_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 856:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 216 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.heartbeat_timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 882:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 242 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 entry_end = at + n
                 memos_key: str = ""
                 memos_item: types_pb.Payload = types_pb.Payload()
                 while at < entry_end:
-                    tag, at = read_tag(data, at)
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
                     if tag == 10:
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         memos_key = data[at:stop].decode()
                         at = stop
@@ -1199,7 +1221,7 @@ class Task(Message):
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         memos_item.__merge__(data, at, stop, depth - 2)
                         at = stop
@@ -1208,13 +1230,14 @@ class Task(Message):
                 if at != entry_end:
                     raise truncated()
                 self.memos[memos_key] = memos_item
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1228,7 +1251,7 @@ class MemoRequest(Message):
     worker_id: str = ""
     key: str = ""
     value: types_pb.Payload | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -1261,7 +1284,7 @@ class MemoRequest(Message):
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1269,62 +1292,62 @@ class MemoRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.task_id = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.execution_id = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.worker_id = data[at:stop].decode()
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.key = data[at:stop].decode()
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.value is None:
                     self.value = types_pb.Payload()
                 self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1335,7 +1358,7 @@ class MemoResponse(Message):
     message: str = ""
     value: types_pb.Payload | None = None
     """What is kept under the key: the value that came first."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -1358,7 +1381,7 @@ class MemoResponse(Message):
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1366,44 +1389,42 @@ class MemoResponse(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.outcome = ResultOutcome((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                self.outcome = numbered(ResultOutcome, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.message = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.value is None:
                     self.value = types_pb.Payload()
                 self.value.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1413,7 +1434,7 @@ class SatisfiedMarker(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.SatisfiedMarker"
 
     outcome: SatisfiedMarker_Outcome | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -1441,7 +1462,7 @@ class SatisfiedMarker(Message):
             case _:
                 pass
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1449,50 +1470,48 @@ class SatisfiedMarker(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if type(self.outcome) is not SleepElapsed:
                     self.outcome = SleepElapsed()
                 self.outcome.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if type(self.outcome) is not ApprovalDecision:
                     self.outcome = ApprovalDecision()
                 self.outcome.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if type(self.outcome) is not ApprovalTimeout:
                     self.outcome = ApprovalTimeout()
                 self.outcome.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1502,7 +1521,7 @@ class SleepElapsed(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.SleepElapsed"
 
     due_at: Timestamp | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -1517,7 +1536,7 @@ class SleepElapsed(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1525,28 +1544,24 @@ class SleepElapsed(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.due_at = read_timestamp(data, at, stop, depth - 1, self.due_at)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1563,7 +1578,7 @@ class ApprovalDecision(Message):
     """What came with an approval."""
     reason: str = ""
     """Why it was rejected."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -1594,7 +1609,7 @@ class ApprovalDecision(Message):
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1602,60 +1617,60 @@ class ApprovalDecision(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.approved = n != 0
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.decided_by = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.decided_at = read_timestamp(data, at, stop, depth - 1, self.decided_at)
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.response is None:
                     self.response = types_pb.Payload()
                 self.response.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.reason = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1665,7 +1680,7 @@ class ApprovalTimeout(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.ApprovalTimeout"
 
     expired_at: Timestamp | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -1680,7 +1695,7 @@ class ApprovalTimeout(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1688,28 +1703,24 @@ class ApprovalTimeout(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.expired_at = read_timestamp(data, at, stop, depth - 1, self.expired_at)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1732,7 +1743,7 @@ class TaskResult(Message):
     """When the step began to run."""
     predicates: Predicates | None = None
     """What the predicates of the step's branch rule say about its value; absent when it has none."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -1799,7 +1810,7 @@ class TaskResult(Message):
             n = len(x)
             out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1807,124 +1818,131 @@ class TaskResult(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.task_id = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.execution_id = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.worker_id = data[at:stop].decode()
                 at = stop
-            elif tag == 32:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.status = TaskStatus((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                self.status = numbered(TaskStatus, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.result = read_struct(data, at, stop, depth - 1, self.result)
                 at = stop
-            elif tag == 50:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 50:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.error is None:
                     self.error = ErrorInfo()
                 self.error.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 58:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.completed_at = read_timestamp(data, at, stop, depth - 1, self.completed_at)
                 at = stop
-            elif tag == 66:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 66:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.sleep_request is None:
                     self.sleep_request = SleepRequest()
                 self.sleep_request.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 74:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 74:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.approval_request is None:
                     self.approval_request = ApprovalRequest()
                 self.approval_request.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 802:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 162 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.output is None:
                     self.output = types_pb.Payload()
                 self.output.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 810:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 170 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.started_at = read_timestamp(data, at, stop, depth - 1, self.started_at)
                 at = stop
-            elif tag == 882:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 242 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.predicates is None:
                     self.predicates = Predicates()
                 self.predicates.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1937,7 +1955,7 @@ class Predicates(Message):
     """Whether each holds, in the order of the rule, up to the first that does."""
     error: str = ""
     """Why the next one has no answer; empty when all that were asked have one."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -1956,7 +1974,7 @@ class Predicates(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -1964,18 +1982,14 @@ class Predicates(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if stop > end:
                     raise truncated()
@@ -1987,27 +2001,29 @@ class Predicates(Message):
                     self.answers.append(n != 0)
                 if at != stop:
                     raise truncated()
-            elif tag == 8:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 8:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.answers.append(n != 0)
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.error = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2018,7 +2034,7 @@ class SleepRequest(Message):
 
     duration_ms: int = 0
     data: Mapping[str, JsonValue] | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2035,7 +2051,7 @@ class SleepRequest(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2043,34 +2059,31 @@ class SleepRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.duration_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.data = read_struct(data, at, stop, depth - 1, self.data)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2083,7 +2096,7 @@ class ApprovalRequest(Message):
     data: Mapping[str, JsonValue] | None = None
     timeout_ms: int = 0
     """How long to wait for a decision; 0 waits as long as it takes."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2104,7 +2117,7 @@ class ApprovalRequest(Message):
         if self.timeout_ms != 0:
             out += (b"\x18", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int64(self.timeout_ms))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2112,42 +2125,40 @@ class ApprovalRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.approval_type = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.data = read_struct(data, at, stop, depth - 1, self.data)
                 at = stop
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2161,7 +2172,7 @@ class ErrorInfo(Message):
     """Trying again cannot help."""
     decision: types_pb.Payload | None = None
     """The `e` of a step that returned `{"error": e}`: a decision, not an accident, and not retried."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2192,7 +2203,7 @@ class ErrorInfo(Message):
             n = len(x)
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2200,60 +2211,60 @@ class ErrorInfo(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.kind = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.message = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.stacktrace = data[at:stop].decode()
                 at = stop
-            elif tag == 800:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 160 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.non_retryable = n != 0
-            elif tag == 810:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 170 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.decision is None:
                     self.decision = types_pb.Payload()
                 self.decision.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2263,7 +2274,7 @@ class Ack(Message):
     success: bool = False
     message: str = ""
     outcome: ResultOutcome = ResultOutcome.RESULT_OUTCOME_UNSPECIFIED
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2282,7 +2293,7 @@ class Ack(Message):
         if self.outcome != 0:
             out += (b"\xa0\x06", SMALL[self.outcome] if 0 <= self.outcome < 1024 else int32(self.outcome))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2290,40 +2301,38 @@ class Ack(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.success = n != 0
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.message = data[at:stop].decode()
                 at = stop
-            elif tag == 800:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 160 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.outcome = ResultOutcome((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                self.outcome = numbered(ResultOutcome, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2335,7 +2344,7 @@ class Blueprint(Message):
     source_code: str = ""
     definition: WorkflowDefinition | None = None
     version: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2368,7 +2377,7 @@ class Blueprint(Message):
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2376,62 +2385,62 @@ class Blueprint(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.workflow_module = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.language = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.source_code = data[at:stop].decode()
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.definition is None:
                     self.definition = WorkflowDefinition()
                 self.definition.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.version = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2448,7 +2457,7 @@ class WorkflowDefinition(Message):
     """
     max_visits: int = 0
     """How often one step may be visited in an execution; 0 takes 1000."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2498,7 +2507,7 @@ class WorkflowDefinition(Message):
         if self.max_visits != 0:
             out += (b"\xa8\x06", SMALL[self.max_visits] if 0 <= self.max_visits < 1024 else int32(self.max_visits))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2506,58 +2515,60 @@ class WorkflowDefinition(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 timeline_item = Step()
                 timeline_item.__merge__(data, at, stop, depth - 1)
                 self.timeline.append(timeline_item)
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 diverge_rules_item = DivergeRule()
                 diverge_rules_item.__merge__(data, at, stop, depth - 1)
                 self.diverge_rules.append(diverge_rules_item)
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 branch_rules_item = BranchRule()
                 branch_rules_item.__merge__(data, at, stop, depth - 1)
                 self.branch_rules.append(branch_rules_item)
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 entry_end = at + n
                 inputs_key: str = ""
                 inputs_item: InputDefinition = InputDefinition()
                 while at < entry_end:
-                    tag, at = read_tag(data, at)
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
                     if tag == 10:
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         inputs_key = data[at:stop].decode()
                         at = stop
@@ -2565,7 +2576,7 @@ class WorkflowDefinition(Message):
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         inputs_item.__merge__(data, at, stop, depth - 2)
                         at = stop
@@ -2574,29 +2585,31 @@ class WorkflowDefinition(Message):
                 if at != entry_end:
                     raise truncated()
                 self.inputs[inputs_key] = inputs_item
-            elif tag == 802:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 162 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 stages_item = Stage()
                 stages_item.__merge__(data, at, stop, depth - 1)
                 self.stages.append(stages_item)
                 at = stop
-            elif tag == 808:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 168 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.max_visits = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2609,7 +2622,7 @@ class Stage(Message):
     """Lanes of one step each."""
     lanes: list[Lane] = field(default_factory=list)
     """Lanes of several stages; in order they come after `steps`."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2630,7 +2643,7 @@ class Stage(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2638,38 +2651,36 @@ class Stage(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.steps.append(data[at:stop].decode())
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 lanes_item = Lane()
                 lanes_item.__merge__(data, at, stop, depth - 1)
                 self.lanes.append(lanes_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2679,7 +2690,7 @@ class Lane(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.Lane"
 
     stages: list[Stage] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2696,7 +2707,7 @@ class Lane(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2704,30 +2715,27 @@ class Lane(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 stages_item = Stage()
                 stages_item.__merge__(data, at, stop, depth - 1)
                 self.stages.append(stages_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2748,7 +2756,7 @@ class Step(Message):
     """An attempt that gives no sign of life for longer has failed; 0 for no limit."""
     optional: list[str] = field(default_factory=list)
     """Those of `depends_on` that may have no result: the step has a default for them."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2785,7 +2793,7 @@ class Step(Message):
             n = len(x)
             out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2793,78 +2801,82 @@ class Step(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.depends_on.append(data[at:stop].decode())
                 at = stop
-            elif tag == 800:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 160 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.takes_inputs = n != 0
-            elif tag == 810:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 170 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.retry is None:
                     self.retry = types_pb.RetryPolicy()
                 self.retry.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 816:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 176 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.start_to_close_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 824:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 184 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.schedule_to_start_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 832:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 192 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.heartbeat_timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 882:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 242 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.optional.append(data[at:stop].decode())
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2875,7 +2887,7 @@ class DivergeRule(Message):
 
     from_step: str = ""
     patterns: list[PatternMatch] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2896,7 +2908,7 @@ class DivergeRule(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2904,38 +2916,36 @@ class DivergeRule(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.from_step = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 patterns_item = PatternMatch()
                 patterns_item.__merge__(data, at, stop, depth - 1)
                 self.patterns.append(patterns_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -2949,7 +2959,7 @@ class PatternMatch(Message):
     target: str = ""
     """Of deployed clients: a step of the timeline, or END. Not read where there is a route."""
     route: Route | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -2974,7 +2984,7 @@ class PatternMatch(Message):
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -2982,46 +2992,44 @@ class PatternMatch(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.pattern = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.target = data[at:stop].decode()
                 at = stop
-            elif tag == 802:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 162 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.route is None:
                     self.route = Route()
                 self.route.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3032,7 +3040,7 @@ class BranchRule(Message):
 
     from_step: str = ""
     branches: list[ConditionBranch] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3053,7 +3061,7 @@ class BranchRule(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3061,38 +3069,36 @@ class BranchRule(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.from_step = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 branches_item = ConditionBranch()
                 branches_item.__merge__(data, at, stop, depth - 1)
                 self.branches.append(branches_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3105,7 +3111,7 @@ class ConditionBranch(Message):
     route: Route | None = None
     by_worker: bool = False
     """The condition only names a predicate: the worker tells with the result whether it holds."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3132,7 +3138,7 @@ class ConditionBranch(Message):
         if self.by_worker is not False:
             out += (b"\xa8\x06", boolean(self.by_worker))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3140,52 +3146,51 @@ class ConditionBranch(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.condition = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.target = data[at:stop].decode()
                 at = stop
-            elif tag == 802:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 162 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.route is None:
                     self.route = Route()
                 self.route.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 808:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 168 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.by_worker = n != 0
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3204,7 +3209,7 @@ class Route(Message):
     leaves, the execution goes on from there. Else it ends after a path of a diverge rule, and returns
     to the branching step after a path of a branch rule.
     """
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3231,7 +3236,7 @@ class Route(Message):
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3239,52 +3244,52 @@ class Route(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.action = RouteAction((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                self.action = numbered(RouteAction, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.step = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.reason = data[at:stop].decode()
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 path_item = Stage()
                 path_item.__merge__(data, at, stop, depth - 1)
                 self.path.append(path_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3294,7 +3299,7 @@ class InputDefinition(Message):
     type: str = ""
     required: bool = False
     default_value: Mapping[str, JsonValue] | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3315,7 +3320,7 @@ class InputDefinition(Message):
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3323,42 +3328,40 @@ class InputDefinition(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.type = data[at:stop].decode()
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.required = n != 0
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.default_value = read_struct(data, at, stop, depth - 1, self.default_value)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3369,7 +3372,7 @@ class BlueprintValidation(Message):
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     workflow_hash: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3394,7 +3397,7 @@ class BlueprintValidation(Message):
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3402,50 +3405,49 @@ class BlueprintValidation(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.valid = n != 0
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.errors.append(data[at:stop].decode())
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.warnings.append(data[at:stop].decode())
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.workflow_hash = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3459,7 +3461,7 @@ class ExecuteRequest(Message):
     """The inputs, exact; with it, `inputs` is not read."""
     workflow_hash: str = ""
     """Run this blueprint, not the newest of the workflow."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3494,7 +3496,7 @@ class ExecuteRequest(Message):
             n = len(x)
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3502,64 +3504,64 @@ class ExecuteRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.workflow_module = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.inputs = read_struct(data, at, stop, depth - 1, self.inputs)
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.options is None:
                     self.options = ExecutionOptions()
                 self.options.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 802:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 162 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.exact_inputs is None:
                     self.exact_inputs = types_pb.Payload()
                 self.exact_inputs.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 810:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 170 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.workflow_hash = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3572,7 +3574,7 @@ class ExecutionOptions(Message):
     tags: list[str] = field(default_factory=list)
     timeout_ms: int = 0
     """The execution fails when it runs longer; 0 for no limit."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3597,7 +3599,7 @@ class ExecutionOptions(Message):
         if self.timeout_ms != 0:
             out += (b"\x20", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int32(self.timeout_ms))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3605,50 +3607,49 @@ class ExecutionOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.execution_id = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.correlation_id = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.tags.append(data[at:stop].decode())
                 at = stop
-            elif tag == 32:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.timeout_ms = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3661,7 +3662,7 @@ class ExecutionHandle(Message):
     started_at: Timestamp | None = None
     created: bool = False
     """False when it had been started before."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3686,7 +3687,7 @@ class ExecutionHandle(Message):
         if self.created is not False:
             out += (b"\xa0\x06", boolean(self.created))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3694,50 +3695,49 @@ class ExecutionHandle(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.execution_id = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.status = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.started_at = read_timestamp(data, at, stop, depth - 1, self.started_at)
                 at = stop
-            elif tag == 800:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 160 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.created = n != 0
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3745,7 +3745,7 @@ class GetExecutionStatusRequest(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.GetExecutionStatusRequest"
 
     execution_id: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3760,7 +3760,7 @@ class GetExecutionStatusRequest(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3768,28 +3768,24 @@ class GetExecutionStatusRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.execution_id = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -3820,7 +3816,7 @@ class ExecutionStatus(Message):
     """How many events its history has."""
     progress: list[StepProgress] = field(default_factory=list)
     """What running steps say of themselves."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -3931,7 +3927,7 @@ class ExecutionStatus(Message):
             n = len(x)
             out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -3939,104 +3935,113 @@ class ExecutionStatus(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.execution_id = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.workflow_name = data[at:stop].decode()
                 at = stop
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.status = ExecutionState((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                self.status = numbered(ExecutionState, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.started_at = read_timestamp(data, at, stop, depth - 1, self.started_at)
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.completed_at = read_timestamp(data, at, stop, depth - 1, self.completed_at)
                 at = stop
-            elif tag == 48:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 48:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.current_step_index = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 56:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 56:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.total_steps = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 66:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 66:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.current_step_name = data[at:stop].decode()
                 at = stop
-            elif tag == 74:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 74:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 completed_steps_item = StepStatus()
                 completed_steps_item.__merge__(data, at, stop, depth - 1)
                 self.completed_steps.append(completed_steps_item)
                 at = stop
-            elif tag == 82:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 82:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.inputs = read_struct(data, at, stop, depth - 1, self.inputs)
                 at = stop
-            elif tag == 90:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 90:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 entry_end = at + n
                 step_outputs_key: str = ""
                 step_outputs_item: Mapping[str, JsonValue] = {}
                 while at < entry_end:
-                    tag, at = read_tag(data, at)
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
                     if tag == 10:
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         step_outputs_key = data[at:stop].decode()
                         at = stop
@@ -4044,7 +4049,7 @@ class ExecutionStatus(Message):
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         step_outputs_item = read_struct(data, at, stop, depth - 2, step_outputs_item)
                         at = stop
@@ -4053,59 +4058,67 @@ class ExecutionStatus(Message):
                 if at != entry_end:
                     raise truncated()
                 self.step_outputs[step_outputs_key] = step_outputs_item
-            elif tag == 98:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 98:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.error is None:
                     self.error = ErrorInfo()
                 self.error.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 106:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 106:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.sleep_info is None:
                     self.sleep_info = SleepInfo()
                 self.sleep_info.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 114:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 114:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.approval_info is None:
                     self.approval_info = ApprovalInfo()
                 self.approval_info.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 802:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 162 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.workflow_hash = data[at:stop].decode()
                 at = stop
-            elif tag == 810:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 170 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 entry_end = at + n
                 outputs_key: str = ""
                 outputs_item: types_pb.Payload = types_pb.Payload()
                 while at < entry_end:
-                    tag, at = read_tag(data, at)
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
                     if tag == 10:
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         outputs_key = data[at:stop].decode()
                         at = stop
@@ -4113,7 +4126,7 @@ class ExecutionStatus(Message):
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         outputs_item.__merge__(data, at, stop, depth - 2)
                         at = stop
@@ -4122,47 +4135,52 @@ class ExecutionStatus(Message):
                 if at != entry_end:
                     raise truncated()
                 self.outputs[outputs_key] = outputs_item
-            elif tag == 818:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 178 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.result_steps.append(data[at:stop].decode())
                 at = stop
-            elif tag == 826:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 186 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.exact_inputs is None:
                     self.exact_inputs = types_pb.Payload()
                 self.exact_inputs.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 832:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 192 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.history_length = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 882:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 242 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 progress_item = StepProgress()
                 progress_item.__merge__(data, at, stop, depth - 1)
                 self.progress.append(progress_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -4179,7 +4197,7 @@ class StepStatus(Message):
     error: ErrorInfo | None = None
     attempts: int = 0
     """Tries it took, the last included."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -4222,7 +4240,7 @@ class StepStatus(Message):
         if self.attempts != 0:
             out += (b"\xa0\x06", SMALL[self.attempts] if 0 <= self.attempts < 1024 else int32(self.attempts))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -4230,88 +4248,92 @@ class StepStatus(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.step_name = data[at:stop].decode()
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.step_index = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.status = data[at:stop].decode()
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.started_at = read_timestamp(data, at, stop, depth - 1, self.started_at)
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.completed_at = read_timestamp(data, at, stop, depth - 1, self.completed_at)
                 at = stop
-            elif tag == 48:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 48:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.duration_seconds = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 58:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.output = read_struct(data, at, stop, depth - 1, self.output)
                 at = stop
-            elif tag == 66:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 66:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.error is None:
                     self.error = ErrorInfo()
                 self.error.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 800:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 160 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.attempts = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -4322,7 +4344,7 @@ class SleepInfo(Message):
     sleep_started_at: Timestamp | None = None
     remaining_ms: int = 0
     data: Mapping[str, JsonValue] | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -4345,7 +4367,7 @@ class SleepInfo(Message):
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -4353,48 +4375,47 @@ class SleepInfo(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.duration_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.sleep_started_at = read_timestamp(data, at, stop, depth - 1, self.sleep_started_at)
                 at = stop
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.remaining_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.data = read_struct(data, at, stop, depth - 1, self.data)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -4408,7 +4429,7 @@ class ApprovalInfo(Message):
     remaining_timeout_ms: int = 0
     step_name: str = ""
     """The step that asks."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -4439,7 +4460,7 @@ class ApprovalInfo(Message):
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -4447,64 +4468,65 @@ class ApprovalInfo(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.approval_type = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.data = read_struct(data, at, stop, depth - 1, self.data)
                 at = stop
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.requested_at = read_timestamp(data, at, stop, depth - 1, self.requested_at)
                 at = stop
-            elif tag == 40:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.remaining_timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 802:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 162 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.step_name = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -4521,7 +4543,7 @@ class ListExecutionsRequest(Message):
     """How many to skip. It costs as much as it skips: prefer page_token."""
     page_token: str = ""
     """The next_page_token of the page before. Empty: the first page."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -4546,7 +4568,7 @@ class ListExecutionsRequest(Message):
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -4554,54 +4576,54 @@ class ListExecutionsRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.workflow_name = data[at:stop].decode()
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.status = ExecutionState((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                self.status = numbered(ExecutionState, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.limit = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 32:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.offset = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 802:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 162 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.page_token = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -4614,7 +4636,7 @@ class ListExecutionsResponse(Message):
     has_more: bool = False
     next_page_token: str = ""
     """Where the next page goes on, at the cost of that page alone; empty on the last one."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -4639,7 +4661,7 @@ class ListExecutionsResponse(Message):
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -4647,50 +4669,49 @@ class ListExecutionsResponse(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 executions_item = ExecutionStatus()
                 executions_item.__merge__(data, at, stop, depth - 1)
                 self.executions.append(executions_item)
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.total_count = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 24:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.has_more = n != 0
-            elif tag == 802:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 162 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.next_page_token = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -4699,7 +4720,7 @@ class ResumeExecutionRequest(Message):
 
     execution_id: str = ""
     skip_completed_steps: bool = False
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -4716,7 +4737,7 @@ class ResumeExecutionRequest(Message):
         if self.skip_completed_steps is not False:
             out += (b"\x10", boolean(self.skip_completed_steps))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -4724,34 +4745,31 @@ class ResumeExecutionRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.execution_id = data[at:stop].decode()
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.skip_completed_steps = n != 0
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 SatisfiedMarker_Outcome: TypeAlias = SleepElapsed | ApprovalDecision | ApprovalTimeout

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from cerebelum_codegen.runtime import DecodeError
+from cerebelum_codegen.runtime.wire import MAX_DEPTH, read_tag, shortly_tagged, skip
 from cerebelum_proto.worker.worker_service_pb import Task
 from tests.codegen.conftest import Trial
 from tests.codegen.oracle import Oracle, Ours, canonical
@@ -93,7 +94,58 @@ def test_what_google_makes_of_a_spoiled_message_we_make_of_it_too(
     assume("nan" not in str(expected))  # a Python float does not keep the bits of a signalling NaN
     assume(b"\x03" not in spoilt and b"\x0b" not in spoilt)  # Google lets a field 0 pass inside of a group
     read = ours.classes[name].from_bytes(spoilt)
+    assert short(canonical(google.type_of(name).FromString(read.to_bytes()))) == short(canonical(expected))
+
+
+def short(data: bytes) -> bytes:
+    """With tags as short as they go: where one is spelt longer, Google keeps the spelling, and we keep the field."""
+    return shortly_tagged(data, 0, len(data), MAX_DEPTH)
+
+
+def long_tags(data: bytes) -> bytes:
+    """The same message, each of its tags spelt in five bytes, the most that a tag may have."""
+    fields, at = [], 0
+    while at < len(data):
+        tag, begin = read_tag(data, at)
+        stop = skip(data, begin, len(data), tag, MAX_DEPTH)
+        if begin - at == 5:
+            fields.append(data[at:stop])
+        else:
+            fields += [
+                bytes(byte | 0x80 for byte in data[at:begin]),
+                b"\x80" * (at + 4 - begin),
+                b"\x00",
+                data[begin:stop],
+            ]
+        at = stop
+    return b"".join(fields)
+
+
+@pytest.mark.parametrize("name", ALL)
+@settings(many, max_examples=30)
+@given(data=st.data())
+def test_a_tag_that_is_spelt_longer_than_need_be_is_the_same_tag(
+    google: Oracle, ours: Ours, name: str, data: st.DataObject
+) -> None:
+    spelt = long_tags(data.draw(google.messages(name)).SerializeToString())
+    assume("nan" not in str(expected := google.type_of(name).FromString(spelt)))
+    read = ours.classes[name].from_bytes(spelt)
     assert canonical(google.type_of(name).FromString(read.to_bytes())) == canonical(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "short_data", "long_data"),
+    [
+        ("Known", b"\x22\x04\x08\x05\x10\x06", b"\x22\x06\x88\x00\x05\x90\x00\x06"),
+        ("Known", b"\x0a\x07\x0a\x05\x0a\x03abc", b"\x0a\x08\x8a\x00\x05\x0a\x03abc"),
+        ("Known", b"\x12\x04\x0a\x02\x20\x01", b"\x12\x05\x8a\x00\x02\x20\x01"),
+        ("Known", b"\x1a\x02\x20\x01", b"\x1a\x03\xa0\x00\x01"),
+    ],
+    ids=["Timestamp", "Struct", "ListValue", "Value"],
+)
+def test_so_it_is_in_what_has_a_python_form(trial: Trial, kind: str, short_data: bytes, long_data: bytes) -> None:
+    read = getattr(trial.kinds, kind).from_bytes
+    assert read(short_data) == read(long_data) != read(b"")
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -263,6 +315,8 @@ def test_a_task_s_error_speaks_of_the_task() -> None:
 
 PARTS = {
     "unknown fields": ("Leaf", lambda _: b"\xa0\x06\x01"),
+    "long tags": ("Leaf", lambda _: b"\x8a\x00\x01a"),
+    "parts with unknown fields": ("Tree", lambda _: b"\x12\x12\xa2\x06\x0f123456789012345"),
     "parts of a Struct": ("Known", lambda number: b"\x0a\x0a\x0a\x08\x0a\x06%06d" % number),
     "parts of a ListValue": ("Known", lambda _: b"\x12\x02\x0a\x00"),
     "parts of a Value": ("Known", lambda number: b"\x1a\x0c\x2a\x0a\x0a\x08\x0a\x06%06d" % number),

@@ -15,10 +15,12 @@ from cerebelum_codegen.runtime.v1 import (
     describe,
     int32,
     is_default_float,
+    kept,
+    numbered,
     pack_double,
-    read_tag,
+    read_size,
     read_varint,
-    skip,
+    stray,
     too_deep,
     truncated,
     unpack_double,
@@ -52,7 +54,7 @@ class Marker(Message):
 
     status: str = ""
     """The enum value that the carrier takes when it holds this marker, for example "SLEEP"."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -67,7 +69,7 @@ class Marker(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -75,28 +77,24 @@ class Marker(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.status = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,7 +126,7 @@ class Workflow(Message):
     """How often one step may be visited in an execution; 0 takes 1000."""
     name: str = ""
     """What the Core calls it; empty takes the service's full name."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -179,7 +177,7 @@ class Workflow(Message):
             n = len(x)
             out += (b"\x52", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -187,100 +185,105 @@ class Workflow(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.inputs = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.timeline = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 diverge_item = Diverge()
                 diverge_item.__merge__(data, at, stop, depth - 1)
                 self.diverge.append(diverge_item)
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 branch_item = Branch()
                 branch_item.__merge__(data, at, stop, depth - 1)
                 self.branch.append(branch_item)
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.execution_id = data[at:stop].decode()
                 at = stop
-            elif tag == 48:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 48:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.id_reuse = IdReuse((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 58:
-                n = data[at]
-                at += 1
+                self.id_reuse = numbered(IdReuse, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.deadline = data[at:stop].decode()
                 at = stop
-            elif tag == 66:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 66:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.tags.append(data[at:stop].decode())
                 at = stop
-            elif tag == 72:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 72:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.max_visits = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 82:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 82:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -298,7 +301,7 @@ class Diverge(Message):
     """Where it leads: steps, as on a timeline, or "retry()", "back_to(step)", "skip_to(step)", "proceed()",
     "fail('reason')", "end()". Steps replace the rest, unless they end in one of the timeline.
     """
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -321,7 +324,7 @@ class Diverge(Message):
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -329,44 +332,42 @@ class Diverge(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.from_ = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.on = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.to = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -382,7 +383,7 @@ class Branch(Message):
     """
     to: str = ""
     """Where it leads, as in Diverge; behind steps the execution returns."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -405,7 +406,7 @@ class Branch(Message):
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -413,44 +414,42 @@ class Branch(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.from_ = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.when = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.to = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -469,7 +468,7 @@ class Step(Message):
     """The step fails when no worker takes it for longer."""
     heartbeat: str = ""
     """A try that gives no sign of life for longer has failed."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -502,7 +501,7 @@ class Step(Message):
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -510,62 +509,62 @@ class Step(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.takes = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.retry is None:
                     self.retry = Retry()
                 self.retry.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.start_to_close = data[at:stop].decode()
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.schedule_to_start = data[at:stop].decode()
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.heartbeat = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -586,7 +585,7 @@ class Retry(Message):
     """Failures of these kinds (the names of what a step raises) are final."""
     jitter: float | None = None
     """Each pause is shortened by up to this part of it, from 0 to 1; absent takes 0.1."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -615,7 +614,7 @@ class Retry(Message):
         if self.jitter is not None:
             out += (b"\x31", pack_double(self.jitter))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -623,56 +622,59 @@ class Retry(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.max_attempts = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.initial_interval = data[at:stop].decode()
                 at = stop
-            elif tag == 25:
+                tag = data[at] if at < end else 0
+            if tag == 25:
+                at += 1
                 self.backoff = unpack_double(data, at)[0]
                 at += 8
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.max_interval = data[at:stop].decode()
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.non_retryable.append(data[at:stop].decode())
                 at = stop
-            elif tag == 49:
+                tag = data[at] if at < end else 0
+            if tag == 49:
+                at += 1
                 self.jitter = unpack_double(data, at)[0]
                 at += 8
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -683,7 +685,7 @@ class Approval(Message):
 
     timeout: str = ""
     """How long to wait for an answer; empty waits as long as it takes."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -698,7 +700,7 @@ class Approval(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -706,28 +708,24 @@ class Approval(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.timeout = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -738,7 +736,7 @@ class MessageOptions_Extensions(Message):
 
     marker: Marker | None = None
     """Declares that a message is a marker: what a step returns instead of a result."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -755,7 +753,7 @@ class MessageOptions_Extensions(Message):
             n = len(x)
             out += (b"\xa2\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -763,30 +761,26 @@ class MessageOptions_Extensions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 400802:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            if tag == 162 and data[at + 1] == 187 and data[at + 2] == 24:
+                n = data[at + 3]
+                at += 4
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.marker is None:
                     self.marker = Marker()
                 self.marker.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -799,7 +793,7 @@ class MethodOptions_Extensions(Message):
     """Says how a step of a workflow is carried out."""
     approval: Approval | None = None
     """Declares that an rpc of a workflow asks people: its request is the question, its response the answer."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -822,7 +816,7 @@ class MethodOptions_Extensions(Message):
             n = len(x)
             out += (b"\xaa\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -830,40 +824,37 @@ class MethodOptions_Extensions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 400802:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            if tag == 162 and data[at + 1] == 187 and data[at + 2] == 24:
+                n = data[at + 3]
+                at += 4
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.step is None:
                     self.step = Step()
                 self.step.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 400810:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 170 and data[at + 1] == 187 and data[at + 2] == 24:
+                n = data[at + 3]
+                at += 4
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.approval is None:
                     self.approval = Approval()
                 self.approval.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -874,7 +865,7 @@ class ServiceOptions_Extensions(Message):
 
     workflow: Workflow | None = None
     """Declares that a service is a workflow: its rpcs are steps and approvals, and nobody calls them over the wire."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -891,7 +882,7 @@ class ServiceOptions_Extensions(Message):
             n = len(x)
             out += (b"\xa2\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -899,30 +890,26 @@ class ServiceOptions_Extensions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 400802:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            if tag == 162 and data[at + 1] == 187 and data[at + 2] == 24:
+                n = data[at + 3]
+                at += 4
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.workflow is None:
                     self.workflow = Workflow()
                 self.workflow.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 describe(

@@ -14,12 +14,13 @@ from cerebelum_codegen.runtime.v1 import (
     int32,
     int64,
     is_default_float,
+    kept,
     octets,
     pack_double,
-    read_tag,
+    read_size,
     read_varint,
     signed,
-    skip,
+    stray,
     too_deep,
     truncated,
     unpack_double,
@@ -39,7 +40,7 @@ class Payload(Message):
     "bytes", or "protobuf:<full message name>".
     """
     data: bytes = b""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -58,7 +59,7 @@ class Payload(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -66,36 +67,33 @@ class Payload(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.encoding = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.data = data[at:stop]
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,7 +112,7 @@ class Failure(Message):
     """Trying again cannot help."""
     error: Payload | None = None
     """What the step gave as `e` in `{"error": e}`; absent when an exception or the engine failed the step."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -145,7 +143,7 @@ class Failure(Message):
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -153,60 +151,60 @@ class Failure(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.kind = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.message = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.stacktrace = data[at:stop].decode()
                 at = stop
-            elif tag == 32:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.non_retryable = n != 0
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.error is None:
                     self.error = Payload()
                 self.error.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -229,7 +227,7 @@ class RetryPolicy(Message):
     """Each pause is shortened by up to this part of it, from 0 to 1, so that what failed together does not come back
     together. By how much follows from the task's id.
     """
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -254,7 +252,7 @@ class RetryPolicy(Message):
         if not is_default_float(self.jitter):
             out += (b"\x31", pack_double(self.jitter))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -262,52 +260,55 @@ class RetryPolicy(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.max_attempts = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.initial_interval_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 25:
+                tag = data[at] if at < end else 0
+            if tag == 25:
+                at += 1
                 self.backoff = unpack_double(data, at)[0]
                 at += 8
-            elif tag == 32:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.max_interval_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.non_retryable_kinds.append(data[at:stop].decode())
                 at = stop
-            elif tag == 49:
+                tag = data[at] if at < end else 0
+            if tag == 49:
+                at += 1
                 self.jitter = unpack_double(data, at)[0]
                 at += 8
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 describe(

@@ -12,9 +12,13 @@ from cerebelum_codegen.runtime.v1 import (
     Message,
     describe,
     int32,
+    kept,
+    numbered,
+    read_size,
     read_tag,
     read_varint,
     skip,
+    stray,
     too_deep,
     truncated,
     varint,
@@ -36,7 +40,7 @@ class HealthCheckRequest(Message):
 
     service: str = ""
     """A full name, as in `shop.v1.OrderService`; empty asks for the server as a whole."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -51,7 +55,7 @@ class HealthCheckRequest(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -59,28 +63,24 @@ class HealthCheckRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.service = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,7 +88,7 @@ class HealthCheckResponse(Message):
     FULL_NAME: ClassVar[str] = "grpc.health.v1.HealthCheckResponse"
 
     status: HealthCheckResponse_ServingStatus = HealthCheckResponse_ServingStatus.UNKNOWN
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -101,40 +101,36 @@ class HealthCheckResponse(Message):
         if self.status != 0:
             out += (b"\x08", SMALL[self.status] if 0 <= self.status < 1024 else int32(self.status))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
         n: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.status = HealthCheckResponse_ServingStatus((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                self.status = numbered(HealthCheckResponse_ServingStatus, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
 class HealthListRequest(Message):
     FULL_NAME: ClassVar[str] = "grpc.health.v1.HealthListRequest"
 
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -145,25 +141,20 @@ class HealthListRequest(Message):
     def __write__(self) -> bytes:
         out: list[bytes] = []
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            at = skip(data, at, end, tag, depth)
-            unknown.append(data[start:at])
+            unknown = unknown or []
+            data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -171,7 +162,7 @@ class HealthListResponse(Message):
     FULL_NAME: ClassVar[str] = "grpc.health.v1.HealthListResponse"
 
     statuses: dict[str, HealthCheckResponse] = field(default_factory=dict)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -195,7 +186,7 @@ class HealthListResponse(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -203,28 +194,27 @@ class HealthListResponse(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 entry_end = at + n
                 statuses_key: str = ""
                 statuses_item: HealthCheckResponse = HealthCheckResponse()
                 while at < entry_end:
-                    tag, at = read_tag(data, at)
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
                     if tag == 10:
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         statuses_key = data[at:stop].decode()
                         at = stop
@@ -232,7 +222,7 @@ class HealthListResponse(Message):
                         n = data[at]
                         at += 1
                         if n > 127:
-                            n, at = read_varint(data, at - 1)
+                            n, at = read_size(data, at - 1)
                         stop = at + n
                         statuses_item.__merge__(data, at, stop, depth - 2)
                         at = stop
@@ -241,13 +231,14 @@ class HealthListResponse(Message):
                 if at != entry_end:
                     raise truncated()
                 self.statuses[statuses_key] = statuses_item
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 describe(

@@ -11,10 +11,11 @@ from cerebelum_codegen.runtime.v1 import (
     Message,
     describe,
     int32,
+    kept,
     octets,
-    read_tag,
+    read_size,
     read_varint,
-    skip,
+    stray,
     too_deep,
     truncated,
     varint,
@@ -56,7 +57,7 @@ class ServerReflectionRequest(Message):
 
     host: str = ""
     message_request: ServerReflectionRequest_MessageRequest | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -96,7 +97,7 @@ class ServerReflectionRequest(Message):
             case _:
                 pass
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -104,70 +105,71 @@ class ServerReflectionRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.host = data[at:stop].decode()
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.message_request = ServerReflectionRequest_FileByFilename(data[at:stop].decode())
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.message_request = ServerReflectionRequest_FileContainingSymbol(data[at:stop].decode())
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if type(self.message_request) is not ExtensionRequest:
                     self.message_request = ExtensionRequest()
                 self.message_request.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 50:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 50:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.message_request = ServerReflectionRequest_AllExtensionNumbersOfType(data[at:stop].decode())
                 at = stop
-            elif tag == 58:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.message_request = ServerReflectionRequest_ListServices(data[at:stop].decode())
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -177,7 +179,7 @@ class ExtensionRequest(Message):
     containing_type: str = ""
     """The full name of the message that is extended."""
     extension_number: int = 0
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -194,7 +196,7 @@ class ExtensionRequest(Message):
         if self.extension_number != 0:
             out += (b"\x10", SMALL[self.extension_number] if 0 <= self.extension_number < 1024 else int32(self.extension_number))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -202,34 +204,31 @@ class ExtensionRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.containing_type = data[at:stop].decode()
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.extension_number = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -239,7 +238,7 @@ class ServerReflectionResponse(Message):
     valid_host: str = ""
     original_request: ServerReflectionRequest | None = None
     message_response: ServerReflectionResponse_MessageResponse | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -281,7 +280,7 @@ class ServerReflectionResponse(Message):
             case _:
                 pass
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -289,78 +288,79 @@ class ServerReflectionResponse(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.valid_host = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.original_request is None:
                     self.original_request = ServerReflectionRequest()
                 self.original_request.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if type(self.message_response) is not FileDescriptorResponse:
                     self.message_response = FileDescriptorResponse()
                 self.message_response.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 42:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if type(self.message_response) is not ExtensionNumberResponse:
                     self.message_response = ExtensionNumberResponse()
                 self.message_response.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 50:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 50:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if type(self.message_response) is not ListServiceResponse:
                     self.message_response = ListServiceResponse()
                 self.message_response.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 58:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if type(self.message_response) is not ErrorResponse:
                     self.message_response = ErrorResponse()
                 self.message_response.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -369,7 +369,7 @@ class FileDescriptorResponse(Message):
 
     file_descriptor_proto: list[bytes] = field(default_factory=list)
     """Each a serialized `google.protobuf.FileDescriptorProto`."""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -384,7 +384,7 @@ class FileDescriptorResponse(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -392,28 +392,25 @@ class FileDescriptorResponse(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.file_descriptor_proto.append(data[at:stop])
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -422,7 +419,7 @@ class ExtensionNumberResponse(Message):
 
     base_type_name: str = ""
     extension_number: list[int] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -441,7 +438,7 @@ class ExtensionNumberResponse(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -449,26 +446,23 @@ class ExtensionNumberResponse(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.base_type_name = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if stop > end:
                     raise truncated()
@@ -480,19 +474,21 @@ class ExtensionNumberResponse(Message):
                     self.extension_number.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if at != stop:
                     raise truncated()
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            while tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.extension_number.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -500,7 +496,7 @@ class ListServiceResponse(Message):
     FULL_NAME: ClassVar[str] = "grpc.reflection.v1.ListServiceResponse"
 
     service: list[ServiceResponse] = field(default_factory=list)
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -517,7 +513,7 @@ class ListServiceResponse(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -525,30 +521,27 @@ class ListServiceResponse(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
-            if tag == 10:
-                n = data[at]
-                at += 1
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 service_item = ServiceResponse()
                 service_item.__merge__(data, at, stop, depth - 1)
                 self.service.append(service_item)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -556,7 +549,7 @@ class ServiceResponse(Message):
     FULL_NAME: ClassVar[str] = "grpc.reflection.v1.ServiceResponse"
 
     name: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -571,7 +564,7 @@ class ServiceResponse(Message):
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -579,28 +572,24 @@ class ServiceResponse(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -610,7 +599,7 @@ class ErrorResponse(Message):
     error_code: int = 0
     """A gRPC status code."""
     error_message: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
@@ -627,7 +616,7 @@ class ErrorResponse(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -635,34 +624,31 @@ class ErrorResponse(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.error_code = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.error_message = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 ServerReflectionRequest_MessageRequest: TypeAlias = (
