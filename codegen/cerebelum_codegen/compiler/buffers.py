@@ -46,13 +46,6 @@ class _Typed(ast.NodeTransformer):
             return node
         return self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        # By Python's own way of calling, which counts how deep calls nest: a message may hold itself.
-        self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "to_bytes":
-            return _expression(f"_bytes_of({ast.unparse(node.func.value)})")
-        return node
-
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         self.generic_visit(node)
         kind = self.fields.get(node.attr)

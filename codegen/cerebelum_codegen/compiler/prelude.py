@@ -67,11 +67,6 @@ def _write_sint64(out: BytesWriter, number: int) -> None:
         out.write(_wire.sint64(number))
 
 
-def _bytes_of(message: Any) -> bytes:  # noqa: ANN401  # of no type that the compiler knows, so that Python makes the call
-    data: bytes = message.to_bytes()
-    return data
-
-
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:
     place: i64 = at
     number: i64 = 0

@@ -8,11 +8,13 @@ from typing import ClassVar
 from cerebelum_codegen.known import source_context_pb
 from cerebelum_codegen.known import type_pb
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     FieldDescriptor,
     Message,
     boolean,
     describe,
+    endless,
     int32,
     kept,
     numbered,
@@ -42,11 +44,13 @@ class Api(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -55,13 +59,13 @@ class Api(Message):
         for methods_item in self.methods:
             if type(methods_item) is not Method:
                 raise wrong_type(methods_item, Method)
-            x = methods_item.to_bytes()
+            x = methods_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         for options_item in self.options:
             if type(options_item) is not type_pb.Option:
                 raise wrong_type(options_item, type_pb.Option)
-            x = options_item.to_bytes()
+            x = options_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self.version != "":
@@ -71,13 +75,13 @@ class Api(Message):
         if self.source_context is not None:
             if type(self.source_context) is not source_context_pb.SourceContext:
                 raise wrong_type(self.source_context, source_context_pb.SourceContext)
-            x = self.source_context.to_bytes()
+            x = self.source_context.__write__(depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         for mixins_item in self.mixins:
             if type(mixins_item) is not Mixin:
                 raise wrong_type(mixins_item, Mixin)
-            x = mixins_item.to_bytes()
+            x = mixins_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self.syntax != 0:
@@ -202,11 +206,13 @@ class Method(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -227,7 +233,7 @@ class Method(Message):
         for options_item in self.options:
             if type(options_item) is not type_pb.Option:
                 raise wrong_type(options_item, type_pb.Option)
-            x = options_item.to_bytes()
+            x = options_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self.syntax != 0:
@@ -334,11 +340,13 @@ class Mixin(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     ClosedEnum,
     FieldDescriptor,
@@ -14,6 +15,7 @@ from cerebelum_codegen.runtime.v1 import (
     check_extensions,
     complete,
     describe,
+    endless,
     int32,
     int64,
     kept,
@@ -211,16 +213,18 @@ class FileDescriptorSet(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for file_item in self.file:
             if type(file_item) is not FileDescriptorProto:
                 raise wrong_type(file_item, FileDescriptorProto)
-            x = file_item.to_bytes()
+            x = file_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -284,11 +288,13 @@ class FileDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -305,37 +311,37 @@ class FileDescriptorProto(Message):
         for message_type_item in self.message_type:
             if type(message_type_item) is not DescriptorProto:
                 raise wrong_type(message_type_item, DescriptorProto)
-            x = message_type_item.to_bytes()
+            x = message_type_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         for enum_type_item in self.enum_type:
             if type(enum_type_item) is not EnumDescriptorProto:
                 raise wrong_type(enum_type_item, EnumDescriptorProto)
-            x = enum_type_item.to_bytes()
+            x = enum_type_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         for service_item in self.service:
             if type(service_item) is not ServiceDescriptorProto:
                 raise wrong_type(service_item, ServiceDescriptorProto)
-            x = service_item.to_bytes()
+            x = service_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         for extension_item in self.extension:
             if type(extension_item) is not FieldDescriptorProto:
                 raise wrong_type(extension_item, FieldDescriptorProto)
-            x = extension_item.to_bytes()
+            x = extension_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
         if self.options is not None:
             if type(self.options) is not FileOptions:
                 raise wrong_type(self.options, FileOptions)
-            x = self.options.to_bytes()
+            x = self.options.__write__(depth - 1)
             n = len(x)
             out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
         if self.source_code_info is not None:
             if type(self.source_code_info) is not SourceCodeInfo:
                 raise wrong_type(self.source_code_info, SourceCodeInfo)
-            x = self.source_code_info.to_bytes()
+            x = self.source_code_info.__write__(depth - 1)
             n = len(x)
             out += (b"\x4a", SMALL[n] if n < 1024 else varint(n), x)
         for public_dependency_item in self.public_dependency:
@@ -570,11 +576,13 @@ class DescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -583,49 +591,49 @@ class DescriptorProto(Message):
         for field__item in self.field_:
             if type(field__item) is not FieldDescriptorProto:
                 raise wrong_type(field__item, FieldDescriptorProto)
-            x = field__item.to_bytes()
+            x = field__item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         for nested_type_item in self.nested_type:
             if type(nested_type_item) is not DescriptorProto:
                 raise wrong_type(nested_type_item, DescriptorProto)
-            x = nested_type_item.to_bytes()
+            x = nested_type_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         for enum_type_item in self.enum_type:
             if type(enum_type_item) is not EnumDescriptorProto:
                 raise wrong_type(enum_type_item, EnumDescriptorProto)
-            x = enum_type_item.to_bytes()
+            x = enum_type_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         for extension_range_item in self.extension_range:
             if type(extension_range_item) is not DescriptorProto_ExtensionRange:
                 raise wrong_type(extension_range_item, DescriptorProto_ExtensionRange)
-            x = extension_range_item.to_bytes()
+            x = extension_range_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         for extension_item in self.extension:
             if type(extension_item) is not FieldDescriptorProto:
                 raise wrong_type(extension_item, FieldDescriptorProto)
-            x = extension_item.to_bytes()
+            x = extension_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self.options is not None:
             if type(self.options) is not MessageOptions:
                 raise wrong_type(self.options, MessageOptions)
-            x = self.options.to_bytes()
+            x = self.options.__write__(depth - 1)
             n = len(x)
             out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
         for oneof_decl_item in self.oneof_decl:
             if type(oneof_decl_item) is not OneofDescriptorProto:
                 raise wrong_type(oneof_decl_item, OneofDescriptorProto)
-            x = oneof_decl_item.to_bytes()
+            x = oneof_decl_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
         for reserved_range_item in self.reserved_range:
             if type(reserved_range_item) is not DescriptorProto_ReservedRange:
                 raise wrong_type(reserved_range_item, DescriptorProto_ReservedRange)
-            x = reserved_range_item.to_bytes()
+            x = reserved_range_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x4a", SMALL[n] if n < 1024 else varint(n), x)
         for reserved_name_item in self.reserved_name:
@@ -790,11 +798,13 @@ class DescriptorProto_ExtensionRange(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.start is not None:
             out += (b"\x08", SMALL[self.start] if 0 <= self.start < 1024 else int32(self.start))
@@ -803,7 +813,7 @@ class DescriptorProto_ExtensionRange(Message):
         if self.options is not None:
             if type(self.options) is not ExtensionRangeOptions:
                 raise wrong_type(self.options, ExtensionRangeOptions)
-            x = self.options.to_bytes()
+            x = self.options.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -861,11 +871,13 @@ class DescriptorProto_ReservedRange(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.start is not None:
             out += (b"\x08", SMALL[self.start] if 0 <= self.start < 1024 else int32(self.start))
@@ -927,16 +939,18 @@ class ExtensionRangeOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for declaration_item in self.declaration:
             if type(declaration_item) is not ExtensionRangeOptions_Declaration:
                 raise wrong_type(declaration_item, ExtensionRangeOptions_Declaration)
-            x = declaration_item.to_bytes()
+            x = declaration_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self.verification is not None:
@@ -944,13 +958,13 @@ class ExtensionRangeOptions(Message):
         if self.features is not None:
             if type(self.features) is not FeatureSet:
                 raise wrong_type(self.features, FeatureSet)
-            x = self.features.to_bytes()
+            x = self.features.__write__(depth - 1)
             n = len(x)
             out += (b"\x92\x03", SMALL[n] if n < 1024 else varint(n), x)
         for uninterpreted_option_item in self.uninterpreted_option:
             if type(uninterpreted_option_item) is not UninterpretedOption:
                 raise wrong_type(uninterpreted_option_item, UninterpretedOption)
-            x = uninterpreted_option_item.to_bytes()
+            x = uninterpreted_option_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -1034,11 +1048,13 @@ class ExtensionRangeOptions_Declaration(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.number is not None:
             out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int32(self.number))
@@ -1138,11 +1154,13 @@ class FieldDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -1169,7 +1187,7 @@ class FieldDescriptorProto(Message):
         if self.options is not None:
             if type(self.options) is not FieldOptions:
                 raise wrong_type(self.options, FieldOptions)
-            x = self.options.to_bytes()
+            x = self.options.__write__(depth - 1)
             n = len(x)
             out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
         if self.oneof_index is not None:
@@ -1319,11 +1337,13 @@ class OneofDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -1332,7 +1352,7 @@ class OneofDescriptorProto(Message):
         if self.options is not None:
             if type(self.options) is not OneofOptions:
                 raise wrong_type(self.options, OneofOptions)
-            x = self.options.to_bytes()
+            x = self.options.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -1395,11 +1415,13 @@ class EnumDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -1408,19 +1430,19 @@ class EnumDescriptorProto(Message):
         for value_item in self.value:
             if type(value_item) is not EnumValueDescriptorProto:
                 raise wrong_type(value_item, EnumValueDescriptorProto)
-            x = value_item.to_bytes()
+            x = value_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self.options is not None:
             if type(self.options) is not EnumOptions:
                 raise wrong_type(self.options, EnumOptions)
-            x = self.options.to_bytes()
+            x = self.options.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         for reserved_range_item in self.reserved_range:
             if type(reserved_range_item) is not EnumDescriptorProto_EnumReservedRange:
                 raise wrong_type(reserved_range_item, EnumDescriptorProto_EnumReservedRange)
-            x = reserved_range_item.to_bytes()
+            x = reserved_range_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         for reserved_name_item in self.reserved_name:
@@ -1523,11 +1545,13 @@ class EnumDescriptorProto_EnumReservedRange(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.start is not None:
             out += (b"\x08", SMALL[self.start] if 0 <= self.start < 1024 else int32(self.start))
@@ -1583,11 +1607,13 @@ class EnumValueDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -1598,7 +1624,7 @@ class EnumValueDescriptorProto(Message):
         if self.options is not None:
             if type(self.options) is not EnumValueOptions:
                 raise wrong_type(self.options, EnumValueOptions)
-            x = self.options.to_bytes()
+            x = self.options.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -1665,11 +1691,13 @@ class ServiceDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -1678,13 +1706,13 @@ class ServiceDescriptorProto(Message):
         for method_item in self.method:
             if type(method_item) is not MethodDescriptorProto:
                 raise wrong_type(method_item, MethodDescriptorProto)
-            x = method_item.to_bytes()
+            x = method_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self.options is not None:
             if type(self.options) is not ServiceOptions:
                 raise wrong_type(self.options, ServiceOptions)
-            x = self.options.to_bytes()
+            x = self.options.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -1768,11 +1796,13 @@ class MethodDescriptorProto(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name is not None:
             x = self.name.encode("utf-8", "surrogateescape")
@@ -1789,7 +1819,7 @@ class MethodDescriptorProto(Message):
         if self.options is not None:
             if type(self.options) is not MethodOptions:
                 raise wrong_type(self.options, MethodOptions)
-            x = self.options.to_bytes()
+            x = self.options.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self.client_streaming is not None:
@@ -1944,11 +1974,13 @@ class FileOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.java_package is not None:
             x = self.java_package.encode("utf-8", "surrogateescape")
@@ -2011,13 +2043,13 @@ class FileOptions(Message):
         if self.features is not None:
             if type(self.features) is not FeatureSet:
                 raise wrong_type(self.features, FeatureSet)
-            x = self.features.to_bytes()
+            x = self.features.__write__(depth - 1)
             n = len(x)
             out += (b"\x92\x03", SMALL[n] if n < 1024 else varint(n), x)
         for uninterpreted_option_item in self.uninterpreted_option:
             if type(uninterpreted_option_item) is not UninterpretedOption:
                 raise wrong_type(uninterpreted_option_item, UninterpretedOption)
-            x = uninterpreted_option_item.to_bytes()
+            x = uninterpreted_option_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2260,11 +2292,13 @@ class MessageOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.message_set_wire_format is not None:
             out += (b"\x08", boolean(self.message_set_wire_format))
@@ -2279,13 +2313,13 @@ class MessageOptions(Message):
         if self.features is not None:
             if type(self.features) is not FeatureSet:
                 raise wrong_type(self.features, FeatureSet)
-            x = self.features.to_bytes()
+            x = self.features.__write__(depth - 1)
             n = len(x)
             out += (b"\x62", SMALL[n] if n < 1024 else varint(n), x)
         for uninterpreted_option_item in self.uninterpreted_option:
             if type(uninterpreted_option_item) is not UninterpretedOption:
                 raise wrong_type(uninterpreted_option_item, UninterpretedOption)
-            x = uninterpreted_option_item.to_bytes()
+            x = uninterpreted_option_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2431,11 +2465,13 @@ class FieldOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.ctype is not None:
             out += (b"\x08", SMALL[self.ctype] if 0 <= self.ctype < 1024 else int32(self.ctype))
@@ -2460,25 +2496,25 @@ class FieldOptions(Message):
         for edition_defaults_item in self.edition_defaults:
             if type(edition_defaults_item) is not FieldOptions_EditionDefault:
                 raise wrong_type(edition_defaults_item, FieldOptions_EditionDefault)
-            x = edition_defaults_item.to_bytes()
+            x = edition_defaults_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xa2\x01", SMALL[n] if n < 1024 else varint(n), x)
         if self.features is not None:
             if type(self.features) is not FeatureSet:
                 raise wrong_type(self.features, FeatureSet)
-            x = self.features.to_bytes()
+            x = self.features.__write__(depth - 1)
             n = len(x)
             out += (b"\xaa\x01", SMALL[n] if n < 1024 else varint(n), x)
         if self.feature_support is not None:
             if type(self.feature_support) is not FieldOptions_FeatureSupport:
                 raise wrong_type(self.feature_support, FieldOptions_FeatureSupport)
-            x = self.feature_support.to_bytes()
+            x = self.feature_support.__write__(depth - 1)
             n = len(x)
             out += (b"\xb2\x01", SMALL[n] if n < 1024 else varint(n), x)
         for uninterpreted_option_item in self.uninterpreted_option:
             if type(uninterpreted_option_item) is not UninterpretedOption:
                 raise wrong_type(uninterpreted_option_item, UninterpretedOption)
-            x = uninterpreted_option_item.to_bytes()
+            x = uninterpreted_option_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2673,11 +2709,13 @@ class FieldOptions_EditionDefault(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.value is not None:
             x = self.value.encode("utf-8", "surrogateescape")
@@ -2740,11 +2778,13 @@ class FieldOptions_FeatureSupport(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.edition_introduced is not None:
             out += (b"\x08", SMALL[self.edition_introduced] if 0 <= self.edition_introduced < 1024 else int32(self.edition_introduced))
@@ -2853,22 +2893,24 @@ class OneofOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.features is not None:
             if type(self.features) is not FeatureSet:
                 raise wrong_type(self.features, FeatureSet)
-            x = self.features.to_bytes()
+            x = self.features.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         for uninterpreted_option_item in self.uninterpreted_option:
             if type(uninterpreted_option_item) is not UninterpretedOption:
                 raise wrong_type(uninterpreted_option_item, UninterpretedOption)
-            x = uninterpreted_option_item.to_bytes()
+            x = uninterpreted_option_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2940,11 +2982,13 @@ class EnumOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.allow_alias is not None:
             out += (b"\x10", boolean(self.allow_alias))
@@ -2955,13 +2999,13 @@ class EnumOptions(Message):
         if self.features is not None:
             if type(self.features) is not FeatureSet:
                 raise wrong_type(self.features, FeatureSet)
-            x = self.features.to_bytes()
+            x = self.features.__write__(depth - 1)
             n = len(x)
             out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
         for uninterpreted_option_item in self.uninterpreted_option:
             if type(uninterpreted_option_item) is not UninterpretedOption:
                 raise wrong_type(uninterpreted_option_item, UninterpretedOption)
-            x = uninterpreted_option_item.to_bytes()
+            x = uninterpreted_option_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -3058,18 +3102,20 @@ class EnumValueOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.deprecated is not None:
             out += (b"\x08", boolean(self.deprecated))
         if self.features is not None:
             if type(self.features) is not FeatureSet:
                 raise wrong_type(self.features, FeatureSet)
-            x = self.features.to_bytes()
+            x = self.features.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self.debug_redact is not None:
@@ -3077,13 +3123,13 @@ class EnumValueOptions(Message):
         if self.feature_support is not None:
             if type(self.feature_support) is not FieldOptions_FeatureSupport:
                 raise wrong_type(self.feature_support, FieldOptions_FeatureSupport)
-            x = self.feature_support.to_bytes()
+            x = self.feature_support.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         for uninterpreted_option_item in self.uninterpreted_option:
             if type(uninterpreted_option_item) is not UninterpretedOption:
                 raise wrong_type(uninterpreted_option_item, UninterpretedOption)
-            x = uninterpreted_option_item.to_bytes()
+            x = uninterpreted_option_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -3177,24 +3223,26 @@ class ServiceOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.deprecated is not None:
             out += (b"\x88\x02", boolean(self.deprecated))
         if self.features is not None:
             if type(self.features) is not FeatureSet:
                 raise wrong_type(self.features, FeatureSet)
-            x = self.features.to_bytes()
+            x = self.features.__write__(depth - 1)
             n = len(x)
             out += (b"\x92\x02", SMALL[n] if n < 1024 else varint(n), x)
         for uninterpreted_option_item in self.uninterpreted_option:
             if type(uninterpreted_option_item) is not UninterpretedOption:
                 raise wrong_type(uninterpreted_option_item, UninterpretedOption)
-            x = uninterpreted_option_item.to_bytes()
+            x = uninterpreted_option_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -3276,11 +3324,13 @@ class MethodOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.deprecated is not None:
             out += (b"\x88\x02", boolean(self.deprecated))
@@ -3289,13 +3339,13 @@ class MethodOptions(Message):
         if self.features is not None:
             if type(self.features) is not FeatureSet:
                 raise wrong_type(self.features, FeatureSet)
-            x = self.features.to_bytes()
+            x = self.features.__write__(depth - 1)
             n = len(x)
             out += (b"\x9a\x02", SMALL[n] if n < 1024 else varint(n), x)
         for uninterpreted_option_item in self.uninterpreted_option:
             if type(uninterpreted_option_item) is not UninterpretedOption:
                 raise wrong_type(uninterpreted_option_item, UninterpretedOption)
-            x = uninterpreted_option_item.to_bytes()
+            x = uninterpreted_option_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xba\x3e", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -3383,16 +3433,18 @@ class UninterpretedOption(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for name_item in self.name:
             if type(name_item) is not UninterpretedOption_NamePart:
                 raise wrong_type(name_item, UninterpretedOption_NamePart)
-            x = name_item.to_bytes()
+            x = name_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self.identifier_value is not None:
@@ -3506,11 +3558,13 @@ class UninterpretedOption_NamePart(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name_part is None:
             raise missing(self, "name_part")
@@ -3573,11 +3627,13 @@ class FeatureSet(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.field_presence is not None:
             out += (b"\x08", SMALL[self.field_presence] if 0 <= self.field_presence < 1024 else int32(self.field_presence))
@@ -3742,11 +3798,13 @@ class FeatureSet_VisibilityFeature(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self._unknown:
             out.append(bytes(self._unknown))
@@ -3773,11 +3831,13 @@ class FeatureSet_ProtoLimitsFeature(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self._unknown:
             out.append(bytes(self._unknown))
@@ -3807,16 +3867,18 @@ class FeatureSetDefaults(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for defaults_item in self.defaults:
             if type(defaults_item) is not FeatureSetDefaults_FeatureSetEditionDefault:
                 raise wrong_type(defaults_item, FeatureSetDefaults_FeatureSetEditionDefault)
-            x = defaults_item.to_bytes()
+            x = defaults_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.minimum_edition is not None:
@@ -3891,24 +3953,26 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.edition is not None:
             out += (b"\x18", SMALL[self.edition] if 0 <= self.edition < 1024 else int32(self.edition))
         if self.overridable_features is not None:
             if type(self.overridable_features) is not FeatureSet:
                 raise wrong_type(self.overridable_features, FeatureSet)
-            x = self.overridable_features.to_bytes()
+            x = self.overridable_features.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self.fixed_features is not None:
             if type(self.fixed_features) is not FeatureSet:
                 raise wrong_type(self.fixed_features, FeatureSet)
-            x = self.fixed_features.to_bytes()
+            x = self.fixed_features.__write__(depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -3975,16 +4039,18 @@ class SourceCodeInfo(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for location_item in self.location:
             if type(location_item) is not SourceCodeInfo_Location:
                 raise wrong_type(location_item, SourceCodeInfo_Location)
-            x = location_item.to_bytes()
+            x = location_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -4033,11 +4099,13 @@ class SourceCodeInfo_Location(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.path:
             x = b"".join([SMALL[path_item] if 0 <= path_item < 1024 else int32(path_item) for path_item in self.path])
@@ -4164,16 +4232,18 @@ class GeneratedCodeInfo(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for annotation_item in self.annotation:
             if type(annotation_item) is not GeneratedCodeInfo_Annotation:
                 raise wrong_type(annotation_item, GeneratedCodeInfo_Annotation)
-            x = annotation_item.to_bytes()
+            x = annotation_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -4221,11 +4291,13 @@ class GeneratedCodeInfo_Annotation(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.path:
             x = b"".join([SMALL[path_item] if 0 <= path_item < 1024 else int32(path_item) for path_item in self.path])

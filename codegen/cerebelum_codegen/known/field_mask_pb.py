@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     FieldDescriptor,
     Message,
     describe,
+    endless,
     kept,
     read_size,
     stray,
@@ -28,11 +30,13 @@ class FieldMask(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for paths_item in self.paths:
             x = paths_item.encode()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     FieldDescriptor,
     JsonValue,
@@ -14,6 +15,7 @@ from cerebelum_codegen.runtime.v1 import (
     NullValue,
     boolean,
     describe,
+    endless,
     int32,
     kept,
     numbered,
@@ -45,18 +47,20 @@ class Struct(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for fields_key, fields_item in self.fields.items():
             fields_entry: list[bytes] = []
             x = fields_key.encode()
             n = len(x)
             fields_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
-            x = write_value(fields_item)
+            x = write_value(fields_item, depth - 2)
             n = len(x)
             fields_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
             x = b"".join(fields_entry)
@@ -169,11 +173,13 @@ class Value(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         match self.kind:
             case Value_NullValue(value=null_value_value):
@@ -187,11 +193,11 @@ class Value(Message):
             case Value_BoolValue(value=bool_value_value):
                 out += (b"\x20", boolean(bool_value_value))
             case Value_StructValue(value=struct_value_value):
-                x = write_struct(struct_value_value)
+                x = write_struct(struct_value_value, depth - 1)
                 n = len(x)
                 out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
             case Value_ListValue(value=list_value_value):
-                x = write_list(list_value_value)
+                x = write_list(list_value_value, depth - 1)
                 n = len(x)
                 out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
             case kind_item if kind_item is not None:
@@ -273,14 +279,16 @@ class ListValue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for values_item in self.values:
-            x = write_value(values_item)
+            x = write_value(values_item, depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:

@@ -8,12 +8,14 @@ from typing import ClassVar
 from cerebelum_codegen.known import any_pb
 from cerebelum_codegen.known import source_context_pb
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     Enum,
     FieldDescriptor,
     Message,
     boolean,
     describe,
+    endless,
     int32,
     kept,
     numbered,
@@ -77,11 +79,13 @@ class Type(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -90,7 +94,7 @@ class Type(Message):
         for fields_item in self.fields:
             if type(fields_item) is not Field:
                 raise wrong_type(fields_item, Field)
-            x = fields_item.to_bytes()
+            x = fields_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         for oneofs_item in self.oneofs:
@@ -100,13 +104,13 @@ class Type(Message):
         for options_item in self.options:
             if type(options_item) is not Option:
                 raise wrong_type(options_item, Option)
-            x = options_item.to_bytes()
+            x = options_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self.source_context is not None:
             if type(self.source_context) is not source_context_pb.SourceContext:
                 raise wrong_type(self.source_context, source_context_pb.SourceContext)
-            x = self.source_context.to_bytes()
+            x = self.source_context.__write__(depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self.syntax != 0:
@@ -220,11 +224,13 @@ class Field(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.kind != 0:
             out += (b"\x08", SMALL[self.kind] if 0 <= self.kind < 1024 else int32(self.kind))
@@ -247,7 +253,7 @@ class Field(Message):
         for options_item in self.options:
             if type(options_item) is not Option:
                 raise wrong_type(options_item, Option)
-            x = options_item.to_bytes()
+            x = options_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x4a", SMALL[n] if n < 1024 else varint(n), x)
         if self.json_name != "":
@@ -374,11 +380,13 @@ class Enum_(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -387,19 +395,19 @@ class Enum_(Message):
         for enumvalue_item in self.enumvalue:
             if type(enumvalue_item) is not EnumValue:
                 raise wrong_type(enumvalue_item, EnumValue)
-            x = enumvalue_item.to_bytes()
+            x = enumvalue_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         for options_item in self.options:
             if type(options_item) is not Option:
                 raise wrong_type(options_item, Option)
-            x = options_item.to_bytes()
+            x = options_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self.source_context is not None:
             if type(self.source_context) is not source_context_pb.SourceContext:
                 raise wrong_type(self.source_context, source_context_pb.SourceContext)
-            x = self.source_context.to_bytes()
+            x = self.source_context.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self.syntax != 0:
@@ -497,11 +505,13 @@ class EnumValue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -512,7 +522,7 @@ class EnumValue(Message):
         for options_item in self.options:
             if type(options_item) is not Option:
                 raise wrong_type(options_item, Option)
-            x = options_item.to_bytes()
+            x = options_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -573,11 +583,13 @@ class Option(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -586,7 +598,7 @@ class Option(Message):
         if self.value is not None:
             if type(self.value) is not any_pb.Any:
                 raise wrong_type(self.value, any_pb.Any)
-            x = self.value.to_bytes()
+            x = self.value.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:

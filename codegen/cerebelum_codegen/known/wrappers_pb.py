@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     FieldDescriptor,
     Message,
     boolean,
     describe,
+    endless,
     int32,
     int64,
     is_default_float,
@@ -41,11 +43,13 @@ class DoubleValue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if not is_default_float(self.value):
             out += (b"\x09", pack_double(self.value))
@@ -81,11 +85,13 @@ class FloatValue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if not is_default_float(self.value):
             out += (b"\x0d", pack_float(self.value))
@@ -121,11 +127,13 @@ class Int64Value(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.value != 0:
             out += (b"\x08", SMALL[self.value] if 0 <= self.value < 1024 else int64(self.value))
@@ -164,11 +172,13 @@ class UInt64Value(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.value != 0:
             out += (b"\x08", SMALL[self.value] if 0 <= self.value < 1024 else uint64(self.value))
@@ -207,11 +217,13 @@ class Int32Value(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.value != 0:
             out += (b"\x08", SMALL[self.value] if 0 <= self.value < 1024 else int32(self.value))
@@ -250,11 +262,13 @@ class UInt32Value(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.value != 0:
             out += (b"\x08", SMALL[self.value] if 0 <= self.value < 1024 else uint32(self.value))
@@ -293,11 +307,13 @@ class BoolValue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.value is not False:
             out += (b"\x08", boolean(self.value))
@@ -336,11 +352,13 @@ class StringValue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.value != "":
             x = self.value.encode()
@@ -384,11 +402,13 @@ class BytesValue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.value != b"":
             x = self.value if type(self.value) is bytes else octets(self.value)

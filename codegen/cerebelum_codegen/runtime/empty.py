@@ -19,9 +19,9 @@ class Empty(Message):
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
-        return self.__write__()
+        return bytes(self._unknown)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
         return bytes(self._unknown)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:

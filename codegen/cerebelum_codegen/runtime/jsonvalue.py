@@ -9,6 +9,7 @@ from cerebelum_codegen.runtime.enum import NullValue
 from cerebelum_codegen.runtime.wire import (
     MAX_DEPTH,
     SMALL,
+    endless,
     pack_double,
     read_size,
     read_varint,
@@ -34,14 +35,14 @@ def write_struct(value: Mapping[str, JsonValue], depth: int = MAX_DEPTH) -> byte
         RecursionError: for values that nest deeper than anybody would read them.
     """
     if depth < 0:
-        raise _endless()
+        raise endless()
     out: list[bytes] = []
     for key, item in cast("Mapping[object, JsonValue]", value).items():
         if not isinstance(key, str):
             raise TypeError(f"{key!r} is no key of a Struct: keys are str")
         try:
             name = key.encode()
-            body = _write_text(item) if type(item) is str else write_value(item, depth)
+            body = _write_text(item) if type(item) is str else write_value(item, depth - 1)
         except (TypeError, ValueError) as error:
             raise _at(f"[{key!r}]", error) from None
         k, n = len(name), len(body)
@@ -57,11 +58,11 @@ def write_struct(value: Mapping[str, JsonValue], depth: int = MAX_DEPTH) -> byte
 def write_list(value: Sequence[JsonValue], depth: int = MAX_DEPTH) -> bytes:
     """The body of a ListValue."""
     if depth < 0:
-        raise _endless()
+        raise endless()
     out: list[bytes] = []
     for position, item in enumerate(value):
         try:
-            body = _write_text(item) if type(item) is str else write_value(item, depth)
+            body = _write_text(item) if type(item) is str else write_value(item, depth - 1)
         except (TypeError, ValueError) as error:
             raise _at(f"[{position}]", error) from None
         n = len(body)
@@ -111,10 +112,6 @@ def _write_other(value: JsonValue, depth: int) -> bytes:
 
 def _sized(tag: bytes, body: bytes) -> bytes:
     return tag + size(len(body)) + body
-
-
-def _endless() -> RecursionError:
-    return RecursionError(f"values nest deeper than {MAX_DEPTH}")
 
 
 def _at(place: str, error: Exception) -> Exception:

@@ -135,6 +135,8 @@ class Message:
 
     def _refuse(self, error: Exception) -> NoReturn:
         """Find the field that cannot be written, and say so."""
+        from cerebelum_codegen.runtime.descriptor import messages_in
+
         if isinstance(error, EncodeError):
             raise error
         part = type(self)()
@@ -142,13 +144,16 @@ class Message:
             # Fields are written in their order: the first that a part of the message cannot be written with is it.
             setattr(part, each.name, getattr(self, each.name))
             if (reason := part._fault(each.type)) is not None:
+                if not isinstance(error, RecursionError):
+                    for inner in messages_in(part):
+                        inner.to_bytes()  # says it more exactly, when the fault is in there
                 raise EncodeError(f"{self.FULL_NAME}.{each.name}{reason}") from None
         raise EncodeError(f"{self.FULL_NAME}: {error}") from error
 
     def _fault(self, annotation: object) -> str | None:
         """What is wrong with the last field of a part, after its name; None when nothing is."""
         try:
-            self.__write__()
+            self.__write__(MAX_DEPTH)
         except Missing:
             return None
         except Exception as error:
@@ -158,8 +163,8 @@ class Message:
         return None
 
     @abstractmethod
-    def __write__(self) -> bytes:
-        """The message's bytes, or whatever Python says of a value that has none."""
+    def __write__(self, depth: int) -> bytes:
+        """The message's bytes, or whatever Python says of a value that has none. So deep may others nest in it."""
 
 
 def wrong_type(value: object, wanted: type) -> TypeError:

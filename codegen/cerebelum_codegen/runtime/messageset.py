@@ -12,6 +12,7 @@ from cerebelum_codegen.runtime.descriptor import check_extensions
 from cerebelum_codegen.runtime.errors import DecodeError
 from cerebelum_codegen.runtime.message import Message
 from cerebelum_codegen.runtime.wire import (
+    MAX_DEPTH,
     group,
     kept,
     read_size,
@@ -35,16 +36,16 @@ class MessageSet(Message):
     """Base of messages with `option message_set_wire_format`."""
 
     def to_bytes(self) -> bytes:
-        return self.__write__()
+        return self.__write__(MAX_DEPTH)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
         out: list[bytes] = []
         data, at, end = bytes(self._unknown), 0, len(self._unknown)
         while at < end:
             start = at
             tag, at = read_tag(data, at)
             body = at
-            at = skip(data, at, end, tag, 100)
+            at = skip(data, at, end, tag, depth)
             if tag & 7 == 2:
                 out += (b"\x0b\x10", varint(tag >> 3), b"\x1a", data[body:at], _ITEM_END)
             else:

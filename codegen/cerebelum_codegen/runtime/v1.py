@@ -24,8 +24,10 @@ from cerebelum_codegen.runtime.message import Message, wrong_type
 from cerebelum_codegen.runtime.messageset import MessageSet
 from cerebelum_codegen.runtime.required import complete, missing
 from cerebelum_codegen.runtime.wire import (
+    MAX_DEPTH,
     SMALL,
     boolean,
+    endless,
     group,
     int32,
     int64,
@@ -80,6 +82,7 @@ __all__ = [
     "Extension",
     "FieldDescriptor",
     "JsonValue",
+    "MAX_DEPTH",
     "Message",
     "MessageSet",
     "NullValue",
@@ -89,6 +92,7 @@ __all__ = [
     "complete",
     "describe",
     "describe_enum",
+    "endless",
     "group",
     "int32",
     "int64",

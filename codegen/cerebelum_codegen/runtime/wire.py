@@ -251,5 +251,10 @@ def too_deep() -> DecodeError:
     return DecodeError(f"messages nest deeper than {MAX_DEPTH}")
 
 
+def endless() -> RecursionError:
+    """What is written must not nest deeper than anybody would read, nor hold itself."""
+    return RecursionError(f"messages nest deeper than {MAX_DEPTH}")
+
+
 def _out_of_range(number: int, kind: str) -> ValueError:
     return ValueError(f"{number} is out of range for {kind}")

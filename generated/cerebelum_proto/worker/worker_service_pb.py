@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     Enum,
     FieldDescriptor,
@@ -15,6 +16,7 @@ from cerebelum_codegen.runtime.v1 import (
     Timestamp,
     boolean,
     describe,
+    endless,
     int32,
     int64,
     kept,
@@ -131,11 +133,13 @@ class RegisterRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.worker_id != "":
             x = self.worker_id.encode()
@@ -171,7 +175,7 @@ class RegisterRequest(Message):
         for workflows_item in self.workflows:
             if type(workflows_item) is not WorkflowVersion:
                 raise wrong_type(workflows_item, WorkflowVersion)
-            x = workflows_item.to_bytes()
+            x = workflows_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         for held_task_ids_item in self.held_task_ids:
@@ -338,11 +342,13 @@ class WorkflowVersion(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.workflow_module != "":
             x = self.workflow_module.encode()
@@ -407,11 +413,13 @@ class RegisterResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.success is not False:
             out += (b"\x08", boolean(self.success))
@@ -516,11 +524,13 @@ class HeartbeatRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.worker_id != "":
             x = self.worker_id.encode()
@@ -539,7 +549,7 @@ class HeartbeatRequest(Message):
         for progress_item in self.progress:
             if type(progress_item) is not StepProgress:
                 raise wrong_type(progress_item, StepProgress)
-            x = progress_item.to_bytes()
+            x = progress_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -624,11 +634,13 @@ class StepProgress(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.task_id != "":
             x = self.task_id.encode()
@@ -713,11 +725,13 @@ class HeartbeatResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.acknowledged is not False:
             out += (b"\x08", boolean(self.acknowledged))
@@ -798,11 +812,13 @@ class UnregisterRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.worker_id != "":
             x = self.worker_id.encode()
@@ -861,11 +877,13 @@ class PollRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.worker_id != "":
             x = self.worker_id.encode()
@@ -943,11 +961,13 @@ class Task(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.task_id != "":
             x = self.task_id.encode()
@@ -966,11 +986,11 @@ class Task(Message):
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self.step_inputs is not None:
-            x = write_struct(self.step_inputs)
+            x = write_struct(self.step_inputs, depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self.context is not None:
-            x = write_struct(self.context)
+            x = write_struct(self.context, depth - 1)
             n = len(x)
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self.created_at is not None:
@@ -992,7 +1012,7 @@ class Task(Message):
             arguments_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
             if type(arguments_item) is not types_pb.Payload:
                 raise wrong_type(arguments_item, types_pb.Payload)
-            x = arguments_item.to_bytes()
+            x = arguments_item.__write__(depth - 2)
             n = len(x)
             arguments_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
             x = b"".join(arguments_entry)
@@ -1001,13 +1021,13 @@ class Task(Message):
         if self.workflow_inputs is not None:
             if type(self.workflow_inputs) is not types_pb.Payload:
                 raise wrong_type(self.workflow_inputs, types_pb.Payload)
-            x = self.workflow_inputs.to_bytes()
+            x = self.workflow_inputs.__write__(depth - 1)
             n = len(x)
             out += (b"\xc2\x06", SMALL[n] if n < 1024 else varint(n), x)
         for satisfied_markers_item in self.satisfied_markers:
             if type(satisfied_markers_item) is not SatisfiedMarker:
                 raise wrong_type(satisfied_markers_item, SatisfiedMarker)
-            x = satisfied_markers_item.to_bytes()
+            x = satisfied_markers_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xca\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self.start_to_close_ms != 0:
@@ -1021,7 +1041,7 @@ class Task(Message):
             memos_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
             if type(memos_item) is not types_pb.Payload:
                 raise wrong_type(memos_item, types_pb.Payload)
-            x = memos_item.to_bytes()
+            x = memos_item.__write__(depth - 2)
             n = len(x)
             memos_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
             x = b"".join(memos_entry)
@@ -1255,11 +1275,13 @@ class MemoRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.task_id != "":
             x = self.task_id.encode()
@@ -1280,7 +1302,7 @@ class MemoRequest(Message):
         if self.value is not None:
             if type(self.value) is not types_pb.Payload:
                 raise wrong_type(self.value, types_pb.Payload)
-            x = self.value.to_bytes()
+            x = self.value.__write__(depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -1362,11 +1384,13 @@ class MemoResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.outcome != 0:
             out += (b"\x08", SMALL[self.outcome] if 0 <= self.outcome < 1024 else int32(self.outcome))
@@ -1377,7 +1401,7 @@ class MemoResponse(Message):
         if self.value is not None:
             if type(self.value) is not types_pb.Payload:
                 raise wrong_type(self.value, types_pb.Payload)
-            x = self.value.to_bytes()
+            x = self.value.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -1438,23 +1462,25 @@ class SatisfiedMarker(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         match self.outcome:
             case SleepElapsed() as sleep_elapsed_value:
-                x = sleep_elapsed_value.to_bytes()
+                x = sleep_elapsed_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
             case ApprovalDecision() as approval_decision_value:
-                x = approval_decision_value.to_bytes()
+                x = approval_decision_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
             case ApprovalTimeout() as approval_timeout_value:
-                x = approval_timeout_value.to_bytes()
+                x = approval_timeout_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
             case outcome_item if outcome_item is not None:
@@ -1525,11 +1551,13 @@ class SleepElapsed(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.due_at is not None:
             x = write_timestamp(self.due_at)
@@ -1582,11 +1610,13 @@ class ApprovalDecision(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.approved is not False:
             out += (b"\x08", boolean(self.approved))
@@ -1601,7 +1631,7 @@ class ApprovalDecision(Message):
         if self.response is not None:
             if type(self.response) is not types_pb.Payload:
                 raise wrong_type(self.response, types_pb.Payload)
-            x = self.response.to_bytes()
+            x = self.response.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self.reason != "":
@@ -1684,11 +1714,13 @@ class ApprovalTimeout(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.expired_at is not None:
             x = write_timestamp(self.expired_at)
@@ -1747,11 +1779,13 @@ class TaskResult(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.task_id != "":
             x = self.task_id.encode()
@@ -1768,13 +1802,13 @@ class TaskResult(Message):
         if self.status != 0:
             out += (b"\x20", SMALL[self.status] if 0 <= self.status < 1024 else int32(self.status))
         if self.result is not None:
-            x = write_struct(self.result)
+            x = write_struct(self.result, depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self.error is not None:
             if type(self.error) is not ErrorInfo:
                 raise wrong_type(self.error, ErrorInfo)
-            x = self.error.to_bytes()
+            x = self.error.__write__(depth - 1)
             n = len(x)
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self.completed_at is not None:
@@ -1784,19 +1818,19 @@ class TaskResult(Message):
         if self.sleep_request is not None:
             if type(self.sleep_request) is not SleepRequest:
                 raise wrong_type(self.sleep_request, SleepRequest)
-            x = self.sleep_request.to_bytes()
+            x = self.sleep_request.__write__(depth - 1)
             n = len(x)
             out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
         if self.approval_request is not None:
             if type(self.approval_request) is not ApprovalRequest:
                 raise wrong_type(self.approval_request, ApprovalRequest)
-            x = self.approval_request.to_bytes()
+            x = self.approval_request.__write__(depth - 1)
             n = len(x)
             out += (b"\x4a", SMALL[n] if n < 1024 else varint(n), x)
         if self.output is not None:
             if type(self.output) is not types_pb.Payload:
                 raise wrong_type(self.output, types_pb.Payload)
-            x = self.output.to_bytes()
+            x = self.output.__write__(depth - 1)
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self.started_at is not None:
@@ -1806,7 +1840,7 @@ class TaskResult(Message):
         if self.predicates is not None:
             if type(self.predicates) is not Predicates:
                 raise wrong_type(self.predicates, Predicates)
-            x = self.predicates.to_bytes()
+            x = self.predicates.__write__(depth - 1)
             n = len(x)
             out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -1959,11 +1993,13 @@ class Predicates(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.answers:
             x = b"".join([boolean(answers_item) for answers_item in self.answers])
@@ -2038,16 +2074,18 @@ class SleepRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.duration_ms != 0:
             out += (b"\x08", SMALL[self.duration_ms] if 0 <= self.duration_ms < 1024 else int64(self.duration_ms))
         if self.data is not None:
-            x = write_struct(self.data)
+            x = write_struct(self.data, depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2100,18 +2138,20 @@ class ApprovalRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.approval_type != "":
             x = self.approval_type.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.data is not None:
-            x = write_struct(self.data)
+            x = write_struct(self.data, depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self.timeout_ms != 0:
@@ -2176,11 +2216,13 @@ class ErrorInfo(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.kind != "":
             x = self.kind.encode()
@@ -2199,7 +2241,7 @@ class ErrorInfo(Message):
         if self.decision is not None:
             if type(self.decision) is not types_pb.Payload:
                 raise wrong_type(self.decision, types_pb.Payload)
-            x = self.decision.to_bytes()
+            x = self.decision.__write__(depth - 1)
             n = len(x)
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2278,11 +2320,13 @@ class Ack(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.success is not False:
             out += (b"\x08", boolean(self.success))
@@ -2348,11 +2392,13 @@ class Blueprint(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.workflow_module != "":
             x = self.workflow_module.encode()
@@ -2369,7 +2415,7 @@ class Blueprint(Message):
         if self.definition is not None:
             if type(self.definition) is not WorkflowDefinition:
                 raise wrong_type(self.definition, WorkflowDefinition)
-            x = self.definition.to_bytes()
+            x = self.definition.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self.version != "":
@@ -2461,28 +2507,30 @@ class WorkflowDefinition(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for timeline_item in self.timeline:
             if type(timeline_item) is not Step:
                 raise wrong_type(timeline_item, Step)
-            x = timeline_item.to_bytes()
+            x = timeline_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         for diverge_rules_item in self.diverge_rules:
             if type(diverge_rules_item) is not DivergeRule:
                 raise wrong_type(diverge_rules_item, DivergeRule)
-            x = diverge_rules_item.to_bytes()
+            x = diverge_rules_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         for branch_rules_item in self.branch_rules:
             if type(branch_rules_item) is not BranchRule:
                 raise wrong_type(branch_rules_item, BranchRule)
-            x = branch_rules_item.to_bytes()
+            x = branch_rules_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         for inputs_key, inputs_item in self.inputs.items():
@@ -2492,7 +2540,7 @@ class WorkflowDefinition(Message):
             inputs_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
             if type(inputs_item) is not InputDefinition:
                 raise wrong_type(inputs_item, InputDefinition)
-            x = inputs_item.to_bytes()
+            x = inputs_item.__write__(depth - 2)
             n = len(x)
             inputs_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
             x = b"".join(inputs_entry)
@@ -2501,7 +2549,7 @@ class WorkflowDefinition(Message):
         for stages_item in self.stages:
             if type(stages_item) is not Stage:
                 raise wrong_type(stages_item, Stage)
-            x = stages_item.to_bytes()
+            x = stages_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self.max_visits != 0:
@@ -2626,11 +2674,13 @@ class Stage(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for steps_item in self.steps:
             x = steps_item.encode()
@@ -2639,7 +2689,7 @@ class Stage(Message):
         for lanes_item in self.lanes:
             if type(lanes_item) is not Lane:
                 raise wrong_type(lanes_item, Lane)
-            x = lanes_item.to_bytes()
+            x = lanes_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2694,16 +2744,18 @@ class Lane(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for stages_item in self.stages:
             if type(stages_item) is not Stage:
                 raise wrong_type(stages_item, Stage)
-            x = stages_item.to_bytes()
+            x = stages_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2760,11 +2812,13 @@ class Step(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -2779,7 +2833,7 @@ class Step(Message):
         if self.retry is not None:
             if type(self.retry) is not types_pb.RetryPolicy:
                 raise wrong_type(self.retry, types_pb.RetryPolicy)
-            x = self.retry.to_bytes()
+            x = self.retry.__write__(depth - 1)
             n = len(x)
             out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self.start_to_close_ms != 0:
@@ -2891,11 +2945,13 @@ class DivergeRule(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.from_step != "":
             x = self.from_step.encode()
@@ -2904,7 +2960,7 @@ class DivergeRule(Message):
         for patterns_item in self.patterns:
             if type(patterns_item) is not PatternMatch:
                 raise wrong_type(patterns_item, PatternMatch)
-            x = patterns_item.to_bytes()
+            x = patterns_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2963,11 +3019,13 @@ class PatternMatch(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.pattern != "":
             x = self.pattern.encode()
@@ -2980,7 +3038,7 @@ class PatternMatch(Message):
         if self.route is not None:
             if type(self.route) is not Route:
                 raise wrong_type(self.route, Route)
-            x = self.route.to_bytes()
+            x = self.route.__write__(depth - 1)
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -3044,11 +3102,13 @@ class BranchRule(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.from_step != "":
             x = self.from_step.encode()
@@ -3057,7 +3117,7 @@ class BranchRule(Message):
         for branches_item in self.branches:
             if type(branches_item) is not ConditionBranch:
                 raise wrong_type(branches_item, ConditionBranch)
-            x = branches_item.to_bytes()
+            x = branches_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -3115,11 +3175,13 @@ class ConditionBranch(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.condition != "":
             x = self.condition.encode()
@@ -3132,7 +3194,7 @@ class ConditionBranch(Message):
         if self.route is not None:
             if type(self.route) is not Route:
                 raise wrong_type(self.route, Route)
-            x = self.route.to_bytes()
+            x = self.route.__write__(depth - 1)
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self.by_worker is not False:
@@ -3213,11 +3275,13 @@ class Route(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.action != 0:
             out += (b"\x08", SMALL[self.action] if 0 <= self.action < 1024 else int32(self.action))
@@ -3232,7 +3296,7 @@ class Route(Message):
         for path_item in self.path:
             if type(path_item) is not Stage:
                 raise wrong_type(path_item, Stage)
-            x = path_item.to_bytes()
+            x = path_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -3303,11 +3367,13 @@ class InputDefinition(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.type != "":
             x = self.type.encode()
@@ -3316,7 +3382,7 @@ class InputDefinition(Message):
         if self.required is not False:
             out += (b"\x10", boolean(self.required))
         if self.default_value is not None:
-            x = write_struct(self.default_value)
+            x = write_struct(self.default_value, depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -3376,11 +3442,13 @@ class BlueprintValidation(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.valid is not False:
             out += (b"\x08", boolean(self.valid))
@@ -3465,30 +3533,32 @@ class ExecuteRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.workflow_module != "":
             x = self.workflow_module.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.inputs is not None:
-            x = write_struct(self.inputs)
+            x = write_struct(self.inputs, depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self.options is not None:
             if type(self.options) is not ExecutionOptions:
                 raise wrong_type(self.options, ExecutionOptions)
-            x = self.options.to_bytes()
+            x = self.options.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self.exact_inputs is not None:
             if type(self.exact_inputs) is not types_pb.Payload:
                 raise wrong_type(self.exact_inputs, types_pb.Payload)
-            x = self.exact_inputs.to_bytes()
+            x = self.exact_inputs.__write__(depth - 1)
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self.workflow_hash != "":
@@ -3578,11 +3648,13 @@ class ExecutionOptions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -3666,11 +3738,13 @@ class ExecutionHandle(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -3749,11 +3823,13 @@ class GetExecutionStatusRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -3820,11 +3896,13 @@ class ExecutionStatus(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -3855,11 +3933,11 @@ class ExecutionStatus(Message):
         for completed_steps_item in self.completed_steps:
             if type(completed_steps_item) is not StepStatus:
                 raise wrong_type(completed_steps_item, StepStatus)
-            x = completed_steps_item.to_bytes()
+            x = completed_steps_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x4a", SMALL[n] if n < 1024 else varint(n), x)
         if self.inputs is not None:
-            x = write_struct(self.inputs)
+            x = write_struct(self.inputs, depth - 1)
             n = len(x)
             out += (b"\x52", SMALL[n] if n < 1024 else varint(n), x)
         for step_outputs_key, step_outputs_item in self.step_outputs.items():
@@ -3867,7 +3945,7 @@ class ExecutionStatus(Message):
             x = step_outputs_key.encode()
             n = len(x)
             step_outputs_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
-            x = write_struct(step_outputs_item)
+            x = write_struct(step_outputs_item, depth - 2)
             n = len(x)
             step_outputs_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
             x = b"".join(step_outputs_entry)
@@ -3876,19 +3954,19 @@ class ExecutionStatus(Message):
         if self.error is not None:
             if type(self.error) is not ErrorInfo:
                 raise wrong_type(self.error, ErrorInfo)
-            x = self.error.to_bytes()
+            x = self.error.__write__(depth - 1)
             n = len(x)
             out += (b"\x62", SMALL[n] if n < 1024 else varint(n), x)
         if self.sleep_info is not None:
             if type(self.sleep_info) is not SleepInfo:
                 raise wrong_type(self.sleep_info, SleepInfo)
-            x = self.sleep_info.to_bytes()
+            x = self.sleep_info.__write__(depth - 1)
             n = len(x)
             out += (b"\x6a", SMALL[n] if n < 1024 else varint(n), x)
         if self.approval_info is not None:
             if type(self.approval_info) is not ApprovalInfo:
                 raise wrong_type(self.approval_info, ApprovalInfo)
-            x = self.approval_info.to_bytes()
+            x = self.approval_info.__write__(depth - 1)
             n = len(x)
             out += (b"\x72", SMALL[n] if n < 1024 else varint(n), x)
         if self.workflow_hash != "":
@@ -3902,7 +3980,7 @@ class ExecutionStatus(Message):
             outputs_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
             if type(outputs_item) is not types_pb.Payload:
                 raise wrong_type(outputs_item, types_pb.Payload)
-            x = outputs_item.to_bytes()
+            x = outputs_item.__write__(depth - 2)
             n = len(x)
             outputs_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
             x = b"".join(outputs_entry)
@@ -3915,7 +3993,7 @@ class ExecutionStatus(Message):
         if self.exact_inputs is not None:
             if type(self.exact_inputs) is not types_pb.Payload:
                 raise wrong_type(self.exact_inputs, types_pb.Payload)
-            x = self.exact_inputs.to_bytes()
+            x = self.exact_inputs.__write__(depth - 1)
             n = len(x)
             out += (b"\xba\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self.history_length != 0:
@@ -3923,7 +4001,7 @@ class ExecutionStatus(Message):
         for progress_item in self.progress:
             if type(progress_item) is not StepProgress:
                 raise wrong_type(progress_item, StepProgress)
-            x = progress_item.to_bytes()
+            x = progress_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -4201,11 +4279,13 @@ class StepStatus(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step_name != "":
             x = self.step_name.encode()
@@ -4228,13 +4308,13 @@ class StepStatus(Message):
         if self.duration_seconds != 0:
             out += (b"\x30", SMALL[self.duration_seconds] if 0 <= self.duration_seconds < 1024 else int32(self.duration_seconds))
         if self.output is not None:
-            x = write_struct(self.output)
+            x = write_struct(self.output, depth - 1)
             n = len(x)
             out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
         if self.error is not None:
             if type(self.error) is not ErrorInfo:
                 raise wrong_type(self.error, ErrorInfo)
-            x = self.error.to_bytes()
+            x = self.error.__write__(depth - 1)
             n = len(x)
             out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
         if self.attempts != 0:
@@ -4348,11 +4428,13 @@ class SleepInfo(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.duration_ms != 0:
             out += (b"\x08", SMALL[self.duration_ms] if 0 <= self.duration_ms < 1024 else int64(self.duration_ms))
@@ -4363,7 +4445,7 @@ class SleepInfo(Message):
         if self.remaining_ms != 0:
             out += (b"\x18", SMALL[self.remaining_ms] if 0 <= self.remaining_ms < 1024 else int64(self.remaining_ms))
         if self.data is not None:
-            x = write_struct(self.data)
+            x = write_struct(self.data, depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -4433,18 +4515,20 @@ class ApprovalInfo(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.approval_type != "":
             x = self.approval_type.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.data is not None:
-            x = write_struct(self.data)
+            x = write_struct(self.data, depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self.timeout_ms != 0:
@@ -4547,11 +4631,13 @@ class ListExecutionsRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.workflow_name is not None:
             x = self.workflow_name.encode()
@@ -4640,16 +4726,18 @@ class ListExecutionsResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for executions_item in self.executions:
             if type(executions_item) is not ExecutionStatus:
                 raise wrong_type(executions_item, ExecutionStatus)
-            x = executions_item.to_bytes()
+            x = executions_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.total_count != 0:
@@ -4724,11 +4812,13 @@ class ResumeExecutionRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()

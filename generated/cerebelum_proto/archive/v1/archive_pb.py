@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     FieldDescriptor,
     Message,
     describe,
+    endless,
     kept,
     read_size,
     stray,
@@ -35,11 +37,13 @@ class ArchivedExecution(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -48,13 +52,13 @@ class ArchivedExecution(Message):
         if self.blueprint is not None:
             if type(self.blueprint) is not worker_service_pb.Blueprint:
                 raise wrong_type(self.blueprint, worker_service_pb.Blueprint)
-            x = self.blueprint.to_bytes()
+            x = self.blueprint.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         for events_item in self.events:
             if type(events_item) is not events_pb.Event:
                 raise wrong_type(events_item, events_pb.Event)
-            x = events_item.to_bytes()
+            x = events_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     FieldDescriptor,
     Message,
     boolean,
     describe,
+    endless,
     int64,
     kept,
     read_size,
@@ -39,11 +41,13 @@ class ApproveRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -56,7 +60,7 @@ class ApproveRequest(Message):
         if self.response is not None:
             if type(self.response) is not types_pb.Payload:
                 raise wrong_type(self.response, types_pb.Payload)
-            x = self.response.to_bytes()
+            x = self.response.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self.decided_by != "":
@@ -131,11 +135,13 @@ class ApproveResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step_name != "":
             x = self.step_name.encode()
@@ -182,11 +188,13 @@ class RejectRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -269,11 +277,13 @@ class RejectResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step_name != "":
             x = self.step_name.encode()
@@ -321,11 +331,13 @@ class CancelRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -405,11 +417,13 @@ class CancelResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.ended is not False:
             out += (b"\x08", boolean(self.ended))
@@ -452,11 +466,13 @@ class GetHistoryRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -518,16 +534,18 @@ class GetHistoryResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.event is not None:
             if type(self.event) is not events_pb.Event:
                 raise wrong_type(self.event, events_pb.Event)
-            x = self.event.to_bytes()
+            x = self.event.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -569,11 +587,13 @@ class GetServerInfoRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self._unknown:
             out.append(bytes(self._unknown))
@@ -604,11 +624,13 @@ class GetServerInfoResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.version != "":
             x = self.version.encode()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     Enum,
     FieldDescriptor,
@@ -15,6 +16,7 @@ from cerebelum_codegen.runtime.v1 import (
     Timestamp,
     boolean,
     describe,
+    endless,
     int32,
     int64,
     kept,
@@ -58,11 +60,13 @@ class Event(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -76,103 +80,103 @@ class Event(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         match self.fact:
             case ExecutionStarted() as execution_started_value:
-                x = execution_started_value.to_bytes()
+                x = execution_started_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x52", SMALL[n] if n < 1024 else varint(n), x)
             case ExecutionCompleted() as execution_completed_value:
-                x = execution_completed_value.to_bytes()
+                x = execution_completed_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x5a", SMALL[n] if n < 1024 else varint(n), x)
             case ExecutionFailed() as execution_failed_value:
-                x = execution_failed_value.to_bytes()
+                x = execution_failed_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x62", SMALL[n] if n < 1024 else varint(n), x)
             case ExecutionCancelled() as execution_cancelled_value:
-                x = execution_cancelled_value.to_bytes()
+                x = execution_cancelled_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x6a", SMALL[n] if n < 1024 else varint(n), x)
             case ExecutionPaused() as execution_paused_value:
-                x = execution_paused_value.to_bytes()
+                x = execution_paused_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x72", SMALL[n] if n < 1024 else varint(n), x)
             case ExecutionResumed() as execution_resumed_value:
-                x = execution_resumed_value.to_bytes()
+                x = execution_resumed_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x7a", SMALL[n] if n < 1024 else varint(n), x)
             case CancellationRequested() as cancellation_requested_value:
-                x = cancellation_requested_value.to_bytes()
+                x = cancellation_requested_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x82\x01", SMALL[n] if n < 1024 else varint(n), x)
             case ExecutionRetried() as execution_retried_value:
-                x = execution_retried_value.to_bytes()
+                x = execution_retried_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x8a\x01", SMALL[n] if n < 1024 else varint(n), x)
             case ExecutionForked() as execution_forked_value:
-                x = execution_forked_value.to_bytes()
+                x = execution_forked_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x92\x01", SMALL[n] if n < 1024 else varint(n), x)
             case ExecutionMigrated() as execution_migrated_value:
-                x = execution_migrated_value.to_bytes()
+                x = execution_migrated_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x9a\x01", SMALL[n] if n < 1024 else varint(n), x)
             case StepCompleted() as step_completed_value:
-                x = step_completed_value.to_bytes()
+                x = step_completed_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xa2\x01", SMALL[n] if n < 1024 else varint(n), x)
             case StepFailed() as step_failed_value:
-                x = step_failed_value.to_bytes()
+                x = step_failed_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xaa\x01", SMALL[n] if n < 1024 else varint(n), x)
             case AttemptFailed() as attempt_failed_value:
-                x = attempt_failed_value.to_bytes()
+                x = attempt_failed_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xb2\x01", SMALL[n] if n < 1024 else varint(n), x)
             case AttemptLost() as attempt_lost_value:
-                x = attempt_lost_value.to_bytes()
+                x = attempt_lost_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xba\x01", SMALL[n] if n < 1024 else varint(n), x)
             case RetryDue() as retry_due_value:
-                x = retry_due_value.to_bytes()
+                x = retry_due_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xc2\x01", SMALL[n] if n < 1024 else varint(n), x)
             case StepCancelled() as step_cancelled_value:
-                x = step_cancelled_value.to_bytes()
+                x = step_cancelled_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xca\x01", SMALL[n] if n < 1024 else varint(n), x)
             case StepDeadLettered() as step_dead_lettered_value:
-                x = step_dead_lettered_value.to_bytes()
+                x = step_dead_lettered_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xd2\x01", SMALL[n] if n < 1024 else varint(n), x)
             case StepRedriven() as step_redriven_value:
-                x = step_redriven_value.to_bytes()
+                x = step_redriven_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xda\x01", SMALL[n] if n < 1024 else varint(n), x)
             case SleepStarted() as sleep_started_value:
-                x = sleep_started_value.to_bytes()
+                x = sleep_started_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xf2\x01", SMALL[n] if n < 1024 else varint(n), x)
             case SleepEnded() as sleep_ended_value:
-                x = sleep_ended_value.to_bytes()
+                x = sleep_ended_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xfa\x01", SMALL[n] if n < 1024 else varint(n), x)
             case ApprovalRequested() as approval_requested_value:
-                x = approval_requested_value.to_bytes()
+                x = approval_requested_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xc2\x02", SMALL[n] if n < 1024 else varint(n), x)
             case ApprovalGranted() as approval_granted_value:
-                x = approval_granted_value.to_bytes()
+                x = approval_granted_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xca\x02", SMALL[n] if n < 1024 else varint(n), x)
             case ApprovalRejected() as approval_rejected_value:
-                x = approval_rejected_value.to_bytes()
+                x = approval_rejected_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xd2\x02", SMALL[n] if n < 1024 else varint(n), x)
             case ApprovalExpired() as approval_expired_value:
-                x = approval_expired_value.to_bytes()
+                x = approval_expired_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\xda\x02", SMALL[n] if n < 1024 else varint(n), x)
             case MemoRecorded() as memo_recorded_value:
-                x = memo_recorded_value.to_bytes()
+                x = memo_recorded_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x92\x03", SMALL[n] if n < 1024 else varint(n), x)
             case fact_item if fact_item is not None:
@@ -515,11 +519,13 @@ class ExecutionStarted(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.workflow != "":
             x = self.workflow.encode()
@@ -532,7 +538,7 @@ class ExecutionStarted(Message):
         if self.inputs is not None:
             if type(self.inputs) is not types_pb.Payload:
                 raise wrong_type(self.inputs, types_pb.Payload)
-            x = self.inputs.to_bytes()
+            x = self.inputs.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self.correlation_id != "":
@@ -633,11 +639,13 @@ class ExecutionCompleted(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for result_steps_item in self.result_steps:
             x = result_steps_item.encode()
@@ -684,11 +692,13 @@ class ExecutionFailed(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -697,7 +707,7 @@ class ExecutionFailed(Message):
         if self.failure is not None:
             if type(self.failure) is not types_pb.Failure:
                 raise wrong_type(self.failure, types_pb.Failure)
-            x = self.failure.to_bytes()
+            x = self.failure.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -752,11 +762,13 @@ class ExecutionCancelled(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.reason != "":
             x = self.reason.encode()
@@ -825,11 +837,13 @@ class ExecutionPaused(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.reason != "":
             x = self.reason.encode()
@@ -886,11 +900,13 @@ class ExecutionResumed(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.resumed_by != "":
             x = self.resumed_by.encode()
@@ -941,11 +957,13 @@ class CancellationRequested(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.reason != "":
             x = self.reason.encode()
@@ -1033,11 +1051,13 @@ class ExecutionRetried(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.retried_by != "":
             x = self.retried_by.encode()
@@ -1116,11 +1136,13 @@ class ExecutionForked(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.origin != "":
             x = self.origin.encode()
@@ -1216,11 +1238,13 @@ class ExecutionMigrated(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.blueprint_hash != "":
             x = self.blueprint_hash.encode()
@@ -1229,7 +1253,7 @@ class ExecutionMigrated(Message):
         if self.blueprint is not None:
             if type(self.blueprint) is not worker_service_pb.Blueprint:
                 raise wrong_type(self.blueprint, worker_service_pb.Blueprint)
-            x = self.blueprint.to_bytes()
+            x = self.blueprint.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self.migrated_by != "":
@@ -1301,11 +1325,13 @@ class StepCompleted(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -1326,13 +1352,13 @@ class StepCompleted(Message):
         if self.output is not None:
             if type(self.output) is not types_pb.Payload:
                 raise wrong_type(self.output, types_pb.Payload)
-            x = self.output.to_bytes()
+            x = self.output.__write__(depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self.route is not None:
             if type(self.route) is not RouteChosen:
                 raise wrong_type(self.route, RouteChosen)
-            x = self.route.to_bytes()
+            x = self.route.__write__(depth - 1)
             n = len(x)
             out += (b"\xa2\x01", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -1429,11 +1455,13 @@ class StepFailed(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -1454,13 +1482,13 @@ class StepFailed(Message):
         if self.failure is not None:
             if type(self.failure) is not types_pb.Failure:
                 raise wrong_type(self.failure, types_pb.Failure)
-            x = self.failure.to_bytes()
+            x = self.failure.__write__(depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self.route is not None:
             if type(self.route) is not RouteChosen:
                 raise wrong_type(self.route, RouteChosen)
-            x = self.route.to_bytes()
+            x = self.route.__write__(depth - 1)
             n = len(x)
             out += (b"\xa2\x01", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -1558,11 +1586,13 @@ class RouteChosen(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.rule != 0:
             out += (b"\x08", SMALL[self.rule] if 0 <= self.rule < 1024 else int32(self.rule))
@@ -1575,7 +1605,7 @@ class RouteChosen(Message):
         if self.failure is not None:
             if type(self.failure) is not types_pb.Failure:
                 raise wrong_type(self.failure, types_pb.Failure)
-            x = self.failure.to_bytes()
+            x = self.failure.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -1649,11 +1679,13 @@ class AttemptFailed(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -1674,7 +1706,7 @@ class AttemptFailed(Message):
         if self.failure is not None:
             if type(self.failure) is not types_pb.Failure:
                 raise wrong_type(self.failure, types_pb.Failure)
-            x = self.failure.to_bytes()
+            x = self.failure.__write__(depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self.retry_at is not None:
@@ -1771,11 +1803,13 @@ class AttemptLost(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -1864,11 +1898,13 @@ class StepCancelled(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -1885,7 +1921,7 @@ class StepCancelled(Message):
         if self.failure is not None:
             if type(self.failure) is not types_pb.Failure:
                 raise wrong_type(self.failure, types_pb.Failure)
-            x = self.failure.to_bytes()
+            x = self.failure.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -1960,11 +1996,13 @@ class StepDeadLettered(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -1981,7 +2019,7 @@ class StepDeadLettered(Message):
         if self.failure is not None:
             if type(self.failure) is not types_pb.Failure:
                 raise wrong_type(self.failure, types_pb.Failure)
-            x = self.failure.to_bytes()
+            x = self.failure.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2054,11 +2092,13 @@ class StepRedriven(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2117,11 +2157,13 @@ class RetryDue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2172,11 +2214,13 @@ class SleepStarted(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2197,13 +2241,13 @@ class SleepStarted(Message):
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self.data is not None:
-            x = write_struct(self.data)
+            x = write_struct(self.data, depth - 1)
             n = len(x)
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self.output is not None:
             if type(self.output) is not types_pb.Payload:
                 raise wrong_type(self.output, types_pb.Payload)
-            x = self.output.to_bytes()
+            x = self.output.__write__(depth - 1)
             n = len(x)
             out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2298,11 +2342,13 @@ class SleepEnded(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2357,11 +2403,13 @@ class ApprovalRequested(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2380,7 +2428,7 @@ class ApprovalRequested(Message):
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self.data is not None:
-            x = write_struct(self.data)
+            x = write_struct(self.data, depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self.timeout_ms != 0:
@@ -2490,11 +2538,13 @@ class ApprovalGranted(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2507,7 +2557,7 @@ class ApprovalGranted(Message):
         if self.response is not None:
             if type(self.response) is not types_pb.Payload:
                 raise wrong_type(self.response, types_pb.Payload)
-            x = self.response.to_bytes()
+            x = self.response.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -2570,11 +2620,13 @@ class ApprovalRejected(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2644,11 +2696,13 @@ class ApprovalExpired(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2698,11 +2752,13 @@ class MemoRecorded(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step != "":
             x = self.step.encode()
@@ -2723,7 +2779,7 @@ class MemoRecorded(Message):
         if self.value is not None:
             if type(self.value) is not types_pb.Payload:
                 raise wrong_type(self.value, types_pb.Payload)
-            x = self.value.to_bytes()
+            x = self.value.__write__(depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     FieldDescriptor,
     Message,
     boolean,
     describe,
+    endless,
     int64,
     kept,
     octets,
@@ -49,11 +51,13 @@ class Snapshot(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -72,7 +76,7 @@ class Snapshot(Message):
         if self.state is not None:
             if type(self.state) is not SnapshotRecord:
                 raise wrong_type(self.state, SnapshotRecord)
-            x = self.state.to_bytes()
+            x = self.state.__write__(depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -152,11 +156,13 @@ class SnapshotRecord(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.kind != "":
             x = self.kind.encode()
@@ -169,7 +175,7 @@ class SnapshotRecord(Message):
             members_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
             if type(members_item) is not SnapshotValue:
                 raise wrong_type(members_item, SnapshotValue)
-            x = members_item.to_bytes()
+            x = members_item.__write__(depth - 2)
             n = len(x)
             members_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
             x = b"".join(members_entry)
@@ -286,11 +292,13 @@ class SnapshotValue(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         match self.value:
             case SnapshotValue_Truth(value=truth_value):
@@ -308,23 +316,23 @@ class SnapshotValue(Message):
                 n = len(x)
                 out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
             case SnapshotRecord() as record_value:
-                x = record_value.to_bytes()
+                x = record_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
             case SnapshotMessage() as message_value:
-                x = message_value.to_bytes()
+                x = message_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
             case SnapshotWord() as word_value:
-                x = word_value.to_bytes()
+                x = word_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
             case SnapshotItems() as items_value:
-                x = items_value.to_bytes()
+                x = items_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x4a", SMALL[n] if n < 1024 else varint(n), x)
             case SnapshotEntries() as entries_value:
-                x = entries_value.to_bytes()
+                x = entries_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x52", SMALL[n] if n < 1024 else varint(n), x)
             case value_item if value_item is not None:
@@ -455,11 +463,13 @@ class SnapshotMessage(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.kind != "":
             x = self.kind.encode()
@@ -520,11 +530,13 @@ class SnapshotWord(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.kind != "":
             x = self.kind.encode()
@@ -592,16 +604,18 @@ class SnapshotItems(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for items_item in self.items:
             if type(items_item) is not SnapshotValue:
                 raise wrong_type(items_item, SnapshotValue)
-            x = items_item.to_bytes()
+            x = items_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -647,16 +661,18 @@ class SnapshotEntries(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for entries_item in self.entries:
             if type(entries_item) is not SnapshotEntry:
                 raise wrong_type(entries_item, SnapshotEntry)
-            x = entries_item.to_bytes()
+            x = entries_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -701,22 +717,24 @@ class SnapshotEntry(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.key is not None:
             if type(self.key) is not SnapshotValue:
                 raise wrong_type(self.key, SnapshotValue)
-            x = self.key.to_bytes()
+            x = self.key.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.value is not None:
             if type(self.value) is not SnapshotValue:
                 raise wrong_type(self.value, SnapshotValue)
-            x = self.value.to_bytes()
+            x = self.value.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:

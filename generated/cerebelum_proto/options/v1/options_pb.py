@@ -7,12 +7,14 @@ from typing import ClassVar
 
 from cerebelum_codegen.known import descriptor_pb
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     Enum,
     Extension,
     FieldDescriptor,
     Message,
     describe,
+    endless,
     int32,
     is_default_float,
     kept,
@@ -58,11 +60,13 @@ class Marker(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.status != "":
             x = self.status.encode()
@@ -130,11 +134,13 @@ class Workflow(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.inputs != "":
             x = self.inputs.encode()
@@ -147,13 +153,13 @@ class Workflow(Message):
         for diverge_item in self.diverge:
             if type(diverge_item) is not Diverge:
                 raise wrong_type(diverge_item, Diverge)
-            x = diverge_item.to_bytes()
+            x = diverge_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         for branch_item in self.branch:
             if type(branch_item) is not Branch:
                 raise wrong_type(branch_item, Branch)
-            x = branch_item.to_bytes()
+            x = branch_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self.execution_id != "":
@@ -305,11 +311,13 @@ class Diverge(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.from_ != "":
             x = self.from_.encode()
@@ -387,11 +395,13 @@ class Branch(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.from_ != "":
             x = self.from_.encode()
@@ -472,11 +482,13 @@ class Step(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.takes != "":
             x = self.takes.encode()
@@ -485,7 +497,7 @@ class Step(Message):
         if self.retry is not None:
             if type(self.retry) is not Retry:
                 raise wrong_type(self.retry, Retry)
-            x = self.retry.to_bytes()
+            x = self.retry.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self.start_to_close != "":
@@ -589,11 +601,13 @@ class Retry(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.max_attempts != 0:
             out += (b"\x08", SMALL[self.max_attempts] if 0 <= self.max_attempts < 1024 else int32(self.max_attempts))
@@ -689,11 +703,13 @@ class Approval(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.timeout != "":
             x = self.timeout.encode()
@@ -740,16 +756,18 @@ class MessageOptions_Extensions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.marker is not None:
             if type(self.marker) is not Marker:
                 raise wrong_type(self.marker, Marker)
-            x = self.marker.to_bytes()
+            x = self.marker.__write__(depth - 1)
             n = len(x)
             out += (b"\xa2\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -797,22 +815,24 @@ class MethodOptions_Extensions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.step is not None:
             if type(self.step) is not Step:
                 raise wrong_type(self.step, Step)
-            x = self.step.to_bytes()
+            x = self.step.__write__(depth - 1)
             n = len(x)
             out += (b"\xa2\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
         if self.approval is not None:
             if type(self.approval) is not Approval:
                 raise wrong_type(self.approval, Approval)
-            x = self.approval.to_bytes()
+            x = self.approval.__write__(depth - 1)
             n = len(x)
             out += (b"\xaa\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -869,16 +889,18 @@ class ServiceOptions_Extensions(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.workflow is not None:
             if type(self.workflow) is not Workflow:
                 raise wrong_type(self.workflow, Workflow)
-            x = self.workflow.to_bytes()
+            x = self.workflow.__write__(depth - 1)
             n = len(x)
             out += (b"\xa2\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:

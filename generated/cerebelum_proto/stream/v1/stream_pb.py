@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     Enum,
     FieldDescriptor,
     Message,
     boolean,
     describe,
+    endless,
     int32,
     int64,
     kept,
@@ -60,16 +62,18 @@ class WorkRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.registration is not None:
             if type(self.registration) is not worker_service_pb.RegisterRequest:
                 raise wrong_type(self.registration, worker_service_pb.RegisterRequest)
-            x = self.registration.to_bytes()
+            x = self.registration.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.room != 0:
@@ -77,7 +81,7 @@ class WorkRequest(Message):
         for results_item in self.results:
             if type(results_item) is not worker_service_pb.TaskResult:
                 raise wrong_type(results_item, worker_service_pb.TaskResult)
-            x = results_item.to_bytes()
+            x = results_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self.beat is not False:
@@ -192,22 +196,24 @@ class WorkResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.welcome is not None:
             if type(self.welcome) is not worker_service_pb.RegisterResponse:
                 raise wrong_type(self.welcome, worker_service_pb.RegisterResponse)
-            x = self.welcome.to_bytes()
+            x = self.welcome.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         for tasks_item in self.tasks:
             if type(tasks_item) is not worker_service_pb.Task:
                 raise wrong_type(tasks_item, worker_service_pb.Task)
-            x = tasks_item.to_bytes()
+            x = tasks_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self.recorded:
@@ -217,7 +223,7 @@ class WorkResponse(Message):
         for refusals_item in self.refusals:
             if type(refusals_item) is not ResultRefusal:
                 raise wrong_type(refusals_item, ResultRefusal)
-            x = refusals_item.to_bytes()
+            x = refusals_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         for lost_task_ids_item in self.lost_task_ids:
@@ -338,11 +344,13 @@ class ResultRefusal(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.number != 0:
             out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int64(self.number))
@@ -405,16 +413,18 @@ class ExecuteRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for starts_item in self.starts:
             if type(starts_item) is not worker_service_pb.ExecuteRequest:
                 raise wrong_type(starts_item, worker_service_pb.ExecuteRequest)
-            x = starts_item.to_bytes()
+            x = starts_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -459,22 +469,24 @@ class ExecuteResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for ends_item in self.ends:
             if type(ends_item) is not ExecutionEnd:
                 raise wrong_type(ends_item, ExecutionEnd)
-            x = ends_item.to_bytes()
+            x = ends_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         for refusals_item in self.refusals:
             if type(refusals_item) is not StartRefusal:
                 raise wrong_type(refusals_item, StartRefusal)
-            x = refusals_item.to_bytes()
+            x = refusals_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -534,18 +546,20 @@ class ExecutionEnd(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.number != 0:
             out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int64(self.number))
         if self.status is not None:
             if type(self.status) is not worker_service_pb.ExecutionStatus:
                 raise wrong_type(self.status, worker_service_pb.ExecutionStatus)
-            x = self.status.to_bytes()
+            x = self.status.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -601,11 +615,13 @@ class StartRefusal(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.number != 0:
             out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int64(self.number))
@@ -672,16 +688,18 @@ class AwaitResultRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.start is not None:
             if type(self.start) is not worker_service_pb.ExecuteRequest:
                 raise wrong_type(self.start, worker_service_pb.ExecuteRequest)
-            x = self.start.to_bytes()
+            x = self.start.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.execution_id != "":
@@ -747,16 +765,18 @@ class AwaitResultResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.status is not None:
             if type(self.status) is not worker_service_pb.ExecutionStatus:
                 raise wrong_type(self.status, worker_service_pb.ExecutionStatus)
-            x = self.status.to_bytes()
+            x = self.status.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     FieldDescriptor,
     Message,
     boolean,
     describe,
+    endless,
     int32,
     int64,
     is_default_float,
@@ -44,11 +46,13 @@ class Payload(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.encoding != "":
             x = self.encoding.encode()
@@ -116,11 +120,13 @@ class Failure(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.kind != "":
             x = self.kind.encode()
@@ -139,7 +145,7 @@ class Failure(Message):
         if self.error is not None:
             if type(self.error) is not Payload:
                 raise wrong_type(self.error, Payload)
-            x = self.error.to_bytes()
+            x = self.error.__write__(depth - 1)
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -231,11 +237,13 @@ class RetryPolicy(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.max_attempts != 0:
             out += (b"\x08", SMALL[self.max_attempts] if 0 <= self.max_attempts < 1024 else int32(self.max_attempts))

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     Enum,
     FieldDescriptor,
     Message,
     describe,
+    endless,
     int32,
     kept,
     numbered,
@@ -44,11 +46,13 @@ class HealthCheckRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.service != "":
             x = self.service.encode()
@@ -92,11 +96,13 @@ class HealthCheckResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.status != 0:
             out += (b"\x08", SMALL[self.status] if 0 <= self.status < 1024 else int32(self.status))
@@ -134,11 +140,13 @@ class HealthListRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self._unknown:
             out.append(bytes(self._unknown))
@@ -166,11 +174,13 @@ class HealthListResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for statuses_key, statuses_item in self.statuses.items():
             statuses_entry: list[bytes] = []
@@ -179,7 +189,7 @@ class HealthListResponse(Message):
             statuses_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
             if type(statuses_item) is not HealthCheckResponse:
                 raise wrong_type(statuses_item, HealthCheckResponse)
-            x = statuses_item.to_bytes()
+            x = statuses_item.__write__(depth - 2)
             n = len(x)
             statuses_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
             x = b"".join(statuses_entry)

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     FieldDescriptor,
     Message,
     describe,
+    endless,
     int32,
     kept,
     octets,
@@ -61,11 +63,13 @@ class ServerReflectionRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.host != "":
             x = self.host.encode()
@@ -81,7 +85,7 @@ class ServerReflectionRequest(Message):
                 n = len(x)
                 out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
             case ExtensionRequest() as file_containing_extension_value:
-                x = file_containing_extension_value.to_bytes()
+                x = file_containing_extension_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
             case ServerReflectionRequest_AllExtensionNumbersOfType(value=all_extension_numbers_of_type_value):
@@ -183,11 +187,13 @@ class ExtensionRequest(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.containing_type != "":
             x = self.containing_type.encode()
@@ -242,11 +248,13 @@ class ServerReflectionResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.valid_host != "":
             x = self.valid_host.encode()
@@ -255,24 +263,24 @@ class ServerReflectionResponse(Message):
         if self.original_request is not None:
             if type(self.original_request) is not ServerReflectionRequest:
                 raise wrong_type(self.original_request, ServerReflectionRequest)
-            x = self.original_request.to_bytes()
+            x = self.original_request.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         match self.message_response:
             case FileDescriptorResponse() as file_descriptor_response_value:
-                x = file_descriptor_response_value.to_bytes()
+                x = file_descriptor_response_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
             case ExtensionNumberResponse() as all_extension_numbers_response_value:
-                x = all_extension_numbers_response_value.to_bytes()
+                x = all_extension_numbers_response_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
             case ListServiceResponse() as list_services_response_value:
-                x = list_services_response_value.to_bytes()
+                x = list_services_response_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
             case ErrorResponse() as error_response_value:
-                x = error_response_value.to_bytes()
+                x = error_response_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
             case message_response_item if message_response_item is not None:
@@ -373,11 +381,13 @@ class FileDescriptorResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for file_descriptor_proto_item in self.file_descriptor_proto:
             x = file_descriptor_proto_item if type(file_descriptor_proto_item) is bytes else octets(file_descriptor_proto_item)
@@ -423,11 +433,13 @@ class ExtensionNumberResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.base_type_name != "":
             x = self.base_type_name.encode()
@@ -500,16 +512,18 @@ class ListServiceResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         for service_item in self.service:
             if type(service_item) is not ServiceResponse:
                 raise wrong_type(service_item, ServiceResponse)
-            x = service_item.to_bytes()
+            x = service_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
@@ -553,11 +567,13 @@ class ServiceResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.name != "":
             x = self.name.encode()
@@ -603,11 +619,13 @@ class ErrorResponse(Message):
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.error_code != 0:
             out += (b"\x08", SMALL[self.error_code] if 0 <= self.error_code < 1024 else int32(self.error_code))
