@@ -18,6 +18,7 @@ help:
 	@echo "make simulate  100,000 random worlds of the engine and 20,000 of a whole Core"
 	@echo "make test-compiled  the codec's suite against the compiled build (a part of make test)"
 	@echo "make conformance  what Google's conformance suite says of the codec (a part of make test)"
+	@echo "make fuzz      a million spoiled inputs for the codec; this and conformance take BUILD=compiled"
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -79,14 +80,17 @@ test-compiled: setup
 compiled-suite: $(COMPILED)/installed
 	COMPILED_TRIAL=$(CURDIR)/$(COMPILED)/trial $(COMPILED)/env/bin/python -m pytest -n 2 tests/codegen/runtime tests/cli/test_doctor.py
 
+# Both take BUILD=compiled, to run against the compiled build: minutes of compiling, once.
+CODEC := $(if $(filter compiled,$(BUILD)),COMPILED_TRIAL=$(CURDIR)/$(COMPILED)/trial $(COMPILED)/env/bin/python,python)
+
 # Sets up the runner by itself, in the cache.
-conformance: setup
-	python -m tests.conformance.suite
+conformance: setup $(if $(filter compiled,$(BUILD)),$(COMPILED)/installed)
+	$(CODEC) -m tests.conformance.suite
 
 # A million spoiled inputs of the codec take half a minute.
 .PHONY: fuzz
-fuzz: setup
-	python -m tests.codegen.fuzz 1000000
+fuzz: setup $(if $(filter compiled,$(BUILD)),$(COMPILED)/installed)
+	$(CODEC) -m tests.codegen.fuzz 1000000
 
 generate: setup
 	python -m cerebelum_codegen.plugin.known codegen

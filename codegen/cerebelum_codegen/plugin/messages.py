@@ -40,14 +40,13 @@ def _message(source: Source, path: Path, message: d.DescriptorProto, location: _
     fields, members = [], dict[int, list[Member]]()
     for index, field in sorted(enumerate(message.field), key=lambda each: each[1].number):
         place = (*location, 2, index)
-        with source.at(place):
-            if _in_oneof(field):
-                around = features.within(declared.features, message.oneof_decl[field.oneof_index].options)
-                taken = members.setdefault(field.oneof_index, [])
-                taken.append(_member(source, path, field, spelled[field.name], around, place, taken))
-            else:
-                read = _field(source, field, spelled[field.name], declared.features, place)
-                fields.append(replace(read, fallback=spelled.get(_fallback(field), "")))
+        if _in_oneof(field):
+            around = features.within(declared.features, message.oneof_decl[field.oneof_index].options)
+            taken = members.setdefault(field.oneof_index, [])
+            taken.append(_member(source, path, field, spelled[field.name], around, place, taken))
+        else:
+            read = _field(source, field, spelled[field.name], declared.features, place)
+            fields.append(replace(read, fallback=spelled.get(_fallback(field), "")))
     return MessageForm(
         name=declared.name,
         full_name=source.full_name(path),
@@ -172,7 +171,6 @@ def _extensions(source: Source, found: Iterable[tuple[Path, _F, _Location]]) -> 
     taken = names.Scope()
     for path, field, location in found:
         name = taken.take(names.field_name("_".join((*path, field.name)), source.scope.taken))
-        with source.at(location):
-            read = _field(source, field, name, source.features(path), location)
+        read = _field(source, field, name, source.features(path), location)
         bracketed = f"[{source.full_name((*path, field.name))}]"
         yield replace(read, proto_name=bracketed, json_name=bracketed)

@@ -8,7 +8,7 @@ from google.protobuf import descriptor_pb2 as d
 from google.protobuf.compiler import plugin_pb2
 
 from cerebelum_codegen.plugin import features, names
-from cerebelum_codegen.plugin.declarations import Declarations
+from cerebelum_codegen.plugin.declarations import BUILT_IN, Declarations
 from cerebelum_codegen.plugin.errors import PluginError
 from cerebelum_codegen.plugin.form import EnumForm, EnumMember, FileForm, Method, Service, WorkflowForm
 from cerebelum_codegen.plugin.markers import carrier_of, declares_workflow, extension_number
@@ -106,14 +106,12 @@ class _FileReader:
         )
 
     def _method(self, method: d.MethodDescriptorProto, name: str, location: tuple[int, ...]) -> Method:
-        with self.source.at(location):
-            request, response = self._spoken(method.input_type), self._spoken(method.output_type)
         return Method(
             name=name,
             proto_name=method.name,
             doc=self.comments.doc(location, method.options.deprecated),
-            request=request,
-            response=response,
+            request=self._spoken(method.input_type),
+            response=self._spoken(method.output_type),
             client_streaming=method.client_streaming,
             server_streaming=method.server_streaming,
             idempotent=method.options.idempotency_level != d.MethodOptions.IDEMPOTENCY_UNKNOWN,
@@ -121,6 +119,6 @@ class _FileReader:
 
     def _spoken(self, type_name: str) -> str:
         """A request or response, as the module of stubs names it."""
-        if type_name == ".google.protobuf.Empty":
-            return "Empty"
+        if type_name in BUILT_IN:
+            return type_name.rpartition(".")[2]
         return self.source.qualified(type_name)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from google.protobuf import descriptor_pb2 as d
 
 from cerebelum_codegen.plugin import features
 from cerebelum_codegen.plugin.comments import Comments
 from cerebelum_codegen.plugin.declarations import Declarations, Path
-from cerebelum_codegen.plugin.errors import PluginError
 from cerebelum_codegen.plugin.form import Import
 from cerebelum_codegen.plugin.modules import ModuleMap
 
@@ -29,14 +25,6 @@ class Source:
     @property
     def imports(self) -> tuple[Import, ...]:
         return tuple(sorted(self._imports.values(), key=lambda each: (each.package, each.module)))
-
-    @contextmanager
-    def at(self, location: tuple[int, ...]) -> Iterator[None]:
-        """Let an error tell the line."""
-        try:
-            yield
-        except PluginError as error:
-            raise PluginError(f"{self.comments.place(location)}: {error}") from None
 
     def full_name(self, path: Path) -> str:
         return ".".join(filter(None, (self.file.package, *path)))
@@ -57,11 +45,6 @@ class Source:
     def qualified(self, type_name: str) -> str:
         """What a message is called in a module that imports this one too."""
         found = self.declared[type_name]
-        if not found.name:
-            raise PluginError(
-                f"{type_name.removeprefix('.')} is a plain value in Python, which cannot travel alone: "
-                "put it into a message of your own"
-            )
         return f"{self._import(found.proto)}.{found.name}"
 
     def _import(self, proto: str) -> str:

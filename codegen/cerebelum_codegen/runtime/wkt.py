@@ -34,8 +34,8 @@ class Timestamp:
         """
         try:
             return write_timestamp(self)
-        except ValueError as error:
-            raise EncodeError(str(error)) from None
+        except (TypeError, ValueError) as error:
+            raise EncodeError(f"{self.FULL_NAME}: {error}") from None
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -89,8 +89,8 @@ class Duration:
         """
         try:
             return write_duration(self)
-        except ValueError as error:
-            raise EncodeError(str(error)) from None
+        except (TypeError, ValueError) as error:
+            raise EncodeError(f"{self.FULL_NAME}: {error}") from None
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:

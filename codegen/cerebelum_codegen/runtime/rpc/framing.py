@@ -7,8 +7,8 @@ import zlib
 from grpclib.protocol import Stream
 
 from cerebelum_codegen.runtime.errors import EncodeError
-from cerebelum_codegen.runtime.message import Message
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
+from cerebelum_codegen.runtime.rpc.method import Travelling
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 """The largest message that is read, unless told otherwise: 4 MiB, as in gRPC elsewhere."""
@@ -20,7 +20,7 @@ _PREFIX_BYTES = 5
 _GZIP = 31  # zlib's word for: with the header and trailer of gzip
 
 
-def framed(message: Message, wanted: type[Message]) -> bytes:
+def framed(message: Travelling, wanted: type[Travelling]) -> bytes:
     """A message as it travels.
 
     Raises:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
-from cerebelum_codegen.runtime.message import Message
 
-Request = TypeVar("Request", bound=Message)
-Response = TypeVar("Response", bound=Message)
+class Travelling(Protocol):
+    """What a call carries: a message, or a well-known type that has a form of its own in Python."""
+
+    def to_bytes(self) -> bytes: ...
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self: ...
+
+
+Request = TypeVar("Request", bound=Travelling)
+Response = TypeVar("Response", bound=Travelling)
 
 
 @dataclass(frozen=True, slots=True)
