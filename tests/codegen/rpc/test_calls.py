@@ -22,7 +22,7 @@ from cerebelum_codegen.runtime.rpc import (
     Server,
     StatusCode,
 )
-from cerebelum_codegen.runtime.rpc.connection import _Events
+from cerebelum_codegen.runtime.rpc.events import Events
 from tests.codegen.conftest import Trial
 from tests.codegen.rpc.conftest import grpcio_stub, served
 from tests.codegen.rpc.echo import Notes, grpcio_service, our_service
@@ -139,15 +139,15 @@ async def test_a_call_that_the_server_did_not_begin_is_repeated_whatever_it_does
 ) -> None:
     refused: list[int] = []
 
-    def refuse_twice(events: _Events, event: RequestReceived) -> None:
+    def refuse_twice(events: Events, event: RequestReceived) -> None:
         if len(refused) < 2:
             refused.append(event.stream_id)
             events._link.http2.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
         else:
             accept(events, event)
 
-    accept = _Events.process_request_received
-    monkeypatch.setattr(_Events, "process_request_received", refuse_twice)
+    accept = Events.process_request_received
+    monkeypatch.setattr(Events, "process_request_received", refuse_twice)
     assert (await quick.ask(trial.calls.Question(text="a"))).text == "a"
     assert (len(refused), notes.calls) == (2, 1)
 

@@ -316,7 +316,7 @@ async def test_a_peer_that_reads_none_of_its_answers_is_dropped(
     trial: Trial, notes: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cerebelum_codegen.runtime.rpc.connection._MOST_UNSENT_BYTES", 100_000)
-    monkeypatch.setattr("cerebelum_codegen.runtime.rpc.connection._Noise.heard", lambda *_: None)
+    monkeypatch.setattr("cerebelum_codegen.runtime.rpc.events.Noise.heard", lambda *_: None)
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     server = Server([our_service(trial, notes)])

@@ -1,16 +1,8 @@
-"""What grpclib's connections lack, in one place: limits, patience that ends, keepalive, an end that cuts nobody off.
+"""One connection and its ends: patience that ends, keepalive, and an end that cuts nobody off.
 
-It reaches into others' parts where they offer no other way:
-
-- grpclib's protocol layer is importable but not documented. `H2Protocol.connection_made` makes its parts by itself,
-  so it is written anew here, with our settings and our `_Events`; grpclib's own keepalive is never started, since it
-  closes a dead connection in a way that waits for the dead.
-- h2 ends a whole connection when it hears GOAWAY, and cannot say it without ending itself. But a GOAWAY without an
-  error means: finish what is under way. So `_Http2` only tells of it, and `_go_away` writes the frame by itself.
-- h2 closes a connection whose peer opens one stream too many. Peers may do so in good faith before they have read our
-  settings, so h2 is told a higher limit than the peer, and what lies between is refused one by one.
-- h2 gathers a frame whole, up to 16 MB, before it looks whether it may be so large. `_check_announced` reads the length
-  of the frame that h2 is gathering.
+grpclib's protocol layer is importable but not documented. `H2Protocol.connection_made` makes its parts by itself, so it
+is written anew here, with our HTTP/2 and our events; grpclib's own keepalive is never started, since it closes a dead
+connection in a way that waits for the dead.
 """
 
 from __future__ import annotations
@@ -22,41 +14,20 @@ from collections.abc import Callable
 from typing import cast
 
 from grpclib.config import Configuration
-from grpclib.protocol import AbstractHandler, Connection, EventsProcessor, H2Protocol, Stream
-from h2.config import H2Configuration
-from h2.connection import H2Connection
+from grpclib.protocol import AbstractHandler, Connection, H2Protocol
 from h2.errors import ErrorCodes
-from h2.events import (
-    ConnectionTerminated,
-    Event,
-    PingReceived,
-    PriorityUpdated,
-    RemoteSettingsChanged,
-    RequestReceived,
-    StreamReset,
-)
-from h2.exceptions import FrameTooLargeError
-from hyperframe.frame import Frame, GoAwayFrame
 
-from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode, Unprocessed
+from cerebelum_codegen.runtime.rpc.events import Events
+from cerebelum_codegen.runtime.rpc.http2 import configured, go_away, settled
 from cerebelum_codegen.runtime.rpc.limits import Terms
-from cerebelum_codegen.runtime.rpc.repeated import HeaderReader
 
 _log = logging.getLogger(__name__)
 
-_WINDOW_BYTES = 4 * 1024 * 1024
 _MOST_UNSENT_BYTES = 16 * 1024 * 1024
 _LEAVE_S = 1.0
 _FLUSH_S = 10.0
 _EVERY_STREAM = (1 << 31) - 1
 _GRPCLIB = Configuration().__for_server__()
-_TALK = (StreamReset, PingReceived, RemoteSettingsChanged, PriorityUpdated)
-"""What costs a peer nothing to send, and us something to hear."""
-_RESETS = {
-    ErrorCodes.CANCEL: StatusCode.CANCELLED,
-    ErrorCodes.ENHANCE_YOUR_CALM: StatusCode.RESOURCE_EXHAUSTED,
-    ErrorCodes.INADEQUATE_SECURITY: StatusCode.PERMISSION_DENIED,
-}
 
 
 class Side(AbstractHandler):
@@ -74,16 +45,7 @@ class Link(H2Protocol):
 
     def __init__(self, handler: Side, terms: Terms, *, client: bool, among: set[Link]) -> None:
         """A connection that stands `among` others while it is open."""
-        # Not the peer's, but ours to decide what a header means: latin-1 reads every byte.
-        http2 = H2Configuration(
-            client_side=client,
-            header_encoding="latin-1",
-            validate_inbound_headers=False,
-            validate_outbound_headers=False,
-            normalize_inbound_headers=False,
-            normalize_outbound_headers=False,
-        )
-        super().__init__(handler, _GRPCLIB, http2)
+        super().__init__(handler, _GRPCLIB, configured(client=client))
         self.client = client
         self.terms = terms
         self.leaving = False
@@ -111,10 +73,10 @@ class Link(H2Protocol):
         """Speak first."""
         self._loop = asyncio.get_running_loop()
         self._transport = cast("Transport", transport)
-        self.http2 = _settled(self.h2_config, self.terms)
+        self.http2 = settled(self.h2_config, self.terms)
         self.connection = Connection(self.http2, self._transport, config=self.config)
         self.connection.flush()
-        self.processor: _Events = _Events(self)
+        self.processor: Events = Events(self)
         self._among.add(self)
         self.handler.peer = _written(self._transport.get_extra_info("peername"))
         self._made_at = self._heard_at = self.idle_since = self._loop.time()
@@ -127,7 +89,7 @@ class Link(H2Protocol):
         self._heard_at, self._pinged_at = self._loop.time(), None
         try:
             events = self.connection.feed(data)
-            self._check_announced()
+            self.http2.check_announced()
         except Exception as error:  # whatever a peer sends: the fault is its own, and h2 has more than one name for it
             self._reproach(error)
             return
@@ -191,15 +153,9 @@ class Link(H2Protocol):
         """The peer speaks HTTP/2."""
         self._begun = True
 
-    def _check_announced(self) -> None:
-        size = int.from_bytes(self.http2.incoming_buffer._data[:3], "big")
-        if size > self.http2.max_inbound_frame_size:
-            raise FrameTooLargeError(f"it announces a frame of {size} bytes")
-
     def _go_away(self, last_stream_id: int, code: ErrorCodes = ErrorCodes.NO_ERROR) -> None:
         self.connection.flush()
-        frame = GoAwayFrame(0, last_stream_id=last_stream_id, error_code=int(code))
-        self._transport.write(frame.serialize())
+        self._transport.write(go_away(last_stream_id, code))
 
     def _reproach(self, error: Exception) -> None:
         _log.debug("a peer broke the protocol: %s", error)
@@ -267,132 +223,9 @@ class Link(H2Protocol):
         return self._heard_at + keepalive.after_s
 
 
-class _Http2(H2Connection):
-    """Goes on after a GOAWAY that announces a friendly end."""
-
-    def _receive_goaway_frame(self, frame: GoAwayFrame) -> tuple[list[Frame], list[Event]]:
-        if frame.error_code != ErrorCodes.NO_ERROR:
-            return super()._receive_goaway_frame(frame)
-        event = ConnectionTerminated()
-        event.error_code = ErrorCodes.NO_ERROR
-        event.last_stream_id = frame.last_stream_id
-        return [], [event]
-
-
-class _Events(EventsProcessor):
-    """What h2 tells, with our answers where grpclib has none or another."""
-
-    def __init__(self, link: Link) -> None:
-        super().__init__(link.handler, link.connection)
-        self._link = link
-        self._noise = _Noise(link)
-
-    def process(self, event: Event) -> None:
-        """Handle an event. Those that mean nothing in gRPC are passed over."""
-        if isinstance(event, _TALK) and not self._link.client:
-            self._noise.heard(event)
-        if type(event) in getattr(self, "processors", ()):  # grpclib deletes the table when it closes
-            super().process(event)
-
-    def register(self, stream: Stream) -> Callable[[], None]:
-        """Keep a stream until it is released."""
-        release, link = super().register(stream), self._link
-
-        def released() -> None:
-            release()
-            link.idle_since = asyncio.get_running_loop().time()
-            link.close_when_unused()
-
-        return released
-
-    def process_remote_settings_changed(self, event: RemoteSettingsChanged) -> None:
-        """The first settings show that the peer speaks HTTP/2."""
-        self._link.begin()
-        super().process_remote_settings_changed(event)
-
-    def process_request_received(self, event: RequestReceived) -> None:
-        """Accept a call, while there is room for it."""
-        # Calls that are answered, but not released yet, take no room: their callers know already that they ended.
-        most = self._link.terms.max_streams
-        full = len(self.streams) >= most and self._link.http2.open_inbound_streams > most
-        if full or self._link.retired:
-            self._link.http2.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
-        else:
-            super().process_request_received(event)
-
-    def process_stream_reset(self, event: StreamReset) -> None:
-        """End a call that the peer does not want any more."""
-        stream = self.streams.get(event.stream_id)
-        if stream is None:
-            return
-        if stream.wrapper is not None:
-            stream.wrapper.cancel(_reset_error(event.error_code))
-        self.handler.cancel(stream)
-
-    def process_connection_terminated(self, event: ConnectionTerminated) -> None:
-        """End the calls that the peer will not answer, and let the others end by themselves."""
-        if event.error_code != ErrorCodes.NO_ERROR:
-            self.close(f"the peer closed the connection (HTTP/2 error {event.error_code})")
-            return
-        self._link.leaving = True
-        for stream_id, stream in list(self.streams.items()):
-            if stream.wrapper is not None and stream_id > (event.last_stream_id or 0):
-                stream.wrapper.cancel(Unprocessed("the server is going away"))
-        self._link.close_when_unused()
-
-
-class _Noise:
-    """Counts what is cheap to send and costly to hear, second by second."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-        self._most = 2 * link.terms.max_streams + 200
-        self._second = 0.0
-        self._count = 0
-        self._data_sent = 0
-
-    def heard(self, event: Event) -> None:
-        """Close on a peer that goes too far. Pings between our messages are others' way to measure the network."""
-        sent = self._link.connection.data_sent
-        if isinstance(event, PingReceived) and sent != self._data_sent:
-            self._data_sent = sent
-            return
-        now = asyncio.get_running_loop().time()
-        if now - self._second >= 1:
-            self._second, self._count = now, 0
-        self._count += 1
-        if self._count > self._most and not self._link.connection.is_closing():
-            self._link.calm()
-
-
-def _reset_error(code: int) -> RpcError:
-    if code == ErrorCodes.REFUSED_STREAM:
-        return Unprocessed("the server has no room for another call on this connection")
-    named = next((each for each in ErrorCodes if each == code), None)
-    status = StatusCode.INTERNAL if named is None else _RESETS.get(named, StatusCode.INTERNAL)
-    return RpcError(status, f"the peer reset the call (HTTP/2 error {code})")
-
-
 def _written(address: object) -> str:
     match address:
         case (host, port, *_):
             return f"{host}:{port}"
         case _:
             return ""
-
-
-def _settled(config: H2Configuration, terms: Terms) -> _Http2:
-    """An HTTP/2 connection that has said its settings."""
-    http2 = _Http2(config)
-    http2.decoder = HeaderReader()
-    settings = http2.local_settings
-    settings.max_concurrent_streams = terms.max_streams
-    settings.max_header_list_size = http2.decoder.max_header_list_size = terms.max_header_bytes
-    settings.initial_window_size = _WINDOW_BYTES
-    settings.enable_push = 0
-    settings.acknowledge()
-    http2.initiate_connection()
-    http2.increment_flow_control_window(_WINDOW_BYTES - 65_535)
-    settings.max_concurrent_streams = 2 * terms.max_streams
-    settings.acknowledge()
-    return http2
