@@ -6,20 +6,24 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     Enum,
     FieldDescriptor,
     Message,
     Timestamp,
     describe,
+    endless,
     int32,
     int64,
+    kept,
+    numbered,
     octets,
-    read_tag,
+    read_size,
     read_timestamp,
     read_varint,
     signed,
-    skip,
+    stray,
     too_deep,
     truncated,
     varint,
@@ -41,15 +45,17 @@ class Order(Message):
     kind: Kind = Kind.KIND_UNSPECIFIED
     skus: list[str] = field(default_factory=list)
     placed_at: Timestamp | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.order_id != 0:
             out += (b"\x08", SMALL[self.order_id] if 0 <= self.order_id < 1024 else int64(self.order_id))
@@ -64,7 +70,7 @@ class Order(Message):
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -72,48 +78,47 @@ class Order(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.order_id = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.kind = Kind((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                self.kind = numbered(Kind, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.skus.append(data[at:stop].decode())
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.placed_at = read_timestamp(data, at, stop, depth - 1, self.placed_at)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,54 +127,53 @@ class ValidOrder(Message):
 
     order_id: int = 0
     total_cents: int = 0
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.order_id != 0:
             out += (b"\x08", SMALL[self.order_id] if 0 <= self.order_id < 1024 else int64(self.order_id))
         if self.total_cents != 0:
             out += (b"\x10", SMALL[self.total_cents] if 0 <= self.total_cents < 1024 else int64(self.total_cents))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
         n: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.order_id = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.total_cents = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -177,22 +181,24 @@ class Receipt(Message):
     FULL_NAME: ClassVar[str] = "shop.v1.Receipt"
 
     payment_id: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.payment_id != "":
             x = self.payment_id.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -200,28 +206,24 @@ class Receipt(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.payment_id = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -229,22 +231,24 @@ class Approval(Message):
     FULL_NAME: ClassVar[str] = "shop.v1.Approval"
 
     by: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.by != "":
             x = self.by.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -252,28 +256,24 @@ class Approval(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.by = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -281,22 +281,24 @@ class Parcel(Message):
     FULL_NAME: ClassVar[str] = "shop.v1.Parcel"
 
     photo: bytes = b""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.photo != b"":
             x = self.photo if type(self.photo) is bytes else octets(self.photo)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -304,28 +306,24 @@ class Parcel(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.photo = data[at:stop]
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -333,22 +331,24 @@ class LabelledParcel(Message):
     FULL_NAME: ClassVar[str] = "shop.v1.LabelledParcel"
 
     label: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.label != "":
             x = self.label.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -356,28 +356,24 @@ class LabelledParcel(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.label = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -390,42 +386,44 @@ class ShipRequest(Message):
     label: LabelledParcel | None = None
     charge: Receipt | None = None
     review: Approval | None = None
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.inputs is not None:
             if type(self.inputs) is not Order:
                 raise wrong_type(self.inputs, Order)
-            x = self.inputs.to_bytes()
+            x = self.inputs.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.label is not None:
             if type(self.label) is not LabelledParcel:
                 raise wrong_type(self.label, LabelledParcel)
-            x = self.label.to_bytes()
+            x = self.label.__write__(depth - 1)
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self.charge is not None:
             if type(self.charge) is not Receipt:
                 raise wrong_type(self.charge, Receipt)
-            x = self.charge.to_bytes()
+            x = self.charge.__write__(depth - 1)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self.review is not None:
             if type(self.review) is not Approval:
                 raise wrong_type(self.review, Approval)
-            x = self.review.to_bytes()
+            x = self.review.__write__(depth - 1)
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -433,60 +431,59 @@ class ShipRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.inputs is None:
                     self.inputs = Order()
                 self.inputs.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.label is None:
                     self.label = LabelledParcel()
                 self.label.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 26:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.charge is None:
                     self.charge = Receipt()
                 self.charge.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 34:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.review is None:
                     self.review = Approval()
                 self.review.__merge__(data, at, stop, depth - 1)
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -495,15 +492,17 @@ class Shipment(Message):
 
     tracking_id: str = ""
     address: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.tracking_id != "":
             x = self.tracking_id.encode()
@@ -514,7 +513,7 @@ class Shipment(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -522,36 +521,33 @@ class Shipment(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.tracking_id = data[at:stop].decode()
                 at = stop
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.address = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -559,46 +555,44 @@ class Backordered(Message):
     FULL_NAME: ClassVar[str] = "shop.v1.Backordered"
 
     order_id: int = 0
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.order_id != 0:
             out += (b"\x08", SMALL[self.order_id] if 0 <= self.order_id < 1024 else int64(self.order_id))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
         n: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.order_id = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -607,15 +601,17 @@ class AddressQuestion(Message):
 
     order_id: int = 0
     guess: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.order_id != 0:
             out += (b"\x08", SMALL[self.order_id] if 0 <= self.order_id < 1024 else int64(self.order_id))
@@ -624,7 +620,7 @@ class AddressQuestion(Message):
             n = len(x)
             out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -632,34 +628,31 @@ class AddressQuestion(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.order_id = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 18:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.guess = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -667,22 +660,24 @@ class AddressAnswer(Message):
     FULL_NAME: ClassVar[str] = "shop.v1.AddressAnswer"
 
     address: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.address != "":
             x = self.address.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -690,28 +685,24 @@ class AddressAnswer(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.address = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 describe(

@@ -6,17 +6,21 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from cerebelum_codegen.runtime.v1 import (
+    MAX_DEPTH,
     SMALL,
     Enum,
     FieldDescriptor,
     Message,
     describe,
+    endless,
     int32,
     int64,
-    read_tag,
+    kept,
+    numbered,
+    read_size,
     read_varint,
     signed,
-    skip,
+    stray,
     too_deep,
     truncated,
     varint,
@@ -35,26 +39,28 @@ class RefundRequest(Message):
 
     order: RefundRequest_Order | None = None
     kind: RefundKind = RefundKind.REFUND_KIND_UNSPECIFIED
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.order is not None:
             if type(self.order) is not RefundRequest_Order:
                 raise wrong_type(self.order, RefundRequest_Order)
-            x = self.order.to_bytes()
+            x = self.order.__write__(depth - 1)
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.kind != 0:
             out += (b"\x10", SMALL[self.kind] if 0 <= self.kind < 1024 else int32(self.kind))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -62,36 +68,33 @@ class RefundRequest(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 if self.order is None:
                     self.order = RefundRequest_Order()
                 self.order.__merge__(data, at, stop, depth - 1)
                 at = stop
-            elif tag == 16:
-                n = data[at]
-                at += 1
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
-                self.kind = RefundKind((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+                self.kind = numbered(RefundKind, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,22 +102,24 @@ class RefundRequest_Order(Message):
     FULL_NAME: ClassVar[str] = "shop.v1.RefundRequest.Order"
 
     id: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.id != "":
             x = self.id.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -122,28 +127,24 @@ class RefundRequest_Order(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.id = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -151,46 +152,44 @@ class Verdict(Message):
     FULL_NAME: ClassVar[str] = "shop.v1.Verdict"
 
     cents: int = 0
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.cents != 0:
             out += (b"\x08", SMALL[self.cents] if 0 <= self.cents < 1024 else int64(self.cents))
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
         n: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 8:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.cents = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -198,22 +197,24 @@ class Repaid(Message):
     FULL_NAME: ClassVar[str] = "shop.v1.Repaid"
 
     payment_id: str = ""
-    _unknown: bytes = field(default=b"", repr=False)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
         try:
-            return self.__write__()
+            return self.__write__(MAX_DEPTH)
         except Exception as error:
             self._refuse(error)
 
-    def __write__(self) -> bytes:
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
         out: list[bytes] = []
         if self.payment_id != "":
             x = self.payment_id.encode()
             n = len(x)
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
-            out.append(self._unknown)
+            out.append(bytes(self._unknown))
         return b"".join(out)
 
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
@@ -221,28 +222,24 @@ class Repaid(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] = []
+        unknown: list[bytes] | None = None
         while at < end:
-            start = at
-            tag = data[at]
-            at += 1
-            if tag > 127:
-                tag, at = read_tag(data, start)
+            start, tag = at, data[at]
             if tag == 10:
-                n = data[at]
-                at += 1
+                n = data[at + 1]
+                at += 2
                 if n > 127:
-                    n, at = read_varint(data, at - 1)
+                    n, at = read_size(data, at - 1)
                 stop = at + n
                 self.payment_id = data[at:stop].decode()
                 at = stop
-            else:
-                at = skip(data, at, end, tag, depth)
-                unknown.append(data[start:at])
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
-            self._unknown += b"".join(unknown)
+            self._unknown = kept(self._unknown, unknown)
 
 
 describe(
