@@ -16,7 +16,7 @@ from cerebelum_core.edges.starts import Starts
 from cerebelum_core.edges.stream_edge import StreamEdge
 from cerebelum_core.edges.worker_edge import LeaseTerms, WorkerEdge
 from cerebelum_core.endings import Endings
-from cerebelum_core.errors import CoreError, StoreError, UnknownExecution
+from cerebelum_core.errors import CoreError, Quarantined, StoreError, UnknownExecution
 from cerebelum_core.explanations import Explanations
 from cerebelum_core.ids import RandomBytes
 from cerebelum_core.leases import Lease
@@ -203,7 +203,7 @@ class Node:
     async def _fire(self, execution_ids: Sequence[str]) -> Mapping[str, Exception]:
         failures: dict[str, Exception] = {}
         for execution_id, answer in (await self.registry.tell_each(execution_ids, FireTimers())).items():
-            if isinstance(answer, UnknownExecution):
+            if isinstance(answer, UnknownExecution | Quarantined):
                 self.scheduler.arm(execution_id, None)
             elif isinstance(answer, Exception):
                 failures[execution_id] = answer
@@ -215,11 +215,15 @@ class Node:
                     failures[execution_id] = error
         return failures
 
+    # Of an execution that is set aside nothing can be recorded until the next start, which finds it by itself.
+
     def _on_lost(self, lease: Lease, reason: str) -> None:
-        self._run(self._record_loss(lease, reason))
+        if self.supervisor.is_healthy(lease.execution_id):
+            self._run(self._record_loss(lease, reason))
 
     def _on_limit(self, execution_id: str, command: TimeOutTask) -> None:
-        self._run(self._record_limit(execution_id, command))
+        if self.supervisor.is_healthy(execution_id):
+            self._run(self._record_limit(execution_id, command))
 
     async def _record_limit(self, execution_id: str, command: TimeOutTask) -> None:
         try:
@@ -231,6 +235,8 @@ class Node:
         command = LoseTask(task_id=lease.task_id, worker_id=lease.worker_id, reason=reason)
         try:
             await self.registry.tell(lease.execution_id, command)
+        except Quarantined:
+            return
         except CoreError as error:
             _log.warning("the loss of task %s is recorded later: %s", lease.task_id, error)
             self.router.lose_again(lease, _RETRY_S)

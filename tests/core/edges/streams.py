@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from cerebelum_codegen.runtime.rpc import RequestContext
-from cerebelum_core.clock import SystemClock
+from cerebelum_core.clock import Clock, SystemClock
 from cerebelum_core.node import Node, NodeConfig
 from cerebelum_core.store import MemoryStore
 from cerebelum_proto.events.v1 import events_pb as ev
@@ -74,10 +74,10 @@ class Core:
 
 
 @asynccontextmanager
-async def memory_core(store: MemoryStore | None = None) -> AsyncIterator[Core]:
+async def memory_core(store: MemoryStore | None = None, clock: Clock | None = None) -> AsyncIterator[Core]:
     store = store or MemoryStore()
     config = NodeConfig(node_id="node", version="0")
-    node = Node(config, store=store, clock=SystemClock(), random_bytes=secrets.token_bytes)
+    node = Node(config, store=store, clock=clock or SystemClock(), random_bytes=secrets.token_bytes)
     await node.start()
     steps = [pb.Step(name="first"), pb.Step(name="second", depends_on=["first"])]
     definition = pb.WorkflowDefinition(timeline=steps, stages=[pb.Stage(steps=[step.name]) for step in steps])
