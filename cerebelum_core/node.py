@@ -21,6 +21,7 @@ from cerebelum_core.explanations import Explanations
 from cerebelum_core.ids import RandomBytes
 from cerebelum_core.leases import Lease
 from cerebelum_core.reconstructor import EVERY, StateReconstructor
+from cerebelum_core.recovery import RecoveryGates
 from cerebelum_core.registry import Registry
 from cerebelum_core.resurrector import Resurrector
 from cerebelum_core.router import TaskRouter
@@ -28,7 +29,7 @@ from cerebelum_core.scheduler import WorkflowScheduler
 from cerebelum_core.store import EventStore
 from cerebelum_core.supervisor import Supervisor
 from cerebelum_core.watchers import Watchers
-from cerebelum_core.workers import RecoveryGate, WorkerRegistry
+from cerebelum_core.workers import WorkerRegistry
 from cerebelum_engine import (
     Effect,
     FireTimers,
@@ -70,7 +71,7 @@ class Node:
         self.blueprints = BlueprintRegistry(store, clock)
         self.workers = WorkerRegistry(store, clock)
         self.router = TaskRouter(self._on_lost, self._on_limit, clock)
-        self.gate = RecoveryGate(self.router.open_gate)
+        self.gates = RecoveryGates(self.router.open_gate)
         self.watchers = Watchers(store)
         self.endings = Endings()
         self.scheduler = WorkflowScheduler(store, clock, self._fire)
@@ -89,7 +90,7 @@ class Node:
             blueprints=self.blueprints,
             workers=self.workers,
             router=self.router,
-            gate=self.gate,
+            gates=self.gates,
             store=store,
             clock=clock,
             handouts=handouts,
@@ -147,7 +148,7 @@ class Node:
 
     async def start(self) -> None:
         """Take up where the store says that things stand."""
-        self.gate.expect(await self.workers.load(), self._config.terms.ours_s)
+        self.gates.expect(await self.workers.load(), self._config.terms.by_kind())
         self.scheduler.start()
         self._run(self._resurrect())
         self._run(self._sweep())
@@ -155,7 +156,7 @@ class Node:
     async def drain(self) -> None:
         """Hand out nothing more; answer those who wait; finish what is being recorded."""
         self._stopping = True
-        self.gate.close()
+        self.gates.close()
         self.router.drain()
         self.watchers.close()
         await self.scheduler.stop()
@@ -184,7 +185,7 @@ class Node:
         count = await Resurrector(self.store, self.registry, _RETRY_S).run()
         if count:
             _log.info("%d executions owe a task and go on", count)
-        self.gate.all_read()
+        self.gates.all_read()
 
     async def _sweep(self) -> None:
         """Forget workers that have been silent for long."""

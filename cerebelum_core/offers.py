@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from math import inf
 from typing import NamedTuple
 
@@ -13,11 +14,24 @@ _GRACE_S = 5.0
 """A worker stops its step itself when it runs too long or falls silent; only one that does not is cut off."""
 
 
+class Kind(Enum):
+    """Which contract a worker speaks, and by that which tasks it may have."""
+
+    OURS = "ours"
+    FOREIGN = "foreign"
+    """The deployed one only: it announced nothing that it can do beyond."""
+
+
 class Pool(NamedTuple):
     """What a worker must be able to run: a blueprint by its hash, or for a foreign worker a step by its name."""
 
     blueprint_hash: str = ""
     step: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """Which workers run what is in it."""
+        return Kind.FOREIGN if self.step else Kind.OURS
 
 
 def pool_of(blueprint: Blueprint, step: str) -> Pool:

@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar
 from cerebelum_core.alarms import Alarms
 from cerebelum_core.clock import Clock
 from cerebelum_core.leases import Lease, Leases
-from cerebelum_core.offers import Offer, Pool, offer_of, pool_of
+from cerebelum_core.offers import Kind, Offer, Pool, offer_of, pool_of
 from cerebelum_engine import DispatchTask, Handout, Limit, State, TimeOutTask
 
 _Key = TypeVar("_Key")
@@ -89,7 +89,8 @@ class TaskRouter:
         self._takers_of: dict[str, OrderedDict[Taker, None]] = {}
         self._sessions: dict[str, Session] = {}
         self._numbers = count()
-        self._held_back: dict[str, Offer] | None = {}
+        self._recovering = set(Kind)
+        self._held_back: dict[str, Offer] = {}
         self._claims: dict[str, tuple[str, float]] = {}
         self._draining = False
 
@@ -101,7 +102,7 @@ class TaskRouter:
 
     def recover(self, state: State, tasks: Iterable[DispatchTask]) -> None:
         """The same for an execution read from the store: its tasks may be in hands that this Core forgot."""
-        self._take_over(state, tasks, recovered=self._held_back is not None)
+        self._take_over(state, tasks, recovered=True)
 
     def owes(self, task_id: str) -> bool:
         """Whether a task is still owed, waiting or in a worker's hands."""
@@ -109,16 +110,15 @@ class TaskRouter:
 
     def in_hand(self, execution_id: str) -> frozenset[str]:
         """The tasks of an execution that workers have, or may have since before a restart."""
-        held_back = self._held_back or {}
         return frozenset(
             task_id
             for task_id in self._owed.get(execution_id, ())
-            if task_id in held_back or self.leases.get(task_id) is not None
+            if task_id in self._held_back or self.leases.get(task_id) is not None
         )
 
     def is_held_back(self, task_id: str) -> bool:
         """Whether it waits for the word of a worker that may have it since before a restart."""
-        return self._held_back is not None and task_id in self._held_back and self.leases.get(task_id) is None
+        return task_id in self._held_back
 
     def to_stop(self, task_ids: Iterable[str]) -> list[str]:
         """Those of these tasks whose steps are to clean up and end."""
@@ -174,7 +174,7 @@ class TaskRouter:
             session = self._sessions.get(lease.worker_id)
             if session is not None and offer.handout is Handout.STOP:
                 session.stop(offer.task_id)
-        elif self._held_back is not None and offer.task_id in self._held_back:
+        elif offer.task_id in self._held_back:
             self._held_back[offer.task_id] = offer
         else:
             self._place(offer)
@@ -184,13 +184,14 @@ class TaskRouter:
         claim = self._claims.pop(offer.task_id, None) if self._claims else None
         if claim is not None:
             self._lease(offer, *claim)
-        elif recovered and self._held_back is not None:
+        elif recovered and offer.pool.kind in self._recovering:
             self._held_back[offer.task_id] = offer
         else:
             self._place(offer)
 
     def _forget(self, task_id: str) -> None:
         self._unqueue(self._offers.pop(task_id))
+        self._held_back.pop(task_id, None)
         lease = self.leases.end(task_id)
         session = self._sessions.get(lease.worker_id) if lease is not None else None
         if session is not None:
@@ -288,6 +289,7 @@ class TaskRouter:
 
     def _lease(self, offer: Offer, worker_id: str, lease_s: float) -> Lease:
         self._unqueue(offer)
+        self._held_back.pop(offer.task_id, None)
         return self.leases.grant(
             offer.task_id, offer.execution_id, worker_id, lease_s, offer.longest_s, offer.silence_s
         )
@@ -321,7 +323,7 @@ class TaskRouter:
                 self.leases.renew([lease])
             elif lease is None and offer is not None:
                 self._lease(offer, worker_id, lease_s)
-            elif offer is None and self._held_back is not None:
+            elif offer is None and Kind.OURS in self._recovering:
                 self._claims[task_id] = (worker_id, lease_s)
             else:
                 lost.append(task_id)
@@ -342,13 +344,14 @@ class TaskRouter:
         if lease.task_id in self._offers and self.leases.get(lease.task_id) is None:
             self.leases.end_again(lease, delay_s)
 
-    def open_gate(self) -> None:
-        """Nobody else will claim a task from before the restart: offer those that are left."""
-        held_back, self._held_back = self._held_back or {}, None
-        self._claims.clear()
-        for offer in held_back.values():
-            if self._offers.get(offer.task_id) is offer and self.leases.get(offer.task_id) is None:
-                self._place(offer)
+    def open_gate(self, kind: Kind) -> None:
+        """No other worker of a kind will claim a task from before the restart: offer those that are left."""
+        self._recovering.discard(kind)
+        if kind is Kind.OURS:
+            self._claims.clear()
+        for offer in [offer for offer in self._held_back.values() if offer.pool.kind is kind]:
+            del self._held_back[offer.task_id]
+            self._place(offer)
 
     def attach(self, session: Session) -> None:
         """A worker has opened its stream."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from cerebelum_core.clock import Clock
-from cerebelum_core.offers import Pool
+from cerebelum_core.offers import Kind, Pool
 from cerebelum_core.store import EventStore, WorkerRecord
 from cerebelum_proto.worker.worker_service_pb import RegisterRequest
 
@@ -23,7 +22,7 @@ class Worker:
 
     @property
     def foreign(self) -> bool:
-        """It speaks the deployed contract only: it announced nothing that it can do beyond."""
+        """Whether it speaks the deployed contract only."""
         return not self.registration.features
 
 
@@ -35,11 +34,14 @@ class WorkerRegistry:
         self._clock = clock
         self._workers: dict[str, Worker] = {}
 
-    async def load(self) -> list[str]:
+    async def load(self) -> dict[Kind, list[str]]:
         """Read the workers of the last run; their ids."""
         for record in await self._store.workers():
             self._keep(RegisterRequest.from_bytes(record.registration))
-        return list(self._workers)
+        loaded: dict[Kind, list[str]] = {kind: [] for kind in Kind}
+        for worker_id, worker in self._workers.items():
+            loaded[Kind.FOREIGN if worker.foreign else Kind.OURS].append(worker_id)
+        return loaded
 
     async def register(self, registration: RegisterRequest) -> Worker:
         """Note a worker, or what a known one says now."""
@@ -106,54 +108,6 @@ def pools_of(registration: RegisterRequest) -> tuple[Pool, ...]:
     if registration.features:
         return tuple(Pool(blueprint_hash=each.workflow_hash) for each in registration.workflows)
     return tuple(Pool(step=name) for name in registration.capabilities)
-
-
-class RecoveryGate:
-    """After a restart, tasks that may be in living hands wait until those hands have spoken.
-
-    It opens once every worker of the last run has spoken, or after one lease: by then a silent worker has lost its
-    task anyhow.
-    """
-
-    def __init__(self, on_open: Callable[[], None]) -> None:
-        self._on_open = on_open
-        self._expected: set[str] = set()
-        self._all_read = False
-        self._waited = False
-        self._is_open = False
-        self._timer: asyncio.TimerHandle | None = None
-
-    def expect(self, worker_ids: list[str], at_most_s: float) -> None:
-        """Wait for these workers, but not for longer."""
-        self._expected = set(worker_ids)
-        self._timer = asyncio.get_running_loop().call_later(at_most_s, self._time_over)
-
-    def spoke(self, worker_id: str) -> None:
-        """A worker has said what it holds."""
-        self._expected.discard(worker_id)
-        self._try_open()
-
-    def all_read(self) -> None:
-        """Every execution that owes a task has been read."""
-        self._all_read = True
-        self._try_open()
-
-    def close(self) -> None:
-        """Stay as it is: the Core stops."""
-        self._is_open = True
-        self._expected.clear()
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _time_over(self) -> None:
-        self._waited = True
-        self._try_open()
-
-    def _try_open(self) -> None:
-        if self._is_open or not self._all_read or (self._expected and not self._waited):
-            return
-        self.close()
-        self._on_open()
 
 
 def _now() -> float:

@@ -18,10 +18,12 @@ from cerebelum_core.edges.starts import Starts
 from cerebelum_core.edges.views import full_status, listed_status, status_word
 from cerebelum_core.execution import Answer
 from cerebelum_core.leases import Lease
+from cerebelum_core.offers import Kind
+from cerebelum_core.recovery import RecoveryGates
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.store import EventStore, HeadQuery
-from cerebelum_core.workers import RecoveryGate, Worker, WorkerRegistry
+from cerebelum_core.workers import Worker, WorkerRegistry
 from cerebelum_engine import Reason, RecordMemo, Rejected, Resume, memo_of, owed_tasks, read_result
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -44,6 +46,10 @@ class LeaseTerms:
         """The term of this worker."""
         return self.foreign_s if worker.foreign else self.ours_s
 
+    def by_kind(self) -> dict[Kind, float]:
+        """The terms of all."""
+        return {Kind.OURS: self.ours_s, Kind.FOREIGN: self.foreign_s}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEdge(WorkerServiceBase):
@@ -53,7 +59,7 @@ class WorkerEdge(WorkerServiceBase):
     blueprints: BlueprintRegistry
     workers: WorkerRegistry
     router: TaskRouter
-    gate: RecoveryGate
+    gates: RecoveryGates
     store: EventStore
     clock: Clock
     handouts: Handouts
@@ -75,7 +81,7 @@ class WorkerEdge(WorkerServiceBase):
         lost = self.router.hold(request.worker_id, request.held_task_ids, term_s)
         if not came_back:
             self._miss(leases, request)
-        self.gate.spoke(request.worker_id)
+        self.gates.spoke(request.worker_id)
         return pb.RegisterResponse(
             success=True,
             message=f"welcome, {request.worker_id}",
@@ -117,7 +123,7 @@ class WorkerEdge(WorkerServiceBase):
         """Let a worker go; its tasks move on at once."""
         with refusals():
             await self.workers.forget(request.worker_id)
-        self.gate.spoke(request.worker_id)
+        self.gates.spoke(request.worker_id)
         self.router.lose_all_of(request.worker_id, request.reason or "its worker took leave")
         return Empty()
 
@@ -129,7 +135,7 @@ class WorkerEdge(WorkerServiceBase):
                 StatusCode.NOT_FOUND, f"worker '{request.worker_id}' is not registered: call Register, then poll again"
             )
         if worker.foreign:
-            self.gate.spoke(request.worker_id)
+            self.gates.spoke(request.worker_id)
             self.router.lose_all_of(request.worker_id, "its worker polled again without handing in a result")
         loop = asyncio.get_running_loop()
         until = loop.time() + min(max(request.timeout_ms, 0), LONGEST_POLL_MS) / 1000

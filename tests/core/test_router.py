@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from cerebelum_core.leases import Lease
-from cerebelum_core.offers import Pool
+from cerebelum_core.offers import Kind, Pool
 from cerebelum_core.router import TaskRouter
 from cerebelum_engine import Blueprint, DispatchTask, Handout, TimeOutTask, compile_blueprint, new
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -42,7 +42,8 @@ class Desk:
 
     def opened(self) -> Desk:
         """After the gate has opened."""
-        self.router.open_gate()
+        for kind in Kind:
+            self.router.open_gate(kind)
         return self
 
     def owe(self, execution_id: str, *tasks: DispatchTask, shape: Blueprint = SHAPE, read: bool = False) -> None:
@@ -239,8 +240,24 @@ async def test_tasks_from_before_a_restart_are_handed_out_once_the_gate_is_open(
     desk.owe("x", task("x/a"), read=True)
     poll = desk.poll("w")
     assert await taken(poll) == ["-"]
-    desk.router.open_gate()
+    desk.opened()
     assert await taken(poll) == ["x/a"]
+
+
+@in_virtual_time
+async def test_each_kind_of_worker_is_waited_for_by_itself() -> None:
+    desk = Desk()
+    definition = pb.WorkflowDefinition(timeline=[pb.Step(name="a")])
+    deployed = compile_blueprint(pb.Blueprint(workflow_module="old", definition=definition))
+    desk.owe("x", task("x/a"), read=True)
+    desk.owe("y", task("y/a"), shape=deployed, read=True)
+    ours, theirs = desk.poll("w"), desk.poll("old", [Pool(step="a")])
+    desk.router.open_gate(Kind.OURS)
+    assert await taken(ours, theirs) == ["x/a", "-"]
+    desk.owe("z", task("z/a"), read=True)
+    assert await taken(desk.poll("w")) == ["z/a"], "what is read later is in nobody's hands"
+    desk.router.open_gate(Kind.FOREIGN)
+    assert await taken(theirs) == ["y/a"]
 
 
 @in_virtual_time
@@ -258,7 +275,7 @@ async def test_a_worker_keeps_what_it_says_to_have_also_before_its_execution_was
     desk.owe("x", task("x/a"), read=True)
     assert desk.router.hold("w", ["x/a", "y/a"], 30) == []
     desk.owe("y", task("y/a"), read=True)
-    desk.router.open_gate()
+    desk.opened()
     assert await taken(desk.poll("v", timeout_s=0)) == [None]
     assert {lease.task_id for lease in desk.router.leases.of("w")} == {"x/a", "y/a"}
 
@@ -267,7 +284,7 @@ async def test_a_worker_keeps_what_it_says_to_have_also_before_its_execution_was
 async def test_what_it_says_to_have_and_nobody_owes_is_forgotten_with_the_gate() -> None:
     desk = Desk()
     assert desk.router.hold("w", ["x/a"], 30) == []
-    desk.router.open_gate()
+    desk.opened()
     assert desk.router.hold("w", ["x/a"], 30) == ["x/a"]
     assert desk.remembers == 0
 
@@ -277,7 +294,7 @@ async def test_a_held_task_that_is_not_owed_any_more_is_not_handed_out_with_the_
     desk = Desk()
     desk.owe("x", task("x/a"), task("x/b"), read=True)
     desk.owe("x", task("x/b"))
-    desk.router.open_gate()
+    desk.opened()
     assert await taken(desk.poll("w"), desk.poll("w", timeout_s=0)) == ["x/b", None]
 
 
@@ -289,7 +306,7 @@ async def test_a_task_that_is_to_stop_and_that_nobody_claims_is_lost_with_the_ga
     desk.owe("x", stopping("x/a"), stopping("x/b"))
     desk.router.hold("w", ["x/b"], 30)
     assert desk.lost == []
-    desk.router.open_gate()
+    desk.opened()
     assert desk.lost == ["x/a"]
 
 

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from cerebelum_core.errors import StoreUnavailable
-from cerebelum_core.offers import Pool
+from cerebelum_core.offers import Kind, Pool
 from cerebelum_core.store import MemoryStore, WorkerRecord
-from cerebelum_core.workers import RecoveryGate, WorkerRegistry, pools_of
+from cerebelum_core.workers import WorkerRegistry, pools_of
 from cerebelum_proto.worker.worker_service_pb import RegisterRequest, WorkerFeature, WorkflowVersion
 from tests.core.hands import HandClock
 from tests.simulation.virtual_time import in_virtual_time
@@ -54,7 +54,7 @@ async def test_workers_are_known_after_a_restart() -> None:
     await registry.register(DEPLOYED)
     await registry.forget("old")
     again = WorkerRegistry(store, HandClock())
-    assert await again.load() == ["ours"]
+    assert await again.load() == {Kind.OURS: ["ours"], Kind.FOREIGN: []}
     worker = again.seen("ours")
     assert worker is not None
     assert not worker.foreign
@@ -104,66 +104,3 @@ async def test_a_worker_may_be_silent_for_as_long_as_its_kind_may() -> None:
     assert registry.silent_for(60, 600) == ["ours"]
     registry.seen("ours")
     assert registry.silent_for(60, 600) == []
-
-
-class Gate:
-    """A gate and whether it is open."""
-
-    def __init__(self, *expected: str, at_most_s: float = 30) -> None:
-        self.opened = 0
-        self.gate = RecoveryGate(self._open)
-        self.gate.expect(list(expected), at_most_s)
-
-    def _open(self) -> None:
-        self.opened += 1
-
-
-@in_virtual_time
-async def test_the_gate_opens_once_everything_is_read_and_every_worker_has_spoken() -> None:
-    it = Gate("v", "w")
-    it.gate.spoke("v")
-    it.gate.all_read()
-    assert it.opened == 0
-    it.gate.spoke("w")
-    assert it.opened == 1
-
-
-@in_virtual_time
-async def test_it_does_not_open_before_everything_is_read_though_all_have_spoken() -> None:
-    it = Gate("v")
-    it.gate.spoke("v")
-    await asyncio.sleep(100)
-    assert it.opened == 0
-    it.gate.all_read()
-    assert it.opened == 1
-
-
-@in_virtual_time
-async def test_silent_workers_are_waited_for_during_one_lease() -> None:
-    it = Gate("v", "gone")
-    it.gate.all_read()
-    it.gate.spoke("v")
-    await asyncio.sleep(29)
-    assert it.opened == 0
-    await asyncio.sleep(2)
-    assert it.opened == 1
-
-
-@in_virtual_time
-async def test_it_opens_once() -> None:
-    it = Gate("v")
-    it.gate.all_read()
-    for _ in range(3):
-        it.gate.spoke("v")
-    await asyncio.sleep(100)
-    assert it.opened == 1
-
-
-@in_virtual_time
-async def test_a_core_that_stops_opens_it_no_more() -> None:
-    it = Gate("v")
-    it.gate.close()
-    it.gate.all_read()
-    it.gate.spoke("v")
-    await asyncio.sleep(100)
-    assert it.opened == 0

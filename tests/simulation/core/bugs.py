@@ -50,8 +50,8 @@ BUGS = (
     ),
     Bug(
         "tasks in living hands are handed out after a restart",
-        "cerebelum_core.workers",
-        "if self._is_open or not self._all_read or (self._expected and not self._waited):",
+        "cerebelum_core.recovery",
+        "if self._is_open or not self._all_read or (self.expected and not self._waited):",
         "if self._is_open or not self._all_read:",
     ),
     Bug(
