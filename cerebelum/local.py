@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -52,20 +52,20 @@ class PendingApproval:
     data: Mapping[str, JsonValue]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Yes:
     """An approver's yes, with what the step is to get."""
 
     response: object = None
-    decided_by: str = "local"
+    decided_by: str = field(default="local", kw_only=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class No:
     """An approver's no."""
 
     reason: str = ""
-    decided_by: str = "local"
+    decided_by: str = field(default="local", kw_only=True)
 
 
 Approver: TypeAlias = Callable[[PendingApproval], Awaitable[Yes | No]]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cerebelum.conditions import TextCondition
 from cerebelum.errors import DefinitionError
 from cerebelum.rules import Action, Condition, Predicate, Target
-from cerebelum.step import AnyStep, Timeline
+from cerebelum.step import AnyStep, Timeline, told
 from cerebelum_proto.worker import worker_service_pb as pb
 
 
@@ -28,6 +28,9 @@ class RuleBook:
             DefinitionError: it is empty, leads to no step, or is the step's second.
         """
         self._check("diverge rule", step, self._diverge.keys(), patterns.values())
+        told_patterns: Sequence[object] = list(patterns)
+        if faults := [_pattern_fault(each) for each in told_patterns if not isinstance(each, str)]:
+            raise DefinitionError(f"the diverge rule of '{step.name}'", faults)
         self._diverge[step.name] = dict(patterns)
 
     def add_branch(self, step: AnyStep, cases: Mapping[Condition, Target]) -> None:
@@ -43,7 +46,7 @@ class RuleBook:
 
     def _check(self, kind: str, step: AnyStep, known: Iterable[str], targets: Iterable[Target]) -> None:
         if not isinstance(step, AnyStep):
-            raise DefinitionError(f"a {kind}", [f"{step!r} is no step: name the decorated function"])
+            raise DefinitionError(f"a {kind}", [f"{told(step)} is no step: name the decorated function"])
         paths = [(step.name, Timeline.of(target)) for target in targets if not isinstance(target, Action)]
         if step.name in known:
             raise DefinitionError(f"the {kind} of '{step.name}'", ["it has one already: write all lines into one"])
@@ -79,6 +82,12 @@ def _stage(lanes: Sequence[AnyStep | Timeline]) -> pb.Stage:
     if len(names) == len(lanes):
         return pb.Stage(steps=names)
     return pb.Stage(lanes=[pb.Lane(stages=stages(Timeline.of(lane))) for lane in lanes])
+
+
+def _pattern_fault(pattern: object) -> str:
+    """What is wrong with a pattern that is no text."""
+    name = pattern.__name__ if isinstance(pattern, type) else str(pattern).lower()
+    return f"its pattern {pattern!r} is no text: write '{name}'"
 
 
 def _condition_faults(condition: Condition) -> list[str]:

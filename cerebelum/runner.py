@@ -27,6 +27,7 @@ from cerebelum.waits import ALONE, Line, Suspend, Waits, current_waits
 from cerebelum_client import PayloadError, Payloads, write_marker
 from cerebelum_client.annotations import hints_of
 from cerebelum_codegen.runtime import CodecError, Timestamp
+from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import ErrorInfo, Task, TaskResult, TaskStatus
 
 _FINAL = (NonRetryable, ApprovalRejected, ApprovalTimedOut, MarkerMismatch, StillWaiting, PayloadError, CodecError)
@@ -108,16 +109,13 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
 
 def _arguments(step: AnyStep, task: Task, signals: Signals, payloads: Payloads) -> dict[str, object]:
     hints = hints_of(step.function)
-    arguments = {
-        name: payloads.read(payload, hints.get(name, object))
-        for name, payload in task.arguments.items()
-        if name in step.parameters
-    }
+    given = {name: payload for name, payload in task.arguments.items() if name in step.parameters}
     if step.takes_inputs:
-        arguments[INPUTS] = payloads.read(task.workflow_inputs, hints.get(INPUTS, object))
+        given[INPUTS] = task.workflow_inputs or Payload()
+    arguments = {name: _read(name, payload, hints.get(name, object), payloads) for name, payload in given.items()}
     if step.takes_context:
         arguments[CONTEXT] = Context(
-            inputs=payloads.read(task.workflow_inputs, _inputs_of(hints.get(CONTEXT))),
+            inputs=_read(INPUTS, task.workflow_inputs, _inputs_of(hints.get(CONTEXT)), payloads),
             execution_id=task.execution_id,
             workflow_name=task.workflow_module,
             step_name=task.step_name,
@@ -125,6 +123,13 @@ def _arguments(step: AnyStep, task: Task, signals: Signals, payloads: Payloads) 
             _signals=signals,
         )
     return arguments
+
+
+def _read(name: str, payload: Payload | None, annotation: object, payloads: Payloads) -> object:
+    try:
+        return payloads.read(payload, annotation)
+    except PayloadError as error:
+        raise PayloadError(f"'{name}' cannot be handed to the step: {error}") from None
 
 
 def _inputs_of(context: object) -> object:

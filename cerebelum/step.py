@@ -14,6 +14,7 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 CONTEXT, INPUTS = "context", "inputs"
+_ACTIONS = ("retry", "back_to", "skip_to", "proceed", "fail", "end")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,9 +114,7 @@ class Timeline(Part):
             if not part:
                 raise DefinitionError("a group", ["it is empty: write steps into it, as in a >> [b, c]"])
             return cls((tuple(cls.of(lane).as_lane() for lane in part),))
-        raise DefinitionError(
-            "a composition", [f"{part!r} is no step: decorate the function with @step, then compose as in a >> b"]
-        )
+        raise DefinitionError("a composition", [f"{told(part)} is no step: {_mend(part)}"])
 
     def as_lane(self) -> AnyStep | Timeline:
         """The step that it only consists of, else itself."""
@@ -182,11 +181,29 @@ def step(
     return decorate if function is None else decorate(function)
 
 
+def told(thing: object) -> str:
+    """What something is called in an error."""
+    name = getattr(thing, "__name__", "")
+    return f"function '{name}'" if callable(thing) and name else repr(thing)
+
+
+def _mend(thing: object) -> str:
+    name = getattr(thing, "__name__", "")
+    if name in _ACTIONS:
+        return f"call it, as in {name}()"
+    if callable(thing):
+        return "decorate it with @step"
+    return "name decorated functions, and compose them as in a >> b"
+
+
 def _define(
     function: Callable[_P, _R], name: str | None, retry: Retry | None, limits: Mapping[str, timedelta | None]
 ) -> Step[_P, _R]:
+    if isinstance(function, AnyStep):
+        raise DefinitionError(f"step '{function.name}'", ["it is a step already: decorate it once"])
     if not callable(function):
-        raise DefinitionError("@step", [f"{function!r} is no function"])
+        mend = f": write @step(name={function!r})" if isinstance(function, str) else ""
+        raise DefinitionError("@step", [f"{function!r} is no function{mend}"])
     chosen = name or str(getattr(function, "__name__", ""))
     parameters = inspect.signature(function).parameters
     faults = [*_name_faults(chosen), *_parameter_faults(parameters), *_policy_faults(retry, limits)]
@@ -204,6 +221,8 @@ def _name_faults(name: str) -> list[str]:
 def _parameter_faults(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
     faults: list[str] = []
     for name, parameter in parameters.items():
+        if name == "self":
+            faults.append("it takes 'self': a step is a function of its own, no method")
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             bare = parameter.replace(annotation=parameter.empty)
             faults.append(f"it takes '{bare}': name each step whose result it needs as a parameter of its own")
@@ -213,13 +232,14 @@ def _parameter_faults(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
 
 
 def _policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None]) -> list[str]:
-    faults = [
-        f"its {name} is {limit}: give it a positive one"
-        for name, limit in limits.items()
-        if limit is not None and limit <= timedelta(0)
-    ]
+    faults = [fault for name, limit in limits.items() if limit is not None for fault in _span_faults(name, limit)]
     if retry is None:
         return faults
+    if not isinstance(retry, Retry):
+        return [*faults, f"its retry is {retry!r}: give a policy, as in Retry(max_attempts=3)"]
+    spans = {"initial_interval": retry.initial_interval, "max_interval": retry.max_interval}
+    if wrong := [fault for name, span in spans.items() for fault in _span_faults(name, span)]:
+        return [*faults, *wrong]
     if retry.max_attempts < 1:
         faults.append(f"its retry allows {retry.max_attempts} attempts: allow at least 1")
     if not 1 <= retry.backoff <= 1000:
@@ -231,6 +251,10 @@ def _policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None]) 
         )
     if not 0 <= retry.jitter <= 1:
         faults.append(f"its jitter is {retry.jitter}: give a part from 0 to 1")
-    if min(retry.initial_interval, retry.max_interval) <= timedelta(0):
-        faults.append("an interval of its retry is not positive")
     return faults
+
+
+def _span_faults(name: str, span: timedelta) -> list[str]:
+    if not isinstance(span, timedelta):
+        return [f"its {name} is {span!r}: give a timedelta, as in timedelta(seconds=30)"]
+    return [] if span > timedelta(0) else [f"its {name} is {span}: give it a positive one"]

@@ -16,7 +16,7 @@ from cerebelum.hands import Hands
 from cerebelum.polling import Polling
 from cerebelum.streaming import Streaming
 from cerebelum.threads import Threads
-from cerebelum.workflow import AnyWorkflow, as_workflows, submit
+from cerebelum.workflow import AnyWorkflow, Workflow, as_workflows, submit
 from cerebelum_client import ClientError, Core, Unsupported
 from cerebelum_client.client import connected
 from cerebelum_codegen.runtime import Timestamp
@@ -66,6 +66,8 @@ class Worker:
             DefinitionError: one of the workflows is none.
             WorkerError: there are no workflows, or no room for a task.
         """
+        if isinstance(workflows, Workflow):
+            raise WorkerError(f"workflows is workflow '{workflows.name}' alone: pass a list, workflows=[...]")
         if not workflows:
             raise WorkerError("a worker needs workflows: pass workflows=[...]")
         if concurrency < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -117,14 +118,15 @@ def workflow(
     """
 
     def decorate(decorated: Callable[[WorkflowBuilder], None]) -> Workflow:
-        return _define(decorated, name or decorated.__name__, max_visits, Payloads(converters))
+        chosen = name or str(getattr(decorated, "__name__", ""))
+        return _define(decorated, chosen, max_visits, Payloads(converters))
 
     return decorate if definition is None else decorate(definition)
 
 
 def _define(definition: Callable[[WorkflowBuilder], None], name: str, max_visits: int, payloads: Payloads) -> Workflow:
     builder = WorkflowBuilder()
-    definition(builder)
+    _say(definition, builder, name)
     built = builder.build(name, max_visits)
     return Workflow(
         name=name,
@@ -132,6 +134,25 @@ def _define(definition: Callable[[WorkflowBuilder], None], name: str, max_visits
         blueprint=built.blueprint,
         compiled=compile_blueprint(built.blueprint),
     )
+
+
+def _say(definition: Callable[[WorkflowBuilder], None], builder: WorkflowBuilder, name: str) -> None:
+    """Let a definition say what the workflow is.
+
+    Raises:
+        DefinitionError: it cannot be asked, or answers instead of saying it.
+    """
+    if not callable(definition):
+        raise DefinitionError("@workflow", [f"{definition!r} is no function: write @workflow(name=...) over one"])
+    if inspect.iscoroutinefunction(definition):
+        raise DefinitionError(f"workflow '{name}'", ["its definition is async: write a plain `def`"])
+    try:
+        inspect.signature(definition).bind(builder)
+    except TypeError:
+        raise DefinitionError(f"workflow '{name}'", [f"its definition takes one thing: def {name}(wf)"]) from None
+    answer: object = definition(builder)  # type: ignore[func-returns-value]  # those who do not type-check may
+    if answer is not None:
+        raise DefinitionError(f"workflow '{name}'", ["its definition returns something: pass it to wf.timeline(...)"])
 
 
 def code_of(workflow: Workflow | str) -> Code:

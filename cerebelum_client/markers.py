@@ -76,5 +76,11 @@ def read_marker(result: TaskResult) -> Request | None:
 
 
 def milliseconds(span: timedelta) -> int:
-    """A span in whole milliseconds, rounded up, at least 0."""
+    """A span in whole milliseconds, rounded up, at least 0.
+
+    Raises:
+        TypeError: it is no timedelta.
+    """
+    if not isinstance(span, timedelta):
+        raise TypeError(f"{span!r} is no duration: give a timedelta, as in timedelta(seconds=30)")
     return max(0, -(-span // timedelta(milliseconds=1)))

@@ -95,7 +95,8 @@ def _fit(value: object, annotation: object) -> object:
     try:
         return fit(value, annotation)
     except (ValueError, TypeError, ArithmeticError) as error:
-        raise PayloadError(f"a value does not come back as {annotation!r}: {error}") from None
+        kind = annotation.__qualname__ if isinstance(annotation, type) else repr(annotation)
+        raise PayloadError(f"a value does not come back as {kind}: {error}") from None
 
 
 def _fitted(value: object, annotation: object) -> object:

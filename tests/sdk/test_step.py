@@ -50,7 +50,10 @@ async def plain(inputs: int) -> None: ...
         (lambda: step(timeout=timedelta(0))(plain), "its timeout is 0:00:00: give it a positive one"),
         (lambda: step(retry=Retry(max_attempts=0))(plain), "its retry allows 0 attempts: allow at least 1"),
         (lambda: step(retry=Retry(backoff=0.5))(plain), "its backoff is 0.5: give a factor from 1 to 1000"),
-        (lambda: step(retry=Retry(initial_interval=timedelta(0)))(plain), "an interval of its retry is not positive"),
+        (
+            lambda: step(retry=Retry(initial_interval=timedelta(0)))(plain),
+            "its initial_interval is 0:00:00: give it a positive one",
+        ),
     ],
 )
 def test_what_cannot_be_a_step_is_refused_with_the_mend(define: Callable[[], Step[..., object]], said: str) -> None:

@@ -1,0 +1,135 @@
+"""What is put together wrongly is refused where it is written, in words that say what to write instead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from cerebelum import (
+    CerebelumError,
+    DefinitionError,
+    No,
+    Retry,
+    Worker,
+    Workflow,
+    WorkflowBuilder,
+    Yes,
+    end,
+    fail,
+    retry,
+    step,
+    workflow,
+)
+
+
+@step
+def a(inputs: int) -> int:
+    return inputs
+
+
+@step
+def b(a: int) -> int:
+    return a
+
+
+def plain(a: int) -> int:
+    return a
+
+
+def policy(**policy: Any) -> Callable[[], object]:
+    return lambda: step(**policy)(plain)
+
+
+def flow(say: Callable[[WorkflowBuilder], object]) -> Callable[[], Workflow]:
+    def define() -> Workflow:
+        @workflow
+        def flow(wf: WorkflowBuilder) -> None:
+            wf.timeline(a >> b)
+            say(wf)
+
+        return flow
+
+    return define
+
+
+async def is_async(wf: WorkflowBuilder) -> None:
+    wf.timeline(a)
+
+
+def answers(wf: WorkflowBuilder) -> object:
+    return a >> b
+
+
+def takes_nothing() -> None: ...
+
+
+def nothing(wf: WorkflowBuilder) -> None:
+    """Nothing beside the timeline."""
+
+
+def method(self: object) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("define", "told"),
+    [
+        (policy(retry=3), "its retry is 3: give a policy, as in Retry(max_attempts=3)"),
+        (policy(timeout=5), "its timeout is 5: give a timedelta, as in timedelta(seconds=30)"),
+        (policy(retry=Retry(initial_interval=1)), "its initial_interval is 1: give a timedelta"),
+        (policy(queue_timeout=timedelta(0)), "its queue_timeout is 0:00:00: give it a positive one"),
+        (lambda: step("pay"), "'pay' is no function: write @step(name='pay')"),
+        (lambda: step(a), "step 'a': it is a step already: decorate it once"),
+        (lambda: step(method), "it takes 'self': a step is a function of its own, no method"),
+        (lambda: a >> plain, "function 'plain' is no step: decorate it with @step"),
+        (lambda: a >> "b", "'b' is no step: name decorated functions, and compose them as in a >> b"),
+        (lambda: workflow(is_async), "workflow 'is_async': its definition is async: write a plain `def`"),
+        (lambda: workflow(answers), "its definition returns something: pass it to wf.timeline(...)"),
+        (lambda: workflow(takes_nothing), "its definition takes one thing: def takes_nothing(wf)"),
+        (lambda: workflow("order"), "'order' is no function: write @workflow(name=...) over one"),
+        (flow(lambda wf: wf.diverge(plain, {"error": end()})), "function 'plain' is no step: name the decorated"),
+        (
+            flow(lambda wf: wf.diverge(a, {KeyError: end()})),
+            "its pattern <class 'KeyError'> is no text: write 'KeyError'",
+        ),
+        (flow(lambda wf: wf.diverge(a, {True: end()})), "its pattern True is no text: write 'true'"),
+        (flow(lambda wf: wf.diverge(a, {"error": fail})), "function 'fail' is no step: call it, as in fail()"),
+        (flow(lambda wf: wf.branch(a, {"a > 1": retry})), "function 'retry' is no step: call it, as in retry()"),
+        (lambda: Worker(workflows=flow(nothing)()), "workflows is workflow 'flow' alone: pass a list"),
+    ],
+)
+def test_it_is_refused_and_says_what_to_write(define: Callable[[], object], told: str) -> None:
+    with pytest.raises(CerebelumError) as raised:
+        define()
+    assert told in str(raised.value)
+
+
+def test_all_that_is_wrong_with_a_step_is_told_at_once() -> None:
+    with pytest.raises(DefinitionError) as raised:
+        step(timeout=5, heartbeat_timeout=timedelta(-1), retry=3)(plain)
+    assert len(raised.value.faults) == 3
+
+
+def test_a_number_is_no_duration_wherever_one_is_asked_for() -> None:
+    with pytest.raises(TypeError, match=r"30 is no duration: give a timedelta"):
+        asyncio.run(flow(nothing)().execute(1, timeout=30))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"distributed": True, "store": "memory://"}, "either distributed=True or store="),
+        ({"core_url": "core:1"}, "pass distributed=True with it"),
+        ({"distributed": True, "approver": print}, "cerebelum approve"),
+    ],
+)
+def test_an_argument_for_another_place_is_refused(arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        asyncio.run(flow(nothing)().execute(1, **arguments))
+
+
+def test_an_approver_answers_in_few_words() -> None:
+    assert (Yes({"limit": 3}).response, No("too risky", decided_by="Bob").reason) == ({"limit": 3}, "too risky")
