@@ -128,7 +128,8 @@ class TestingCore:
         return self._executor.handle(execution_id, workflow)
 
     async def settle(self) -> None:
-        """Return when no step runs and nothing is due: everything waits for time or people, or has ended."""
+        """Return when no step runs and nothing is due: everything waits for time, for people, or for a worker that is
+        not here, or has ended."""
         while not await self._is_settled():  # noqa: ASYNC110  # quiet is an absence: nothing tells of it
             await asyncio.sleep(_LOOK_S)
 
@@ -175,7 +176,10 @@ class TestingCore:
         while not (found := await handle.status()).ended:
             due = await self._next_timer()
             if due is None:
-                raise CerebelumError(f"execution '{handle.execution_id}' is {found.status}, and no time changes that")
+                why = "; ".join(each.message for each in await handle.why())
+                raise CerebelumError(
+                    f"execution '{handle.execution_id}' is {found.status}, and no time changes that: {why}"
+                )
             await self._move(due)
         return found
 

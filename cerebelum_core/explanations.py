@@ -93,7 +93,8 @@ class Explanations:
         if blueprint.foreign:
             return f"no worker has step '{step}': start one that has it"
         other = self.workers.with_workflow(blueprint.workflow)
-        versions = f"; {_count(other, 'worker')} have other versions of it" if other else ""
+        have = "has another version" if len(other) == 1 else "have other versions"
+        versions = f"; {_count(other, 'worker')} {have} of it" if other else ""
         return (
             f"no worker has blueprint {blueprint.hash[:12]} of workflow '{blueprint.workflow}'{versions}: "
             "start one that has it, or migrate the execution"

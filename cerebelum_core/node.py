@@ -141,8 +141,10 @@ class Node:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether nothing is under way: no task to run, no timer to fire, no command to record."""
-        return not self.router.is_busy and not self.scheduler.is_firing and self.registry.is_idle
+        """Whether nothing is under way: no task that anybody here can run, no timer to fire, no command to record."""
+        if self.router.is_busy or self.scheduler.is_firing or not self.registry.is_idle:
+            return False
+        return not any(self.workers.able(pool) for pool in self.router.queued)
 
     # -- life --------------------------------------------------------------------------------
 

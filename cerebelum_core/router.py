@@ -132,8 +132,8 @@ class TaskRouter:
 
     @property
     def is_busy(self) -> bool:
-        """Whether any task is to be run, or is with a worker."""
-        return bool(self._queues or len(self.leases) or self._held_back)
+        """Whether any task is with a worker, or may be."""
+        return bool(len(self.leases) or self._held_back)
 
     @property
     def task_count(self) -> int:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cerebelum import (
+    CerebelumError,
     DistributedExecutor,
     Worker,
     Workflow,
@@ -168,6 +169,20 @@ async def test_a_sleeper_is_moved_to_a_new_version_and_its_result_is_that_versio
         with pytest.raises(Refused, match="pack"):
             await handle.migrate(parcel_that_is_not_packed)
         assert await handle.migrate(parcel_with_a_receipt, migrated_by="Ada") == parcel_with_a_receipt.hash
+        assert await core.output(handle) == datetime(2030, 1, 2, tzinfo=UTC)
+
+
+async def test_an_execution_whose_version_nobody_runs_says_so_and_goes_on_once_it_is_moved() -> None:
+    async with testing.core([parcel_with_a_receipt]) as core:
+        handle = await core.start(parcel, 7)
+        with pytest.raises(CerebelumError, match=r"is running, and no time changes that: no worker has blueprint .*"):
+            await core.result(handle)
+        (told,) = await handle.why()
+        assert (told.standing, told.step) == ("no_worker", "pack")
+        assert told.message.endswith(
+            "1 worker has another version of it: start one that has it, or migrate the execution"
+        )
+        await handle.migrate(parcel_with_a_receipt)
         assert await core.output(handle) == datetime(2030, 1, 2, tzinfo=UTC)
 
 
