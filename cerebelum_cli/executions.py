@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 import click
 
@@ -31,28 +32,28 @@ _STATUSES = {each.name.removeprefix(_PREFIX).lower(): each for each in Execution
     "--dead", is_flag=True, help="Only those with a dead-lettered step, which `cerebelum redrive` lets go on."
 )
 @click.option("--limit", metavar="N", type=click.IntRange(1, 100), default=50, show_default=True)
-@click.option("--offset", metavar="N", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--after", metavar="PLACE", default="", help="Go on behind a page: the place that it ended with.")
 @json_option
 def list_(
-    core: RemoteCore, workflow: str, state: str | None, dead: bool, limit: int, offset: int, as_json: bool
+    core: RemoteCore, workflow: str, state: str | None, dead: bool, limit: int, after: str, as_json: bool
 ) -> None:
     """List executions, newest first."""
     if dead and state not in (None, "dead_lettered"):
         raise click.UsageError(f"--dead and --status {state} exclude each other: give one of them")
     state = "dead_lettered" if dead else state
     request = ListExecutionsRequest(
-        workflow_name=workflow, status=_STATUSES[state] if state else None, limit=limit, offset=offset
+        workflow_name=workflow, status=_STATUSES[state] if state else None, limit=limit, page_token=after
     )
     page = run_async(_list(core, request))
     if as_json:
         listed = [_status_json(each, full=False) for each in page.executions]
-        print_json({"executions": listed, "total": page.total_count, "has_more": page.has_more})
+        print_json({"executions": listed, "total": page.total_count, "next": page.next_page_token or None})
     elif not page.executions:
         click.echo("no executions")
     else:
         table([("EXECUTION", "WORKFLOW", "STATUS", "STEPS", "AT", "STARTED"), *map(_row, page.executions)])
-        if page.has_more:
-            click.echo(f"{page.total_count} in all; --offset {offset + len(page.executions)} shows the next")
+        if page.next_page_token:
+            click.echo(f"{page.total_count} in all; --after {quote(page.next_page_token)} shows the next")
 
 
 async def _list(core: RemoteCore, request: ListExecutionsRequest) -> ListExecutionsResponse:

@@ -74,7 +74,7 @@ class Node:
         self.gates = RecoveryGates(self.router.open_gate)
         self.watchers = Watchers(store)
         self.endings = Endings()
-        self.scheduler = WorkflowScheduler(store, clock, self._fire)
+        self.scheduler = WorkflowScheduler(store, clock, self._fire, self._prepare)
         self.supervisor = Supervisor(clock)
         self.reconstructor = StateReconstructor(store, self.blueprints, config.snapshot_every)
         self.registry = Registry(
@@ -202,6 +202,12 @@ class Node:
             await self.workers.forget(worker_id)
         except CoreError as error:
             _log.warning("worker %s cannot be forgotten yet: %s", worker_id, error)
+
+    async def _prepare(self, execution_ids: Sequence[str]) -> None:
+        await self.registry.gather(execution_ids)
+        for execution_id in execution_ids:
+            if not self.scheduler.wants(execution_id):  # its timer fired, or was taken back, while it was read
+                self.registry.release(execution_id)
 
     async def _fire(self, execution_ids: Sequence[str]) -> Mapping[str, Exception]:
         failures: dict[str, Exception] = {}

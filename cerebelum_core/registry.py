@@ -12,7 +12,7 @@ from functools import partial
 from itertools import islice
 
 from cerebelum_core.clock import Clock
-from cerebelum_core.errors import UnknownExecution
+from cerebelum_core.errors import StoreError, UnknownExecution
 from cerebelum_core.execution import Answer, Execution, Observer, Reply, answered
 from cerebelum_core.reconstructor import StateReconstructor
 from cerebelum_core.store import EventStore
@@ -119,10 +119,21 @@ class Registry:
         return answers
 
     async def gather(self, execution_ids: Sequence[str]) -> None:
-        """Bring executions into memory, read at one go. One that cannot be had is left out."""
+        """Bring executions into memory, read at one go. One that cannot be had is left out.
+
+        Raises:
+            StoreError: they cannot be read.
+        """
         absent = [each for each in execution_ids if each not in self._live and each not in self._loading]
         if absent:
-            await asyncio.shield(self._begin_to_load(absent))
+            self._begin_to_load(absent)
+        loading = {self._loading[each] for each in execution_ids if each in self._loading}
+        if not loading:
+            return
+        await asyncio.wait(loading)
+        for each in loading:
+            if not each.cancelled() and isinstance(error := each.exception(), StoreError):
+                raise error
 
     def live_state(self, execution_id: str) -> State | None:
         """Where an execution stands that is in memory; None when it has to be read."""
@@ -192,7 +203,7 @@ class Registry:
             found = await asyncio.shield(loading)
         except asyncio.CancelledError:
             # Whoever wanted it has gone away: it does not stay in memory for nobody.
-            loading.add_done_callback(lambda _: self._rest_unwanted(execution_id))
+            loading.add_done_callback(lambda _: self.release(execution_id))
             raise
         # It may have come and gone while this caller waited for its turn.
         return self._live.get(execution_id) or (await self._find(execution_id) if execution_id in found else None)
@@ -245,7 +256,8 @@ class Registry:
         self._live[execution_id] = execution
         return execution
 
-    def _rest_unwanted(self, execution_id: str) -> None:
+    def release(self, execution_id: str) -> None:
+        """Nobody wants an execution any more for whom it was brought into memory: it leaves, if it owes nothing."""
         execution = self._live.get(execution_id)
         if execution is not None:
             self._rest(execution, execution_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TypeAlias
 
 from cerebelum_codegen.runtime import Timestamp
@@ -21,8 +21,11 @@ WINDOW_NS = 60 * 1_000_000_000
 MAX_LOADED = 10_000
 AT_ONCE = 100
 """So many timers fire together: read, decided and written as one. Others wait, so that running work gets its turn."""
-MAX_FIRING = 3
-"""So many batches are under way: one is read while another is written."""
+MAX_FIRING = 10
+"""So many batches are under way: a thousand timers that are due together wait for no result of each other."""
+AHEAD_NS = 1_000_000_000
+MAX_PREPARED = 1_000
+"""So many executions whose timers are due within a second are brought back before: then only a record is missing."""
 _LONGEST_NAP_S = 5.0
 """The wall clock may be set: look at it again after this long."""
 _RETRY_S = 1.0
@@ -31,6 +34,8 @@ _SLACK = 1_000
 
 Fire: TypeAlias = Callable[[Sequence[str]], Awaitable[Mapping[str, Exception]]]
 """Fires the timers of executions; those of which it failed, and why."""
+Prepare: TypeAlias = Callable[[Sequence[str]], Awaitable[None]]
+"""Brings back executions whose timers are due soon."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,10 +43,12 @@ _log = logging.getLogger(__name__)
 class WorkflowScheduler:
     """Calls `fire` for executions once their earliest timer is due, for many at once when many are."""
 
-    def __init__(self, store: EventStore, clock: Clock, fire: Fire) -> None:
+    def __init__(self, store: EventStore, clock: Clock, fire: Fire, prepare: Prepare) -> None:
         self._store = store
         self._clock = clock
         self._fire = fire
+        self._prepare = prepare
+        self._prepared_until_ns = 0
         self._heap: list[tuple[int, str]] = []
         self._armed: dict[str, int] = {}
         self._horizon_ns = 0
@@ -87,6 +94,10 @@ class WorkflowScheduler:
         """Whether timers are on their way."""
         return bool(self._firing)
 
+    def wants(self, execution_id: str) -> bool:
+        """Whether an execution's timer is yet to fire, or firing."""
+        return execution_id in self._armed or execution_id in self._firing
+
     def remind(self, execution_id: str, due_at: Timestamp | None) -> None:
         """The same from somebody who may be late: what was armed meanwhile is newer."""
         if execution_id not in self._armed:
@@ -109,6 +120,7 @@ class WorkflowScheduler:
             try:
                 await self._refill()
                 await self._fire_due()
+                self._look_ahead()
                 await self._nap()
             except CoreError as error:
                 _log.warning("timers wait for the store: %s", error)
@@ -146,9 +158,28 @@ class WorkflowScheduler:
             await self._free.acquire()
             due = self._take_due()
             self._firing.update(due)
-            task = asyncio.create_task(self._fire_all(due))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._fire_all(due))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _look_ahead(self) -> None:
+        """Prepare what is due within a moment."""
+        until_ns = self._clock.now().to_ns() + AHEAD_NS
+        if self._heap and self._prepared_until_ns < self._heap[0][0] <= until_ns:
+            armed = {each for each in self._heap if each[0] <= until_ns and self._armed.get(each[1]) == each[0]}
+            near = sorted(armed)[:MAX_PREPARED]
+            self._prepared_until_ns = near[-1][0] if len(near) == MAX_PREPARED else until_ns
+            self._begin(self._prepare_all([execution_id for _, execution_id in near]))
+
+    async def _prepare_all(self, execution_ids: Sequence[str]) -> None:
+        try:
+            for first in range(0, len(execution_ids), AT_ONCE):
+                await self._prepare(execution_ids[first : first + AT_ONCE])
+        except CoreError as error:
+            _log.debug("timers are read when they are due: %s", error)
 
     def _take_due(self) -> list[str]:
         """The executions whose timers are due first. One that is firing may be armed anew: it waits until it has."""
@@ -187,7 +218,10 @@ class WorkflowScheduler:
     async def _nap(self) -> None:
         """Sleep until something may be due."""
         now_ns = self._clock.now().to_ns()
-        next_ns = min(self._heap[0][0] if self._heap else self._horizon_ns, self._horizon_ns)
+        next_ns = self._horizon_ns
+        if self._heap:
+            due_ns = self._heap[0][0]
+            next_ns = min(due_ns if due_ns <= self._prepared_until_ns else due_ns - AHEAD_NS, next_ns)
         nap_s = min(max((next_ns - now_ns) / 1e9, 0), _LONGEST_NAP_S)
         if nap_s <= 0 and not self._heap and self._horizon_ns > now_ns:
             nap_s = _LONGEST_NAP_S

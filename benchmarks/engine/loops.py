@@ -107,6 +107,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, required=True)
     parser.add_argument("--concurrency", type=int, nargs="+", required=True)
     parser.add_argument("--recover", type=int, nargs=2, metavar=("IN_FLIGHT", "KILL_AFTER"))
+    parser.add_argument("--timers", type=int, metavar="COUNT")
     return parser.parse_args()
 
 

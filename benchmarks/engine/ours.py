@@ -52,8 +52,8 @@ class Stack:
 
 
 @asynccontextmanager
-async def remote(store: str, concurrency: int) -> AsyncIterator[Stack]:
-    """A Core and a worker as processes of the command line."""
+async def remote(store: str, concurrency: int, workflows: str = _WORKFLOWS) -> AsyncIterator[Stack]:
+    """A Core and a worker of the workflows in a module, as processes of the command line."""
     with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as name:
         folder = Path(name)
         core = Process(
@@ -64,7 +64,7 @@ async def remote(store: str, concurrency: int) -> AsyncIterator[Stack]:
         worker = Process(arguments=(), log=folder / "worker.log", ready_word="polling")
         try:
             address = (await core.start()).split("listening on ")[1].split(",")[0]
-            worker.arguments = ("worker", _WORKFLOWS, "--core", address, "--concurrency", str(concurrency))
+            worker.arguments = ("worker", workflows, "--core", address, "--concurrency", str(concurrency))
             await worker.start()
             async with CerebelumClient(address, connections=CONNECTIONS) as client:
                 executor = DistributedExecutor(client)

@@ -7,16 +7,17 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.engine import ours
 from benchmarks.engine.loops import Round, closed_loop, run_quick
+from benchmarks.engine.peers import PEERS
 from benchmarks.frame import Figure, Settings
 from benchmarks.growth.copies import fill, id_of, opened, write_template
+from benchmarks.growth.lateness import HEAD_START_S, lateness, medians
 from benchmarks.growth.workflows import napper
-from cerebelum import DistributedExecutor, Worker
-from cerebelum.embedded import embedded_core
+from cerebelum import DistributedExecutor
 from cerebelum_client import CerebelumClient
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.store import EventStore
@@ -24,32 +25,33 @@ from cerebelum_proto.events.v1.events_pb import SleepEnded
 from cerebelum_proto.worker.worker_service_pb import ExecutionState, ListExecutionsRequest
 
 _AT_ONCE = 1_000
-_HEAD_START_S = 6.0
+_ROUNDS = 3
+_WHEN: Figure = {"timers": _AT_ONCE, "due_within_s": 0, "seen_by": "the step"}
 _BESIDE = 10
 """Workflows that run beside the timers."""
 
 
 def figures(settings: Settings) -> Iterator[Figure]:
-    """Two figures."""
+    """A thousand at once, for each engine; then very many."""
     yield run_quick(_at_once(settings))
+    if "restate" in settings.peers:
+        PEERS["restate"].prepare()
+        for figure in PEERS["restate"].figures(settings, "--timers", str(_AT_ONCE)):
+            yield {**_WHEN, **figure}
     yield run_quick(_in_one_second(settings))
 
 
 async def _at_once(settings: Settings) -> Figure:
-    with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as folder:
-        async with embedded_core(settings.store or f"sqlite:///{folder}/core.db") as core:
-            worker = Worker(core, workflows=[napper], concurrency=_AT_ONCE)
-            ready = asyncio.Event()
-            working = asyncio.create_task(worker.run(ready.set))
-            await ready.wait()
-            executor = DistributedExecutor(core)
-            due_s = time.time() + _HEAD_START_S
-            async with executor.stream() as stream:
-                results = await asyncio.gather(*(stream.execute(napper, due_s) for _ in range(_AT_ONCE)))
-            worker.stop()
-            await working
-    late_s = [float(str(result.output)) for result in results]
-    return {"timers": _AT_ONCE, "due_within_s": 0, "seen_by": "the step", **_lateness(late_s)}
+    """Each workflow started by its own call, as the others' are; several rounds, and the median of each figure."""
+    async with ours.remote(settings.store, _AT_ONCE, "benchmarks.growth.workflows") as stack:
+        rounds = [await _one_round(stack.executor) for _ in range(min(settings.rounds, _ROUNDS))]
+    return {"peer": "cerebelum", **_WHEN, **medians(rounds)}
+
+
+async def _one_round(executor: DistributedExecutor) -> Mapping[str, float]:
+    due_s = time.time() + HEAD_START_S
+    results = await asyncio.gather(*(executor.execute(napper, due_s) for _ in range(_AT_ONCE)))
+    return lateness([float(str(result.output)) for result in results])
 
 
 async def _in_one_second(settings: Settings) -> Figure:
@@ -74,10 +76,11 @@ async def _in_one_second(settings: Settings) -> Figure:
         async with opened(url) as store:
             late_s = await _recorded(store, settings.count, due_ns)
     return {
+        "peer": "cerebelum",
         "timers": settings.count,
         "due_within_s": 1,
         "seen_by": "the log",
-        **_lateness(late_s),
+        **lateness(late_s),
         **_beside("quiet", quiet),
         **_beside("busy", busy),
         "written_per_s": round(settings.count / took_s),
@@ -102,16 +105,6 @@ async def _recorded(store: EventStore, count: int, due_ns: int) -> list[float]:
                 raise AssertionError("an event has its time")
             late_s.append((fired.to_ns() - due_ns - number * 1_000_000_000 // count) / 1e9)
     return late_s
-
-
-def _lateness(late_s: Sequence[float]) -> Figure:
-    ordered = sorted(late_s)
-    return {
-        "early": sum(each < 0 for each in ordered),
-        "late_p50_ms": round(ordered[len(ordered) // 2] * 1e3, 1),
-        "late_p99_ms": round(ordered[len(ordered) * 99 // 100] * 1e3, 1),
-        "late_max_ms": round(ordered[-1] * 1e3, 1),
-    }
 
 
 def _beside(when: str, running: Round) -> Figure:

@@ -83,6 +83,10 @@ async def test_cancel_ends_an_execution_and_a_failed_one_exits_with_1(tmp_path: 
         assert failed.code == Exit.FAILED
         assert json.loads(failed.out)["error"]["kind"] == "KeyError"
 
+        newest = json.loads((await command(on, "list", "--limit", "1", "--json")).out)
+        rest = json.loads((await command(on, "list", "--after", newest["next"], "--json")).out)
+        assert ([each["execution_id"] for each in rest["executions"]], rest["next"]) == (["one"], None)
+
 
 async def test_a_second_core_on_the_same_file_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:

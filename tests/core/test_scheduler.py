@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.errors import StoreUnavailable
-from cerebelum_core.scheduler import AT_ONCE, MAX_FIRING, WorkflowScheduler
+from cerebelum_core.scheduler import AT_ONCE, MAX_FIRING, MAX_PREPARED, WorkflowScheduler
 from cerebelum_core.store import Due, MemoryStore
 from tests.core.store.appends import append, head
 from tests.simulation.virtual_time import in_virtual_time
@@ -58,9 +58,11 @@ class Alarm:
     fired: list[tuple[str, float]] = field(default_factory=list)
     failures: int = 0
     failing: set[str] = field(default_factory=set)
+    prepared: list[tuple[str, float]] = field(default_factory=list)
+    unreadable: bool = False
 
     def __post_init__(self) -> None:
-        self.scheduler = WorkflowScheduler(self.store, self.wall, self._fire)
+        self.scheduler = WorkflowScheduler(self.store, self.wall, self._fire, self._prepare)
 
     async def _fire(self, execution_ids: Sequence[str]) -> Mapping[str, Exception]:
         self.fired += [(execution_id, _now()) for execution_id in execution_ids]
@@ -68,6 +70,11 @@ class Alarm:
             self.failures -= 1
             raise StoreUnavailable("the store is away")
         return {each: StoreUnavailable("not this one") for each in execution_ids if each in self.failing}
+
+    async def _prepare(self, execution_ids: Sequence[str]) -> None:
+        self.prepared += [(execution_id, _now()) for execution_id in execution_ids]
+        if self.unreadable:
+            raise StoreUnavailable("they cannot be read")
 
     async def keep(self, execution_id: str, due_s: float) -> None:
         """A timer that only the store knows."""
@@ -211,6 +218,23 @@ async def test_a_timer_that_fails_among_others_is_tried_again_alone() -> None:
 
 
 @in_virtual_time
+async def test_what_is_due_within_a_second_is_brought_back_before_and_fires_on_time_also_when_that_fails() -> None:
+    alarm = Alarm(unreadable=True)
+    alarm.scheduler.start()
+    await alarm.wait(0)
+    for number in range(MAX_PREPARED + 500):
+        alarm.scheduler.arm(f"x{number:05}", at(10))
+    alarm.scheduler.arm("later", at(20))
+    await alarm.wait(9.5)
+    assert {instant for _, instant in alarm.prepared} == {9.0}
+    assert len(alarm.prepared) <= MAX_PREPARED
+    assert {instant for _, instant in await alarm.wait(1)} == {10.0}
+    await alarm.wait(20)
+    assert alarm.prepared[-1] == ("later", 19.0)
+    assert alarm.fired[-1] == ("later", 20.0)
+
+
+@in_virtual_time
 async def test_an_execution_that_is_firing_does_not_fire_beside_itself_and_fires_after_what_it_was_armed_for() -> None:
     alarm = Alarm()
     ended: list[float] = []
@@ -222,7 +246,7 @@ async def test_an_execution_that_is_firing_does_not_fire_beside_itself_and_fires
         ended.append(_now())
         return {}
 
-    alarm.scheduler = WorkflowScheduler(alarm.store, alarm.wall, arms_itself)
+    alarm.scheduler = WorkflowScheduler(alarm.store, alarm.wall, arms_itself, alarm._prepare)
     alarm.scheduler.start()
     await alarm.wait(0)
     alarm.scheduler.arm("x", at(1))
@@ -244,7 +268,7 @@ async def test_so_many_timers_fire_at_once_and_the_others_follow() -> None:
         alarm.fired += [(execution_id, _now()) for execution_id in execution_ids]
         return {}
 
-    alarm.scheduler = WorkflowScheduler(alarm.store, alarm.wall, slowly)
+    alarm.scheduler = WorkflowScheduler(alarm.store, alarm.wall, slowly, alarm._prepare)
     alarm.scheduler.start()
     await alarm.wait(0)
     for number in range(AT_ONCE * MAX_FIRING * 2):
@@ -264,7 +288,7 @@ async def test_the_stop_waits_for_timers_that_are_firing_and_lets_no_other_begin
         ended.extend(execution_ids)
         return {}
 
-    alarm.scheduler = WorkflowScheduler(alarm.store, alarm.wall, slowly)
+    alarm.scheduler = WorkflowScheduler(alarm.store, alarm.wall, slowly, alarm._prepare)
     alarm.scheduler.start()
     await alarm.wait(0)
     alarm.scheduler.arm("x", at(1))

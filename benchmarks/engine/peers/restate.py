@@ -18,12 +18,14 @@ import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
 import restate
 
 from benchmarks.engine.loops import One, arguments, closed_loop, figure_of, warmed
+from benchmarks.growth.lateness import HEAD_START_S, lateness, medians
 
 _FOLDER = Path(os.environ["PEER_FOLDER"])
 _SERVER = _FOLDER / "node_modules/@restatedev/restate-server-linux-x64/bin/restate-server"
@@ -34,7 +36,7 @@ _READY_S = 60.0
 
 def service() -> object:
     """The workflows."""
-    five, one, noted = restate.Workflow("five"), restate.Workflow("one"), restate.Workflow("noted")
+    five, one, noted, nap = (restate.Workflow(name) for name in ("five", "one", "noted", "nap"))
 
     async def add_one(number: int) -> int:
         return number + 1
@@ -61,7 +63,12 @@ def service() -> object:
             await context.run_typed(f"step{step}", note, key=context.key(), step=step)
         return number
 
-    return restate.app([five, one, noted])
+    @nap.main(name="run")
+    async def run_nap(context: restate.WorkflowContext, due_s: float) -> float:
+        await context.sleep(timedelta(seconds=max(due_s - time.time(), 0)))
+        return time.time() - due_s
+
+    return restate.app([five, one, noted, nap])
 
 
 def _note(line: str) -> None:
@@ -210,6 +217,23 @@ async def recover(in_flight: int, kill_after: int) -> None:
         )
 
 
+async def wake(count: int, rounds: int) -> None:
+    """So many timers that are due at one instant."""
+    serial = iter(range(1 << 62))
+    async with calling() as (stack, _, http):
+
+        async def late_s(due_s: float) -> float:
+            url = f"http://127.0.0.1:{stack.ingress}/nap/k{next(serial)}/run"
+            async with http.post(url, json=due_s) as reply:
+                return float(await reply.json())
+
+        async def one_round() -> dict[str, float]:
+            due_s = time.time() + HEAD_START_S
+            return lateness(await asyncio.gather(*(late_s(due_s) for _ in range(count))))
+
+        print(json.dumps(medians([await one_round() for _ in range(min(rounds, 3))])))
+
+
 async def _lines(path: Path, count: int) -> None:
     while not path.exists() or len(path.read_text().splitlines()) < count:
         await asyncio.sleep(0.01)
@@ -217,4 +241,7 @@ async def _lines(path: Path, count: int) -> None:
 
 if __name__ == "__main__":
     told = arguments()
-    asyncio.run(recover(*told.recover) if told.recover else measure(told))
+    if told.timers:
+        asyncio.run(wake(told.timers, told.rounds))
+    else:
+        asyncio.run(recover(*told.recover) if told.recover else measure(told))
