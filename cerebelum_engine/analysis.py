@@ -218,8 +218,14 @@ class _Given:
         kept = {place.step for place in self.at if over is not None and self.a.leads(place, over)}
         there -= {place.step for place in self.at if self.a.leads(place, frame) & forgotten} - kept
         self.at[Place(frame.id, jump.target)] &= there
-        for step in frame.upstream(jump.target) - frame.upstream(jump.lead):
-            self.after[Place(frame.id, step)] &= there
+        self._pass_over(frame, frame.upstream(jump.target) - frame.upstream(jump.lead), jump.target, there)
+
+    def _pass_over(self, frame: Path, skipped: frozenset[str], target: str, there: frozenset[str]) -> None:
+        """What waited for skipped steps, beside the target, begins with what is there. Skipped steps never do."""
+        for step, needed in frame.before.items():
+            if step != target and step not in skipped and skipped & {*needed}:
+                others = (self.after[Place(frame.id, each)] for each in needed if each not in skipped)
+                self.at[Place(frame.id, step)] &= there.union(*others)
 
 
 def _meant(pattern: str) -> set[bool]:

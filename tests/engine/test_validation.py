@@ -106,3 +106,24 @@ def test_the_hash_does_not_depend_on_the_order_of_a_map() -> None:
         return pb.Blueprint(workflow_module="order", definition=definition)
 
     assert hash_of(with_inputs("a", "b")) == hash_of(with_inputs("b", "a"))
+
+
+def skipping(to: str, *stages: pb.Stage) -> list[str]:
+    """What is wrong with steps in which 'b' takes what 'a' gives, and a failed 'a' leads to a later step."""
+    steps = [pb.Step(name=name, depends_on=["a"] if name == "b" else []) for name in "abcde"]
+    skip = pb.Route(action=pb.RouteAction.ROUTE_ACTION_SKIP_TO, step=to)
+    rule = pb.DivergeRule(from_step="a", patterns=[pb.PatternMatch(pattern="error", route=skip)])
+    definition = pb.WorkflowDefinition(timeline=steps, stages=list(stages), diverge_rules=[rule])
+    return list(validate(pb.Blueprint(workflow_module="order", definition=definition)).errors)
+
+
+def test_a_step_that_is_passed_over_misses_nothing() -> None:
+    assert skipping("d", *(pb.Stage(steps=[name]) for name in "abcde")) == []
+
+
+def test_a_step_beside_the_target_begins_without_the_result_that_was_passed_over() -> None:
+    lanes = [pb.Lane(stages=[pb.Stage(steps=["b"])]), pb.Lane(stages=[pb.Stage(steps=["c"]), pb.Stage(steps=["d"])])]
+    errors = skipping("d", pb.Stage(steps=["a"]), pb.Stage(lanes=lanes), pb.Stage(steps=["e"]))
+    assert [error.split(";")[0] for error in errors] == [
+        "step 'b' depends on 'a', which may have no result by then: a rule leads there without it"
+    ]
