@@ -16,7 +16,7 @@ _F = FieldDescriptorProto
 _TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _PATH = re.compile(r"(?<![\w.])([A-Za-z_]\w*)((?:\s*\.\s*[A-Za-z_]\w*)*)\s*(\(?)")
 _DEEPEST = 4
-_MISTAKES = ("No matching overloads", "not a yes or no", "to non-message type", "Key not found")
+_MISTAKES = ("cannot be applied", "not a yes or no", "that is no mapping")
 _FLOATS = (_F.TYPE_DOUBLE, _F.TYPE_FLOAT)
 _TEXTS = (_F.TYPE_STRING, _F.TYPE_BYTES)
 _KNOWN: Mapping[str, Value] = {"google.protobuf.Timestamp": "1970-01-01T00:00:00Z", "google.protobuf.Duration": 0.0}
@@ -83,7 +83,7 @@ def _unreadable(text: str, visible: Mapping[str, str], declared: Declarations) -
     except ConditionError as error:
         # Whatever else goes wrong may be the emptiness of the example.
         if any(each in str(error) for each in _MISTAKES):
-            yield str(error).removeprefix("UNKNOWN: ")
+            yield str(error)
 
 
 def _sample(message: str, declared: Declarations, depth: int) -> Value:

@@ -110,9 +110,17 @@ IN_OPTIONS: list[tuple[str, int | None, str]] = [
     ),
     (f'{LINE} branch: {{from: "a" when: "a.n >" to: "end()"}}', 0, "condition 'a.n >' of 'a': "),
     (f'{LINE} branch: {{from: "a" when: "a.n" to: "end()"}}', 0, "not a yes or no"),
-    (f'{LINE} branch: {{from: "a" when: "a.n > \'x\'" to: "end()"}}', 0, "No matching overloads"),
+    (
+        f'{LINE} branch: {{from: "a" when: "a.n > \'x\'" to: "end()"}}',
+        0,
+        "> cannot be applied to a whole number and a text",
+    ),
     (f'{LINE} branch: {{from: "a" when: "b.text == \'\'" to: "end()"}}', 0, "the worker has no answer of 'b' here"),
-    (f'{LINE} branch: {{from: "a" when: "order.id == \'\'" to: "end()"}}', 0, "undeclared reference to 'order.id'"),
+    (
+        f'{LINE} branch: {{from: "a" when: "order.id == \'\'" to: "end()"}}',
+        0,
+        "'order.id' is unknown: name `inputs` or a step",
+    ),
 ]
 IN_RPCS: list[tuple[str, str]] = [
     (f"{A} rpc B(stream MA) returns (MB); {C}", "rpc B streams"),
