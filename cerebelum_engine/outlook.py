@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from cerebelum_engine.analysis import Analysis, Jump
+from cerebelum_engine.analysis import Analysis, Jump, Place
 from cerebelum_engine.paths import TIMELINE, Path, path_of, stages_of
 from cerebelum_engine.rule_faults import quoted
 from cerebelum_engine.rules import Onward, Route, compile_rules, paths_of, written_routes
@@ -125,12 +125,27 @@ class Outlook:
     def _may_meet(self, step: str, name: str) -> bool:
         """Whether two steps may run at once."""
         return any(
-            self.analysis.leads(other, frame) & frame.beside(lead)
+            self._run_beside(place, other, frame)
             for place in self.analysis.places(step)
             for other in self.analysis.places(name)
             for frame in self.analysis.paths.values()
-            for lead in self.analysis.leads(place, frame)
         )
+
+    def _run_beside(self, place: Place, other: Place, frame: Path) -> bool:
+        return any(
+            not self._waits_for(place, frame, against) and not self._waits_for(other, frame, lead)
+            for lead in self.analysis.leads(place, frame)
+            for against in self.analysis.leads(other, frame) & frame.beside(lead)
+        )
+
+    def _waits_for(self, place: Place, frame: Path, step: str) -> bool:
+        """Whether the path of a place, or one around it, begins only when a step of a frame has ended."""
+        path = self.analysis.paths[place.path]
+        if path.id == frame.id or not path.owner:
+            return False
+        if _affects(self.analysis.route_over(path), frame, step):
+            return True
+        return all(self._waits_for(each, frame, step) for each in self.analysis.places(path.owner))
 
     def _meet(self, one: Path, other: Path) -> bool:
         routes = self.analysis.route_over(one), self.analysis.route_over(other)

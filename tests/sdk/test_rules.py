@@ -237,6 +237,20 @@ def test_what_runs_beside_a_step_cannot_be_taken_even_with_a_default() -> None:
             wf.timeline([first, second] >> third)
 
 
+def test_a_path_may_take_what_its_route_waits_for_and_nothing_that_runs_beside_it() -> None:
+    @workflow
+    def leaves(wf: WorkflowBuilder) -> None:
+        wf.timeline([first, other] >> third)
+        wf.diverge(other, {"no": second})
+
+    with pytest.raises(DefinitionError, match="'second' depends on 'first', which may run beside it"):
+
+        @workflow
+        def returns(wf: WorkflowBuilder) -> None:
+            wf.timeline([first, other] >> third)
+            wf.branch(other, condition="true", when_true=second)
+
+
 async def test_two_lanes_may_share_a_path_that_leaves_both() -> None:
     @workflow
     def order(wf: WorkflowBuilder) -> None:
