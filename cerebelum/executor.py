@@ -14,7 +14,7 @@ from cerebelum.results import ExecutionResult, result_of
 from cerebelum.workflow import Workflow, code_of, submit
 from cerebelum_client import Core, Unsupported, execute_request
 from cerebelum_client.client import connected
-from cerebelum_client.markers import milliseconds
+from cerebelum_client.executions import limit_ms
 from cerebelum_proto.worker import worker_service_pb as pb
 
 
@@ -113,7 +113,7 @@ class DistributedExecutor:
             workflow_hash=known.hash if known else "",
             correlation_id=correlation_id,
             tags=tags,
-            timeout_ms=milliseconds(timeout) if timeout else 0,
+            timeout_ms=limit_ms(timeout),
         )
 
     @asynccontextmanager

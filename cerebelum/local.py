@@ -15,7 +15,7 @@ from cerebelum.results import ExecutionResult, result_of
 from cerebelum.runner import run_task
 from cerebelum.threads import Threads
 from cerebelum_client import new_execution_id
-from cerebelum_client.markers import milliseconds
+from cerebelum_client.executions import limit_ms
 from cerebelum_codegen.runtime import JsonValue, Timestamp
 from cerebelum_engine import (
     Approve,
@@ -88,7 +88,7 @@ async def run_locally(
             execution_id=execution_id or new_execution_id(),
             workflow=blueprint.workflow,
             inputs=code.payloads.write(inputs),
-            timeout_ms=milliseconds(timeout) if timeout else 0,
+            timeout_ms=limit_ms(timeout),
         )
     )
     await run.finish()

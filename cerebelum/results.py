@@ -81,7 +81,7 @@ class ExecutionResult:
         if self.status == "completed":
             return self.output
         why = f": {self.error.kind}: {self.error.message}" if self.error else ""
-        told = f"execution '{self.execution_id}' is {self.status}{why}"
+        told = f"execution '{self.execution_id}' has not completed ({self.status}){why}"
         raise ExecutionFailed(told, status=self.status, error=self.error)
 
 

@@ -7,9 +7,11 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from cerebelum_client.calls import Calls, each_of
+from cerebelum_client.markers import milliseconds
 from cerebelum_codegen.runtime.rpc import RpcError
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
@@ -21,6 +23,8 @@ from cerebelum_proto.worker import worker_service_pb as pb
 from cerebelum_proto.worker.worker_service_grpc import WorkerServiceStub
 
 _WAIT_MS = 20_000
+_MOST_MS = 2**31 - 1
+"""The longest limit that the deployed contract has room for."""
 
 
 def new_execution_id() -> str:
@@ -53,9 +57,24 @@ def execute_request(
             execution_id=execution_id or new_execution_id(),
             correlation_id=correlation_id,
             tags=list(tags),
-            timeout_ms=timeout_ms,
+            timeout_ms=timeout_ms if timeout_ms <= _MOST_MS else 0,
+            long_timeout_ms=timeout_ms if timeout_ms > _MOST_MS else 0,
         ),
     )
+
+
+def limit_ms(timeout: timedelta | None) -> int:
+    """How long an execution may take, in milliseconds; 0 for no limit.
+
+    Raises:
+        ValueError: it is no time at all.
+        TypeError: it is no timedelta.
+    """
+    if timeout is None:
+        return 0
+    if not (limit := milliseconds(timeout)):
+        raise ValueError(f"timeout is {timeout}: give the execution some time, or no timeout")
+    return limit
 
 
 @dataclass(frozen=True, slots=True)

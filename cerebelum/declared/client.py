@@ -13,7 +13,7 @@ from cerebelum.declared.identity import id_of
 from cerebelum.workflow import submit
 from cerebelum_client import PLAIN, AlreadyExists, Core, NotFound, execute_request, new_execution_id
 from cerebelum_client.client import connected
-from cerebelum_client.markers import milliseconds
+from cerebelum_client.executions import limit_ms
 from cerebelum_codegen.runtime import Message
 from cerebelum_proto.options.v1.options_pb import IdReuse
 from cerebelum_proto.worker.worker_service_pb import ExecuteRequest, ExecutionHandle
@@ -71,7 +71,7 @@ class WorkflowClient(Generic[_Inputs, _Handle]):
             execution_id=chosen,
             correlation_id=correlation_id,
             tags=told.tags if tags is None else tags,
-            timeout_ms=milliseconds(limit) if limit else 0,
+            timeout_ms=limit_ms(limit),
         )
         started = await self._started(request)
         if not started.created and (id_reuse or told.id_reuse) is IdReuse.ID_REUSE_REFUSE:

@@ -42,6 +42,6 @@ class Starts:
             inputs=request.exact_inputs or payload_of(request.inputs or {}),
             correlation_id=options.correlation_id,
             tags=tuple(options.tags),
-            timeout_ms=options.timeout_ms,
+            timeout_ms=options.long_timeout_ms or options.timeout_ms,
         )
         return command, blueprint

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -23,6 +24,7 @@ from cerebelum_client import (
     new_execution_id,
     to_payload,
 )
+from cerebelum_client.executions import limit_ms
 from cerebelum_codegen.runtime.rpc import RequestContext, RpcError, Server, StatusCode
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceBase
@@ -171,6 +173,18 @@ async def test_a_value_that_its_field_cannot_carry_is_a_client_error_that_names_
     async with serving(Control()) as client:
         with pytest.raises(ClientError, match=r"ApproveRequest\.decided_by.*the field takes str"):
             await client.approvals.approve("x", decided_by=3)  # type: ignore[arg-type]  # what the test is about
+
+
+def test_a_limit_of_any_length_finds_room_in_a_request() -> None:
+    short = execute_request("order", to_payload(1), timeout_ms=limit_ms(timedelta(days=1))).options
+    long = execute_request("order", to_payload(1), timeout_ms=limit_ms(timedelta(days=60))).options
+    assert short is not None
+    assert long is not None
+    assert (short.timeout_ms, short.long_timeout_ms) == (86_400_000, 0)
+    assert (long.timeout_ms, long.long_timeout_ms) == (0, 60 * 86_400_000)
+    assert limit_ms(None) == 0
+    with pytest.raises(ValueError, match="give the execution some time, or no timeout"):
+        limit_ms(timedelta(seconds=-5))
 
 
 def test_new_ids_are_uuids_of_version_7_that_sort_by_time() -> None:

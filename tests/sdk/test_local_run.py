@@ -81,7 +81,7 @@ async def test_an_error_is_a_decision_and_is_not_tried_again() -> None:
     assert (result.error.kind, result.error.step) == ("error", "decide")
     assert result.error.reason == {"reason": "out of stock", "left": 0}
     assert len(tries) == 1
-    with pytest.raises(ExecutionFailed, match="is failed: error"):
+    with pytest.raises(ExecutionFailed, match=r"has not completed \(failed\): error"):
         result.unwrap()
 
 

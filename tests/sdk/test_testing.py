@@ -120,3 +120,8 @@ async def test_a_cancelled_execution_ends_and_a_deadline_is_kept() -> None:
         late = await core.start(question, timeout=timedelta(hours=1))
         await core.skip(timedelta(hours=1))
         assert (await late.status()).status == "failed"
+        later = await core.start(question, timeout=timedelta(days=60))
+        await core.skip(timedelta(days=59))
+        assert (await later.status()).status == "waiting_for_approval"
+        await core.skip(timedelta(days=1))
+        assert (await later.status()).status == "failed"

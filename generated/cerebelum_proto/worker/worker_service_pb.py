@@ -3644,6 +3644,8 @@ class ExecutionOptions(Message):
     tags: list[str] = field(default_factory=list)
     timeout_ms: int = 0
     """The execution fails when it runs longer; 0 for no limit."""
+    long_timeout_ms: int = 0
+    """The same for limits of more than 24 days, which `timeout_ms` cannot hold; it counts where it is given."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -3670,6 +3672,8 @@ class ExecutionOptions(Message):
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
         if self.timeout_ms != 0:
             out += (b"\x20", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int32(self.timeout_ms))
+        if self.long_timeout_ms != 0:
+            out += (b"\xa0\x06", SMALL[self.long_timeout_ms] if 0 <= self.long_timeout_ms < 1024 else int64(self.long_timeout_ms))
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -3715,6 +3719,13 @@ class ExecutionOptions(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.timeout_ms = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+                tag = data[at] if at < end else 0
+            if tag == 160 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.long_timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -5118,6 +5129,7 @@ describe(
     FieldDescriptor(2, "correlation_id", "string"),
     FieldDescriptor(3, "tags", "string", repeated=True),
     FieldDescriptor(4, "timeout_ms", "int32"),
+    FieldDescriptor(100, "long_timeout_ms", "int64"),
 )
 describe(
     ExecutionHandle,
