@@ -1,4 +1,4 @@
-"""The build's switch: with CEREBELUM_COMPILED=1 the wheel holds the codec as machine code too, beside its source."""
+"""The build's switch: with CEREBELUM_COMPILED=1 the wheel holds codec, engine and the way of a step as machine code."""
 
 from __future__ import annotations
 
@@ -7,15 +7,29 @@ import os
 import sys
 from importlib.metadata import version as installed
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-_HOT = ("wire", "jsonvalue", "wkt", "empty")
-_AS_THEY_ARE = ("wire.py",)
+# On the way of every step. What is left out is run seldom, or cannot be compiled.
+_RUNTIME = ("jsonvalue", "wkt", "empty")
+_ENGINE = (
+    "answers changes commands decide effects evolve lifecycle_facts moves paths pending places policies results "
+    "state status steps tasks times visit"
+)
+_CORE = (
+    "alarms endings execution leases offers registry router scheduler "
+    "edges/execute_session edges/handouts edges/outbox edges/work_session "
+    "store/records store/rows store/sqlite store/sqlite_batch store/writer"
+)
+
+
+if TYPE_CHECKING:
+    from cerebelum_codegen.compiler.build import Source
 
 
 class CompiledBuild(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's own parameter, of no use here
-    """Compiles the runtime's hot part and the contract's messages into the wheel."""
+    """Compiles what is on the way of every step into the wheel."""
 
     def dependencies(self) -> list[str]:
         return ["mypy>=2.4", "setuptools>=68"] if self._wanted() else []
@@ -25,15 +39,13 @@ class CompiledBuild(BuildHookInterface):  # type: ignore[type-arg]  # hatchling'
             return
         root = Path(self.root)
         sys.path.insert(0, str(root / "codegen"))
-        from cerebelum_codegen.compiler.build import LIBRARIES, compile_modules, generated_modules
+        from cerebelum_codegen.compiler.build import LIBRARIES, compile_modules
 
-        runtime = [Path("cerebelum_codegen/runtime", f"{name}.py") for name in _HOT]
-        sources = [(root / "codegen", runtime), (root / "generated", generated_modules(root / "generated"))]
         level = os.environ.get("CEREBELUM_OPT_LEVEL", "3")
         # A front end asks twice: for the metadata, then for the wheel.
         to = root / ".cache" / "compiled" / _fingerprint(root, level)
         if not to.exists():
-            compile_modules(sources, to, "cerebelum", level, _AS_THEY_ARE)
+            compile_modules(_sources(root), to, "cerebelum", level)
         build_data |= {
             "pure_python": False,
             "infer_tag": True,
@@ -45,9 +57,26 @@ class CompiledBuild(BuildHookInterface):  # type: ignore[type-arg]  # hatchling'
         return os.environ.get("CEREBELUM_COMPILED") == "1"
 
 
+def _sources(root: Path) -> list[Source]:
+    from cerebelum_codegen.compiler.build import Source, generated_modules
+    from cerebelum_codegen.compiler.form import compiled_form
+    from cerebelum_codegen.compiler.plain import typed_form
+
+    runtime = Path("cerebelum_codegen/runtime")
+    engine = [Path("cerebelum_engine", f"{name}.py") for name in _ENGINE.split()]
+    core = [Path("cerebelum_core", f"{name}.py") for name in _CORE.split()]
+    return [
+        Source(root / "codegen", [runtime / "wire.py"], str),
+        Source(root / "codegen", [runtime / f"{name}.py" for name in _RUNTIME], compiled_form),
+        Source(root / "generated", generated_modules(root / "generated"), compiled_form),
+        Source(root, [*engine, *core], typed_form),
+    ]
+
+
 def _fingerprint(root: Path, level: str) -> str:
     """Of all that the libraries depend on."""
     digest = hashlib.sha256(f"{sys.version} {installed('mypy')} {level}".encode())
-    for path in sorted([*(root / "codegen").rglob("*.py"), *(root / "generated").rglob("*.py")]):
+    folders = ("codegen", "generated", "cerebelum_engine", "cerebelum_core")
+    for path in sorted(path for folder in folders for path in (root / folder).rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cerebelum_codegen.compiler.form import compiled_form
@@ -25,12 +26,24 @@ setup(name=group, ext_modules=extensions, script_args=["-q", "build_ext", "--inp
 
 _ENDINGS = (".so", ".pyd")
 
+_LENIENT = ("--follow-imports=silent", "--ignore-missing-imports")
+"""What is not compiled is not judged: it is not in its compiled form, and libraries may not be there."""
+
 LIBRARIES = ("librt>=0.17", "mypy_extensions>=1.0")
 """What compiled modules import beside the runtime."""
 
 
 class CompilerError(Exception):
     """The modules cannot be compiled; the message says why."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Modules below one root, and what turns each into its form for the compiler."""
+
+    root: Path
+    modules: Sequence[Path]
+    form: Callable[[str], str]
 
 
 def generated_modules(folder: Path) -> list[Path]:
@@ -52,23 +65,18 @@ def compile_generated(folder: Path, level: str = "3") -> list[Path]:
         for ending in _ENDINGS:
             for old in (folder / module.parent).glob(f"{module.stem}.*{ending}"):
                 old.unlink()
-    return compile_modules([(folder, modules)], folder, f"{modules[0].parts[0].removesuffix('.py')}_messages", level)
+    group = f"{modules[0].parts[0].removesuffix('.py')}_messages"
+    return compile_modules([Source(folder, modules, compiled_form)], folder, group, level)
 
 
-def compile_modules(
-    sources: Iterable[tuple[Path, Iterable[Path]]],
-    to: Path,
-    group: str,
-    level: str = "3",
-    as_they_are: Iterable[str] = (),
-) -> list[Path]:
+def compile_modules(sources: Sequence[Source], to: Path, group: str, level: str = "3") -> list[Path]:
     """Compile modules of one or more roots together, and copy their libraries to a folder; their paths in it."""
     if importlib.util.find_spec("mypyc") is None or importlib.util.find_spec("setuptools") is None:
         raise CompilerError("the compiler is not installed: pip install 'cerebelum[compiler]'")
     with tempfile.TemporaryDirectory() as name:
         stage = Path(name)
-        modules = [path for root, paths in sources for path in _staged(root, paths, stage, as_they_are)]
-        _run_mypyc(stage, group, level, modules)
+        modules = [path for source in sources for path in _staged(source, stage)]
+        _run_mypyc(stage, group, level, [str(source.root) for source in sources], modules)
         libraries = list(_libraries(stage))
         for library in libraries:
             (to / library).parent.mkdir(parents=True, exist_ok=True)
@@ -76,23 +84,23 @@ def compile_modules(
     return libraries
 
 
-def _staged(root: Path, paths: Iterable[Path], stage: Path, as_they_are: Iterable[str]) -> Iterator[str]:
-    for path in paths:
-        source = (root / path).read_text()
+def _staged(source: Source, stage: Path) -> Iterator[str]:
+    for path in source.modules:
         for parent in list(path.parents)[:-1]:
             (stage / parent).mkdir(parents=True, exist_ok=True)
-            package = root / parent / "__init__.py"
+            package = source.root / parent / "__init__.py"
             (stage / parent / "__init__.py").write_text(package.read_text() if package.exists() else "")
-        (stage / path).write_text(source if path.name in as_they_are else compiled_form(source))
+        (stage / path).write_text(source.form((source.root / path).read_text()))
         yield str(path)
 
 
-def _run_mypyc(stage: Path, group: str, level: str, modules: list[str]) -> None:
+def _run_mypyc(stage: Path, group: str, level: str, around: list[str], modules: list[str]) -> None:
     # mypy looks into site-packages by itself, and takes it ill to be sent there.
     root = str(Path(__file__).parents[2])
-    roots = [path for path in (root, os.environ.get("MYPYPATH", "")) if path and not path.endswith("-packages")]
+    wanted = dict.fromkeys([root, *around, os.environ.get("MYPYPATH", "")])
+    roots = [path for path in wanted if path and not path.endswith("-packages")]
     done = subprocess.run(
-        [sys.executable, "-c", _SETUP, group, level, *modules],
+        [sys.executable, "-c", _SETUP, group, level, *_LENIENT, *modules],
         cwd=stage,
         env={**os.environ, "MYPYPATH": os.pathsep.join(roots)},
         capture_output=True,

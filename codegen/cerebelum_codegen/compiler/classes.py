@@ -31,36 +31,40 @@ def spell_out(module: ast.Module) -> None:
 
 def attributes(node: ast.ClassDef) -> list[Attribute]:
     """The fields that a dataclass declares."""
-    return [_attribute(each) for each in node.body if isinstance(each, ast.AnnAssign) and not _of_class(each)]
+    return [_attribute(each) for each in node.body if isinstance(each, ast.AnnAssign) and not is_of_class(each)]
 
 
 def _spelt_out(node: ast.stmt) -> Iterator[ast.stmt]:
     yield node
-    decorator = _decorator(node) if isinstance(node, ast.ClassDef) else None
+    decorator = decorator_of(node) if isinstance(node, ast.ClassDef) else None
     if not isinstance(node, ast.ClassDef) or decorator is None:
         return
     node.decorator_list.remove(decorator)
     fields = attributes(node)
     for each in node.body:
-        if isinstance(each, ast.AnnAssign) and not _of_class(each):
+        if isinstance(each, ast.AnnAssign) and not is_of_class(each):
             each.annotation, each.value = ast.Name("Any"), None
-    options = [keyword for keyword in decorator.keywords if keyword.arg != "slots"]
+    written = decorator.keywords if isinstance(decorator, ast.Call) else []
+    options = [keyword for keyword in written if keyword.arg != "slots"]
     by_keyword = any(keyword.arg == "kw_only" for keyword in options)
     node.body.append(_constructor(fields, by_keyword))
     methods = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
     if "__merge__" in methods and "from_bytes" not in methods:
         node.body.append(_reader(node.name))
-    yield _adoption(node.name, fields, options)
+    yield adoption(node.name, fields, options)
 
 
-def _decorator(node: ast.ClassDef) -> ast.Call | None:
+def decorator_of(node: ast.ClassDef) -> ast.Call | ast.Name | None:
+    """What makes a class a dataclass, if it is one."""
     for each in node.decorator_list:
-        if isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == "dataclass":
+        named = each.func if isinstance(each, ast.Call) else each
+        if isinstance(named, ast.Name) and named.id == "dataclass" and isinstance(each, ast.Call | ast.Name):
             return each
     return None
 
 
-def _of_class(node: ast.AnnAssign) -> bool:
+def is_of_class(node: ast.AnnAssign) -> bool:
+    """Whether an attribute is the class's own, and no field."""
     return ast.unparse(node.annotation).startswith("ClassVar")
 
 
@@ -100,7 +104,8 @@ def from_bytes(cls, data: bytes) -> {name}:
     ).body[0]
 
 
-def _adoption(name: str, fields: list[Attribute], options: list[ast.keyword]) -> ast.stmt:
+def adoption(name: str, fields: list[Attribute], options: list[ast.keyword]) -> ast.stmt:
+    """The line that makes a spelt-out class a dataclass again when its module is imported."""
     annotations = {field.name: field.annotation for field in fields}
     defaults = "".join(f"{field.name!r}: {field.written}, " for field in fields if field.written is not None)
     words = "".join(f", {ast.unparse(option)}" for option in options)
