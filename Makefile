@@ -16,7 +16,7 @@ help:
 	@echo "make generate  write generated/ anew from proto/"
 	@echo "make profile   where the time of a step goes, part by part"
 	@echo "make simulate  100,000 random worlds of the engine and 20,000 of a whole Core"
-	@echo "make test-compiled  the codec's suite against the compiled build (a part of make test)"
+	@echo "make test-compiled  codec, engine and Core in their compiled build (a part of make test)"
 	@echo "make conformance  what Google's conformance suite says of the codec (a part of make test)"
 	@echo "make fuzz      a million spoiled inputs for the codec; this and conformance take BUILD=compiled"
 
@@ -62,9 +62,10 @@ generated-is-fresh: setup
 unit: setup $(CACHE)/deployed-client/installed
 	pytest -n 2 --dist loadgroup
 
-# The codec's suite against a wheel built with the switch on, in an environment of its own that lends the tools of .venv.
+# The suites of the codec, the engine and the Core against a wheel built with the switch on, in an environment of its own
+# that lends the tools of .venv, and in a folder of its own, where no source stands in the wheel's way.
 COMPILED := $(CACHE)/compiled
-$(COMPILED)/installed: $(shell find codegen generated tests/codegen/protos -name '*.py' -o -name '*.j2' -o -name '*.proto') hatch_build.py
+$(COMPILED)/installed: $(shell find codegen generated cerebelum_* tests/codegen/protos -name '*.py' -o -name '*.j2' -o -name '*.proto') hatch_build.py
 	rm -rf $(COMPILED)/env $(COMPILED)/wheel $(COMPILED)/trial
 	CEREBELUM_COMPILED=1 CEREBELUM_OPT_LEVEL=0 pip wheel --quiet --disable-pip-version-check --no-deps -w $(COMPILED)/wheel .
 	$(BIN)/python -m venv --without-pip $(COMPILED)/env
@@ -78,7 +79,9 @@ test-compiled: setup
 	@! command -v cc >/dev/null || $(MAKE) --no-print-directory compiled-suite
 
 compiled-suite: $(COMPILED)/installed
-	COMPILED_TRIAL=$(CURDIR)/$(COMPILED)/trial $(COMPILED)/env/bin/python -m pytest -n 2 tests/codegen/runtime tests/cli/test_doctor.py
+	rm -rf $(COMPILED)/run && mkdir $(COMPILED)/run && cp -r tests pyproject.toml $(COMPILED)/run
+	cd $(COMPILED)/run && COMPILED_TRIAL=$(CURDIR)/$(COMPILED)/trial ../env/bin/python -m pytest -n 2 --dist loadgroup \
+		tests/codegen/runtime tests/cli/test_doctor.py tests/engine tests/core
 
 # Both take BUILD=compiled, to run against the compiled build: minutes of compiling, once.
 CODEC := $(if $(filter compiled,$(BUILD)),COMPILED_TRIAL=$(CURDIR)/$(COMPILED)/trial $(COMPILED)/env/bin/python,python)

@@ -5,23 +5,26 @@ from __future__ import annotations
 import importlib.util
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 
 import click
 
 from cerebelum_cli.output import print_json, table
 from cerebelum_codegen.runtime import wire
+from cerebelum_engine import moves, state
 from cerebelum_proto.worker import worker_service_pb
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for scripts.")
 def doctor(as_json: bool) -> None:
-    """Show versions, the build of the codec, and the libraries that stores and connections use."""
+    """Show versions, which builds run, and the libraries that stores and connections use."""
     found = {
         "cerebelum": version("cerebelum"),
         "python": f"{platform.python_version()} ({platform.python_implementation()}, {platform.system()} "
         f"{platform.machine()})",
-        "codec": codec_build(),
+        "codec": build_of(wire, worker_service_pb),
+        "engine": build_of(moves, state),
         "sqlite": _sqlite(),
         "postgres": _library("psycopg", "cerebelum[postgres]"),
         "grpclib": _library("grpclib", "cerebelum"),
@@ -33,9 +36,9 @@ def doctor(as_json: bool) -> None:
         table(list(found.items()))
 
 
-def codec_build() -> str:
-    """Which build of the runtime and of the contract's messages runs."""
-    files = (wire.__file__, worker_service_pb.__file__)
+def build_of(*modules: ModuleType) -> str:
+    """Which build of these modules runs."""
+    files = [module.__file__ or "" for module in modules]
     if all(file.endswith(".py") for file in files):
         return "plain Python"
     return "compiled" if not any(file.endswith(".py") for file in files) else "compiled in part: install it again"

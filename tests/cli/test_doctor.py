@@ -19,11 +19,12 @@ def test_it_tells_versions_and_which_build_of_the_codec_runs(tmp_path: Path) -> 
     assert found["cerebelum"] == version("cerebelum")
     assert found["python"].startswith(platform.python_version())
     assert found["codec"] == ("plain Python" if wire.__file__.endswith(".py") else "compiled")
+    assert found["engine"] == found["codec"]
     assert found["sqlite"].endswith(f"(apsw {version('apsw')})")
 
 
 def test_a_person_gets_a_line_for_each(tmp_path: Path) -> None:
     lines = cerebelum("doctor", folder=tmp_path).out.splitlines()
     assert [line.split("  ")[0] for line in lines] == [
-        "cerebelum", "python", "codec", "sqlite", "postgres", "grpclib", "event loop",
+        "cerebelum", "python", "codec", "engine", "sqlite", "postgres", "grpclib", "event loop",
     ]  # fmt: skip

@@ -261,6 +261,8 @@ async def test_a_start_that_failed_leaves_nothing_behind() -> None:
 @pytest.fixture
 def crashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How often a cancellation of execution `bad` still crashes the engine."""
+    if not execution_module.__file__.endswith(".py"):
+        pytest.skip("compiled modules call each other directly: no bug can be put between them")
     left = [0]
     carry_out = execution_module.carry_out
 
