@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import get_args
 
@@ -73,23 +73,15 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
         )
     token = current_waits.set(waits)
     try:
-        timeout_s, silence_s = task.start_to_close_ms / 1000 or None, task.heartbeat_timeout_ms / 1000 or None
-        async with asyncio.timeout(timeout_s) as limit, signals.within(silence_s) as pulse:
-            arguments = _arguments(step, task, signals, code.payloads)
-            value = await _call(step, arguments, signals, threads)
+        arguments = _arguments(step, task, signals, code.payloads)
+        value = await _within_limits(task, signals, _call(step, arguments, signals, threads))
     except Suspend as suspend:
         write_marker(suspend.request, result)
         return
     except ErrorResult as decided:
         value = {"error": decided.reason}
-    except TimeoutError:
-        if pulse.expired():
-            told = f"the step gave no sign of life for {silence_s:g} s"
-            _fail_with(result, TaskStatus.TIMEOUT, "heartbeat_timeout", told)
-        elif limit.expired():
-            _fail_with(result, TaskStatus.TIMEOUT, "timeout", f"the step ran longer than {timeout_s:g} s")
-        else:
-            raise
+    except _OutOfTime as over:
+        _fail_with(result, TaskStatus.TIMEOUT, over.kind, str(over))
         signals.drop()  # what goes on in a thread is told so
         return
     finally:
@@ -105,6 +97,29 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
             f"the step called {forgotten}() without `await`, so nothing came of it: `await {forgotten}(...)`"
         )
     _conclude(result, value, code.predicates.get(task.step_name, ()), arguments, code.payloads)
+
+
+class _OutOfTime(Exception):
+    """A step came up against a limit."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+async def _within_limits(task: Task, signals: Signals, call: Coroutine[None, None, object]) -> object:
+    timeout_s, silence_s = task.start_to_close_ms / 1000 or None, task.heartbeat_timeout_ms / 1000 or None
+    if timeout_s is None and silence_s is None:
+        return await call
+    try:
+        async with asyncio.timeout(timeout_s) as limit, signals.within(silence_s) as pulse:
+            return await call
+    except TimeoutError:
+        if pulse.expired():
+            raise _OutOfTime("heartbeat_timeout", f"the step gave no sign of life for {silence_s:g} s") from None
+        if limit.expired():
+            raise _OutOfTime("timeout", f"the step ran longer than {timeout_s:g} s") from None
+        raise
 
 
 def _arguments(step: AnyStep, task: Task, signals: Signals, payloads: Payloads) -> dict[str, object]:

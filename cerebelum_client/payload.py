@@ -29,6 +29,9 @@ _JSON = "json"
 _TAGGED = "json+python"
 _PROTOBUF = "protobuf:"
 _TAG, _VALUE, _BY = "$", "v", "by"
+# `json.dumps` would make an encoder for each value.
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_from_json = json.JSONDecoder().decode
 
 
 class Payloads:
@@ -50,7 +53,7 @@ class Payloads:
             written = writer.write(value, "value")
         except RecursionError:
             raise PayloadError("the value nests too deep, or holds itself") from None
-        text = json.dumps(written, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = _to_json(written)
         try:
             return Payload(encoding=_TAGGED if writer.tagged else _JSON, data=text.encode())
         except UnicodeEncodeError:
@@ -69,7 +72,7 @@ class Payloads:
         if payload.encoding not in (_JSON, _TAGGED):
             raise PayloadError(f"a payload of encoding '{payload.encoding}' cannot be read here")
         try:
-            parsed = json.loads(payload.data)
+            parsed = _from_json(payload.data.decode())
         except (ValueError, RecursionError) as error:
             raise PayloadError(f"a payload of encoding '{payload.encoding}' is no JSON: {error}") from None
         if payload.encoding == _JSON:
