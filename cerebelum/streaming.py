@@ -18,7 +18,7 @@ from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.worker import worker_service_pb as pb
 
-_FRAME_RESULTS = 64
+_FRAME_RESULTS = 32
 """At the most: the Core decides about them while the next frame is made."""
 _FRAME_BYTES = 1024 * 1024
 _LARGEST_RESULT = MAX_MESSAGE_BYTES - _FRAME_BYTES - 64 * 1024

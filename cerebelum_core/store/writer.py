@@ -20,6 +20,9 @@ Outcome: TypeAlias = Exception | None
 
 MAX_BATCH = 1_000
 """Writes in one transaction at the most, so that the first of them does not wait for ever."""
+_WORTH_HALVING = 128
+"""Of a queue that is longer, half is written: what waits for it goes on while the other half is on its way to the disk.
+Written at once, all would wait for the disk together, then for the loop, then for their workers."""
 
 
 def one_thread(name: str) -> Executor:
@@ -82,7 +85,8 @@ class GroupCommit(Generic[_W]):
             self._executor.submit(self._work)
 
     def _next_batch(self) -> list[tuple[_W, asyncio.Future[None]]]:
-        return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch))]
+        half = max(len(self._queue), _WORTH_HALVING) // 2
+        return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch, half))]
 
     def _outcomes(self, writes: Sequence[_W]) -> Sequence[Outcome]:
         try:
