@@ -24,6 +24,8 @@ _WRITERS = {
     "timestamp": "write_timestamp",
     "duration": "write_duration",
 }
+_MOST_IN_ONE_PASS = 24
+"""Tags that one pass looks for. In longer chains pyright loses the types; such messages are read a field a pass."""
 _PACKERS = ("double", "float", "fixed32", "fixed64", "sfixed32", "sfixed64")
 _RPC_NAMES = ("Handler", "Metadata", "Method", "ProtoFile", "RequestContext", "Requests", "ResponseMetadata")
 _RPC_BASES = ("Service", "Stub")
@@ -211,6 +213,7 @@ def _environment() -> Environment:
         "described": described,
         "writers": _WRITERS,
         "packers": _PACKERS,
+        "most_in_one_pass": _MOST_IN_ONE_PASS,
     }
     environment.filters["spelled"] = lambda texts: f"({', '.join(map(literal, texts))}{',' * (len(texts) == 1)})"
     environment.filters["prefix"] = lambda text, prefix: f"{prefix}{text}"

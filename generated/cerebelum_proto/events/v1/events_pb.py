@@ -203,15 +203,13 @@ class Event(Message):
                 stop = at + n
                 self.execution_id = data[at:stop].decode()
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 16:
+            elif tag == 16:
                 n = data[at + 1]
                 at += 2
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.version = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-                tag = data[at] if at < end else 0
-            if tag == 26:
+            elif tag == 26:
                 n = data[at + 1]
                 at += 2
                 if n > 127:
@@ -219,8 +217,7 @@ class Event(Message):
                 stop = at + n
                 self.recorded_at = read_timestamp(data, at, stop, depth - 1, self.recorded_at)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 82:
+            elif tag == 82:
                 n = data[at + 1]
                 at += 2
                 if n > 127:
@@ -230,8 +227,7 @@ class Event(Message):
                     self.fact = ExecutionStarted()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 90:
+            elif tag == 90:
                 n = data[at + 1]
                 at += 2
                 if n > 127:
@@ -241,8 +237,7 @@ class Event(Message):
                     self.fact = ExecutionCompleted()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 98:
+            elif tag == 98:
                 n = data[at + 1]
                 at += 2
                 if n > 127:
@@ -252,8 +247,7 @@ class Event(Message):
                     self.fact = ExecutionFailed()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 106:
+            elif tag == 106:
                 n = data[at + 1]
                 at += 2
                 if n > 127:
@@ -263,8 +257,7 @@ class Event(Message):
                     self.fact = ExecutionCancelled()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 114:
+            elif tag == 114:
                 n = data[at + 1]
                 at += 2
                 if n > 127:
@@ -274,8 +267,7 @@ class Event(Message):
                     self.fact = ExecutionPaused()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 122:
+            elif tag == 122:
                 n = data[at + 1]
                 at += 2
                 if n > 127:
@@ -285,8 +277,7 @@ class Event(Message):
                     self.fact = ExecutionResumed()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 130 and data[at + 1] == 1:
+            elif tag == 130 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -296,8 +287,7 @@ class Event(Message):
                     self.fact = CancellationRequested()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 138 and data[at + 1] == 1:
+            elif tag == 138 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -307,8 +297,7 @@ class Event(Message):
                     self.fact = ExecutionRetried()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 146 and data[at + 1] == 1:
+            elif tag == 146 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -318,8 +307,7 @@ class Event(Message):
                     self.fact = ExecutionForked()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 154 and data[at + 1] == 1:
+            elif tag == 154 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -329,8 +317,7 @@ class Event(Message):
                     self.fact = ExecutionMigrated()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 162 and data[at + 1] == 1:
+            elif tag == 162 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -340,8 +327,7 @@ class Event(Message):
                     self.fact = StepCompleted()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 170 and data[at + 1] == 1:
+            elif tag == 170 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -351,8 +337,7 @@ class Event(Message):
                     self.fact = StepFailed()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 178 and data[at + 1] == 1:
+            elif tag == 178 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -362,8 +347,7 @@ class Event(Message):
                     self.fact = AttemptFailed()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 186 and data[at + 1] == 1:
+            elif tag == 186 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -373,8 +357,7 @@ class Event(Message):
                     self.fact = AttemptLost()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 194 and data[at + 1] == 1:
+            elif tag == 194 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -384,8 +367,7 @@ class Event(Message):
                     self.fact = RetryDue()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 202 and data[at + 1] == 1:
+            elif tag == 202 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -395,8 +377,7 @@ class Event(Message):
                     self.fact = StepCancelled()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 210 and data[at + 1] == 1:
+            elif tag == 210 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -406,8 +387,7 @@ class Event(Message):
                     self.fact = StepDeadLettered()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 218 and data[at + 1] == 1:
+            elif tag == 218 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -417,8 +397,7 @@ class Event(Message):
                     self.fact = StepRedriven()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 242 and data[at + 1] == 1:
+            elif tag == 242 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -428,8 +407,7 @@ class Event(Message):
                     self.fact = SleepStarted()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 250 and data[at + 1] == 1:
+            elif tag == 250 and data[at + 1] == 1:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -439,8 +417,7 @@ class Event(Message):
                     self.fact = SleepEnded()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 194 and data[at + 1] == 2:
+            elif tag == 194 and data[at + 1] == 2:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -450,8 +427,7 @@ class Event(Message):
                     self.fact = ApprovalRequested()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 202 and data[at + 1] == 2:
+            elif tag == 202 and data[at + 1] == 2:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -461,8 +437,7 @@ class Event(Message):
                     self.fact = ApprovalGranted()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 210 and data[at + 1] == 2:
+            elif tag == 210 and data[at + 1] == 2:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -472,8 +447,7 @@ class Event(Message):
                     self.fact = ApprovalRejected()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 218 and data[at + 1] == 2:
+            elif tag == 218 and data[at + 1] == 2:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
@@ -483,8 +457,7 @@ class Event(Message):
                     self.fact = ApprovalExpired()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
-                tag = data[at] if at < end else 0
-            if tag == 146 and data[at + 1] == 3:
+            elif tag == 146 and data[at + 1] == 3:
                 n = data[at + 2]
                 at += 3
                 if n > 127:
