@@ -8,13 +8,18 @@ import json
 import click
 
 from cerebelum_client import PayloadError, from_payload
-from cerebelum_codegen.runtime import Timestamp
+from cerebelum_codegen.runtime import Message, Timestamp
 from cerebelum_proto.types.v1.types_pb import Payload
 
 
 def print_json(value: object) -> None:
     """One JSON value on one line."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+    click.echo(json.dumps(value, ensure_ascii=False, default=_shown))
+
+
+def _shown(value: object) -> object:
+    """A message as its JSON; anything else that is none as its text."""
+    return value.to_dict() if isinstance(value, Message) else str(value)
 
 
 def value_of(payload: Payload | None) -> object:

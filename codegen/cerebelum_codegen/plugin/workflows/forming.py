@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cerebelum_codegen.plugin import names
 from cerebelum_codegen.plugin.descriptors import literal
+from cerebelum_codegen.plugin.errors import PluginError
 from cerebelum_codegen.plugin.form import ApprovalForm, StepForm, WorkflowForm
 from cerebelum_codegen.plugin.source import Source
 from cerebelum_codegen.plugin.workflows import spelling
@@ -17,6 +18,8 @@ from cerebelum_proto.options.v1.options_pb import IdReuse
 from cerebelum_proto.worker.worker_service_pb import Blueprint
 
 _HANDLE_RESERVED = frozenset({"execution", "execution_id", "result", "status", "watch", "cancel"})
+_METHOD_RESERVED = frozenset({"v1", "timedelta", "abstractmethod"})
+"""What the generated classes mean something else by."""
 
 
 def read_forms(source: Source) -> Iterator[WorkflowForm]:
@@ -25,8 +28,28 @@ def read_forms(source: Source) -> Iterator[WorkflowForm]:
     Raises:
         PluginError: with everything that is wrong with them, a line each.
     """
+    taken: set[str] = set()
     for workflow in read_workflows(source):
-        yield _Former(source, workflow).form()
+        form = _Former(source, workflow).form()
+        for name in _named(form):
+            if name in taken:
+                raise PluginError(f"{workflow.place}: two things would be called {name}: rename a service or an rpc")
+            taken.add(name)
+        yield form
+
+
+def _named(form: WorkflowForm) -> Iterator[str]:
+    """What the module comes to have of a workflow."""
+    yield form.constant
+    yield from (f"{form.name}{each}" for each in ("Outputs", "Result", "Event", "Base", "Handle", "Client"))
+    yield from (f"{form.name}{step.camel}Completed" for step in form.steps)
+    yield from (f"{form.name}{each.camel}{end}" for each in form.approvals for end in ("Asked", "Answered"))
+
+
+def method_name(rpc: str) -> str:
+    """What a step or an approval is called in Python."""
+    name = names.method_name(rpc)
+    return f"{name}_" if name in _METHOD_RESERVED else name
 
 
 class _Former:
@@ -80,7 +103,7 @@ class _Former:
     def _step(self, step: DeclaredStep) -> StepForm:
         return StepForm(
             name=step.name,
-            method=names.method_name(step.rpc),
+            method=method_name(step.rpc),
             camel=names.camel(step.name),
             doc=step.doc or (f"`{step.rpc}`.",),
             request=self._message(step.request),
@@ -90,7 +113,7 @@ class _Former:
         )
 
     def _approval(self, approval: DeclaredApproval) -> ApprovalForm:
-        method = names.method_name(approval.rpc)
+        method = method_name(approval.rpc)
         return ApprovalForm(
             name=approval.name,
             method=method,

@@ -132,16 +132,16 @@ class _ServiceReader:
     def _named(self) -> Iterator[_Rpc]:
         seen: dict[str, str] = {}
         for number, method in enumerate(self.service.method):
-            rpc = _Rpc(names.snake(method.name), method, (*self.at, 2, number))
+            rpc, spelled = _Rpc(names.snake(method.name), method, (*self.at, 2, number)), names.method_name(method.name)
             if method.client_streaming or method.server_streaming:
                 self.faults.add(
                     rpc.location, f"rpc {method.name} streams, and a workflow's rpcs do not: leave 'stream' out"
                 )
-            if rpc.name in seen:
+            if spelled in seen:
                 self.faults.add(
-                    rpc.location, f"rpc {method.name} is called '{rpc.name}', as {seen[rpc.name]} is: rename one"
+                    rpc.location, f"rpc {method.name} is called '{rpc.name}', as {seen[spelled]} is: rename one"
                 )
-            seen[rpc.name] = method.name
+            seen[spelled] = method.name
             for each in (rpc.request, rpc.response):
                 self._check_spoken(each, rpc.location)
             yield rpc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -249,6 +250,16 @@ def test_what_is_sound_is_written(told: Callable[[str, str], list[str]]) -> None
 def test_a_missing_answer_is_mended_in_proto_s_own_words(told: Callable[[str, str], list[str]]) -> None:
     (found,) = told(*LACKING)
     assert "write 'optional' before the field 'b' of shop.Two" in found
+
+
+def test_names_that_would_meet_in_the_module_are_refused(tmp_path: Path) -> None:
+    one = text_of(LINE, ABC, "shop")
+    other = one[one.index("service S") :].replace("service S", "service s")
+    options = (PROJECT / "proto" / OPTIONS).read_text()
+    write({"s.proto": one + other, OPTIONS: options}, tmp_path / "proto")
+    files = described(tmp_path / "proto", tmp_path / "image.binpb")
+    response = generate(CodeGeneratorRequest(file_to_generate=["s.proto"], proto_file=files.file))
+    assert re.match(r"s\.proto:\d+: two things would be called S: rename a service or an rpc", response.error)
 
 
 def test_it_reaches_whoever_called_buf(tmp_path: Path) -> None:
