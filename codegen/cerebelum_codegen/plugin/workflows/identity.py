@@ -19,7 +19,9 @@ _WHOLE = frozenset(
 
 
 def id_faults(template: str, inputs: str, declared: Declarations) -> Iterator[str]:
-    """What is wrong with an execution id over this message."""
+    """What is wrong with an execution id over this message; nothing with none."""
+    if not template:
+        return
     outside = re.sub(r"\{[^{}]*\}", "", template)
     if "{" in outside or "}" in outside:
         yield f"execution_id '{template}' has a brace without its other: write fields as {{order_id}}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from google.protobuf import descriptor_pb2 as d
 
 from cerebelum_codegen.plugin import names
+from cerebelum_codegen.plugin.errors import PluginError
 from cerebelum_codegen.plugin.markers import declares_workflow
 from cerebelum_codegen.plugin.source import Source
 from cerebelum_codegen.plugin.workflows import options
@@ -34,13 +35,15 @@ def read_workflows(source: Source) -> list[DeclaredWorkflow]:
     Raises:
         PluginError: with everything that is wrong with them, a line each.
     """
-    faults = Faults(source.comments)
-    with faults.gathered():
-        return [
-            _ServiceReader(source, index, service, faults).read()
-            for index, service in enumerate(source.file.service)
-            if declares_workflow(service)
-        ]
+    workflows, told = list[DeclaredWorkflow](), list[str]()
+    for index, service in enumerate(source.file.service):
+        if declares_workflow(service):
+            faults = Faults(source.comments)
+            workflows.append(_ServiceReader(source, index, service, faults).read())
+            told += faults.told
+    if told:
+        raise PluginError("\n".join(told))
+    return workflows
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +105,13 @@ class _ServiceReader:
 
     def _examined(self, workflow: DeclaredWorkflow) -> DeclaredWorkflow:
         """The workflow with what each step takes. What may happen in it is told once all of its parts are sound."""
-        if not self.faults:
-            if workflow.execution_id:
-                for fault in id_faults(workflow.execution_id, workflow.inputs, self.source.declared):
-                    self.faults.add((*self.option, _ID), fault)
+        if self.faults.sound:
+            for fault in id_faults(workflow.execution_id, workflow.inputs, self.source.declared):
+                self.faults.add((*self.option, _ID), fault, apart=True)
             workflow = Wiring(workflow, self.source.declared, self.faults).wired()
             for line, fault in condition_faults(workflow, self.source.declared):
                 self.faults.note(line.place, fault)
-        if not self.faults:
+        if self.faults.sound:
             for place, fault in examine(workflow):
                 self.faults.note(place, fault)
         return workflow
@@ -224,7 +226,9 @@ class _ServiceReader:
         place = (*self.option, _DEADLINE)
         span = self._span(self.told.deadline, place, "deadline")
         if span > _LONGEST_MS:
-            self.faults.add(place, f"deadline: '{self.told.deadline}' is longer than the 24 days that a Core can keep")
+            self.faults.add(
+                place, f"deadline: '{self.told.deadline}' is longer than the 24 days that a Core can keep", apart=True
+            )
         return span
 
     def _lines(self, word: str, number: int, told: Sequence[Diverge | Branch]) -> tuple[Line, ...]:
@@ -241,7 +245,7 @@ class _ServiceReader:
         return tuple(read)
 
     def _span(self, text: str, location: tuple[int, ...], name: str) -> int:
-        return self.faults.read(location, name, milliseconds_in, text, 0)
+        return self.faults.read(location, name, milliseconds_in, text, 0, apart=True)
 
 
 def _nearest(name: str, steps: Iterable[str]) -> str:

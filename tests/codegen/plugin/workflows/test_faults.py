@@ -196,7 +196,11 @@ SOUND = (
     f"{A} {B} rpc C(TwoMaybe) returns (MC);",
 )
 LACKING = (f'{LINE} diverge: {{from: "b" on: "error" to: "proceed()"}}', f"{A} {B} rpc C(Two) returns (MC);")
-OTHERS = [MANY, SOUND, LACKING]
+HIDING = (
+    f'{LINE} deadline: "soon" execution_id: "x/{{nobody}}" diverge: {{from: "a" on: "_" to: "end()"}}',
+    ABC,
+)
+OTHERS = [MANY, SOUND, LACKING, HIDING]
 OPTIONS = "cerebelum/options/v1/options.proto"
 
 
@@ -241,6 +245,16 @@ def test_a_mistake_in_an_rpc(told: Callable[[str, str], list[str]], rpcs: str, f
 def test_all_mistakes_are_told_at_once_each_with_its_line(told: Callable[[str, str], list[str]]) -> None:
     lines = [each.split(":")[1] for each in told(*MANY)]
     assert sorted(lines) == ["24", "25", "26", "29", "30", "31"]
+
+
+def test_a_bad_duration_hides_nothing_of_the_rest(told: Callable[[str, str], list[str]]) -> None:
+    found = [fault.split(": ")[1] for fault in told(*HIDING)]
+    assert found == [
+        "deadline",
+        "execution_id 'x/{nobody}'",
+        "step 'b' is never reached",
+        "step 'c' is never reached",
+    ]
 
 
 def test_what_is_sound_is_written(told: Callable[[str, str], list[str]]) -> None:
