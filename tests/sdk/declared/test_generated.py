@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
+import pytest
 from shop.v1 import orders_workflows
 
 from cerebelum import Retry, WorkflowBuilder, fail, step, workflow
@@ -22,8 +26,25 @@ def test_a_workflow_is_no_service_that_is_called_over_the_wire() -> None:
     assert not [path for path in shop.modules() if path.endswith(("_grpc.py", "_descriptors.py"))]
 
 
-def test_messages_alone_need_nothing_of_the_workflows() -> None:
-    assert "cerebelum.generated" not in (shop.GENERATED / "shop/v1/orders_pb.py").read_text()
+@pytest.mark.parametrize(
+    ("load", "unwanted"),
+    [
+        ("shop.v1.orders_pb", "cerebelum cerebelum_client cerebelum_engine grpclib google.protobuf"),
+        ("shop.v1.orders_workflows", "cerebelum_core cerebelum_codegen.plugin google.protobuf cel_expr_python"),
+        ("cerebelum_codegen.plugin.program", "cerebelum cerebelum_client cerebelum_engine cerebelum_proto"),
+    ],
+)
+def test_nobody_loads_what_only_others_need(load: str, unwanted: str) -> None:
+    code = f"import {load}, sys; print(*sys.modules.keys() & set('{unwanted}'.split()))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(shop.GENERATED)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert loaded.stdout.split() == []
 
 
 def test_the_dsl_says_the_very_same_blueprint() -> None:
