@@ -50,6 +50,9 @@ Options (opt: in buf.gen.yaml, --cerebelum_opt= for protoc), joined by commas:
 
     --include-path    print the folder that holds cerebelum/options/v1/options.proto and the rest of the contract, and
                       stop
+    breaking AGAINST [INPUT]
+                      what the workflows of INPUT (by default this folder) break of those of AGAINST, and stop: both
+                      as buf takes them, for example: breaking '.git#branch=main'
     --version         print the version, and stop
     --help            print this, and stop
 """
@@ -131,6 +134,11 @@ def _answer(arguments: list[str]) -> None:
             sys.stdout.write(f"protoc-gen-cerebelum {version('cerebelum')}\n")
         case ["--include-path"]:
             sys.stdout.write(f"{include_path()}\n")
+        case ["breaking", against, *given] if len(given) <= 1:
+            # Workflows need the engine, which imports what this plugin writes.
+            from cerebelum_codegen.plugin.workflows.comparing import compare
+
+            sys.exit(compare(against, given[0] if given else "."))
         case _:
             sys.stderr.write(f"unknown arguments: {' '.join(arguments)}\n\n{_HELP}")
             sys.exit(2)
