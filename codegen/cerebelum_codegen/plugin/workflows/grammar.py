@@ -11,6 +11,7 @@ from cerebelum_proto.worker import worker_service_pb as pb
 
 _TOKEN = re.compile(r"\s*(?:(>>|[\[\](),])|([A-Za-z_]\w*)|('[^']*'|\"[^\"]*\"))")
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_LONGEST_MS = 36_525 * _UNITS["d"]
 _SPAN = re.compile(r"(?:\d+(?:ms|s|m|h|d))+")
 _KINDS = pb.RouteAction
 _BARE = {"retry": _KINDS.ROUTE_ACTION_RETRY, "proceed": _KINDS.ROUTE_ACTION_PROCEED, "end": _KINDS.ROUTE_ACTION_END}
@@ -68,6 +69,8 @@ def milliseconds_in(text: str) -> int:
     if not _SPAN.fullmatch(text):
         raise GrammarError(f"'{text}' is no duration: write numbers with units, as in 500ms, 30s, 1h30m, 3d")
     span = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(ms|s|m|h|d)", text))
+    if span > _LONGEST_MS:
+        raise GrammarError(f"'{text}' is longer than a century: write a shorter duration")
     if span == 0:
         raise GrammarError(f"'{text}' is no time at all: write a longer duration, or leave it out")
     return span

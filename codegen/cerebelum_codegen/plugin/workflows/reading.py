@@ -24,7 +24,6 @@ from cerebelum_engine.paths import steps_of
 from cerebelum_proto.options.v1.options_pb import Branch, Diverge, IdReuse, Step, Workflow
 from cerebelum_proto.worker import worker_service_pb as pb
 
-_LONGEST_MS = 2**31 - 1
 _TIMELINE, _DIVERGE, _BRANCH, _ID, _DEADLINE, _INPUTS = 2, 3, 4, 5, 7, 1
 """Numbers of fields, which source locations go by."""
 
@@ -94,7 +93,7 @@ class _ServiceReader:
             branch=branch,
             execution_id=told.execution_id,
             id_reuse=IdReuse(told.id_reuse or IdReuse.ID_REUSE_SAME),
-            deadline_ms=self._deadline(),
+            deadline_ms=self._span(told.deadline, (*self.option, _DEADLINE), "deadline"),
             tags=tuple(told.tags),
             max_visits=told.max_visits,
             doc=self.source.comments.doc(self.at, self.service.options.deprecated),
@@ -221,15 +220,6 @@ class _ServiceReader:
             return ""
         self._check_spoken(found, place)
         return found
-
-    def _deadline(self) -> int:
-        place = (*self.option, _DEADLINE)
-        span = self._span(self.told.deadline, place, "deadline")
-        if span > _LONGEST_MS:
-            self.faults.add(
-                place, f"deadline: '{self.told.deadline}' is longer than the 24 days that a Core can keep", apart=True
-            )
-        return span
 
     def _lines(self, word: str, number: int, told: Sequence[Diverge | Branch]) -> tuple[Line, ...]:
         read: list[Line] = []
