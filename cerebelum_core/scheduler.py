@@ -19,10 +19,10 @@ from cerebelum_core.store import EventStore
 
 WINDOW_NS = 60 * 1_000_000_000
 MAX_LOADED = 10_000
-AT_ONCE = 100
-"""So many timers fire together: read, decided and written as one. Others wait, so that running work gets its turn."""
-MAX_FIRING = 10
-"""So many batches are under way: a thousand timers that are due together wait for no result of each other."""
+AT_ONCE = 50
+"""So many timers fire together: read, decided and written as one ..."""
+MAX_FIRING = 6
+"""... and so many such batches are under way: while one is written the next is read. Others wait."""
 AHEAD_NS = 1_000_000_000
 MAX_PREPARED = 1_000
 """So many executions whose timers are due within a second are brought back before: then only a record is missing."""
@@ -159,6 +159,7 @@ class WorkflowScheduler:
             due = self._take_due()
             self._firing.update(due)
             self._begin(self._fire_all(due))
+            await asyncio.sleep(0)  # running work gets its turn between batches
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
