@@ -37,7 +37,11 @@ class Core:
         self._world = world
         self.process = Process(f"core {number}")
         self.store = FaultyStore(
-            world.disk.open(self.process.name), world.weather, world.note, closes=isinstance(world.disk, SqliteDisk)
+            world.disk.open(self.process.name),
+            world.weather,
+            world.note,
+            ended=world.hands.end,
+            closes=isinstance(world.disk, SqliteDisk),
         )
         self.node = Node(
             NodeConfig(

@@ -120,10 +120,19 @@ class SqliteDisk:
 class FaultyStore:
     """A store as one Core has it: slow, sometimes failing, and out of reach once that Core is dead."""
 
-    def __init__(self, inner: EventStore, weather: Weather, note: Callable[[str], None], *, closes: bool) -> None:
+    def __init__(
+        self,
+        inner: EventStore,
+        weather: Weather,
+        note: Callable[[str], None],
+        *,
+        ended: Callable[[str], None],
+        closes: bool,
+    ) -> None:
         self._inner = inner
         self._weather = weather
         self._note = note
+        self._ended = ended
         self._closes = closes
         self.kind = inner.kind
         self.known: dict[str, int] = {}
@@ -139,6 +148,8 @@ class FaultyStore:
             raise StoreUnavailable("simulated: it was not written")
         await self._inner.append(append)
         self._note(f"wrote {what}")
+        if append.head.ended_at is not None:
+            self._ended(append.execution_id)
         await self._weather.hop()
         if self._weather.happens("commit_unanswered"):
             self._note(f"is not told that it wrote {what}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cerebelum.embedded import EmbeddedCore
 from cerebelum_client import ClientError, CoreUnavailable, Unsupported, execute_request
 from cerebelum_client.errors import CoreFailed
+from cerebelum_client.lifecycle import Lifecycle
 from cerebelum_codegen.runtime.message import Message
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.stream.v1 import stream_pb
@@ -25,6 +26,7 @@ _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)
 
 _REPEATED = {"submit_blueprint", "heartbeat", "submit_result", "start", "status", "approve", "reject", "cancel"}
+_REPEATED |= {"pause", "resume", "terminate", "retry", "redrive", "fork", "migrate"}
 """Calls that may come twice, the second one late: a proxy, or a client without patience, said it again."""
 _PATIENCE_S = 10.0
 """How long a caller waits for an answer; a poll waits as much longer."""
@@ -115,6 +117,9 @@ class Line:
 
     async def cancel(self, execution_id: str) -> None:
         await self._call("cancel", lambda core: core.lifecycle.cancel(execution_id, reason="enough"))
+
+    async def steer(self, name: str, call: Callable[[Lifecycle], Awaitable[Any]]) -> None:
+        await self._call(name, lambda core: _nothing(call(core.lifecycle)))
 
     async def follow(self, execution_id: str, after_version: int) -> AsyncIterator[Event]:
         """The events of an execution as they come, until it has ended."""
@@ -226,6 +231,6 @@ def _copy(message: _M) -> _M:
     return type(message).from_bytes(message.to_bytes())
 
 
-async def _nothing(work: Awaitable[None]) -> bool:
+async def _nothing(work: Awaitable[Any]) -> bool:
     await work
     return True

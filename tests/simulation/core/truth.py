@@ -29,7 +29,6 @@ class Promise:
 class Truth:
     promises: list[Promise] = field(default_factory=list)
     results: dict[str, list[pb.TaskResult]] = field(default_factory=lambda: defaultdict(list))
-    ends_seen: dict[str, pb.ExecutionState] = field(default_factory=dict)
 
     # -- what is told ------------------------------------------------------------------------
 
@@ -51,15 +50,15 @@ class Truth:
         self.promise(execution_id, f"{kind.__name__} of '{step}'", holds)
 
     def cancelled(self, execution_id: str) -> None:
-        self.promise(execution_id, "its end", lambda past: isinstance(past[-1].fact, ev.ExecutionCancelled))
+        self.promise(execution_id, "its end", lambda past: end_of(past) == "CANCELLED")
 
     def seen(self, status: pb.ExecutionStatus, past: History) -> None:
-        """A status was shown: it tells of nothing that is not durable, and an end is final."""
+        """A status was shown: it tells of nothing that is not durable, and of an end only where there is one."""
         require(status.history_length <= len(past), f"{status.execution_id} was shown ahead of its history")
-        known = self.ends_seen.get(status.execution_id, status.status)
-        require(status.status == known, f"{status.execution_id} was {known.name} and is {status.status.name}")
-        if status.completed_at is not None:
-            self.ends_seen[status.execution_id] = status.status
+        then = past[: status.history_length]
+        told = f"{status.execution_id} was shown as {status.status.name} at version {len(then)}"
+        require((status.completed_at is not None) == has_ended(then), told)
+        require(not has_ended(then) or status.status.name.endswith(end_of(then)), told)
 
     def promise(self, execution_id: str, what: str, holds: Callable[[History], bool]) -> None:
         self.promises.append(Promise(execution_id, what, holds))
@@ -109,6 +108,11 @@ class Hands:
                 if holder == worker_id:
                     del heard[holder, task_id]
 
+    def end(self, execution_id: str) -> None:
+        """An execution has ended: nobody has anything of it any more, also if it is let go on later."""
+        for visit in [visit for visit in self._heard if visit.startswith(f"{execution_id}/")]:
+            del self._heard[visit]
+
     def give(self, worker_id: str, task_id: str) -> None:
         """The Core hands a task out."""
         for (holder, held), heard_at in self._heard[_visit(task_id)].items():
@@ -136,7 +140,13 @@ def _visit(task_id: str) -> str:
 
 
 def has_ended(past: History) -> bool:
-    return bool(past) and isinstance(past[-1].fact, ENDINGS)
+    return end_of(past) != ""
+
+
+def end_of(past: History) -> str:
+    """How an execution has ended, in capitals. One that has failed may still move to another blueprint."""
+    last = next((event.fact for event in reversed(past) if not isinstance(event.fact, ev.ExecutionMigrated)), None)
+    return type(last).__name__.removeprefix("Execution").upper() if isinstance(last, ENDINGS) else ""
 
 
 def _task_ids(past: History) -> set[str]:

@@ -36,7 +36,7 @@ class Hired:
 def hire(world: World, worker_id: str) -> Hired:
     """A worker of the SDK."""
     line, process = Line(world, worker_id, streams=world.dice.random() < 0.7), Process(worker_id)
-    desk = Desk(world.dice.randint(1, 4), world.broke)
+    desk = Desk(world.dice.randint(1, 4), world.broke, world.mended)
     worker = Worker(
         line,
         workflows=[as_workflow(each, world.seed, desk) for each in world.own],
@@ -121,7 +121,7 @@ async def _lie(world: World, line: Line, worker_id: str) -> None:
                 pb.RegisterRequest(
                     worker_id=worker_id,
                     features=[pb.WorkerFeature.WORKER_FEATURE_MARKERS],
-                    workflows=[pb.WorkflowVersion(workflow_hash=workflow.hash) for workflow in world.workflows],
+                    workflows=[pb.WorkflowVersion(workflow_hash=digest) for digest in world.library.hashes],
                     held_task_ids=world.lies_about(dice.sample(known, k=min(len(known), dice.randrange(3)))),
                 )
             )

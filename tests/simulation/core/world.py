@@ -16,12 +16,14 @@ from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.edges.worker_edge import LeaseTerms
 from cerebelum_core.errors import StoreError
 from cerebelum_core.execution import head_of
-from cerebelum_engine import Blueprint, compile_blueprint, new, pending, reconstruct
+from cerebelum_engine import new, pending, reconstruct, validate
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.core.baseline import what_is_left
 from tests.simulation.core.core import Core, WallClock
 from tests.simulation.core.disk import MemoryDisk, SqliteDisk
+from tests.simulation.core.library import Library
 from tests.simulation.core.line import Line
+from tests.simulation.core.operators import Operator
 from tests.simulation.core.people import Caller, requested
 from tests.simulation.core.steps import as_deployed
 from tests.simulation.core.truth import Hands, Truth, has_ended, require
@@ -29,7 +31,7 @@ from tests.simulation.core.weather import Weather
 from tests.simulation.core.workers import Hired, hire, hire_deployed, hire_liar
 from tests.simulation.engine.auditor import Broken, audit, audit_task
 from tests.simulation.engine.model import Model
-from tests.simulation.engine.workflows import random_workflow
+from tests.simulation.engine.workflows import longer, random_workflow
 from tests.simulation.virtual_time import Process
 
 _DAY_S = 86_400
@@ -50,10 +52,13 @@ class World:
         self.hands = Hands(self.terms.ours_s, self._runs)
         self.own = [random_workflow(self.dice, f"flow{n}") for n in range(self.dice.randint(1, 2))]
         self.deployed = [as_deployed(random_workflow(self.dice, "deployed"))] if self.dice.random() < 0.5 else []
-        self.workflows = [compile_blueprint(each) for each in (*self.own, *self.deployed)]
+        self.operator = Operator(self) if self.dice.random() < 0.5 else None
+        if self.operator is not None:
+            self.own += [each for each in map(longer, self.own) if not validate(each).errors]
+        self.library = Library([*self.own, *self.deployed])
+        self.mended: set[str] = set()
+        """Executions whose steps do not fail any more."""
         self.callers: dict[str, Caller] = {}
-        self.blueprints: dict[str, Blueprint] = {}
-        self.definitions: dict[str, pb.WorkflowDefinition] = {}
         self.staff: list[Hired] = []
         self.core: Core | None = None
         self._overdue: dict[tuple[str, Timestamp | None], int] = {}
@@ -63,7 +68,9 @@ class World:
         self._failure: BaseException | None = None
         self._people = Process("people")
         self.office = ExecutionStream(Line(self, "office"), requested)
-        self._calm = False
+        self.calm = False
+        self.settled = asyncio.Event()
+        """Nobody lets go on any more what has ended."""
 
     # -- what the others use -----------------------------------------------------------------
 
@@ -80,7 +87,6 @@ class World:
         self.note(f"{worker_id} is handed {task.task_id}")
         if core is None:
             return
-        definition = self.definitions[task.execution_id]
         known = self.disk.history(task.execution_id)[: core.store.known.get(task.execution_id, 0)]
         mailbox = core.node.registry._live.get(task.execution_id)
         if mailbox is not None and not mailbox.idle:
@@ -88,12 +94,18 @@ class World:
         for newer in range(within):
             past = known[: len(known) - newer]
             try:
+                definition = self.library.definition_at(past)
                 audit_task(definition, Model.of(definition, past), past, task)
                 break
             except Broken:
                 if newer == within - 1:
                     raise
         self.hands.give(worker_id, task.task_id)
+
+    @property
+    def gives_up(self) -> bool:
+        """Whether somebody ends what is a dead letter, because nobody may redrive it."""
+        return self.operator is None or self.dice.random() < 0.3
 
     def lies_about(self, tasks: list[pb.Task]) -> list[str]:
         """Ids of tasks that somebody says to hold who may not."""
@@ -147,13 +159,18 @@ class World:
     def _call_people(self) -> None:
         for number in range(self.dice.randint(1, 5)):
             blueprint = self.dice.choice([*self.own, *self.deployed])
-            execution_id = f"x{number}"
-            self.blueprints[execution_id] = compile_blueprint(blueprint)
-            self.definitions[execution_id] = blueprint.definition or pb.WorkflowDefinition()
-            self.callers[execution_id] = caller = Caller(self, execution_id, blueprint)
-            stay = self._people.start(caller.run())
-            stay.add_done_callback(self._person_left)
-            self._stays.append(stay)
+            self.adopt(f"x{number}", blueprint)
+        if self.operator is not None:
+            self._people.start(self.operator.run()).add_done_callback(self._person_left)
+        else:
+            self.settled.set()
+
+    def adopt(self, execution_id: str, blueprint: pb.Blueprint | None = None) -> None:
+        """Somebody stays with an execution until it has ended: who starts it, or who has it as a fork."""
+        self.callers[execution_id] = caller = Caller(self, execution_id, blueprint)
+        stay = self._people.start(caller.run())
+        stay.add_done_callback(self._person_left)
+        self._stays.append(stay)
 
     def _person_left(self, work: asyncio.Task[None]) -> None:
         if not work.cancelled() and (error := work.exception()) is not None:
@@ -273,13 +290,15 @@ class World:
     async def _calm_down(self) -> None:
         """No more faults, a Core, and workers for everything."""
         self.note("the world turns kind")
-        self._calm = True
+        self.calm = True
         self.weather.clear_up()
         await self._boot()
         for hired in self.staff:
             hired.line.thawed.set()
             if hired.worker is None:
                 await hired.process.kill()
+        if self.operator is not None:
+            self._people.start(self.operator.look_after()).add_done_callback(self._person_left)
         self.staff.append(hire(self, "good"))
         if self.deployed:
             self.staff.append(hire_deployed(self, "good old"))
@@ -291,7 +310,7 @@ class World:
             self._raise_failure()
             if turn > _CALM_TURNS:
                 self._require_punctual_timers()
-            if all(stay.done() for stay in self._stays):
+            if self.settled.is_set() and all(stay.done() for stay in self._stays):
                 await self.office.close()
                 return
             self._skip_what_is_waited_for()
@@ -340,13 +359,13 @@ class World:
     def _check_histories(self) -> None:
         histories = {each: self.disk.history(each) for each in self.callers}
         for execution_id, history in histories.items():
-            blueprint = self.blueprints[execution_id]
-            audit(self.definitions[execution_id], history)
-            Model.of(self.definitions[execution_id], history)
+            definition = self.library.definition_at(history)
+            audit(definition, history)
+            Model.of(definition, history)
             require(has_ended(history), f"{execution_id} has not ended")
             require(self.callers[execution_id].seen == history, f"{execution_id}: a follower saw something else")
             head = self.disk.head(execution_id)
-            state = reconstruct(new(blueprint), history)
+            state = reconstruct(new(self.library.first_of(history)), history)
             require(head is not None and head.version == len(history), f"{execution_id}: its row is at {head}")
             row = head_of(state, pending(state))
             require(head is not None and head.head == row, f"{execution_id}: its row says {head}")
