@@ -7,9 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.simulation.core.bugs_in_streams import STREAMS
 from tests.simulation.planted.planting import Bug, plant
 
-BUGS = (
+PARTS = (
     Bug(
         "a result is acknowledged before it is durable",
         "cerebelum_core.execution",
@@ -17,6 +18,15 @@ BUGS = (
         "                self._answer(batch)\n"
         "                batch = _Batch((), (), batch.events, batch.state, batch.effects)\n"
         "                appending = self._store.append(",
+    ),
+    Bug(
+        "an owner that was replaced tells what it could not write as done",
+        "cerebelum_core.execution",
+        "        except Exception as error:\n            self._recover(batch.letters, error)\n        else:",
+        "        except Exception as error:\n"
+        "            if type(error).__name__ == 'OwnershipLost':\n"
+        "                self._answer(batch)\n"
+        "            self._recover(batch.letters, error)\n        else:",
     ),
     Bug(
         "what was written without an answer is not offered",
@@ -121,6 +131,8 @@ BUGS = (
         "if execution.idle and not execution.owes_tasks and not execution.state.ended and",
     ),
 )
+
+BUGS = PARTS + STREAMS
 
 
 def main(name: str, seeds: int) -> int:

@@ -71,6 +71,16 @@ class Core:
         if not isinstance(error, ClientError) or isinstance(error, CoreFailed):
             self._world.broke(error)
 
+    @property
+    def is_owner(self) -> bool:
+        """Whether no other Core has taken its place."""
+        return self._world.core is self
+
+    @property
+    def is_up(self) -> bool:
+        """Whether callers reach it: one that was replaced and does not know it yet answers too."""
+        return self in (self._world.core, self._world.former)
+
     async def stop(self) -> None:
         """As `cerebelum core` does on SIGTERM."""
         await self.process.start(self.node.drain())

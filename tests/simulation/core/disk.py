@@ -28,6 +28,7 @@ from cerebelum_core.store import sqlite_statements as sql
 from cerebelum_core.store.sqlite import SqliteStore, open_sqlite
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
+from tests.simulation.core.owned import OwnedStore
 from tests.simulation.core.weather import Weather
 from tests.simulation.virtual_time import OneThread
 
@@ -58,9 +59,11 @@ class MemoryDisk:
 
     def __init__(self) -> None:
         self._store = MemoryStore()
+        self._epoch = 0
 
     def open(self, node_id: str) -> EventStore:
-        return self._store
+        self._epoch += 1
+        return OwnedStore(self._store, self._epoch, lambda: self._epoch)
 
     def crash(self) -> None:
         """Nothing is open."""
@@ -137,6 +140,9 @@ class FaultyStore:
         self.kind = inner.kind
         self.known: dict[str, int] = {}
         """How long each history is as far as this Core was told."""
+        self.thawed = asyncio.Event()
+        """Not set while this Core's process stands still."""
+        self.thawed.set()
 
     async def append(self, append: Append) -> None:
         facts = [type(event.fact).__name__ + _step(event) for event in append.events]
@@ -228,6 +234,7 @@ class FaultyStore:
         return found
 
     async def _stall(self) -> None:
+        await self.thawed.wait()
         if self._weather.happens("stall"):
             self._note("the disk stalls")
             await asyncio.sleep(self._weather.dice.uniform(1, 90))

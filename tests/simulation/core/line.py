@@ -146,13 +146,15 @@ class Line:
 
     async def _registered(self, core: EmbeddedCore, request: pb.RegisterRequest) -> pb.RegisterResponse:
         self.world.note(f"{request.worker_id} registers, with {request.held_task_ids}")
-        response = await core.workers.register(request)
-        self.world.hands.keep(request.worker_id, request.held_task_ids, response.lost_task_ids)
+        serving, response = self.core, await core.workers.register(request)
+        if serving is not None and serving.is_owner:
+            self.world.hands.keep(request.worker_id, request.held_task_ids, response.lost_task_ids)
         return response
 
     async def _beaten(self, core: EmbeddedCore, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:
-        response = await core.workers.heartbeat(request)
-        self.world.hands.keep(request.worker_id, request.held_task_ids, response.lost_task_ids)
+        serving, response = self.core, await core.workers.heartbeat(request)
+        if serving is not None and serving.is_owner:
+            self.world.hands.keep(request.worker_id, request.held_task_ids, response.lost_task_ids)
         return response
 
     async def _polled(self, core: EmbeddedCore, worker_id: str, timeout_ms: int) -> pb.Task:
@@ -185,9 +187,9 @@ class Line:
 
     async def _dial(self, name: str) -> Core:
         """Bring a request to the Core that is up by then."""
-        core = self.world.core
+        core = self.world.nearest()
         await self.travel("there")
-        if core is None or core is not self.world.core or self.world.weather.happens("request_lost"):
+        if core is None or not core.is_up or self.world.weather.happens("request_lost"):
             await self.travel()
             raise CoreUnavailable(f"simulated: {name} reaches nobody")
         # One connection at a time: what the Core before this one still had to say is not heard any more.

@@ -44,12 +44,12 @@ class WorkerTalk:
         if frame.registration is not None:
             self._held = frame.registration.held_task_ids
             self._world.note(f"{self._worker_id} opens a stream, with {self._held}")
-        if frame.beat:
+        if frame.beat and self._core.is_owner:
             self._world.hands.beat(self._worker_id, self._core.node.router.leases)
 
     def said(self, frame: stream_pb.WorkResponse) -> None:
         """The Core answers."""
-        if frame.welcome is not None:
+        if frame.welcome is not None and self._core.is_owner:
             self._world.hands.keep(self._worker_id, self._held, frame.welcome.lost_task_ids)
         for task in frame.tasks:
             self._world.handed_out(self._core, self._worker_id, task, within=3)

@@ -25,10 +25,11 @@ from tests.simulation.core.library import Library
 from tests.simulation.core.line import Line
 from tests.simulation.core.operators import Operator
 from tests.simulation.core.people import Caller, requested
+from tests.simulation.core.staff import Staff
 from tests.simulation.core.steps import as_deployed
 from tests.simulation.core.truth import Hands, Truth, has_ended, require
 from tests.simulation.core.weather import Weather
-from tests.simulation.core.workers import Hired, hire, hire_deployed, hire_liar
+from tests.simulation.core.workers import hire, hire_deployed
 from tests.simulation.engine.auditor import Broken, audit, audit_task
 from tests.simulation.engine.model import Model
 from tests.simulation.engine.workflows import longer, random_workflow
@@ -59,12 +60,13 @@ class World:
         self.mended: set[str] = set()
         """Executions whose steps do not fail any more."""
         self.callers: dict[str, Caller] = {}
-        self.staff: list[Hired] = []
+        self.staff = Staff(self)
         self.core: Core | None = None
+        self.former: Core | None = None
+        """One that another has replaced, and that does not know it yet."""
         self._overdue: dict[tuple[str, Timestamp | None], int] = {}
         self._stays: list[asyncio.Task[None]] = []
         self._cores = 0
-        self._hired = 0
         self._failure: BaseException | None = None
         self._people = Process("people")
         self.office = ExecutionStream(Line(self, "office"), requested)
@@ -85,8 +87,8 @@ class World:
     def handed_out(self, core: Core | None, worker_id: str, task: pb.Task, *, within: int = 1) -> None:
         """A Core hands a task out: by all that it knows, it must be owed, or was before the last few events."""
         self.note(f"{worker_id} is handed {task.task_id}")
-        if core is None:
-            return
+        if core is None or not core.is_owner:
+            return  # what one that was replaced hands out is lost work, and no more
         known = self.disk.history(task.execution_id)[: core.store.known.get(task.execution_id, 0)]
         mailbox = core.node.registry._live.get(task.execution_id)
         if mailbox is not None and not mailbox.idle:
@@ -134,14 +136,15 @@ class World:
         await self._boot()
         self._call_people()
         for _ in range(self.dice.randint(1, 3)):
-            self._hire()
+            self.staff.hire()
         chaos = (
             self._kill_core,
             self._stop_core,
-            self._hire,
-            self._fire,
-            self._replace,
-            self._freeze,
+            self._take_over,
+            self.staff.hire,
+            self.staff.fire,
+            self.staff.replace,
+            self.staff.freeze,
             self._cut_off,
             self._set_clock,
             self._wait,
@@ -219,61 +222,32 @@ class World:
         self.disk.crash()
         await self._boot()
 
-    # -- workers -----------------------------------------------------------------------------
-
-    def _hire(self) -> None:
-        roll, self._hired = self.dice.random(), self._hired + 1
-        free = [each.worker_id for each in self.staff if not each.process.alive]
-        if roll < 0.1:
-            hired = hire_liar(self, f"liar{self._hired}")
-        elif self.deployed and roll < 0.5:
-            hired = hire_deployed(self, self._name("old", free))
-        else:
-            hired = hire(self, self._name("w", free))
-        self.note(f"{hired.worker_id} begins to work")
-        self.staff = [each for each in self.staff if each.worker_id != hired.worker_id] + [hired]
-
-    def _name(self, kind: str, free: list[str]) -> str:
-        """A name of its own, or that of one who is gone."""
-        return self.dice.choice([f"{kind}{self._hired}", *(name for name in free if name.startswith(kind))])
-
-    async def _fire(self) -> None:
-        living = [each for each in self.staff if each.process.alive]
-        if not living:
+    async def _take_over(self) -> None:
+        """A Core stands still for longer than its lease; another takes its store; then it goes on where it was."""
+        if self.core is None or not isinstance(self.disk, MemoryDisk):
             return
-        hired = self.dice.choice(living)
-        if hired.worker is not None and self.dice.random() < 0.3:
-            self.note(f"{hired.worker_id} is told to stop")
-            hired.worker.stop()
-        else:
-            self.note(f"{hired.worker_id} is killed")
-            await hired.process.kill()
+        await self._retire()
+        self.former, self.core = self.core, None
+        self.note(f"{self.former.process.name} stands still, and another one takes its place")
+        self.former.store.thawed.clear()
+        await self._boot()
+        asyncio.get_running_loop().call_later(self.dice.uniform(0, 30), self.former.store.thawed.set)
 
-    async def _replace(self) -> None:
-        """A worker's process dies and comes up again under the same name."""
-        living = [each for each in self.staff if each.process.alive and each.worker is not None]
-        if not living:
-            return
-        gone = self.dice.choice(living)
-        self.note(f"{gone.worker_id} is killed and begins anew")
-        await gone.process.kill()
-        self.staff[self.staff.index(gone)] = hire(self, gone.worker_id)
+    async def _retire(self) -> None:
+        """One that was replaced finds it out, and ends."""
+        if self.former is not None:
+            former, self.former = self.former, None
+            await former.process.kill()
+
+    def nearest(self) -> Core | None:
+        """The Core that a caller reaches."""
+        return self.former if self.former is not None and self.dice.random() < 0.3 else self.core
 
     def _cut_off(self) -> None:
         """The store cannot be reached for a while."""
         outage_s = self.dice.choice((0.5, 5.0, 40.0))
         self.note(f"the store cannot be reached for {outage_s} s")
         self.weather.outage_until = _now() + outage_s
-
-    def _freeze(self) -> None:
-        """A worker's process is stopped for a while and goes on as if nothing had been."""
-        if not self.staff:
-            return
-        hired = self.dice.choice(self.staff)
-        pause_s = self.dice.choice((1.0, 20.0, 100.0))
-        self.note(f"{hired.worker_id} is frozen for {pause_s} s")
-        hired.line.thawed.clear()
-        asyncio.get_running_loop().call_later(pause_s, hired.line.thawed.set)
 
     # -- time --------------------------------------------------------------------------------
 
@@ -292,6 +266,7 @@ class World:
         self.note("the world turns kind")
         self.calm = True
         self.weather.clear_up()
+        await self._retire()
         await self._boot()
         for hired in self.staff:
             hired.line.thawed.set()
@@ -373,7 +348,7 @@ class World:
 
     async def _clear(self) -> None:
         processes = [self._people, *(each.process for each in self.staff)]
-        processes += [self.core.process] if self.core else []
+        processes += [core.process for core in (self.core, self.former) if core is not None]
         for process in processes:
             await process.kill()
 

@@ -1,0 +1,80 @@
+"""Bugs in how work goes over streams: each must break an invariant of the simulation of whole Cores."""
+
+from __future__ import annotations
+
+from tests.simulation.planted.planting import Bug
+
+STREAMS = (
+    Bug(
+        "a beat renews nothing",
+        "cerebelum_core.edges.work_session",
+        "        if frame.beat:\n",
+        "        if frame.beat and self._leaving:\n",
+    ),
+    Bug(
+        "a result that could not be recorded is told as recorded",
+        "cerebelum_core.edges.work_session",
+        "            self._refuse(number, pb.RefusalKind.REFUSAL_KIND_UNAVAILABLE, str(answer))\n",
+        "            self._outbox.put(number)\n",
+    ),
+    Bug(
+        "answers go by the wrong number",
+        "cerebelum_core.edges.work_session",
+        "            self._record(self._number, result)\n",
+        "            self._record(self._number - (len(frame.results) > 2), result)\n",
+    ),
+    Bug(
+        "what was not taken before the stream broke is not handed in again",
+        "cerebelum.streaming",
+        "        for result in self._finished.values():\n            stream.send(result)\n",
+        "",
+    ),
+    Bug(
+        "a worker forgets that it has room again",
+        "cerebelum.streaming",
+        "        self._stream.room += 1\n",
+        "",
+    ),
+    Bug(
+        "a worker names nothing that it holds",
+        "cerebelum.worker",
+        "            held_task_ids=self._hands.task_ids,\n",
+        "            held_task_ids=[],\n",
+    ),
+    Bug(
+        "a caller that comes after the end waits for ever",
+        "cerebelum_core.edges.execute_session",
+        "            ended = awaited.ended or (answer.state if answer.state.ended else None)\n",
+        "            ended = awaited.ended\n",
+    ),
+    Bug(
+        "an end that comes before the start is answered is lost",
+        "cerebelum_core.edges.execute_session",
+        "            awaited.ended = state\n            return\n",
+        "            return\n",
+    ),
+    Bug(
+        "a caller that has gone is still waited with",
+        "cerebelum_core.edges.execute_session",
+        "            self.endings.forget(each.execution_id, each.on_end)\n        self._awaited.clear()\n",
+        "            pass\n        self._awaited.clear()\n",
+    ),
+    Bug(
+        "what is given back stays leased",
+        "cerebelum_core.router",
+        "        if self.leases.end_this(lease) and (offer := self._offers.get(lease.task_id)):\n",
+        "        if offer := self._offers.get(lease.task_id):\n",
+    ),
+    Bug(
+        "what waited for its worker's word after a restart is forgotten",
+        "cerebelum_core.router",
+        "            if self._offers.get(offer.task_id) is offer and self.leases.get(offer.task_id) is None:\n",
+        "            if self._offers.get(offer.task_id) is not offer and self.leases.get(offer.task_id) is None:\n",
+    ),
+    Bug(
+        "a step that is told to stop is handed to somebody else",
+        "cerebelum_core.edges.handouts",
+        "                if dispatch.handout is not Handout.OFFER:\n",
+        "                if dispatch.handout is Handout.STOP and lease.length_s < 0:\n",
+    ),
+)
