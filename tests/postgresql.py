@@ -22,10 +22,23 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 ENVIRONMENT = "CEREBELUM_TEST_POSTGRESQL"
 
 
+class _Postmaster(Protocol):
+    def send_signal(self, number: int, /) -> None: ...
+
+    def wait(self, timeout: float, /) -> object: ...
+
+
+class _Info(Protocol):
+    @property
+    def process(self) -> _Postmaster: ...
+
+
 class _Process(Protocol):
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
+
+    def get_postmaster_info(self) -> _Info: ...
 
 
 class PostgresServer:
@@ -80,6 +93,13 @@ class PostgresServer:
     def stop(self) -> None:
         assert self._process is not None
         self._process.stop()
+
+    def crash(self) -> None:
+        """End it at once: when it starts again, it recovers what it had committed."""
+        assert self._process is not None
+        postmaster = self._process.get_postmaster_info().process
+        postmaster.send_signal(signal.SIGQUIT)
+        postmaster.wait(30)
 
     def start(self) -> None:
         assert self._process is not None
