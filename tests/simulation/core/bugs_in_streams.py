@@ -72,9 +72,9 @@ STREAMS = (
         "            if self._offers.get(offer.task_id) is not offer and self.leases.get(offer.task_id) is None:\n",
     ),
     Bug(
-        "a step that is told to stop is handed to somebody else",
+        "a task of a paused execution is handed out all the same",
         "cerebelum_core.edges.handouts",
-        "                if dispatch.handout is not Handout.OFFER:\n",
-        "                if dispatch.handout is Handout.STOP and lease.length_s < 0:\n",
+        "        if dispatch.handout is not Handout.OFFER:\n",
+        "        if dispatch.handout is Handout.STOP:\n",
     ),
 )

@@ -107,7 +107,7 @@ class World:
     @property
     def gives_up(self) -> bool:
         """Whether somebody ends what is a dead letter, because nobody may redrive it."""
-        return self.operator is None or self.dice.random() < 0.3
+        return self.operator is None or self.calm or self.dice.random() < 0.3
 
     def lies_about(self, tasks: list[pb.Task]) -> list[str]:
         """Ids of tasks that somebody says to hold who may not."""

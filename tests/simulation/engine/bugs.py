@@ -47,8 +47,8 @@ WAITS_AND_TRIES = (
     Bug(
         "a paused execution is handed out",
         "cerebelum_engine.pending",
-        "Handout.KEEP if state.paused else Handout.OFFER",
-        "Handout.OFFER",
+        "            yield _dispatch(state, name, Handout.KEEP if state.paused else Handout.OFFER)",
+        "            yield _dispatch(state, name, Handout.OFFER)",
     ),
     Bug(
         "a resume is forgotten",

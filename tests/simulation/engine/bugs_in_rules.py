@@ -20,8 +20,8 @@ MOVES = (
     Bug(
         "a retry forgets the routes that waited",
         "cerebelum_engine.moves",
-        "        self.leaving = [name for name in routes if name in taken or name not in overruled]\n",
-        "        self.leaving = []\n",
+        "    walk.leaving = [name for name in routes if name in taken or name not in overruled]\n",
+        "    walk.leaving = []\n",
     ),
     Bug(
         "a retry takes up routes that were overruled",

@@ -26,6 +26,7 @@ from cerebelum_engine import (
     evolve,
     hash_of,
     new,
+    owed_task,
     pending,
     reconstruct,
     restore,
@@ -190,6 +191,8 @@ class World:
         if not owed:
             return
         effect = self.dice.choice(owed)
+        if owed_task(self.state, effect.task_id) != effect:
+            raise Broken(f"{effect.task_id} is owed, and not found by its name")
         task = Task.from_bytes(engine_tasks.build_task(self.state, effect).to_bytes())
         audit_task(self.definition, self.model, self.history, task)
         self.leases[task.task_id] = task
