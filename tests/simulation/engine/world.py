@@ -6,7 +6,6 @@ Everything that a seed does follows from the seed.
 
 from __future__ import annotations
 
-import json
 import random
 from dataclasses import dataclass, field
 
@@ -35,12 +34,12 @@ from cerebelum_engine import (
 from cerebelum_engine import tasks as engine_tasks
 from cerebelum_proto.events.v1.events_pb import Event, ExecutionMigrated
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
-from cerebelum_proto.types.v1.types_pb import Failure, Payload
-from cerebelum_proto.worker.worker_service_pb import ApprovalRequest, Predicates, SleepRequest, Task, WorkflowDefinition
+from cerebelum_proto.worker.worker_service_pb import Task, WorkflowDefinition
+from tests.simulation.engine.answers import answer, payload
 from tests.simulation.engine.auditor import Broken, audit, audit_task, overdue
 from tests.simulation.engine.drawing import drawn
 from tests.simulation.engine.model import Model
-from tests.simulation.engine.workflows import REASONS, VALUES, longer, parting_workflow, random_workflow
+from tests.simulation.engine.workflows import longer, parting_workflow, random_workflow
 
 START_NS = 1_700_000_000_000_000_000
 _MS = 1_000_000
@@ -178,7 +177,7 @@ class World:
         timeout = random.Random(self.seed).choice((0, 0, 0, 60_000))
         self.tell(
             commands.StartExecution(
-                execution_id=self.execution_id, workflow="random", inputs=_payload("inputs"), timeout_ms=timeout
+                execution_id=self.execution_id, workflow="random", inputs=payload("inputs"), timeout_ms=timeout
             )
         )
 
@@ -202,43 +201,14 @@ class World:
             return
         if not self.chaos or self.dice.random() < 0.8:
             copies = self.dice.choice((1, 1, 1, 2, 3)) if self.chaos else 1
-            self.post.append(Letter(self.answer(task), copies))
+            self.post.append(Letter(answer(self.dice, task, parting=self.parting), copies))
         if self.chaos and self.steered and self.dice.random() < 0.15:
             self.maybe_cancel()
-
-    def answer(self, task: Task) -> commands.RecordResult:
-        return commands.RecordResult(
-            task_id=task.task_id,
-            worker_id=f"w{self.dice.randint(1, 3)}",
-            outcome=self.outcome(task),
-            predicates=Predicates(answers=[self.dice.random() < 0.5 for _ in range(3)]),
-        )
-
-    def outcome(self, task: Task) -> commands.Outcome:
-        roll = self.dice.uniform(0.27, 0.8) if self.parting else self.dice.random()
-        resumable = self.dice.random() < 0.8
-        if roll < 0.15 and len(task.satisfied_markers) < 4:
-            marker = SleepRequest(duration_ms=self.dice.choice((0, 1, 10_000, 86_400_000)))
-            return commands.Suspended(marker=marker, resumable=resumable, fallback=_payload("slept"))
-        if roll < 0.27 and len(task.satisfied_markers) < 4:
-            asked = ApprovalRequest(approval_type="manual", timeout_ms=self.dice.choice((0, 30_000)))
-            return commands.Suspended(marker=asked, resumable=resumable)
-        if roll < 0.40:
-            return commands.Failed(failure=self.failure())
-        return commands.Completed(output=_payload(self.dice.choice(VALUES[:2] if self.parting else VALUES)))
-
-    def failure(self) -> Failure:
-        return Failure(
-            kind="ValueError",
-            message="boom",
-            non_retryable=self.dice.random() < (0.7 if self.parting else 0.2),
-            error=_payload(self.dice.choice(REASONS)) if self.dice.random() < 0.2 else None,
-        )
 
     def keep(self) -> None:
         """A running step keeps a value, perhaps one that it has kept before."""
         task = self.dice.choice(list(self.leases.values()))
-        key, value = self.dice.choice("ab"), _payload(self.dice.randint(0, 9))
+        key, value = self.dice.choice("ab"), payload(self.dice.randint(0, 9))
         self.tell(commands.RecordMemo(task_id=task.task_id, worker_id="w1", key=key, value=value))
 
     def deliver(self) -> None:
@@ -278,7 +248,7 @@ class World:
             return
         step = self.dice.choice(waiting).step if waiting else ""
         if self.dice.random() < 0.6:
-            self.tell(commands.Approve(step=step, response=_payload("yes"), decided_by="ada"))
+            self.tell(commands.Approve(step=step, response=payload("yes"), decided_by="ada"))
         else:
             self.tell(commands.Reject(step=step, reason="no", decided_by="ada"))
 
@@ -310,7 +280,7 @@ class World:
         name = self.dice.choice(list(self.state.blueprint.steps))
         forged = f"{self.execution_id}/{name}/1.{self.dice.randint(50, 99)}.0"
         result = commands.RecordResult(
-            task_id=forged, worker_id="liar", outcome=commands.Completed(output=_payload("forged"))
+            task_id=forged, worker_id="liar", outcome=commands.Completed(output=payload("forged"))
         )
         before = len(self.log)
         if self.tell(result) and len(self.log) != before:
@@ -406,7 +376,3 @@ def play(seed: int) -> State:
         story = "\n  ".join(world.story)
         raise Broken(f"seed {seed}: {type(broken).__name__}: {broken}\n  {story}") from broken
     return world.state
-
-
-def _payload(value: object) -> Payload:
-    return Payload(encoding="json", data=json.dumps(value).encode())
