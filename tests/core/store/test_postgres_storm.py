@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -37,6 +36,7 @@ class Storm:
     acknowledged: int = 0
     due: asyncio.Event = field(default_factory=asyncio.Event)
     calm: asyncio.Event = field(default_factory=asyncio.Event)
+    over: bool = False
 
     def count(self) -> None:
         """One more append is acknowledged."""
@@ -48,14 +48,18 @@ class Storm:
         blows = [self._kill, self._kill, *([self._crash, self._stop, self._stand_still] if self.server.ours else ())]
         self.dice.shuffle(blows)
         self.calm.set()
-        while True:
-            await self.due.wait()
+        while await self.due.wait() and not self.over:
             self.due.clear()
             self.calm.clear()
             try:
                 await asyncio.to_thread(blows[self.acknowledged // STORM_EVERY % len(blows)])
             finally:
                 self.calm.set()
+
+    def end(self) -> None:
+        """Strike no more, once what has begun is over."""
+        self.over = True
+        self.due.set()
 
     def _kill(self) -> None:
         kill_backends(self.url)
@@ -136,9 +140,7 @@ async def test_whatever_befalls_the_server_what_was_acknowledged_is_there_once(
     try:
         await asyncio.gather(*(writer.run() for writer in writers))
     finally:
-        await storm.calm.wait()
-        raging.cancel()
-    with suppress(asyncio.CancelledError):
+        storm.end()
         await raging
     assert {writer.execution_id: await writer.read() for writer in writers} == {
         writer.execution_id: writer.sure for writer in writers

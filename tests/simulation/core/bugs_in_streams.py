@@ -48,12 +48,6 @@ STREAMS = (
         "            ended = awaited.ended\n",
     ),
     Bug(
-        "an end that comes before the start is answered is lost",
-        "cerebelum_core.edges.execute_session",
-        "            awaited.ended = state\n            return\n",
-        "            return\n",
-    ),
-    Bug(
         "a caller that has gone is still waited with",
         "cerebelum_core.edges.execute_session",
         "            self.endings.forget(each.execution_id, each.on_end)\n        self._awaited.clear()\n",

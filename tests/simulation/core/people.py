@@ -47,7 +47,7 @@ class Caller:
                 duties.append(self._start_otherwise())
         else:
             await self._submit()
-            duties.append(self._start_in_the_office())
+            duties += [self._start_in_the_office(0.0), *(self._start_in_the_office(s) for s in self._later_starts())]
         if dice.random() < 0.2:
             duties.append(self._cancel())
         async with asyncio.TaskGroup() as group:
@@ -70,8 +70,13 @@ class Caller:
         timeout_ms = self._world.dice.choice((0, 0, 0, 0, 100_000))
         return await self._line.start(self._module, self.inputs, execution_id=self._id, timeout_ms=timeout_ms)
 
-    async def _start_in_the_office(self) -> None:
+    def _later_starts(self) -> list[float]:
+        """When others ask for the same execution; each of them is told its end."""
+        return [self._world.dice.uniform(0, 150) for _ in range(self._world.dice.choice((0, 0, 1, 3)))]
+
+    async def _start_in_the_office(self, after_s: float) -> None:
         """Over the stream that all callers share."""
+        await asyncio.sleep(after_s)
         result = await self._world.office.execute(self._module, self.inputs, execution_id=self._id)
         self._world.truth.started(self._id, self.inputs)
         self._require_end(result.status)
