@@ -212,8 +212,10 @@ class WorkflowScheduler:
                 self._changed.set()
 
     def _try_later(self, execution_id: str) -> None:
-        if execution_id not in self._armed:
-            self._arm(execution_id, self._clock.now().to_ns() + int(_RETRY_S * 1e9))
+        later_ns = self._clock.now().to_ns() + int(_RETRY_S * 1e9)
+        # What was armed while it fired may be the very timer that has failed: it must not fire again at once.
+        if self._armed.get(execution_id, 0) < later_ns:
+            self._arm(execution_id, later_ns)
             self._changed.set()
 
     async def _nap(self) -> None:

@@ -309,3 +309,21 @@ async def test_timers_that_are_armed_again_and_again_take_no_room() -> None:
         alarm.scheduler.arm("x", at(10 + number / 1_000))
     assert alarm.scheduler.armed_count == 1
     assert len(alarm.scheduler._heap) < 2_000
+
+
+class Rearming(Alarm):
+    """Whoever fires a timer finds it due, arms it, and fails."""
+
+    async def _fire(self, execution_ids: Sequence[str]) -> Mapping[str, Exception]:
+        for execution_id in execution_ids:
+            self.scheduler.arm(execution_id, at(1))
+        return await super()._fire(execution_ids)
+
+
+@in_virtual_time
+async def test_a_timer_that_fails_and_is_armed_meanwhile_is_not_fired_again_at_once() -> None:
+    alarm = Rearming(failing={"x"})
+    alarm.scheduler.start()
+    await alarm.wait(0)
+    alarm.scheduler.arm("x", at(1))
+    assert [round(fired_at, 6) for _, fired_at in await alarm.wait(4.5)] == [1, 2, 3, 4]
