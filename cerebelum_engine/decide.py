@@ -31,13 +31,19 @@ def carry_out(state: State, command: Command, now: Timestamp) -> tuple[tuple[ev.
     """What a command makes happen, and the state that it leads to: `decide` and `evolve` in one pass."""
     if isinstance(command, cmd.Fork):
         begun = fork(state, command, now)
-        return begun if isinstance(begun, Rejected) else (tuple(begun), reconstruct(state, begun))
+        if isinstance(begun, Rejected):
+            return begun
+        # What had followed in its origin follows here as well: the step may have been visited too often.
+        forked = reconstruct(state, begun)
+        facts = tuple(_consequence(forked)) if forked.running else ()
+        after, state = _recorded(forked, command.execution_id, facts, now)
+        return (*begun, *after), state
     facts = _facts(state, command, now)
     if isinstance(facts, Rejected):
         return facts
     execution_id = command.execution_id if isinstance(command, cmd.StartExecution) else state.execution_id
     predicates = command.predicates if isinstance(command, cmd.RecordResult) else Predicates()
-    return _recorded(state, execution_id, facts, predicates, now)
+    return _recorded(state, execution_id, [_routed(state, fact, predicates) for fact in facts], now)
 
 
 def _facts(state: State, command: Wish, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
@@ -69,11 +75,11 @@ def _facts(state: State, command: Wish, now: Timestamp) -> Sequence[ev.Event_Fac
 
 
 def _recorded(
-    state: State, execution_id: str, facts: Sequence[ev.Event_Fact], predicates: Predicates, now: Timestamp
+    state: State, execution_id: str, facts: Sequence[ev.Event_Fact], now: Timestamp
 ) -> tuple[tuple[ev.Event, ...], State]:
     """Number the facts, and add what follows from them: a step visited too often, the end of the execution."""
     events: list[ev.Event] = []
-    todo = [_routed(state, fact, predicates) for fact in facts]
+    todo = list(facts)
     while todo:
         event = ev.Event(execution_id=execution_id, version=state.version + 1, recorded_at=now, fact=todo.pop(0))
         events.append(event)

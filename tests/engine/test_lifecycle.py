@@ -165,6 +165,9 @@ class TestARetry:
         assert play.refuse(Retry()).reason is Reason.NOT_FAILED
 
 
+_ANYTHING_ELSE = pb.PatternMatch(pattern="_", route=pb.Route(action=pb.RouteAction.ROUTE_ACTION_END))
+
+
 class TestAFork:
     def finished(self) -> Play:
         play = Play(blueprint(["a"], ["b", "c"], ["d"]), timeout_ms=60_000)
@@ -182,6 +185,19 @@ class TestAFork:
         child = Play(play.state.blueprint)
         child.state, child.history = reconstruct(new(play.state.blueprint), events), list(events)
         return child
+
+    def test_from_a_step_that_was_visited_too_often_fails_as_its_origin_did(self) -> None:
+        again = pb.PatternMatch(pattern="ok", route=pb.Route(action=pb.RouteAction.ROUTE_ACTION_RETRY))
+        looping = submitted(["a"])
+        assert looping.definition is not None
+        looping.definition.diverge_rules = [pb.DivergeRule(from_step="a", patterns=[again, _ANYTHING_ELSE])]
+        looping.definition.max_visits = 2
+        play = Play.of(looping)
+        play.complete("a")
+        play.complete("a")
+        child = self.forked(play, step="a")
+        assert child.state.failure is not None
+        assert child.state.failure.kind == "too_many_visits"
 
     def test_inherits_what_had_happened_before_the_failed_step_had_its_say(self) -> None:
         play = self.finished()
