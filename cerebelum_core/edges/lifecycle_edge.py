@@ -8,13 +8,14 @@ from cerebelum_codegen.runtime.rpc import RequestContext
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
 from cerebelum_core.edges.refusals import accepted, refusals
-from cerebelum_core.errors import Quarantined
+from cerebelum_core.errors import Quarantined, UnknownExecution
+from cerebelum_core.execution import Answer
 from cerebelum_core.explanations import Explanations
 from cerebelum_core.ids import RandomBytes, uuid7
 from cerebelum_core.registry import Registry
 from cerebelum_core.store import EventStore
 from cerebelum_core.supervisor import Supervisor
-from cerebelum_engine import Fork, Migrate, Pause, Redrive, Resume, Retry, Terminate
+from cerebelum_engine import Fork, Migrate, Pause, Redrive, Rejected, Resume, Retry, Terminate
 from cerebelum_proto.control.v1 import lifecycle_pb as pb
 from cerebelum_proto.control.v1.lifecycle_grpc import LifecycleServiceBase
 from cerebelum_proto.events.v1.events_pb import ExecutionRetried, ExecutionStarted, StepRedriven
@@ -93,8 +94,18 @@ class LifecycleEdge(LifecycleServiceBase):
                 step=request.step_name,
                 forked_by=request.forked_by,
             )
-            answer = accepted(await self.registry.begin(command, await self.blueprints.get(digest)))
-        return pb.ForkResponse(execution_id=command.execution_id, created=bool(answer.events))
+            answer = await self.registry.begin(command, await self.blueprints.get(digest))
+            if isinstance(answer, Rejected):
+                answer = await self._forked_before(command, answer)
+            events = accepted(answer).events
+        return pb.ForkResponse(execution_id=command.execution_id, created=bool(events))
+
+    async def _forked_before(self, command: Fork, refused: Rejected) -> Answer:
+        """It may have begun when its origin stood elsewhere; to begin it nothing was read."""
+        try:
+            return await self.registry.tell(command.execution_id, command)
+        except UnknownExecution:
+            return refused
 
     async def migrate(self, request: pb.MigrateRequest, context: RequestContext) -> pb.MigrateResponse:
         """Move an execution to another blueprint of its workflow."""
