@@ -35,8 +35,8 @@ def carry_out(state: State, command: Command, now: Timestamp) -> tuple[tuple[ev.
             return begun
         # What had followed in its origin follows here as well: the step may have been visited too often.
         forked = reconstruct(state, begun)
-        facts = tuple(_consequence(forked)) if forked.running else ()
-        after, state = _recorded(forked, command.execution_id, facts, now)
+        due = list(_consequence(forked)) if forked.running else []
+        after, state = _recorded(forked, command.execution_id, due, now)
         return (*begun, *after), state
     facts = _facts(state, command, now)
     if isinstance(facts, Rejected):
