@@ -62,8 +62,8 @@ STREAMS = (
     Bug(
         "what waited for its worker's word after a restart is forgotten",
         "cerebelum_core.router",
-        "            if self._offers.get(offer.task_id) is offer and self.leases.get(offer.task_id) is None:\n",
-        "            if self._offers.get(offer.task_id) is not offer and self.leases.get(offer.task_id) is None:\n",
+        "            del self._held_back[offer.task_id]\n            self._place(offer)\n",
+        "            del self._held_back[offer.task_id]\n",
     ),
     Bug(
         "a task of a paused execution is handed out all the same",
