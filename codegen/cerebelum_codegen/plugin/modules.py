@@ -11,6 +11,15 @@ _BUILT_IN = {"cerebelum/": "cerebelum_proto/", "google/protobuf/": "cerebelum_co
 _SHIPPED = ("google/protobuf/", "cerebelum/")
 
 
+PAGES = "pages"
+"""The option that asks for pages about workflows instead of modules."""
+
+
+def options_in(parameter: str) -> list[str]:
+    """The plugin's options."""
+    return list(filter(None, parameter.split(",")))
+
+
 @dataclass(frozen=True)
 class ModuleMap:
     """Prefixes of proto paths and the package paths that take their place; the longest prefix counts."""
@@ -27,11 +36,13 @@ class ModuleMap:
             PluginError: an option that is not known, or not of this form.
         """
         given = {}
-        for option in filter(None, parameter.split(",")):
+        for option in options_in(parameter):
+            if option == PAGES:
+                continue
             key, _, value = option.partition("=")
             prefix, colon, package = value.partition(":")
             if key != "map" or not colon:
-                raise PluginError(f"option '{option}' is not known: use map=PROTO_PREFIX:PYTHON_PACKAGE")
+                raise PluginError(f"option '{option}' is not known: use map=PROTO_PREFIX:PYTHON_PACKAGE or pages")
             given[prefix.rstrip("/") + "/"] = package.replace(".", "/").rstrip("/") + "/"
         return cls(_BUILT_IN | given, frozenset(given))
 

@@ -13,8 +13,11 @@ from google.protobuf.message import DecodeError
 from cerebelum_codegen.plugin import features
 from cerebelum_codegen.plugin.errors import PluginError
 from cerebelum_codegen.plugin.form import FileForm
+from cerebelum_codegen.plugin.markers import declares_workflow
+from cerebelum_codegen.plugin.modules import PAGES, options_in
 from cerebelum_codegen.plugin.render import render
 from cerebelum_codegen.plugin.request import Reader
+from cerebelum_codegen.plugin.source import Source
 
 _SUPPORTED = (
     plugin_pb2.CodeGeneratorResponse.FEATURE_PROTO3_OPTIONAL
@@ -47,6 +50,7 @@ and __init__.py for each package, py.typed at each root.
 
 Options (opt: in buf.gen.yaml, --cerebelum_opt= for protoc), joined by commas:
     map=PROTO_PREFIX:PYTHON_PACKAGE   write and import what lies below the prefix as that package
+    pages             write a page about each workflow (shop/v1/OrderFulfilment.md), and no modules
 
     --include-path    print the folder that holds cerebelum/options/v1/options.proto and the rest of the contract, and
                       stop
@@ -95,12 +99,28 @@ def _files(request: plugin_pb2.CodeGeneratorRequest) -> Iterator[tuple[str, str]
     reader = Reader(request)
     sources: dict[str, str] = {}
     wanted = [name for name in request.file_to_generate if not reader.modules.comes_with_runtime(name)]
+    if PAGES in options_in(request.parameter):
+        yield from _pages(reader, wanted)
+        return
     for name, form in _forms(reader, wanted):
         for path, text in render(form, reader.files):
             if sources.setdefault(path, name) != name:
                 raise PluginError(f"{name} and {sources[path]} both become {path}: rename one of them")
             yield path, text
             yield from _packages(path)
+
+
+def _pages(reader: Reader, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """A page for each workflow, beside where its proto stands."""
+    for name in names:
+        if any(declares_workflow(service) for service in reader.files[name].service):
+            # Workflows need the engine, which imports what this plugin writes.
+            from cerebelum_codegen.plugin.workflows.pages import page
+            from cerebelum_codegen.plugin.workflows.reading import read_workflows
+
+            for workflow in read_workflows(Source(reader.files[name], reader.declared, reader.modules)):
+                folder = name.rpartition("/")[0]
+                yield "/".join(filter(None, (folder, f"{workflow.service.rpartition('.')[2]}.md"))), page(workflow)
 
 
 def _forms(reader: Reader, names: Iterable[str]) -> list[tuple[str, FileForm]]:

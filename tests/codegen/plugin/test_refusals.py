@@ -54,7 +54,7 @@ def test_a_marker_that_cannot_travel_is_refused(tmp_path: Path, body: str, said:
 @pytest.mark.parametrize("parameter", ["speed=fast", "map=only_a_prefix", "map"])
 def test_an_option_that_is_not_known_is_named_beside_the_one_there_is(tmp_path: Path, parameter: str) -> None:
     said = refusal(tmp_path, {"a.proto": 'syntax = "proto3";\n'}, parameter)
-    assert said == f"option '{parameter}' is not known: use map=PROTO_PREFIX:PYTHON_PACKAGE"
+    assert said == f"option '{parameter}' is not known: use map=PROTO_PREFIX:PYTHON_PACKAGE or pages"
 
 
 def test_two_files_that_would_become_one_module_are_refused(tmp_path: Path) -> None:
