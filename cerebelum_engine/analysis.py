@@ -6,7 +6,7 @@ a step begins: three fixpoints over the same moves that the engine makes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -163,10 +163,18 @@ class Analysis:
 
     # -- what is there -----------------------------------------------------------------------
 
+    def is_given(self, place: Place, step: str) -> bool:
+        """Whether the result of a step is surely there when a place begins."""
+        return bool(self._given[place] & self.bits.get(step, 0))
+
     @cached_property
-    def given(self) -> Mapping[Place, frozenset[str]]:
-        """For each place, the steps whose results are surely there when it begins."""
+    def _given(self) -> Mapping[Place, int]:
         return _Given(self).found()
+
+    @cached_property
+    def bits(self) -> Mapping[str, int]:
+        """A bit for each step: sets of thousands of steps, one for each place, are numbers."""
+        return {step: 1 << at for at, step in enumerate(self.ways)}
 
 
 class _Given:
@@ -174,58 +182,64 @@ class _Given:
 
     def __init__(self, analysis: Analysis) -> None:
         self.a = analysis
-        everything = frozenset(place.step for place in analysis.all_places)
+        everything = (1 << len(analysis.bits)) - 1
         self.at = dict.fromkeys(analysis.all_places, everything)
         self.after = dict(self.at)
 
-    def found(self) -> Mapping[Place, frozenset[str]]:
-        before: tuple[dict[Place, frozenset[str]], dict[Place, frozenset[str]]] = ({}, {})
+    def found(self) -> Mapping[Place, int]:
+        before: tuple[dict[Place, int], dict[Place, int]] = ({}, {})
         while before != (self.at, self.after):
             before = dict(self.at), dict(self.after)
-            for place in self.at:
+            for place in self.at:  # in order, so that what is found at one is seen at the next
                 self._enter(place)
-            for place, way in self.a.moves:
-                self._leave(place, way)
+                for way in self.a.ways[place.step]:
+                    self._leave(place, way)
         return self.at
 
     def _enter(self, place: Place) -> None:
         path = self.a.paths[place.path]
         needed = path.before[place.step]
         if needed:
-            there = frozenset[str]().union(*(self.after[Place(path.id, each)] for each in needed))
-        elif path.owner:
-            return  # its owner's ways say what is there
-        else:
-            there = frozenset()
-        self.at[place] &= there
+            self.at[place] &= self._after(path, needed)
+        elif not path.owner:  # else its owner's ways say what is there
+            self.at[place] = 0
 
     def _leave(self, place: Place, way: Way) -> None:
-        there = self.at[place] | ({place.step} if way.ok else set())
+        there = self.at[place] | (self.a.bits[place.step] if way.ok else 0)
         path = way.route.path
         if path is not None:
             for head in self.a.heads(path):
                 self.at[head] &= there
-            there = there.union(*(self.after[Place(path.id, end)] for end in path.ends))
+            there |= self._after(path, path.ends)
         if way.route.onward is Onward.PROCEED:
             self.after[place] &= there
         elif way.route.onward is Onward.JUMP:
             for jump in self.a.jumps(place, way.route.target) or ():
                 self._jump(jump, there, path)
 
-    def _jump(self, jump: Jump, there: frozenset[str], over: Path | None) -> None:
+    def _jump(self, jump: Jump, there: int, over: Path | None) -> None:
         frame = jump.frame
         forgotten = frame.downstream(jump.target) | {jump.target}
         kept = {place.step for place in self.at if over is not None and self.a.leads(place, over)}
-        there -= {place.step for place in self.at if self.a.leads(place, frame) & forgotten} - kept
+        gone = {place.step for place in self.at if self.a.leads(place, frame) & forgotten} - kept
+        for step in gone:
+            there &= ~self.a.bits[step]
         self.at[Place(frame.id, jump.target)] &= there
         self._pass_over(frame, frame.upstream(jump.target) - frame.upstream(jump.lead), jump.target, there)
 
-    def _pass_over(self, frame: Path, skipped: frozenset[str], target: str, there: frozenset[str]) -> None:
+    def _pass_over(self, frame: Path, skipped: frozenset[str], target: str, there: int) -> None:
         """What waited for skipped steps, beside the target, begins with what is there. Skipped steps never do."""
         for step, needed in frame.before.items():
             if step != target and step not in skipped and skipped & {*needed}:
-                others = (self.after[Place(frame.id, each)] for each in needed if each not in skipped)
-                self.at[Place(frame.id, step)] &= there.union(*others)
+                others = self._after(frame, [each for each in needed if each not in skipped])
+                self.at[Place(frame.id, step)] &= there | others
+
+    def _after(self, path: Path, steps: Iterable[str]) -> int:
+        """What is there once all these steps of a path are passed."""
+        there = 0
+        for step in steps:
+            there |= self.after[Place(path.id, step)]
+        return there
 
 
 def _meant(pattern: str) -> set[bool]:

@@ -50,11 +50,11 @@ class Outlook:
                 )
 
     def _lacking(self) -> Iterator[tuple[str, str]]:
-        given, reached = self.analysis.given, self.analysis.reached
+        analysis = self.analysis
         for step in self.definition.timeline:
-            there = [given[place] for place in self.analysis.places(step.name) if place in reached]
+            places = [place for place in analysis.places(step.name) if place in analysis.reached]
             for name in step.depends_on:
-                if name not in step.optional and any(name not in each for each in there):
+                if name not in step.optional and not all(analysis.is_given(place, name) for place in places):
                     yield step.name, name
 
     def _by_chance(self) -> Iterator[str]:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from cerebelum_engine import BlueprintInvalid, compile_blueprint, hash_of, validate
+from cerebelum_engine.outlook import Outlook
+from cerebelum_engine.paths import Path
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 
@@ -127,3 +129,23 @@ def test_a_step_beside_the_target_begins_without_the_result_that_was_passed_over
     assert [error.split(";")[0] for error in errors] == [
         "step 'b' depends on 'a', which may have no result by then: a rule leads there without it"
     ]
+
+
+def test_thousands_of_steps_are_looked_through_in_as_many_turns() -> None:
+    """When what is known moved on by one step a turn, a thousand steps took a minute; counted here, not timed."""
+    names = [f"s{number}" for number in range(2_000)]
+    steps = [pb.Step(name=name, depends_on=names[max(at - 1, 0) : at]) for at, name in enumerate(names)]
+    definition = submitted(*steps, stages=[[name] for name in names]).definition
+    assert definition is not None
+    outlook = Outlook(definition)
+    turns: list[str] = []
+    paths = outlook.analysis.paths
+
+    class Counting(dict[str, Path]):
+        def __getitem__(self, path: str) -> Path:
+            turns.append(path)
+            return paths[path]
+
+    outlook.analysis.paths = Counting(paths)
+    assert not list(outlook.errors())
+    assert len(turns) < 50 * len(names)
