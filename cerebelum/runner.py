@@ -54,10 +54,13 @@ async def run_task(
         began_at = task.created_at or result.started_at or now()
         waits = Waits(list(task.satisfied_markers), code.payloads, dict(task.memos), line, began_at)
         await _run(task, code, result, signals, waits, threads)
-    except asyncio.CancelledError:
-        if not signals.stopping:
+    except asyncio.CancelledError as error:
+        if signals.stopping:
+            _fail_with(result, TaskStatus.CANCELLED, "cancelled", "the step was told to stop")
+        elif signals.cancelled or _is_cancelled():
             raise
-        _fail_with(result, TaskStatus.CANCELLED, "cancelled", "the step was told to stop")
+        else:
+            _fail(result, error)  # nobody cancelled it: the step raised it by itself
     except (Exception, SystemExit) as error:
         _fail(result, error)  # a step that calls sys.exit() has failed, and its worker works on
     result.completed_at = now()
@@ -77,6 +80,12 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
         value = await _within_limits(task, signals, _call(step, arguments, signals, threads))
     except Suspend as suspend:
         write_marker(suspend.request, result)
+        return
+    except BaseExceptionGroup as group:  # a TaskGroup of the step puts what its tasks raise into one
+        suspended, failed = group.split(Suspend)
+        if suspended is None or failed is not None:
+            raise failed or group from None
+        write_marker(_first(suspended).request, result)
         return
     except ErrorResult as decided:
         value = {"error": decided.reason}
@@ -120,6 +129,17 @@ async def _within_limits(task: Task, signals: Signals, call: Coroutine[None, Non
         if limit.expired():
             raise _OutOfTime("timeout", f"the step ran longer than {timeout_s:g} s") from None
         raise
+
+
+def _first(suspended: BaseExceptionGroup[Suspend]) -> Suspend:
+    """The first of several waits that a step began at once; the others begin when it is over."""
+    first = suspended.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _arguments(step: AnyStep, task: Task, signals: Signals, payloads: Payloads) -> dict[str, object]:
@@ -192,15 +212,22 @@ def _conclude(
         result.predicates = ask(predicates, value, arguments)
 
 
-def _fail(result: TaskResult, error: Exception | SystemExit) -> None:
+def _fail(result: TaskResult, error: BaseException) -> None:
     _fail_with(
         result,
         TaskStatus.FAILED,
         type(error).__name__,
-        str(error),
+        _text(error),
         stacktrace="".join(traceback.format_exception(error)),
         non_retryable=isinstance(error, _FINAL),
     )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "its words cannot be had: its __str__ fails"
 
 
 def _fail_with(

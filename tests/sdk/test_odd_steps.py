@@ -1,0 +1,87 @@
+"""Whatever a step does ends in a result of its own: it never takes its run, its worker or its lease with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import pytest
+
+from cerebelum import Workflow, WorkflowBuilder, memo, sleep, step, workflow
+
+A_MOMENT = timedelta(milliseconds=1)
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+async def cancels_itself() -> None:
+    raise asyncio.CancelledError
+
+
+async def awaits_what_was_cancelled() -> None:
+    task = asyncio.create_task(asyncio.sleep(1_000))
+    task.cancel()
+    await task
+
+
+async def fails_without_words() -> None:
+    raise Unspeakable
+
+
+async def fails_in_a_group() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(sleep(A_MOMENT))
+        group.create_task(fails_without_words())
+
+
+async def gives_a_generator() -> object:
+    return (number for number in range(3))
+
+
+def of(function: Callable[[], object]) -> Workflow:
+    only = step(function)
+
+    @workflow
+    def flow(wf: WorkflowBuilder) -> None:
+        wf.timeline(only)
+
+    return flow
+
+
+@pytest.mark.parametrize("store", [None, "memory://"])
+@pytest.mark.parametrize(
+    ("function", "kind", "message"),
+    [
+        (cancels_itself, "CancelledError", ""),
+        (awaits_what_was_cancelled, "CancelledError", ""),
+        (fails_without_words, "Unspeakable", "its words cannot be had: its __str__ fails"),
+        (fails_in_a_group, "ExceptionGroup", "unhandled errors in a TaskGroup (1 sub-exception)"),
+        (gives_a_generator, "PayloadError", "value is a builtins.generator, which cannot travel between steps"),
+    ],
+)
+async def test_it_fails_and_nothing_else_does(
+    function: Callable[[], Awaitable[object]], kind: str, message: str, store: str | None
+) -> None:
+    result = await of(function).execute(store=store)
+    assert result.error is not None
+    assert result.error.kind == kind
+    assert result.error.message.startswith(message)
+
+
+@pytest.mark.parametrize("store", [None, "memory://"])
+async def test_waits_that_begin_at_once_in_a_group_come_one_after_the_other(store: str | None) -> None:
+    made: list[str] = []
+
+    async def waits() -> str:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(sleep(A_MOMENT))
+            group.create_task(sleep(A_MOMENT))
+            group.create_task(memo("key", lambda: made.append("made")))
+        return "done"
+
+    assert (await of(waits).execute(store=store)).unwrap() == "done"
+    assert made == ["made"]
