@@ -13,6 +13,7 @@ from cerebelum import (
     DistributedExecutor,
     ExecutionHandle,
     ExecutionResult,
+    Explanation,
     PendingApproval,
     ProgressReporter,
     Retry,
@@ -133,5 +134,13 @@ async def use() -> None:
         assert_type(handle, ExecutionHandle)
         await handle.approve({"limit": 3}, decided_by="Ada")
         assert_type(await handle.result(), ExecutionResult)
+        assert_type((await handle.why())[0], Explanation)
+        await handle.pause("holiday", paused_by="Ada")
+        await handle.resume(resumed_by="Ada")
+        assert_type(list(await handle.retry()), list[str])
+        assert_type(await handle.migrate(group_first), str)
+        assert_type(await handle.fork(step="ship", execution_id="again"), ExecutionHandle)
+        assert_type(executor.handle("order-1", order), ExecutionHandle)
+        await handle.cancel("enough", cleanup=timedelta(seconds=3))
         await executor.execute("order", {"number": 1, "amount": 2.0})
     await Worker("core:50051", workflows=[order, group_first], concurrency=4).run()
