@@ -10,6 +10,9 @@ from math import inf
 
 from cerebelum_proto.worker.worker_service_pb import StepProgress
 
+_HEARING_S = 1.0
+"""A timer that is so late tells that this process stood still, and for so long it then listens first."""
+
 
 @dataclass(slots=True)
 class Lease:
@@ -59,6 +62,8 @@ class Leases:
         self._looks: list[tuple[float, str]] = []
         self._look_at: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._resumed_at = -inf
+        """When this process was last found to have stood still."""
 
     def __len__(self) -> int:
         return len(self._by_task)
@@ -145,17 +150,28 @@ class Leases:
             self._arm()
 
     def _arm(self) -> None:
-        if self._timer is not None and (not self._looks or self._timer.when() <= self._looks[0][0]):
+        at = max(self._looks[0][0], self._resumed_at + _HEARING_S) if self._looks else inf
+        if self._timer is not None and self._timer.when() <= at:
             return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         if self._looks:
-            self._timer = asyncio.get_running_loop().call_at(self._looks[0][0], self._expire)
+            self._timer = asyncio.get_running_loop().call_at(at, self._expire)
+
+    def _stood_still(self, now: float) -> bool:
+        """Whether this process was stopped for a while: what workers said meanwhile is still to be read."""
+        due = self._looks[0][0] if self._looks else now
+        if now - due > _HEARING_S and due > self._resumed_at:
+            self._resumed_at = now
+        return now < self._resumed_at + _HEARING_S
 
     def _expire(self) -> None:
         self._timer = None
         now = _now()
+        if self._stood_still(now):
+            self._arm()
+            return
         expired: list[Lease] = []
         while self._looks and self._looks[0][0] <= now:
             at, worker_id = heapq.heappop(self._looks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from cerebelum_core.leases import Lease, Leases
-from tests.simulation.virtual_time import in_virtual_time
+from tests.simulation.virtual_time import VirtualTimeLoop, in_virtual_time
 
 
 class Ended:
@@ -101,3 +101,34 @@ async def test_after_the_close_no_lease_ends() -> None:
     it.leases.close()
     await asyncio.sleep(100)
     assert it.ended == []
+
+
+async def stand_still(seconds: float) -> None:
+    """Time passes, and nothing in this process happens."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualTimeLoop)
+    loop.pass_time(seconds)
+
+
+@in_virtual_time
+async def test_a_core_that_stood_still_hears_its_workers_before_it_takes_them_for_lost() -> None:
+    it = Ended()
+    it.grant("a")
+    await asyncio.sleep(10)
+    await stand_still(60)
+    asyncio.get_running_loop().call_later(0.5, lambda: it.leases.renew(it.leases.of("w")))
+    await asyncio.sleep(29)
+    assert it.ended == [], "its sign of life was waiting in the socket"
+    await asyncio.sleep(10)
+    assert it.ended == [("a", 100.5)]
+
+
+@in_virtual_time
+async def test_who_says_nothing_then_is_lost_a_moment_later_however_much_else_goes_on() -> None:
+    it = Ended()
+    it.grant("a")
+    await stand_still(60)
+    for number in range(20):
+        await asyncio.sleep(0.1)
+        it.grant(f"other {number}", worker_id=f"w{number}")
+    assert it.ended == [("a", 61.0)]
