@@ -29,7 +29,8 @@ class Retry:
     """Tries in all, the first included."""
     initial_interval: timedelta = timedelta(seconds=1)
     backoff: float = 2.0
-    max_interval: timedelta = timedelta(minutes=1)
+    max_interval: timedelta | None = None
+    """The longest pause: by default a minute, or the first one where that is longer."""
     non_retryable: tuple[type[Exception] | str, ...] = ()
     jitter: float = 0.1
     """Each pause is shortened by up to this part of it, so that what failed together does not come back together."""
@@ -238,13 +239,13 @@ def _policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None]) 
     if not isinstance(retry, Retry):
         return [*faults, f"its retry is {retry!r}: give a policy, as in Retry(max_attempts=3)"]
     spans = {"initial_interval": retry.initial_interval, "max_interval": retry.max_interval}
-    if wrong := [fault for name, span in spans.items() for fault in _span_faults(name, span)]:
+    if wrong := [fault for name, span in spans.items() if span is not None for fault in _span_faults(name, span)]:
         return [*faults, *wrong]
     if retry.max_attempts < 1:
         faults.append(f"its retry allows {retry.max_attempts} attempts: allow at least 1")
     if not 1 <= retry.backoff <= 1000:
         faults.append(f"its backoff is {retry.backoff}: give a factor from 1 to 1000")
-    if retry.initial_interval > retry.max_interval:
+    if retry.max_interval is not None and retry.initial_interval > retry.max_interval:
         faults.append(
             f"its first pause of {retry.initial_interval} is longer than its longest ({retry.max_interval}): "
             "raise max_interval"

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from cerebelum import Context, DefinitionError, Retry, Step, step
+from cerebelum import Context, DefinitionError, Retry, Step, WorkflowBuilder, step, workflow
+from cerebelum_engine.policies import pause_ms
 
 
 @step
@@ -59,6 +60,19 @@ async def plain(inputs: int) -> None: ...
 def test_what_cannot_be_a_step_is_refused_with_the_mend(define: Callable[[], Step[..., object]], said: str) -> None:
     with pytest.raises(DefinitionError, match=said):
         define()
+
+
+def test_the_longest_pause_is_a_minute_or_the_first_where_that_is_longer() -> None:
+    def longest_of(policy: Retry) -> int:
+        @workflow
+        def flow(wf: WorkflowBuilder) -> None:
+            wf.timeline(step(retry=policy)(plain))
+
+        return pause_ms(flow.compiled.steps["plain"].retry, 50, "x/plain/1.50.0")
+
+    assert longest_of(Retry(jitter=0)) == 60_000
+    assert longest_of(Retry(initial_interval=timedelta(hours=1), jitter=0)) == 3_600_000
+    assert longest_of(Retry(max_interval=timedelta(hours=2), jitter=0)) == 7_200_000
 
 
 def test_all_faults_of_a_step_are_told_at_once() -> None:
