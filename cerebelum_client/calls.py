@@ -13,6 +13,7 @@ from typing import TypeVar
 from cerebelum_client.backoff import Backoff
 from cerebelum_client.errors import ClientError, CoreUnavailable, client_error
 from cerebelum_codegen.runtime.rpc import RpcError
+from cerebelum_codegen.runtime.rpc.iterating import each_of
 
 _T = TypeVar("_T")
 
@@ -72,13 +73,3 @@ class Calls:
         if not isinstance(failure, CoreUnavailable) or time.monotonic() - since + pause_s > self.retry_s:
             raise failure from None
         await asyncio.sleep(pause_s)
-
-
-async def each_of(frames: AsyncIterator[_T]) -> AsyncGenerator[_T, None]:
-    """What comes over a stream, which is closed with this."""
-    try:
-        async for frame in frames:
-            yield frame
-    finally:
-        if isinstance(frames, AsyncGenerator):
-            await frames.aclose()

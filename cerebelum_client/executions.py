@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from cerebelum_client.calls import Calls, each_of
+from cerebelum_client.calls import Calls
 from cerebelum_client.markers import milliseconds
 from cerebelum_codegen.runtime.rpc import RpcError
+from cerebelum_codegen.runtime.rpc.iterating import each_of
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
 from cerebelum_proto.events.v1.events_pb import Event
