@@ -33,11 +33,12 @@ from cerebelum.execution_stream import ExecutionStream
 from cerebelum.executor import DistributedExecutor
 from cerebelum.handle import ExecutionHandle
 from cerebelum.local import Approver, No, PendingApproval, Yes
+from cerebelum.policies import Retry
 from cerebelum.progress import ProgressReporter
 from cerebelum.repeating import poll, retry
 from cerebelum.results import ExecutionError, ExecutionResult, Explanation, Progress
 from cerebelum.rules import Action, back_to, end, fail, mapping, proceed, skip_to
-from cerebelum.step import Retry, Step, Timeline, step
+from cerebelum.step import Step, Timeline, step
 from cerebelum.waits import Decision, memo, sleep, wait_for_approval
 from cerebelum.worker import Worker
 from cerebelum.workflow import Workflow, as_workflow, workflow

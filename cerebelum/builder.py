@@ -8,9 +8,10 @@ from datetime import timedelta
 from typing import NamedTuple, overload
 
 from cerebelum.errors import DefinitionError
+from cerebelum.policies import Retry
 from cerebelum.rulebook import RuleBook, stages
 from cerebelum.rules import OTHERWISE, Condition, Predicate, Target
-from cerebelum.step import CONTEXT, INPUTS, AnyStep, Part, Retry, Timeline
+from cerebelum.step import CONTEXT, INPUTS, AnyStep, Part, Timeline
 from cerebelum_client.markers import milliseconds
 from cerebelum_engine import DEFAULT_MAX_VISITS, validate
 from cerebelum_proto.types.v1.types_pb import RetryPolicy

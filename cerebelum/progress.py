@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
+from cerebelum.running import running
 from cerebelum.signals import Beat
-from cerebelum.waits import running
 
 
 class ProgressReporter:

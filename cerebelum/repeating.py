@@ -14,7 +14,8 @@ from typing import TypeVar, cast, overload
 
 from cerebelum import rules
 from cerebelum.errors import StillWaiting
-from cerebelum.waits import Waits, running, sleep
+from cerebelum.running import Waits, running
+from cerebelum.waits import sleep
 from cerebelum_client.annotations import hints_of
 
 _T = TypeVar("_T")

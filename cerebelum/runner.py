@@ -20,10 +20,10 @@ from cerebelum.errors import (
     StillWaiting,
 )
 from cerebelum.rules import Predicate, ask
+from cerebelum.running import ALONE, Line, Suspend, Waits, current_waits
 from cerebelum.signals import Signals
 from cerebelum.step import CONTEXT, INPUTS, AnyStep
 from cerebelum.threads import Threads
-from cerebelum.waits import ALONE, Line, Suspend, Waits, current_waits
 from cerebelum_client import PayloadError, Payloads, write_marker
 from cerebelum_client.annotations import hints_of
 from cerebelum_codegen.runtime import CodecError, Timestamp

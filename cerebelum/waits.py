@@ -5,134 +5,24 @@ On that next run the nth wait returns at once, and the code after it goes on. Co
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar, assert_never, cast, overload
+from typing import TypeVar, assert_never, cast, overload
 
-from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch, OutsideStep
-from cerebelum_client import Approval, Payloads, Request, Sleep
+from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch
+from cerebelum.running import Waits, running
+from cerebelum_client import Approval, Sleep
 from cerebelum_client.annotations import hints_of
 from cerebelum_codegen.runtime import JsonValue, Timestamp
-from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import (
     ApprovalDecision,
     ApprovalTimeout,
-    SatisfiedMarker,
     SatisfiedMarker_Outcome,
     SleepElapsed,
 )
 
 _T = TypeVar("_T")
-
-
-class Suspend(BaseException):
-    """Ends a run of a step that waits. It is no `Exception`, so that `except Exception` lets it through.
-
-    Let it pass: the step goes on after its wait. A step that swallows it fails.
-    """
-
-    def __init__(self, request: Request) -> None:
-        super().__init__("the step waits; let this pass, and it goes on here once the wait is over")
-        self.request = request
-
-
-class Line(Protocol):
-    """What a running step can tell whoever it runs for."""
-
-    async def keep(self, key: str, value: Payload) -> Payload:
-        """Keep a value under a key, and tell what is kept: what came first."""
-
-    async def report(self, percent: int, message: str) -> None:
-        """Tell how far it is."""
-
-
-class _Alone:
-    async def keep(self, key: str, value: Payload) -> Payload:
-        return value
-
-    async def report(self, percent: int, message: str) -> None:
-        pass
-
-
-ALONE: Line = _Alone()
-"""Of a step that runs for nobody: it keeps values for as long as it runs."""
-
-
-@dataclass(slots=True)
-class Waits:
-    """The waits of one run of a step, those that are over and the one that it stopped at; and what it has kept."""
-
-    satisfied: list[SatisfiedMarker]
-    payloads: Payloads
-    memos: dict[str, Payload]
-    line: Line
-    began_at: Timestamp
-    """When this run began, by the Core's clock."""
-    position: int = 0
-    repeated: int = 0
-    """How many calls of `poll` and `retry` this run has come to."""
-    suspended: bool = False
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-    _began_s: float = field(default_factory=lambda: asyncio.get_running_loop().time())
-    _thread: int = field(default_factory=threading.get_ident)
-    _asked: list[tuple[str, Coroutine[object, None, object]]] = field(default_factory=list)
-
-    def now(self) -> datetime:
-        """What time it is: by the Core's clock, so that it goes on from run to run, whichever workers they are on."""
-        elapsed = timedelta(seconds=self.loop.time() - self._began_s)
-        return self.began_at.to_datetime() + elapsed
-
-    @property
-    def in_thread(self) -> bool:
-        """Whether this is called from the thread of a plain function."""
-        return threading.get_ident() != self._thread
-
-    def asked(self, name: str, asking: Coroutine[object, None, _T]) -> Coroutine[object, None, _T]:
-        """Note what the step is to await.
-
-        Raises:
-            OutsideStep: it cannot: it is a plain function.
-        """
-        if self.in_thread:
-            asking.close()
-            raise OutsideStep(
-                f"{name}() was called in a plain `def`, which runs in a thread and cannot be put down: "
-                f"make the step an `async def`, and `await {name}(...)`"
-            )
-        self._asked.append((name, asking))
-        return asking
-
-    def forgotten(self) -> str:
-        """The name of something that the step asked for and never awaited, so that it did not happen."""
-        never = [
-            (name, asking) for name, asking in self._asked if inspect.getcoroutinestate(asking) == inspect.CORO_CREATED
-        ]
-        for _, asking in never:
-            asking.close()
-        return never[0][0] if never else ""
-
-    def next(self, request: Request) -> SatisfiedMarker_Outcome:
-        """How the nth wait ended.
-
-        Raises:
-            Suspend: it has not ended.
-        """
-        if self.position == len(self.satisfied):
-            self.suspended = True
-            raise Suspend(request)
-        self.position += 1
-        outcome = self.satisfied[self.position - 1].outcome
-        if outcome is None:
-            raise MarkerMismatch(f"wait {self.position} of this step ended in a way that this version does not know")
-        return outcome
-
-
-current_waits: ContextVar[Waits | None] = ContextVar("cerebelum_waits", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,21 +133,6 @@ async def _decision(waits: Waits, approval: Approval, annotation: object) -> Dec
             raise _mismatch("wait_for_approval()", outcome)
         case _:
             assert_never(outcome)
-
-
-def running(name: str) -> Waits:
-    """The waits of the step that runs here.
-
-    Raises:
-        OutsideStep: none does.
-    """
-    waits = current_waits.get()
-    if waits is None:
-        raise OutsideStep(
-            f"{name}() was called where no step runs: call it in a step that a workflow runs; "
-            "in a unit test of a single step, run a workflow of that step with execute()"
-        )
-    return waits
 
 
 def _mismatch(asked: str, outcome: SatisfiedMarker_Outcome) -> MarkerMismatch:

@@ -1,0 +1,56 @@
+"""What a step may cost: how often it is tried, and how long it may take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often, and with which pauses, a step that raised is tried again.
+
+    Each pause is `backoff` times the one before. Exceptions whose class name stands in `non_retryable` are final, as
+    are `NonRetryable` ones and what a step returns as `{"error": ...}`.
+    """
+
+    max_attempts: int = 3
+    """Tries in all, the first included."""
+    initial_interval: timedelta = timedelta(seconds=1)
+    backoff: float = 2.0
+    max_interval: timedelta | None = None
+    """The longest pause: by default a minute, or the first one where that is longer."""
+    non_retryable: tuple[type[Exception] | str, ...] = ()
+    jitter: float = 0.1
+    """Each pause is shortened by up to this part of it, so that what failed together does not come back together."""
+
+
+def policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None]) -> list[str]:
+    """What is wrong with the policies of a step, each fault with its mend."""
+    faults = [fault for name, limit in limits.items() if limit is not None for fault in _span_faults(name, limit)]
+    if retry is None:
+        return faults
+    if not isinstance(retry, Retry):
+        return [*faults, f"its retry is {retry!r}: give a policy, as in Retry(max_attempts=3)"]
+    spans = {"initial_interval": retry.initial_interval, "max_interval": retry.max_interval}
+    if wrong := [fault for name, span in spans.items() if span is not None for fault in _span_faults(name, span)]:
+        return [*faults, *wrong]
+    if retry.max_attempts < 1:
+        faults.append(f"its retry allows {retry.max_attempts} attempts: allow at least 1")
+    if not 1 <= retry.backoff <= 1000:
+        faults.append(f"its backoff is {retry.backoff}: give a factor from 1 to 1000")
+    if retry.max_interval is not None and retry.initial_interval > retry.max_interval:
+        faults.append(
+            f"its first pause of {retry.initial_interval} is longer than its longest ({retry.max_interval}): "
+            "raise max_interval"
+        )
+    if not 0 <= retry.jitter <= 1:
+        faults.append(f"its jitter is {retry.jitter}: give a part from 0 to 1")
+    return faults
+
+
+def _span_faults(name: str, span: timedelta) -> list[str]:
+    if not isinstance(span, timedelta):
+        return [f"its {name} is {span!r}: give a timedelta, as in timedelta(seconds=30)"]
+    return [] if span > timedelta(0) else [f"its {name} is {span}: give it a positive one"]
