@@ -169,7 +169,7 @@ def _policy(retry: Retry) -> RetryPolicy:
         max_attempts=retry.max_attempts,
         initial_interval_ms=milliseconds(retry.initial_interval),
         backoff=retry.backoff,
-        max_interval_ms=_span(retry.max_interval),
+        max_interval_ms=milliseconds(retry.longest),
         jitter=retry.jitter,
         non_retryable_kinds=[each if isinstance(each, str) else each.__name__ for each in retry.non_retryable],
     )

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+_LONGEST = timedelta(minutes=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
@@ -24,6 +26,11 @@ class Retry:
     non_retryable: tuple[type[Exception] | str, ...] = ()
     jitter: float = 0.1
     """Each pause is shortened by up to this part of it, so that what failed together does not come back together."""
+
+    @property
+    def longest(self) -> timedelta:
+        """No pause is longer."""
+        return self.max_interval or max(_LONGEST, self.initial_interval)
 
 
 def policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None]) -> list[str]:

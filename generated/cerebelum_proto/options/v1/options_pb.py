@@ -592,7 +592,7 @@ class Retry(Message):
     backoff: float = 0.0
     """Each pause is this many times the one before; 0 takes 2."""
     max_interval: str = ""
-    """No pause is longer; empty takes "1m"."""
+    """No pause is longer; empty takes "1m", or the first pause where that is longer."""
     non_retryable: list[str] = field(default_factory=list)
     """Failures of these kinds (the names of what a step raises) are final."""
     jitter: float | None = None
