@@ -105,11 +105,16 @@ class Caller:
         await self._end()
 
     async def _end(self) -> None:
-        try:
-            await self._again(lambda: self._line.cancel(self._id))
-        except Refused:
-            return
-        self._world.truth.cancelled(self._id)
+        while True:
+            try:
+                await self._again(lambda: self._line.cancel(self._id))
+            except Refused:
+                if self._world.former is None:
+                    return
+                await asyncio.sleep(30)
+            else:
+                self._world.truth.cancelled(self._id)
+                return
 
     async def _look(self) -> None:
         while not self._is_over:
@@ -149,9 +154,8 @@ class Caller:
             else:
                 await self._line.reject(self._id, step=step)
                 self._world.truth.decided(self._id, step, ev.ApprovalRejected)
-        except (Refused, NotFound):
-            return
-        except CoreUnavailable:
+        except (Refused, NotFound, CoreUnavailable):
+            # Also who is refused looks again: it may be by a Core that was replaced and knows old things.
             self._left_open.add(step)
 
     async def _again(self, call: Callable[[], Awaitable[_T]]) -> _T:
