@@ -42,12 +42,6 @@ STREAMS = (
         "            held_task_ids=[],\n",
     ),
     Bug(
-        "a caller that comes after the end waits for ever",
-        "cerebelum_core.edges.execute_session",
-        "            ended = awaited.ended or (answer.state if answer.state.ended else None)\n",
-        "            ended = awaited.ended\n",
-    ),
-    Bug(
         "a caller that has gone is still waited with",
         "cerebelum_core.edges.execute_session",
         "            self.endings.forget(each.execution_id, each.on_end)\n        self._awaited.clear()\n",
