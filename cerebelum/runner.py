@@ -77,15 +77,9 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
     token = current_waits.set(waits)
     try:
         arguments = _arguments(step, task, signals, code.payloads)
-        value = await _within_limits(task, signals, _call(step, arguments, signals, threads))
+        value = await _within_limits(task, signals, _ungrouped(_call(step, arguments, signals, threads)))
     except Suspend as suspend:
         write_marker(suspend.request, result)
-        return
-    except BaseExceptionGroup as group:  # a TaskGroup of the step puts what its tasks raise into one
-        suspended, failed = group.split(Suspend)
-        if suspended is None or failed is not None:
-            raise failed or group from None
-        write_marker(_first(suspended).request, result)
         return
     except ErrorResult as decided:
         value = {"error": decided.reason}
@@ -96,6 +90,12 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
     finally:
         current_waits.reset(token)
         forgotten = waits.forgotten()
+    _check_waits(waits, forgotten)
+    _conclude(result, value, code.predicates.get(task.step_name, ()), arguments, code.payloads)
+
+
+def _check_waits(waits: Waits, forgotten: str) -> None:
+    """See that a step that has given a value has come through all of its waits."""
     if waits.suspended:
         raise NonRetryable(
             "the step swallowed the exception with which it waits: do not catch BaseException around "
@@ -105,7 +105,6 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
         raise NonRetryable(
             f"the step called {forgotten}() without `await`, so nothing came of it: `await {forgotten}(...)`"
         )
-    _conclude(result, value, code.predicates.get(task.step_name, ()), arguments, code.payloads)
 
 
 class _OutOfTime(Exception):
@@ -129,6 +128,17 @@ async def _within_limits(task: Task, signals: Signals, call: Coroutine[None, Non
         if limit.expired():
             raise _OutOfTime("timeout", f"the step ran longer than {timeout_s:g} s") from None
         raise
+
+
+async def _ungrouped(call: Coroutine[None, None, object]) -> object:
+    """The same, where a TaskGroup of the step puts the waits of its tasks into one exception."""
+    try:
+        return await call
+    except BaseExceptionGroup as group:
+        suspended, failed = group.split(Suspend)
+        if suspended is None or failed is not None:
+            raise failed or group from None
+        raise _first(suspended) from None
 
 
 def _first(suspended: BaseExceptionGroup[Suspend]) -> Suspend:
