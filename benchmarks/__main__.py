@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--concurrency", nargs="+", type=int, default=Settings.concurrency, metavar="N")
     parser.add_argument("--embedded", action="store_true", help="the Core and the worker in one process")
     parser.add_argument("--count", type=int, default=Settings.count, help="executions that are stored, or sleep")
-    parser.add_argument("--peers", type=lambda names: names.split(","), default=[], help="restate,dbos")
+    parser.add_argument("--peers", type=lambda names: names.split(","), default=[], help="compiled,restate,dbos")
     given = parser.parse_args()
     options = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(given).items()}
     run(options.pop("case"), Settings(**options))

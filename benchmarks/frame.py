@@ -5,6 +5,7 @@ A new case is a module with a `figures(settings)` and a line in `CASES`.
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -50,7 +51,7 @@ class Settings:
     count: int = 100_000
     """How many executions are stored, or sleep."""
     peers: tuple[str, ...] = ()
-    """Engines to measure in the same run: restate, dbos."""
+    """Engines to measure in the same run: compiled, restate, dbos."""
 
 
 def run(name: str, settings: Settings) -> None:
@@ -71,6 +72,15 @@ def machine() -> Figure:
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "load": round(os.getloadavg()[0], 1),
     }
+
+
+def sources_of(*folders: str) -> str:
+    """A digest of the modules below folders of this project."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        for path in sorted((PROJECT / folder).rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _processor() -> str:

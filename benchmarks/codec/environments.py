@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -10,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.frame import CACHE, PROJECT
+from benchmarks.frame import CACHE, PROJECT, sources_of
 
 _IMAGE = CACHE / "image.binpb"
 _TEMPLATE = """
@@ -80,7 +79,7 @@ PEERS = (
 
 def prepare(peer: Peer) -> None:
     """Install a peer, unless that is done, and generate its code."""
-    wanted = "\n".join((*peer.packages, _sources() if peer.compiled else ""))
+    wanted = "\n".join((*peer.packages, sources_of("codegen", "generated") if peer.compiled else ""))
     installed = peer.folder / "installed"
     if peer.packages and not (installed.exists() and installed.read_text() == wanted):
         _say(f"setting up {peer.name}")
@@ -117,14 +116,6 @@ def command(peer: Peer) -> list[str]:
         f"benchmarks.codec.peers.{peer.module}",
         str(peer.generated if peer.plugin else image()),
     ]
-
-
-def _sources() -> str:
-    digest = hashlib.sha256()
-    for folder in ("codegen", "generated"):
-        for path in sorted((PROJECT / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _run(*words: str, **environment: str) -> None:

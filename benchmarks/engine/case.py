@@ -17,14 +17,19 @@ Open = Callable[[str, int], AbstractAsyncContextManager[ours.Stack]]
 
 def figures(settings: Settings) -> Iterator[Figure]:
     """One figure for each way to start workflows and each number in flight."""
+    yield from our_figures(settings)
+    for name in settings.peers:
+        PEERS[name].prepare()
+        yield from PEERS[name].figures(settings)
+
+
+def our_figures(settings: Settings) -> Iterator[Figure]:
+    """Those of this project, as it is installed here."""
     where: Open = ours.embedded if settings.embedded else ours.remote
     peer = "cerebelum, embedded" if settings.embedded else "cerebelum"
     for concurrency in settings.concurrency:
         for figure in run_quick(_measured(where, settings, concurrency)):
             yield {"peer": peer, "connections": 0 if settings.embedded else ours.CONNECTIONS, **figure}
-    for name in settings.peers:
-        PEERS[name].prepare()
-        yield from PEERS[name].figures(settings)
 
 
 async def _measured(where: Open, settings: Settings, concurrency: int) -> list[Figure]:

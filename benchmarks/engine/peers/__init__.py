@@ -1,4 +1,4 @@
-"""Other engines, as their makers ship them, each in an environment of its own under `.cache/benchmarks`."""
+"""Other engines, as their makers ship them, and our own compiled, each in an environment under `.cache/benchmarks`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.frame import CACHE, PROJECT, Figure, Settings
+from benchmarks.frame import CACHE, PROJECT, Figure, Settings, sources_of
+
+_OURS = ("codegen", "generated", "cerebelum", "cerebelum_client", "cerebelum_engine", "cerebelum_core", "cerebelum_cli")
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Peer:
     """The module here that runs it, in its environment."""
     packages: tuple[str, ...]
     npm: tuple[str, ...] = ()
+    compiled: bool = False
+    """Whether it is this project, built with the compiler's switch on."""
 
     @property
     def folder(self) -> Path:
@@ -30,7 +34,8 @@ class Peer:
 
     def prepare(self) -> None:
         """Install it, unless that is done."""
-        wanted = "\n".join((*self.packages, *self.npm))
+        sources = sources_of(*_OURS) if self.compiled else ""
+        wanted = "\n".join((*self.packages, *self.npm, sources))
         installed = self.folder / "installed"
         if installed.exists() and installed.read_text() == wanted:
             return
@@ -38,7 +43,12 @@ class Peer:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         _run(self.folder, sys.executable, "-m", "venv", "env")
-        _run(self.folder, "env/bin/pip", "install", "--quiet", "--disable-pip-version-check", *self.packages)
+        pip = ("env/bin/pip", "install", "--quiet", "--disable-pip-version-check")
+        _run(self.folder, *pip, *self.packages, CEREBELUM_COMPILED=str(int(self.compiled)))
+        if self.compiled:
+            # Where it runs there is nothing of ours but the benchmarks: a source would stand in the build's way.
+            (self.folder / "run").mkdir()
+            (self.folder / "run" / "benchmarks").symlink_to(PROJECT / "benchmarks")
         if self.npm:
             _run(self.folder, "npm", "install", "--silent", "--prefix", ".", *self.npm)
         installed.write_text(wanted)
@@ -53,13 +63,22 @@ class Peer:
             *("--concurrency", *map(str, settings.concurrency)),
             *words,
         ]
+        if self.compiled:
+            command += ["--store", settings.store, *(["--embedded"] if settings.embedded else [])]
         environment = {**os.environ, "PEER_FOLDER": str(self.folder)}
-        with subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        where = self.folder / "run" if self.compiled else PROJECT
+        with subprocess.Popen(command, cwd=where, env=environment, stdout=subprocess.PIPE, text=True) as process:
             for line in process.stdout or ():
                 yield {"peer": self.name, **json.loads(line)}
 
 
 PEERS = {
+    "compiled": Peer(
+        "cerebelum, compiled",
+        "compiled",
+        ("-c", str(PROJECT / "constraints.txt"), f"{PROJECT}[core,postgres]"),
+        compiled=True,
+    ),
     "restate": Peer(
         "restate 1.7.12",
         "restate",
@@ -70,7 +89,8 @@ PEERS = {
 }
 
 
-def _run(folder: Path, *words: str) -> None:
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+def _run(folder: Path, *words: str, **environment: str) -> None:
+    given = {**os.environ, **environment}
+    done = subprocess.run(words, cwd=folder, env=given, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
