@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version
 
 import click
-
-from cerebelum_cli.decisions import approve, cancel, reject
-from cerebelum_cli.demo.command import demo
-from cerebelum_cli.doctor import doctor
-from cerebelum_cli.executions import history, list_, status
-from cerebelum_cli.lifecycle import fork, migrate, pause, redrive, resume, retry, terminate
-from cerebelum_cli.running import run
-from cerebelum_cli.serving import core, worker
-from cerebelum_cli.store import store
-from cerebelum_cli.why import why
 
 _EPILOG = """\b
 First steps:
@@ -32,21 +23,39 @@ Exit codes:
 """
 
 
-class _InOrder(click.Group):
-    """Lists its commands in the order in which a newcomer meets them."""
+_COMMANDS = {
+    "demo": "demo.command",
+    **dict.fromkeys(("core", "worker"), "serving"),
+    "run": "running",
+    **dict.fromkeys(("list", "status"), "executions"),
+    "why": "why",
+    "history": "executions",
+    **dict.fromkeys(("approve", "reject", "cancel"), "decisions"),
+    **dict.fromkeys(("terminate", "pause", "resume", "retry", "redrive", "fork", "migrate"), "lifecycle"),
+    "store": "store",
+    "doctor": "doctor",
+}
+"""Each command and its module, in the order in which a newcomer meets them. Only what is called is imported: a Core
+that starts again after a crash is in a hurry.
+"""
+
+
+class _Commands(click.Group):
+    """Finds a command in its module."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        module = _COMMANDS.get(cmd_name)
+        if module is None:
+            return None
+        name = "list_" if cmd_name == "list" else cmd_name
+        command: click.Command = getattr(import_module(f"cerebelum_cli.{module}"), name)
+        return command
 
 
-@click.group(cls=_InOrder, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(version("cerebelum"), prog_name="cerebelum")
 def cli() -> None:
     """Durable workflows: they sleep for days, wait for people, and survive kill -9."""
-
-
-_LOOKING = (demo, core, worker, run, list_, status, why, history)
-_STEERING = (approve, reject, cancel, terminate, pause, resume, retry, redrive, fork, migrate)
-
-for each in (*_LOOKING, *_STEERING, store, doctor):
-    cli.add_command(each)

@@ -9,18 +9,6 @@ from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import NoReturn, TypeAlias, TypeVar
 
-from cerebelum import CerebelumError, DefinitionError
-from cerebelum_client import (
-    AddressError,
-    AlreadyExists,
-    ClientError,
-    CoreUnavailable,
-    InvalidRequest,
-    NotFound,
-    PayloadError,
-    Refused,
-)
-
 _T = TypeVar("_T")
 LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 DEBUG = "CEREBELUM_DEBUG"
@@ -46,21 +34,7 @@ class Exit(IntEnum):
     INTERRUPTED = 130
 
 
-_EXITS: tuple[tuple[type[Exception], Exit], ...] = (
-    (AddressError, Exit.USAGE),
-    (PayloadError, Exit.USAGE),
-    (InvalidRequest, Exit.USAGE),
-    (DefinitionError, Exit.USAGE),
-    (CoreUnavailable, Exit.UNREACHABLE),
-    (NotFound, Exit.NOT_FOUND),
-    (AlreadyExists, Exit.REFUSED),
-    (Refused, Exit.REFUSED),
-    (ClientError, Exit.FAILED),
-    (CerebelumError, Exit.FAILED),
-)
-
-
-class UsageError(CerebelumError):
+class UsageError(Exception):
     """The command line asks for something that cannot be."""
 
 
@@ -88,11 +62,29 @@ def run_async(
 
 
 def _fail_with(error: Exception) -> NoReturn:
-    if isinstance(error, UsageError):
-        fail(str(error), Exit.USAGE)
-    for kind, code in _EXITS:
+    for kind, code in _exits():
         if isinstance(error, kind):
             fail(str(error), code)
     if os.environ.get(DEBUG):
         raise error
     fail(f"unexpected {type(error).__name__}: {error} (set {DEBUG}=1 to see where it comes from)", Exit.FAILED)
+
+
+def _exits() -> tuple[tuple[type[Exception], Exit], ...]:
+    # Read when something went wrong: a Core that starts again does not wait for the SDK to be imported.
+    import cerebelum as sdk
+    import cerebelum_client as client
+
+    return (
+        (UsageError, Exit.USAGE),
+        (client.AddressError, Exit.USAGE),
+        (client.PayloadError, Exit.USAGE),
+        (client.InvalidRequest, Exit.USAGE),
+        (sdk.DefinitionError, Exit.USAGE),
+        (client.CoreUnavailable, Exit.UNREACHABLE),
+        (client.NotFound, Exit.NOT_FOUND),
+        (client.AlreadyExists, Exit.REFUSED),
+        (client.Refused, Exit.REFUSED),
+        (client.ClientError, Exit.FAILED),
+        (sdk.CerebelumError, Exit.FAILED),
+    )

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from cerebelum_client import CerebelumClient
+if TYPE_CHECKING:
+    from cerebelum_client import CerebelumClient
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
@@ -85,6 +86,8 @@ class RemoteCore:
         Raises:
             AddressError: its address is no HOST:PORT.
         """
+        from cerebelum_client import CerebelumClient
+
         return CerebelumClient(self.address, retry_s=self.retry_s)
 
 

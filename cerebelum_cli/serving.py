@@ -11,9 +11,7 @@ from pathlib import Path
 
 import click
 
-from cerebelum import Worker
 from cerebelum_cli.exits import Exit, LoopFactory, UsageError, fail, run_async
-from cerebelum_cli.loading import load_workflows
 from cerebelum_cli.options import address_option, store_option
 from cerebelum_client import parse_address
 
@@ -104,6 +102,9 @@ def worker(modules: tuple[str, ...], core_url: str, concurrency: int, verbose: b
 
 
 async def _work(modules: tuple[str, ...], core_url: str, concurrency: int) -> None:
+    from cerebelum import Worker
+    from cerebelum_cli.loading import load_workflows
+
     workflows = [each for name in modules for each in load_workflows(name)]
     running = Worker(core_url, workflows=workflows, concurrency=concurrency)
     loop = asyncio.get_running_loop()
