@@ -14,8 +14,8 @@ from tests.simulation.core.bugs import BUGS
 from tests.simulation.core.playing import play
 from tests.simulation.planted.planting import Bug
 
-SEEDS = int(os.environ.get("CORE_SIMULATION_SEEDS", "200"))
-BATCH = 50
+SEEDS = int(os.environ.get("CORE_SIMULATION_SEEDS", "100"))
+BATCH = 25
 FILES = tempfile.gettempdir() if sys.platform != "linux" else "/dev/shm"
 """What a power cut does to a file is not simulated here: it need not reach a disk."""
 KEPT_SEEDS: tuple[int, ...] = (8, 16, 71, 432, 491, 1160, 1750, 2144, 5478)
