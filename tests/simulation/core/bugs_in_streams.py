@@ -59,10 +59,4 @@ STREAMS = (
         "            del self._held_back[offer.task_id]\n            self._place(offer)\n",
         "            del self._held_back[offer.task_id]\n",
     ),
-    Bug(
-        "a task of a paused execution is handed out all the same",
-        "cerebelum_core.edges.handouts",
-        "        if dispatch.handout is not Handout.OFFER:\n",
-        "        if dispatch.handout is Handout.STOP:\n",
-    ),
 )
