@@ -316,7 +316,8 @@ class World:
         return found or [str(stay) for stay in self._stays if not stay.done()]
 
     async def _close_down(self) -> None:
-        """Workers leave; then the Core remembers nothing that is over, and stops."""
+        """People and workers leave; then the Core remembers nothing that is over, and stops."""
+        await self._people.kill()
         for hired in self.staff:
             if hired.worker is not None and hired.process.alive:
                 hired.worker.stop()
