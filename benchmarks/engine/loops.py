@@ -72,15 +72,18 @@ async def open_loop(one: One, per_s: float, seconds: float = _ROUND_S) -> Round:
 
 
 async def closed_loop(one: One, concurrency: int, seconds: float = _ROUND_S) -> Round:
-    """Run workflows for a while; those that are under way when the time is over still count."""
+    """Run workflows for a while, one a client at least; those that are under way when the time is over still count."""
     latencies: list[float] = []
     numbers = iter(range(1 << 62))
     begun, cpu, busy = time.perf_counter(), cpu_of(os.getpid()), machine_busy_s()
 
     async def client() -> None:
-        while (now := time.perf_counter()) - begun < seconds:
+        over = False
+        while not over:
+            now = time.perf_counter()
             await one(next(numbers))
             latencies.append(time.perf_counter() - now)
+            over = time.perf_counter() - begun >= seconds
 
     await asyncio.gather(*(client() for _ in range(concurrency)))
     wall, used = time.perf_counter() - begun, cpu_of(os.getpid()) - cpu
