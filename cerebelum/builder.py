@@ -128,7 +128,7 @@ def _steps(timeline: Timeline, rules: RuleBook) -> tuple[dict[str, AnyStep], lis
                 f"{step.name}.named('{step.name}_again')"
             )
         steps[step.name] = step
-    for owner, path in rules.led:
+    for owner, path in rules.led():
         faults += [
             f"two steps are called '{step.name}', one on the path from '{owner}': rename one"
             for step in path.steps()

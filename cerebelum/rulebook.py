@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cerebelum.conditions import TextCondition
 from cerebelum.errors import DefinitionError
@@ -16,8 +16,6 @@ class RuleBook:
     """Collects rules, at most one of a kind for a step."""
 
     def __init__(self) -> None:
-        self.led: list[tuple[str, Timeline]] = []
-        """Every composition that a rule leads over, with the step it leads from."""
         self._diverge: dict[str, Mapping[str, Target]] = {}
         self._branch: dict[str, Mapping[Condition, Target]] = {}
 
@@ -47,12 +45,19 @@ class RuleBook:
     def _check(self, kind: str, step: AnyStep, known: Iterable[str], targets: Iterable[Target]) -> None:
         if not isinstance(step, AnyStep):
             raise DefinitionError(f"a {kind}", [f"{told(step)} is no step: name the decorated function"])
-        paths = [(step.name, Timeline.of(target)) for target in targets if not isinstance(target, Action)]
+        for target in targets:
+            if not isinstance(target, Action):
+                Timeline.of(target)  # which says what is wrong with it
         if step.name in known:
             raise DefinitionError(f"the {kind} of '{step.name}'", ["it has one already: write all lines into one"])
         if not list(targets):
             raise DefinitionError(f"the {kind} of '{step.name}'", ["it is empty: say where it leads"])
-        self.led += paths
+
+    def led(self) -> Iterator[tuple[str, Timeline]]:
+        """Every composition that a rule leads over, with the step it leads from, in the order of the contract."""
+        for rules in (self._diverge, self._branch):
+            for step, targets in rules.items():
+                yield from ((step, Timeline.of(each)) for each in targets.values() if not isinstance(each, Action))
 
     def predicates(self) -> dict[str, tuple[Predicate, ...]]:
         """For each step with a branch, what its worker evaluates after it, in order."""

@@ -33,6 +33,7 @@ _COMMANDS = {
     **dict.fromkeys(("approve", "reject", "cancel"), "decisions"),
     **dict.fromkeys(("terminate", "pause", "resume", "retry", "redrive", "fork", "migrate"), "lifecycle"),
     "store": "store",
+    "convert": "converting.command",
     "doctor": "doctor",
 }
 """Each command and its module, in the order in which a newcomer meets them. Only what is called is imported: a Core

@@ -20,7 +20,7 @@ def load_workflows(name: str) -> list[Workflow]:
         UsageError: there is none, or the module cannot be imported.
     """
     module_name, _, attribute = name.partition(":")
-    module = _import(module_name)
+    module = load_module(module_name)
     found = {key: as_workflow(value) for key, value in vars(module).items() if is_workflow(value)}
     if attribute:
         return [_one(module, found, attribute)]
@@ -42,7 +42,12 @@ def _one(module: ModuleType, found: dict[str, Workflow], attribute: str) -> Work
     raise UsageError(f"module '{module.__name__}' has no workflow '{attribute}': {there}")
 
 
-def _import(name: str) -> ModuleType:
+def load_module(name: str) -> ModuleType:
+    """A user's module, found from the folder of the command too.
+
+    Raises:
+        UsageError: there is none, or it cannot be imported.
+    """
     if name.endswith(".py") or "/" in name or not name:
         hint = name.removesuffix(".py").strip("./").replace("/", ".") or "shop.orders"
         raise UsageError(f"'{name}' is no module: name it as Python does, for example {hint}")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from cerebelum_codegen.plugin.workflows.declared import INPUTS, DeclaredStep, DeclaredWorkflow, Line
-from cerebelum_engine import validate
+from cerebelum_engine import DEFAULT_MAX_VISITS, validate
 from cerebelum_proto.worker import worker_service_pb as pb
 
 _ANY = "_"
@@ -21,7 +21,7 @@ def blueprint_of(workflow: DeclaredWorkflow) -> pb.Blueprint:
         definition=pb.WorkflowDefinition(
             timeline=[_step(step) for step in workflow.steps],
             stages=list(workflow.stages),
-            max_visits=workflow.max_visits,
+            max_visits=workflow.max_visits if workflow.max_visits != DEFAULT_MAX_VISITS else 0,
             diverge_rules=[
                 pb.DivergeRule(
                     from_step=step, patterns=[pb.PatternMatch(pattern=each.text, route=each.route) for each in lines]

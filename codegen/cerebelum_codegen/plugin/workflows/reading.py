@@ -187,14 +187,14 @@ class _ServiceReader:
         )
 
     def _ordered(
-        self, steps: Mapping[str, DeclaredStep], stages: Sequence[pb.Stage], lines: Iterable[Line]
+        self, steps: Mapping[str, DeclaredStep], stages: Sequence[pb.Stage], lines: Sequence[Line]
     ) -> tuple[DeclaredStep, ...]:
         """The steps in the order in which the workflow speaks of them; one of which it does not is a fault."""
         places = dict.fromkeys(steps_of(stages), self.faults.place((*self.option, _TIMELINE)))
-        for line in lines:
-            for name in (*steps_of(line.route.path), line.route.step, line.step):
-                if name:
-                    places.setdefault(name, line.place)
+        led = [(name, line.place) for line in lines for name in steps_of(line.route.path)]
+        named = [(name, line.place) for line in lines for name in (line.route.step, line.step) if name]
+        for name, place in (*led, *named):
+            places.setdefault(name, place)
         for name, place in places.items():
             if name not in steps:
                 self.faults.note(place, f"'{name}' is no step of {self.service.name}: {_nearest(name, steps)}")

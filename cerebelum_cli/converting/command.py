@@ -1,0 +1,52 @@
+"""`convert`: a workflow in its other spelling."""
+
+from __future__ import annotations
+
+import click
+
+from cerebelum import Workflow
+from cerebelum.declared.base import DeclaredWorkflow
+from cerebelum.declared.definition import Definition
+from cerebelum_cli.converting.proto import proto_of
+from cerebelum_cli.converting.python import python_of
+from cerebelum_cli.exits import Exit, UsageError, fail
+from cerebelum_cli.loading import load_module
+
+
+@click.command()
+@click.argument("workflow", metavar="MODULE:NAME")
+@click.option("--package", help="The package of the proto file; by default that of the workflow's name, or its own.")
+def convert(workflow: str, package: str | None) -> None:
+    """Print a workflow in its other spelling.
+
+    A decorated workflow (shop.orders:order) becomes a proto file, a declared one
+    (shop.v1.orders_workflows:ORDER_FULFILMENT, or an object that implements it) becomes decorated steps. Both have the
+    same blueprint; what the other spelling cannot say is refused.
+    """
+    try:
+        click.echo(_converted(workflow, package), nl=False)
+    except UsageError as error:
+        fail(str(error), Exit.USAGE)
+
+
+def _converted(name: str, package: str | None) -> str:
+    module_name, _, attribute = name.partition(":")
+    found = {key: each for key, each in vars(load_module(module_name)).items() if _is_convertible(each)}
+    match found.get(attribute) if attribute else _only(found):
+        case Workflow() as workflow:
+            return proto_of(workflow, package)
+        case Definition() as definition:
+            return python_of(definition)
+        case DeclaredWorkflow() as implemented:
+            return python_of(implemented.__definition__)
+        case _:
+            there = f"name one of {', '.join(sorted(found))}" if found else "it has no workflow"
+            raise UsageError(f"'{name}' is no one workflow of the module: {there}, as in {module_name}:order")
+
+
+def _only(found: dict[str, object]) -> object:
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _is_convertible(value: object) -> bool:
+    return isinstance(value, Workflow | Definition | DeclaredWorkflow)

@@ -1,0 +1,234 @@
+"""A workflow in its two spellings: what is printed is taken as it is, and comes to the very same blueprint."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from shop.v1 import orders_pb, orders_workflows, refunds_workflows
+
+from cerebelum import (
+    Context,
+    Retry,
+    Workflow,
+    WorkflowBuilder,
+    back_to,
+    end,
+    fail,
+    mapping,
+    proceed,
+    retry,
+    skip_to,
+    step,
+    workflow,
+)
+from cerebelum.conditions import TextCondition
+from cerebelum.declared.definition import Definition
+from cerebelum_cli.converting.proto import proto_of
+from cerebelum_cli.converting.python import python_of
+from cerebelum_cli.exits import UsageError
+from cerebelum_engine import hash_of
+from tests.cli.command_line import cerebelum
+from tests.codegen.generating import PROJECT, described, generated, run, write
+from tests.sdk.declared.shop import GENERATED, HERE
+
+
+@step
+async def look(inputs: orders_pb.Order) -> orders_pb.ValidOrder:
+    """Looks whether "all" of it is there."""
+    raise NotImplementedError
+
+
+@step(retry=Retry(jitter=0, backoff=1.5, non_retryable=("CardDeclined", ValueError)), timeout=timedelta(hours=1.5))
+async def pay(look: orders_pb.ValidOrder, context: Context[orders_pb.Order]) -> orders_pb.Receipt:
+    raise NotImplementedError
+
+
+@step(retry=Retry(max_attempts=9, initial_interval=timedelta(minutes=2)), heartbeat_timeout=timedelta(seconds=5))
+async def pack(look: orders_pb.ValidOrder) -> orders_pb.Parcel:
+    raise NotImplementedError
+
+
+@step(queue_timeout=timedelta(days=3, milliseconds=7))
+async def label(pack: orders_pb.Parcel) -> orders_pb.LabelledParcel:
+    raise NotImplementedError
+
+
+@step
+async def tell(look: orders_pb.ValidOrder) -> None:
+    raise NotImplementedError
+
+
+@step(name="step")
+async def weigh(context: Context[orders_pb.Order]) -> orders_pb.Parcel:
+    raise NotImplementedError
+
+
+@step(name="end")
+async def stop(inputs: orders_pb.Order, context: Context[orders_pb.Order]) -> orders_pb.Backordered | dict[str, str]:
+    raise NotImplementedError
+
+
+@step(retry=Retry(initial_interval=timedelta(seconds=2), max_interval=timedelta(seconds=8)))
+async def review(look: orders_pb.ValidOrder) -> orders_pb.Approval:
+    raise NotImplementedError
+
+
+@step
+async def wait(context: Context[orders_pb.Order]) -> None:
+    raise NotImplementedError
+
+
+@step
+async def last(*, review: orders_pb.Approval | None = None, look: orders_pb.ValidOrder) -> orders_pb.Shipment:
+    raise NotImplementedError
+
+
+@workflow(name="trial.v1.AllOfIt", max_visits=7)
+def everything(wf: WorkflowBuilder) -> None:
+    wf.timeline([look, weigh], [pay, pack >> label], [tell.named("tell_more"), [tell, wait] >> stop], last)
+    big = TextCondition("look", "look.total_cents > 100000 && inputs.kind == 'EXPRESS'")
+    wf.branch(look, {big: review, TextCondition("look", "look.total_cents == 7"): end()}, otherwise=proceed())
+    wf.diverge(review, {"no": fail("refused")})
+    wf.diverge(look, {"out of stock": stop.named("halt"), "error": fail('not "there"'), "slow": retry()})
+    wf.diverge(pay, {"ok": proceed(), "CardDeclined": skip_to(last), mapping(state="open"): end()})
+    wf.diverge(
+        last, {"again": back_to(pay), "never": review.named("look_again") >> [wait.named("w1"), tell.named("t1")]}
+    )
+
+
+@step
+async def odd(inputs: dict[str, int]) -> dict[str, int] | str:
+    raise NotImplementedError
+
+
+@step
+async def even(odd: object, inputs: dict[str, int]) -> None:
+    raise NotImplementedError
+
+
+@workflow
+def untyped(wf: WorkflowBuilder) -> None:
+    wf.timeline(odd >> even)
+    wf.branch(odd, condition="odd.kind == 1", when_true=end())
+
+
+@workflow(name="tidying up")
+def unspeakable(wf: WorkflowBuilder) -> None:
+    wf.timeline(odd.named("oddOne") >> wait)
+    wf.branch(odd.named("oddOne"), condition=lambda value: value == 7, when_true=fail('it\'s "bad"'))
+
+
+@dataclass
+class Project:
+    """A project of buf, with the shop's contract and what is converted."""
+
+    folder: Path
+
+    def definition(self, proto: str, module: str, name: str) -> Definition:
+        """What the plugin makes of a contract that was printed, once buf has linted it."""
+        path = f"{module.replace('.', '/')}.proto"
+        write({path: proto}, self.folder / "proto")
+        run("buf", "lint", "proto", "--path", f"proto/{path}", cwd=self.folder)
+        made = generated(described(self.folder / "proto", self.folder / "image.binpb"))
+        write({name: text for name, text in made.items() if name.startswith(path[:-6])}, self.folder / "generated")
+        importlib.invalidate_caches()
+        return getattr(importlib.import_module(f"{module}_workflows"), name)
+
+    def workflow(self, python: str, module: str) -> Workflow:
+        """What a module that was printed comes to when it is imported."""
+        write({f"{module}.py": python}, self.folder / "generated")
+        importlib.invalidate_caches()
+        return next(each for each in vars(importlib.import_module(module)).values() if isinstance(each, Workflow))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    folder = tmp_path_factory.mktemp("converting")
+    shutil.copytree(HERE / "protos", folder / "proto")
+    shutil.copytree(PROJECT / "proto/cerebelum/options", folder / "proto/cerebelum/options")
+    lint = (PROJECT / "examples/orders/buf.yaml").read_text()
+    (folder / "proto/buf.yaml").write_text("version: v2\n" + lint[lint.index("lint:\n  use:\n    - STANDARD") :])
+    (folder / "generated").mkdir()
+    sys.path.insert(0, str(folder / "generated"))
+    yield Project(folder)
+    sys.path.remove(str(folder / "generated"))
+
+
+def test_a_decorated_workflow_and_its_contract_have_the_very_same_blueprint(project: Project) -> None:
+    declared = project.definition(proto_of(everything), "trial.v1.all_of_it", "ALL_OF_IT")
+    assert declared.blueprint.definition == everything.blueprint.definition
+    assert hash_of(declared.blueprint) == everything.hash
+    again = project.workflow(python_of(declared), "all_of_it_again")
+    assert again.blueprint.definition == everything.blueprint.definition
+    assert again.hash == everything.hash
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [orders_workflows.ORDER_FULFILMENT, refunds_workflows.REFUND, refunds_workflows.TIDY],
+    ids=lambda each: each.name.rpartition(".")[2].lower(),
+)
+def test_a_declared_workflow_and_its_decorated_steps_have_the_very_same_blueprint(
+    project: Project, definition: Definition
+) -> None:
+    name = definition.name.rpartition(".")[2].lower()
+    decorated = project.workflow(python_of(definition), f"decorated_{name}")
+    assert decorated.hash == hash_of(definition.blueprint)
+    package = f"back{name}.v1"
+    constant = {"orderfulfilment": "ORDER_FULFILMENT"}.get(name, name.upper())
+    back = project.definition(proto_of(decorated, package), f"{package}.{constant.lower()}", constant)
+    assert (hash_of(back.blueprint), back.inputs) == (decorated.hash, definition.inputs)
+    assert [each.response for each in back.steps] == [each.response for each in definition.steps]
+
+
+def test_what_is_printed_as_python_passes_the_strict_checker(project: Project) -> None:
+    shape = project.definition(proto_of(everything), "trial.v1.all_of_it", "ALL_OF_IT")
+    texts = {"checked_all": python_of(shape), "checked_orders": python_of(orders_workflows.ORDER_FULFILMENT)}
+    write({f"{name}.py": text for name, text in texts.items()}, project.folder)
+    roots = (PROJECT, PROJECT / "codegen", PROJECT / "generated", GENERATED, project.folder / "generated")
+    options = f"[mypy]\nstrict = True\nmypy_path = {':'.join(map(str, roots))}\nexplicit_package_bases = True\n"
+    (project.folder / "mypy.ini").write_text(options + "namespace_packages = True\n")
+    files = [str(project.folder / f"{name}.py") for name in texts]
+    run("mypy", "--config-file", str(project.folder / "mypy.ini"), *files, cwd=PROJECT)
+
+
+def test_what_is_no_message_becomes_a_stub_that_says_what_to_write(project: Project) -> None:
+    text = proto_of(untyped)
+    assert "// What `odd` gives: write its fields. Python says dict[str, int] | str.\nmessage OddAnswer {}" in text
+    assert "message UntypedInputs {}" in text
+    assert "// In Python the Core asks this" in text
+    with pytest.raises(AssertionError, match="OddAnswer has no field 'kind'"):
+        project.definition(text, "untyped.v1.untyped", "UNTYPED")
+    sound = text.replace("message OddAnswer {}", "message OddAnswer { int32 kind = 1; }")
+    sound = sound.replace('name: "untyped"', 'name: "untyped" max_visits: 1000')
+    shape = project.definition(sound, "untyped.v1.untyped", "UNTYPED").blueprint
+    assert shape.workflow_module == "untyped"
+    assert shape.definition is not None
+    assert shape.definition.max_visits == 0, "what is said of itself anyway is no other version"
+
+
+def test_what_proto_cannot_say_is_told_at_once_with_its_mend() -> None:
+    with pytest.raises(UsageError) as told:
+        proto_of(unspeakable)
+    assert "step 'oddOne' is no rpc: call it 'odd_one'" in str(told.value)
+    assert "the predicate unspeakable.<locals>.<lambda> of 'oddOne' is Python: write it as CEL" in str(told.value)
+    assert "has both quotes" in str(told.value)
+
+
+def test_the_command_takes_either_spelling(tmp_path: Path) -> None:
+    paths = ":".join(map(str, (GENERATED, PROJECT)))
+    printed = cerebelum("convert", "shop.v1.orders_workflows", folder=tmp_path, PYTHONPATH=paths)
+    (tmp_path / "copied.py").write_text(printed.out)
+    back = cerebelum("convert", "copied:order_fulfilment", "--package", "a.v1", folder=tmp_path, PYTHONPATH=paths)
+    assert (printed.code, back.code) == (0, 0), printed.err + back.err
+    assert "service OrderFulfilment {" in back.out
+    lost = cerebelum("convert", "copied:nobody", folder=tmp_path, PYTHONPATH=paths)
+    assert lost.code == 2
+    assert "name one of order_fulfilment" in lost.err
