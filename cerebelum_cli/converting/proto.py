@@ -50,7 +50,7 @@ class _Writer:
         rpcs = [self._rpc(step) for step in self._definition.timeline]
         imports = sorted({"cerebelum/options/v1/options.proto", *self._messages.files})
         path = f"{self._package.replace('.', '/')}/{snake(self._service)}.proto"
-        approvals = "Approvals and execution ids stand in Python's code and calls: declare them here by hand."
+        approvals = "Approvals, execution ids, deadlines and tags stand in Python's code and calls: add them here."
         parts = [
             f'// Save it as {path}.\n// {approvals}\nsyntax = "proto3";',
             f"package {self._package};",
