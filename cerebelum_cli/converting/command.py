@@ -40,8 +40,15 @@ def _converted(name: str, package: str | None) -> str:
         case DeclaredWorkflow() as implemented:
             return python_of(implemented.__definition__)
         case _:
-            there = f"name one of {', '.join(sorted(found))}" if found else "it has no workflow"
-            raise UsageError(f"'{name}' is no one workflow of the module: {there}, as in {module_name}:order")
+            raise UsageError(f"module '{module_name}' has {_missed(attribute, sorted(found))}")
+
+
+def _missed(attribute: str, there: list[str]) -> str:
+    if not there:
+        return "no workflow: name the module of a decorated one, or the generated *_workflows of a declared one"
+    if attribute:
+        return f"no workflow '{attribute}': it has {', '.join(there)}"
+    return f"several workflows: name one of {', '.join(there)} behind a colon"
 
 
 def _only(found: dict[str, object]) -> object:

@@ -231,4 +231,6 @@ def test_the_command_takes_either_spelling(tmp_path: Path) -> None:
     assert "service OrderFulfilment {" in back.out
     lost = cerebelum("convert", "copied:nobody", folder=tmp_path, PYTHONPATH=paths)
     assert lost.code == 2
-    assert "name one of order_fulfilment" in lost.err
+    assert "has no workflow 'nobody': it has order_fulfilment" in lost.err
+    unclear = cerebelum("convert", "shop.v1.refunds_workflows", folder=tmp_path, PYTHONPATH=paths)
+    assert "has several workflows: name one of REFUND, TIDY behind a colon" in unclear.err
