@@ -18,8 +18,9 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, overload
 
+from cerebelum.declared.handle import WorkflowHandle
 from cerebelum.embedded import EmbeddedCore
 from cerebelum.errors import CerebelumError
 from cerebelum.executor import DistributedExecutor
@@ -34,6 +35,7 @@ from cerebelum_codegen.runtime import Timestamp
 if TYPE_CHECKING:
     from cerebelum_core.node import Node
 
+_R = TypeVar("_R")
 _LOOK_S = 0.001
 _FAR = Timestamp.from_ns(253_402_300_799_000_000_000)
 _START = datetime(2030, 1, 1, tzinfo=UTC)
@@ -183,12 +185,19 @@ class TestingCore:
             await self._move(due)
         return found
 
-    async def output(self, handle: ExecutionHandle) -> object:
-        """The output of an execution once it has completed; see `result`.
+    @overload
+    async def output(self, handle: WorkflowHandle[_R, object, object]) -> _R: ...
+    @overload
+    async def output(self, handle: ExecutionHandle) -> object: ...
+    async def output(self, handle: WorkflowHandle[object, object, object] | ExecutionHandle) -> object:
+        """The output of an execution once it has completed, of a declared workflow in its type; see `result`.
 
         Raises:
             ExecutionFailed: it did not complete.
         """
+        if isinstance(handle, WorkflowHandle):
+            await self.result(handle.execution)
+            return await handle.result()
         return (await self.result(handle)).unwrap()
 
     async def _move(self, to: Timestamp) -> None:

@@ -109,6 +109,15 @@ async def test_the_contract_s_retries_are_kept(
     assert implementation.tries == 3
 
 
+async def test_a_test_lets_as_much_time_pass_as_the_typed_result_takes(
+    core: TestingCore, orders: wf.OrderFulfilmentClient, implementation: Orders
+) -> None:
+    handle = await orders.start(order(9, "hiccup"))
+    before = core.now
+    assert await core.output(handle) == pb.Shipment(tracking_id="t9")
+    assert core.now > before, "two retries were due later"
+
+
 async def test_the_status_shows_what_the_steps_have_given(core: TestingCore, orders: wf.OrderFulfilmentClient) -> None:
     handle = await orders.start(order(7, "doubtful"))
     await core.settle()

@@ -134,6 +134,7 @@ async def watch(handle: refunds_workflows.RefundHandle) -> None:
 
 async def trial() -> None:
     async with testing.core([Orders({})]) as core:
-        await wf.OrderFulfilmentClient(core.core).start(pb.Order(order_id=7))
+        handle = await wf.OrderFulfilmentClient(core.core).start(pb.Order(order_id=7))
+        assert_type(await core.output(handle), pb.Shipment | pb.Backordered)
     async with embedded_core("sqlite:///orders.db") as here:
         await wf.OrderFulfilmentClient(here).start(pb.Order(order_id=7))
