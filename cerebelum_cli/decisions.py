@@ -38,7 +38,7 @@ def approve(execution_id: str, response: object, by: str, step: str, core: Remot
         async with core.client() as client:
             return await client.approvals.approve(execution_id, response=to_payload(response), decided_by=by, step=step)
 
-    _show(execution_id, "approved", run_async(call()), as_json)
+    show_decision(execution_id, "approved", run_async(call()), as_json)
 
 
 @click.command()
@@ -55,7 +55,7 @@ def reject(execution_id: str, reason: str, by: str, step: str, core: RemoteCore,
         async with core.client() as client:
             return await client.approvals.reject(execution_id, reason=reason, decided_by=by, step=step)
 
-    _show(execution_id, "rejected", run_async(call()), as_json)
+    show_decision(execution_id, "rejected", run_async(call()), as_json)
 
 
 @click.command()
@@ -81,10 +81,11 @@ def cancel(execution_id: str, reason: str, cleanup_s: float, by: str, core: Remo
             cleanup_ms = max(1, int(cleanup_s * 1000))
             return await client.lifecycle.cancel(execution_id, reason=reason, cancelled_by=by, cleanup_ms=cleanup_ms)
 
-    _show(execution_id, "cancelled" if run_async(call()) else "cancelling", "", as_json)
+    show_decision(execution_id, "cancelled" if run_async(call()) else "cancelling", "", as_json)
 
 
-def _show(execution_id: str, decision: str, step: str, as_json: bool) -> None:
+def show_decision(execution_id: str, decision: str, step: str, as_json: bool) -> None:
+    """Tell what was decided, about which step or approval."""
     if as_json:
         print_json({"execution_id": execution_id, "decision": decision, "step": step or None})
     else:

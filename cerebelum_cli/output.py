@@ -11,6 +11,8 @@ from cerebelum_client import PayloadError, from_payload
 from cerebelum_codegen.runtime import Message, Timestamp
 from cerebelum_proto.types.v1.types_pb import Payload
 
+_WIDTH = 60
+
 
 def print_json(value: object) -> None:
     """One JSON value on one line."""
@@ -30,6 +32,12 @@ def value_of(payload: Payload | None) -> object:
         return from_payload(payload)
     except PayloadError:
         return {"encoding": payload.encoding, "base64": base64.b64encode(payload.data).decode()}
+
+
+def one_line(value: object) -> str:
+    """A JSON value on one line, shortened."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
 def time_text(instant: Timestamp | None) -> str | None:

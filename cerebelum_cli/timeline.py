@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
 from typing import TypeAlias, assert_never
 
-from cerebelum_cli.output import time_text, value_of
+from cerebelum_cli.output import one_line, time_text, value_of
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 
 _NS_PER_MS = 1_000_000
-_WIDTH = 60
 
 
 class Timeline:
@@ -180,8 +178,7 @@ def show(payload: Payload | None) -> str:
     """A payload on one line, shortened."""
     if payload is None or not payload.data:
         return "nothing"
-    text = json.dumps(value_of(payload), ensure_ascii=False, default=str)
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+    return one_line(value_of(payload))
 
 
 def _why(failure: Failure | None) -> str:

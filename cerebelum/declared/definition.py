@@ -48,6 +48,8 @@ class ApprovalType:
     response: type[Message]
     asked: type[ApprovalAsked[object]]
     answered: type[ApprovalAnswered[object]]
+    doc: str = ""
+    """The contract's comment on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,8 @@ class Definition:
     id_reuse: IdReuse = IdReuse.ID_REUSE_SAME
     deadline: timedelta | None = None
     tags: tuple[str, ...] = ()
+    doc: str = ""
+    """The contract's comment on it."""
     _by_name: Mapping[str, StepType] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

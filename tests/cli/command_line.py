@@ -20,9 +20,14 @@ class Ran:
 
 
 def cerebelum(*arguments: str, folder: Path, stdin: str = "", **environment: str) -> Ran:
-    """Run a command in a folder. Whatever it is told, a person is never shown a traceback."""
+    """Run a command in a folder."""
+    return python("-m", "cerebelum_cli", *arguments, folder=folder, stdin=stdin, **environment)
+
+
+def python(*arguments: str, folder: Path, stdin: str = "", **environment: str) -> Ran:
+    """Run a program in a folder. Whatever it is told, a person is never shown a traceback."""
     ran = subprocess.run(
-        [sys.executable, "-m", "cerebelum_cli", *arguments],
+        [sys.executable, *arguments],
         cwd=folder,
         input=stdin,
         capture_output=True,

@@ -207,6 +207,9 @@ class ApprovalForm:
     """What the handle calls it."""
     camel: str
     doc: tuple[str, ...]
+    """What its method says."""
+    comment: str
+    """The contract's comment as an expression; empty for none."""
     request: str
     response: str
     timeout: str

@@ -52,6 +52,11 @@ def method_name(rpc: str) -> str:
     return f"{name}_" if name in _METHOD_RESERVED else name
 
 
+def _comment(lines: tuple[str, ...]) -> str:
+    """A comment of the contract as an expression; empty for none."""
+    return literal("\n".join(lines)) if lines else ""
+
+
 class _Former:
     """Forms one workflow."""
 
@@ -99,6 +104,8 @@ class _Former:
             yield f"deadline={spelling.span(told.deadline_ms)}"
         if told.tags:
             yield f"tags={spelling.texts(told.tags)}"
+        if told.doc:
+            yield f"doc={_comment(told.doc)}"
 
     def _step(self, step: DeclaredStep) -> StepForm:
         return StepForm(
@@ -120,6 +127,7 @@ class _Former:
             attribute=f"{method}_" if method in _HANDLE_RESERVED else method,
             camel=names.camel(approval.name),
             doc=approval.doc or (f"`{approval.rpc}`.",),
+            comment=_comment(approval.doc),
             request=self._message(approval.request),
             response=self._message(approval.response),
             timeout=spelling.span(approval.timeout_ms),

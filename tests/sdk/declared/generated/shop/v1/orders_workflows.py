@@ -247,11 +247,13 @@ ORDER_FULFILMENT = v1.Definition(
             response=orders_pb.AddressAnswer,
             asked=OrderFulfilmentConfirmAddressAsked,
             answered=OrderFulfilmentConfirmAddressAnswered,
+            doc="Where should it go?",
         ),
     ),
     execution_id="order/{order_id}",
     deadline=timedelta(days=3),
     tags=("orders",),
+    doc="Takes an order from cart to doorstep.",
 )
 """All that the contract says about `shop.v1.OrderFulfilment`."""
 
@@ -333,3 +335,9 @@ class OrderFulfilmentClient(v1.WorkflowClient[orders_pb.Order, OrderFulfilmentHa
 
     def __init__(self, core: v1.Core | str | None = None) -> None:
         super().__init__(core, ORDER_FULFILMENT, OrderFulfilmentHandle)
+
+
+if __name__ == "__main__":
+    from cerebelum_cli.declared.v1 import command_line
+
+    command_line(ORDER_FULFILMENT)

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
+from cerebelum_codegen.known import wrappers_pb
 from cerebelum_codegen.runtime.v1 import (
     MAX_DEPTH,
     SMALL,
+    Duration,
     Enum,
     FieldDescriptor,
     Message,
+    boolean,
     describe,
     endless,
     int32,
     int64,
     kept,
     numbered,
+    read_duration,
     read_size,
+    read_tag,
     read_varint,
+    read_wrapped,
     signed,
+    skip,
     stray,
     too_deep,
     truncated,
     varint,
+    write_duration,
     wrong_type,
 )
 
@@ -33,12 +41,26 @@ class RefundKind(Enum):
     REFUND_KIND_FULL = 1
 
 
+@dataclass(frozen=True, slots=True)
+class RefundRequest_Iban:
+    """`iban` of `payee`."""
+
+    value: str
+
+
 @dataclass(slots=True, kw_only=True)
 class RefundRequest(Message):
     FULL_NAME: ClassVar[str] = "shop.v1.RefundRequest"
 
     order: RefundRequest_Order | None = None
     kind: RefundKind = RefundKind.REFUND_KIND_UNSPECIFIED
+    urgent: bool | None = None
+    within: Duration | None = None
+    pieces: dict[str, int] = field(default_factory=dict)
+    payee: RefundRequest_Payee | None = None
+    note: str | None = None
+    earlierKinds: list[RefundKind] = field(default_factory=list)
+    core: str = ""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -59,6 +81,46 @@ class RefundRequest(Message):
             out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
         if self.kind != 0:
             out += (b"\x10", SMALL[self.kind] if 0 <= self.kind < 1024 else int32(self.kind))
+        if self.urgent is not None:
+            out += (b"\x18", boolean(self.urgent))
+        if self.within is not None:
+            x = write_duration(self.within)
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        for pieces_key, pieces_item in self.pieces.items():
+            pieces_entry: list[bytes] = []
+            x = pieces_key.encode()
+            n = len(x)
+            pieces_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+            pieces_entry += (b"\x10", SMALL[pieces_item] if 0 <= pieces_item < 1024 else int32(pieces_item))
+            x = b"".join(pieces_entry)
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        match self.payee:
+            case RefundRequest_Iban(value=iban_value):
+                x = iban_value.encode()
+                n = len(x)
+                out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
+            case RefundRequest_Order() as other_order_value:
+                x = other_order_value.__write__(depth - 1)
+                n = len(x)
+                out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
+            case payee_item if payee_item is not None:
+                raise TypeError(f"{type(payee_item).__name__} is no member of it")
+            case _:
+                pass
+        if self.note is not None:
+            x = wrappers_pb.StringValue(value=self.note).__write__(depth - 1)
+            n = len(x)
+            out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
+        if self.earlierKinds:
+            x = b"".join([SMALL[earlierKinds_item] if 0 <= earlierKinds_item < 1024 else int32(earlierKinds_item) for earlierKinds_item in self.earlierKinds])
+            n = len(x)
+            out += (b"\x4a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.core != "":
+            x = self.core.encode()
+            n = len(x)
+            out += (b"\x52", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -88,6 +150,117 @@ class RefundRequest(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.kind = numbered(RefundKind, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.urgent = n != 0
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.within = read_duration(data, at, stop, depth - 1, self.within)
+                at = stop
+                tag = data[at] if at < end else 0
+            while tag == 42:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                entry_end = at + n
+                pieces_key: str = ""
+                pieces_item: int = 0
+                while at < entry_end:
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
+                    if tag == 10:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_size(data, at - 1)
+                        stop = at + n
+                        pieces_key = data[at:stop].decode()
+                        at = stop
+                    elif tag == 16:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_varint(data, at - 1)
+                        pieces_item = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+                    else:
+                        at = skip(data, at, entry_end, tag, depth - 1)
+                if at != entry_end:
+                    raise truncated()
+                self.pieces[pieces_key] = pieces_item
+                tag = data[at] if at < end else 0
+            if tag == 50:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.payee = RefundRequest_Iban(data[at:stop].decode())
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if type(self.payee) is not RefundRequest_Order:
+                    self.payee = RefundRequest_Order()
+                self.payee.__merge__(data, at, stop, depth - 1)
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 66:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.note = read_wrapped(wrappers_pb.StringValue(value=self.note or ""), data, at, stop, depth - 1)
+                at = stop
+                tag = data[at] if at < end else 0
+            while tag == 74:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if stop > end:
+                    raise truncated()
+                while at < stop:
+                    n = data[at]
+                    at += 1
+                    if n > 127:
+                        n, at = read_varint(data, at - 1)
+                    self.earlierKinds.append(numbered(RefundKind, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000))
+                if at != stop:
+                    raise truncated()
+                tag = data[at] if at < end else 0
+            while tag == 72:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.earlierKinds.append(numbered(RefundKind, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000))
+                tag = data[at] if at < end else 0
+            if tag == 82:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.core = data[at:stop].decode()
+                at = stop
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -242,10 +415,22 @@ class Repaid(Message):
             self._unknown = kept(self._unknown, unknown)
 
 
+RefundRequest_Payee: TypeAlias = RefundRequest_Iban | RefundRequest_Order
+"""What `RefundRequest.payee` holds when it is set."""
+
+
 describe(
     RefundRequest,
     FieldDescriptor(1, "order", RefundRequest_Order),
     FieldDescriptor(2, "kind", RefundKind),
+    FieldDescriptor(3, "urgent", "bool"),
+    FieldDescriptor(4, "within", Duration),
+    FieldDescriptor(5, "pieces", "int32", key="string"),
+    FieldDescriptor(6, "iban", "string", oneof="payee", wrapper=RefundRequest_Iban),
+    FieldDescriptor(7, "other_order", RefundRequest_Order, oneof="payee"),
+    FieldDescriptor(8, "note", wrappers_pb.StringValue),
+    FieldDescriptor(9, "earlierKinds", RefundKind, repeated=True),
+    FieldDescriptor(10, "core", "string"),
 )
 describe(
     RefundRequest_Order,

@@ -117,6 +117,7 @@ REFUND = v1.Definition(
     ),
     execution_id="refund/{order.id}/{kind}",
     id_reuse=v1.IdReuse.ID_REUSE_REFUSE,
+    doc="Ends in a group, asks without a question, is told nothing, and each of its ids is used once.",
 )
 """All that the contract says about `shop.v1.Refund`."""
 
@@ -212,6 +213,7 @@ TIDY = v1.Definition(
             completed=TidySweepCompleted,
         ),
     ),
+    doc="Nothing but steps that take nothing and give nothing.",
 )
 """All that the contract says about `shop.v1.Tidy`."""
 
@@ -240,3 +242,9 @@ class TidyClient(v1.WorkflowClient[v1.Empty, TidyHandle]):
 
     def __init__(self, core: v1.Core | str | None = None) -> None:
         super().__init__(core, TIDY, TidyHandle)
+
+
+if __name__ == "__main__":
+    from cerebelum_cli.declared.v1 import command_line
+
+    command_line(REFUND, TIDY)

@@ -1,0 +1,266 @@
+"""The commands of a declared workflow: `start`, `result`, `status`, `watch`, one for each approval, and `reject`."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import aclosing
+from typing import TypeAlias
+
+import click
+
+from cerebelum.declared.client import WorkflowClient
+from cerebelum.declared.definition import ApprovalType, Definition, Outputs
+from cerebelum.declared.events import Happening
+from cerebelum.declared.handle import ApprovalDesk, WorkflowHandle, WorkflowStatus
+from cerebelum_cli.decisions import show_decision
+from cerebelum_cli.declared.flags import MessageFlags, kebab
+from cerebelum_cli.declared.happenings import happening_json, happening_words, readable, shown
+from cerebelum_cli.exits import Exit, run_async
+from cerebelum_cli.options import RemoteCore, core_option, execution_argument, json_option, who_option
+from cerebelum_cli.output import print_json
+from cerebelum_cli.timeline import Timeline
+from cerebelum_client import Core
+from cerebelum_codegen.runtime import Message, Timestamp
+
+_Handle: TypeAlias = WorkflowHandle[object, Outputs, Happening]
+_Status: TypeAlias = WorkflowStatus[object, Outputs]
+_HELP = {"help_option_names": ["-h", "--help"]}
+_OURS = frozenset({"start", "result", "status", "watch", "reject"})
+
+
+class _Commands(click.Group):
+    """Lists its commands in the order in which they are met."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def commands_of(definitions: Sequence[Definition]) -> click.Group:
+    """The commands of one workflow; of several, a group for each, named after it."""
+    if len(definitions) == 1:
+        return _group(definitions[0], None)
+    short = [kebab(each.name.rpartition(".")[2]) for each in definitions]
+    times = Counter(short)
+    every = _Commands(context_settings=_HELP, help="The workflows of this file.")
+    for name, each in zip(short, definitions, strict=True):
+        every.add_command(_group(each, name if times[name] == 1 else each.name))
+    return every
+
+
+def _group(definition: Definition, name: str | None) -> click.Group:
+    group = _Commands(name, context_settings=_HELP, help=definition.doc or f"Executions of {definition.name}.")
+    group.add_command(_start(definition))
+    group.add_command(_result(definition))
+    group.add_command(_status(definition))
+    group.add_command(_watch(definition))
+    for approval in definition.approvals:
+        group.add_command(_approve(approval))
+    if definition.approvals:
+        group.add_command(_reject(definition.approvals))
+    return group
+
+
+def _handle(core: Core, execution_id: str, definition: Definition) -> _Handle:
+    return WorkflowHandle(core, execution_id, definition)
+
+
+async def _end(handle: _Handle) -> _Status:
+    await handle.execution.result()
+    return await handle.status()
+
+
+def _with_flags(command: click.Command, kind: type[Message], whole: str) -> MessageFlags:
+    """Put the flags of a message before those that the command has, whose names they leave alone."""
+    taken = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
+    flags = MessageFlags(kind, whole, taken | {whole, "--help"})
+    arguments = [each for each in command.params if isinstance(each, click.Argument)]
+    own = [each for each in command.params if not isinstance(each, click.Argument)]
+    command.params = [*arguments, *flags.options(), *own]
+    return flags
+
+
+# -- start, look, wait -----------------------------------------------------------------------
+
+
+def _start(definition: Definition) -> click.Command:
+    @click.command(help=f"Start an execution of {definition.name}.")
+    @click.option("--execution-id", metavar="ID", help="Your own id, in place of the contract's.")
+    @click.option("--wait/--no-wait", default=False, show_default=True, help="Wait for its end.")
+    @core_option
+    @json_option
+    def start(core: RemoteCore, execution_id: str | None, wait: bool, as_json: bool, **values: object) -> None:
+        inputs = flags.message(values)
+
+        async def call() -> _Status:
+            async with core.client() as connection:
+                client = WorkflowClient[Message, _Handle](
+                    connection, definition, lambda core, chosen: _handle(core, chosen, definition)
+                )
+                handle = await client.start(inputs, execution_id=execution_id)
+                if not wait:
+                    return await handle.status()
+                click.echo(f"execution {handle.execution_id} (it goes on when you leave)", err=True)
+                return await _end(handle)
+
+        _show(run_async(call()), as_json)
+
+    flags = _with_flags(start, definition.inputs, "--input")
+    return start
+
+
+def _result(definition: Definition) -> click.Command:
+    @click.command(help="Wait for an execution's end, and show its result.")
+    @execution_argument
+    @core_option
+    @json_option
+    def result(execution_id: str, core: RemoteCore, as_json: bool) -> None:
+        async def call() -> _Status:
+            async with core.client() as client:
+                return await _end(_handle(client, execution_id, definition))
+
+        _show(run_async(call()), as_json)
+
+    return result
+
+
+def _status(definition: Definition) -> click.Command:
+    @click.command(help="Show where an execution stands, what its steps have given, and what it asks.")
+    @execution_argument
+    @core_option
+    @json_option
+    def status(execution_id: str, core: RemoteCore, as_json: bool) -> None:
+        async def call() -> tuple[_Status, dict[str, Message]]:
+            async with core.client() as client:
+                found = await _handle(client, execution_id, definition).status()
+                if found.state != "waiting_for_approval":
+                    return found, {}
+                asked = {each.name: await _desk(client, execution_id, each).question() for each in definition.approvals}
+                return found, {name: question for name, question in asked.items() if question is not None}
+
+        found, asked = run_async(call())
+        if as_json:
+            print_json(_status_json(found) | {"asked": asked})
+            return
+        _print_status(found)
+        for each in definition.steps:
+            if (output := getattr(found.outputs, each.method)) is not None:
+                click.echo(f"  {each.name}: {shown(output)}")
+        for name, question in asked.items():
+            click.echo(f"  {name} is asked: {shown(question)}")
+
+    return status
+
+
+def _watch(definition: Definition) -> click.Command:
+    @click.command(
+        help="Show what happens in an execution, from its beginning to its end; with --json, an event a line."
+    )
+    @execution_argument
+    @core_option
+    @json_option
+    def watch(execution_id: str, core: RemoteCore, as_json: bool) -> None:
+        async def call() -> None:
+            lines = Timeline()
+            async with core.client() as client, aclosing(_handle(client, execution_id, definition).watch()) as events:
+                async for event in events:
+                    if as_json:
+                        print_json(happening_json(event))
+                    else:
+                        at = Timestamp.from_datetime(event.at)
+                        click.echo(lines.note(at, happening_words(event), str(event.version)))
+
+        run_async(call())
+
+    return watch
+
+
+def _show(found: _Status, as_json: bool) -> None:
+    if as_json:
+        print_json(_status_json(found))
+    else:
+        _print_status(found)
+        if found.state == "completed":
+            print_json(readable(found.result))
+    sys.exit(Exit.FAILED if found.state in {"failed", "cancelled"} else Exit.OK)
+
+
+def _print_status(found: _Status) -> None:
+    click.echo(f"{found.execution_id}  {found.state}")
+    if (error := found.error) is not None:
+        click.echo(f"{error.kind}{f' at {error.step}' if error.step else ''}: {error.message}")
+
+
+def _status_json(found: _Status) -> dict[str, object]:
+    return {
+        "execution_id": found.execution_id,
+        "status": found.state,
+        "result": readable(found.result),
+        "outputs": readable(found.outputs),
+        "error": readable(found.error),
+        "started_at": found.started_at and found.started_at.isoformat(),
+        "completed_at": found.completed_at and found.completed_at.isoformat(),
+    }
+
+
+# -- answer ----------------------------------------------------------------------------------
+
+
+def _desk(core: Core, execution_id: str, approval: ApprovalType) -> ApprovalDesk[Message, Message]:
+    return ApprovalDesk(core, execution_id, approval.name, approval.request, approval.response)
+
+
+def _approve(approval: ApprovalType) -> click.Command:
+    name = kebab(approval.name)
+
+    @click.command(
+        f"answer-{name}" if name in _OURS else name,
+        help=f"{approval.doc}\n\nSays yes to `{approval.name}`, with this answer.".strip(),
+    )
+    @execution_argument
+    @who_option
+    @core_option
+    @json_option
+    def approve(execution_id: str, by: str, core: RemoteCore, as_json: bool, **values: object) -> None:
+        answer = flags.message(values)
+
+        async def call() -> None:
+            async with core.client() as client:
+                await _desk(client, execution_id, approval).approve(answer, decided_by=by)
+
+        run_async(call())
+        show_decision(execution_id, "approved", approval.name, as_json)
+
+    flags = _with_flags(approve, approval.response, "--response")
+    return approve
+
+
+def _reject(approvals: Sequence[ApprovalType]) -> click.Command:
+    by_name = {kebab(each.name): each for each in approvals}
+
+    @click.command(help="Say no to what an execution asks; its step may handle the rejection, or fails.")
+    @execution_argument
+    @click.option(
+        "--approval",
+        "name",
+        type=click.Choice(list(by_name)),
+        default=next(iter(by_name)) if len(by_name) == 1 else None,
+        required=len(by_name) > 1,
+        help="Which one.",
+    )
+    @click.option("--reason", metavar="TEXT", default="", help="Why; the step is told.")
+    @who_option
+    @core_option
+    @json_option
+    def reject(execution_id: str, name: str, reason: str, by: str, core: RemoteCore, as_json: bool) -> None:
+        approval = by_name[name]
+
+        async def call() -> None:
+            async with core.client() as client:
+                await _desk(client, execution_id, approval).reject(reason, decided_by=by)
+
+        run_async(call())
+        show_decision(execution_id, "rejected", approval.name, as_json)
+
+    return reject

@@ -1,0 +1,99 @@
+"""The events of a declared workflow as lines that a person can follow, and as JSON: messages by their fields."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+
+from cerebelum.declared import events as told
+from cerebelum.declared.definition import Outputs
+from cerebelum.results import ExecutionError
+from cerebelum_cli.output import one_line, value_of
+from cerebelum_cli.timeline import describe
+from cerebelum_codegen.runtime import Message
+from cerebelum_proto.types.v1.types_pb import Payload
+
+
+def readable(value: object) -> object:
+    """What a step gave, as JSON can show it; of a group, each answer by its step."""
+    match value:
+        case Payload():
+            return value_of(value)
+        case Message():
+            return value.to_dict()
+        case Outputs():
+            parts = {each.name: getattr(value, each.name) for each in fields(value)}
+            return {name: readable(part) for name, part in parts.items() if part is not None}
+        case ExecutionError():
+            return {"kind": value.kind, "message": value.message, "step": value.step}
+        case _:
+            return value
+
+
+def happening_json(event: told.Happening) -> dict[str, object]:
+    """An event for scripts: its version, time, kind and members."""
+    members = {each.name: readable(getattr(event, each.name)) for each in fields(event)}
+    kind = type(event).__name__
+    if isinstance(event, told.Other):
+        fact = members.pop("fact")
+        kind = type(fact).__name__ if is_dataclass(fact) else kind
+        members["told"] = describe(event.fact)
+    at = event.at.isoformat(timespec="milliseconds")
+    return {"version": event.version, "at": at, "kind": kind} | {
+        name: value for name, value in members.items() if name not in {"version", "at"}
+    }
+
+
+def happening_words(event: told.Happening) -> str:
+    """What happened, in a few words."""
+    match event:
+        case told.Started():
+            return f"started with {shown(event.inputs)}"
+        case told.Completed():
+            return f"completed with {shown(event.result)}"
+        case told.Failed():
+            return f"failed{f' at {event.error.step}' if event.error.step else ''}: {_why(event.error)}"
+        case told.Cancelled():
+            return f"cancelled{_by(event.cancelled_by)}{_reason(event.reason)}"
+        case told.Other():
+            return describe(event.fact)
+        case _:
+            return _step_words(event)
+
+
+def _step_words(event: told.Happening) -> str:
+    match event:
+        case told.StepCompleted():
+            return f"{event.step}: completed with {shown(event.output)}"
+        case told.StepFailed():
+            return f"{event.step}: failed: {_why(event.error)}"
+        case told.AttemptFailed():
+            return f"{event.step}: a try failed: {_why(event.error)}"
+        case told.Sleeping():
+            return f"{event.step}: sleeps until {event.until}"
+        case told.ApprovalAsked():
+            return f"{event.step}: asks {shown(event.question)}"
+        case told.ApprovalAnswered():
+            return f"{event.step}: approved{_by(event.decided_by)} with {shown(event.answer)}"
+        case told.ApprovalDenied():
+            return f"{event.step}: {event.approval} rejected{_by(event.decided_by)}{_reason(event.reason)}"
+        case told.ApprovalExpired():
+            return f"{event.step}: nobody decided {event.approval} in time"
+        case _:
+            return type(event).__name__
+
+
+def shown(value: object) -> str:
+    """A message on one line."""
+    return one_line(readable(value))
+
+
+def _why(error: ExecutionError) -> str:
+    return f"{error.kind}: {error.message}" if error.message else error.kind
+
+
+def _by(who: str) -> str:
+    return f" by {who}" if who else ""
+
+
+def _reason(reason: str) -> str:
+    return f" ({reason})" if reason else ""
