@@ -24,7 +24,7 @@ def id_of(template: str, inputs: Message) -> str:
         if value is None or value == "":
             raise InvalidRequest(
                 f"{type(inputs).FULL_NAME} has no {found.group(1)}, of which the execution id '{template}' is made: "
-                "set it, or pass execution_id="
+                "set it, or give an execution id of your own"
             )
         return value.name if isinstance(value, Enum) else str(value)
 

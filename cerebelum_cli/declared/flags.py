@@ -47,7 +47,7 @@ class MessageFlags:
             callback=read_json,
             default="{}",
             metavar="JSON",
-            help=f"All of {self._kind.FULL_NAME}; flags count more. @FILE, or @- .",
+            help=f"All of {self._kind.FULL_NAME}; other flags override it. @FILE, or @- .",
         )
 
     def message(self, values: Mapping[str, object]) -> Message:
@@ -90,17 +90,19 @@ class _Flag:
 
     @property
     def is_json(self) -> bool:
-        return bool(self.field.key) or self.metavar == "JSON"
+        return self.metavar == "JSON"
 
     @cached_property
     def metavar(self) -> str:
+        if self.field.key:
+            return "JSON"
         if self.kind is Timestamp:
             return "TIME"
         if self.kind is Duration:
             return "DURATION"
         if choices := self.choices:
             return "|".join(choices)
-        if isinstance(self.kind, str) and self.kind not in _PLAIN and not self.field.key:
+        if isinstance(self.kind, str) and self.kind not in _PLAIN:
             return _SCALARS.get(self.kind, "INTEGER")
         return "JSON"
 
@@ -130,15 +132,15 @@ class _Flag:
 
     def _help(self) -> str:
         again = "Again for each. " if self.field.repeated else ""
-        if self.kind is Timestamp:
+        if self.metavar == "TIME":
             return f"{again}For example 2030-01-31T12:00:00Z."
-        if self.kind is Duration:
+        if self.metavar == "DURATION":
             return f"{again}In seconds, for example 90s."
-        if self.is_json and isinstance(self.kind, type):
-            held = f"An object of {self.kind.__name__}s. " if self.field.key else ""
-            full_name = getattr(self.kind, "FULL_NAME", self.kind.__name__)
-            return f"{again}{held or f'{full_name}. '}@FILE, or @- ."
-        return f"{again}@FILE, or @- ." if self.is_json else again.strip()
+        if not self.is_json:
+            return again.strip()
+        kind = self.kind
+        held = kind if isinstance(kind, str) else getattr(kind, "FULL_NAME", kind.__name__)
+        return f"{again}{f'{held}, by {self.field.key}' if self.field.key else held}. @FILE, or @- ."
 
     def _read(self, ctx: click.Context, param: click.Parameter, value: object) -> JsonValue:
         if value is None or value == ():
@@ -153,6 +155,6 @@ class _Flag:
 
     def _value(self, ctx: click.Context, param: click.Parameter, value: object) -> JsonValue:
         text = str(value)
-        if self.kind == "bool":
-            return text == "true"
-        return cast("JsonValue", read_json(ctx, param, text)) if self.is_json else text
+        if self.is_json:
+            return cast("JsonValue", read_json(ctx, param, text))
+        return text == "true" if self.kind == "bool" else text

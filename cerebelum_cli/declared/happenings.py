@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 
 from cerebelum.declared import events as told
 from cerebelum.declared.definition import Outputs
@@ -31,16 +31,11 @@ def readable(value: object) -> object:
 
 def happening_json(event: told.Happening) -> dict[str, object]:
     """An event for scripts: its version, time, kind and members."""
-    members = {each.name: readable(getattr(event, each.name)) for each in fields(event)}
-    kind = type(event).__name__
+    shown_first = {"version": event.version, "at": event.at.isoformat(timespec="milliseconds")}
     if isinstance(event, told.Other):
-        fact = members.pop("fact")
-        kind = type(fact).__name__ if is_dataclass(fact) else kind
-        members["told"] = describe(event.fact)
-    at = event.at.isoformat(timespec="milliseconds")
-    return {"version": event.version, "at": at, "kind": kind} | {
-        name: value for name, value in members.items() if name not in {"version", "at"}
-    }
+        return shown_first | {"kind": type(event.fact).__name__, "told": describe(event.fact)}
+    members = {each.name: readable(getattr(event, each.name)) for each in fields(event)}
+    return members | shown_first | {"kind": type(event).__name__}
 
 
 def happening_words(event: told.Happening) -> str:

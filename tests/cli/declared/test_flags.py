@@ -35,6 +35,8 @@ def read(kind: type[Message], *arguments: str) -> tuple[Result, Message | None]:
         (("--no-urgent",), refunds_pb.RefundRequest(urgent=False)),
         (("--within", "90s"), refunds_pb.RefundRequest(within=Duration(seconds=90))),
         (("--pieces", '{"cup": 2}'), refunds_pb.RefundRequest(pieces={"cup": 2})),
+        (("--parts", '{"lid": false}'), refunds_pb.RefundRequest(parts={"lid": False})),
+        (("--waits", '{"1": "2s"}'), refunds_pb.RefundRequest(waits={1: Duration(seconds=2)})),
         (("--note", "12"), refunds_pb.RefundRequest(note="12")),
         (("--earlier-kinds", "REFUND_KIND_FULL") * 2, refunds_pb.RefundRequest(earlierKinds=[FULL, FULL])),
         (("--field-core", "hard"), refunds_pb.RefundRequest(core="hard")),
@@ -84,7 +86,12 @@ def test_what_is_no_such_value_is_refused_under_its_flag(
 
 def test_the_help_tells_types_and_names() -> None:
     shown = read(refunds_pb.RefundRequest, "--help")[0].output
-    for line in ("--order JSON", "--kind REFUND_KIND_UNSPECIFIED|REFUND_KIND_FULL", "--urgent / --no-urgent"):
+    for line in (
+        "--order JSON",
+        "--kind REFUND_KIND_UNSPECIFIED|REFUND_KIND_FULL",
+        "--urgent / --no-urgent",
+        "bool, by string.",
+    ):
         assert line in shown
 
 

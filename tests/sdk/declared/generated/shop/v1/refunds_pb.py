@@ -61,6 +61,8 @@ class RefundRequest(Message):
     note: str | None = None
     earlierKinds: list[RefundKind] = field(default_factory=list)
     core: str = ""
+    parts: dict[str, bool] = field(default_factory=dict)
+    waits: dict[int, Duration] = field(default_factory=dict)
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -121,6 +123,24 @@ class RefundRequest(Message):
             x = self.core.encode()
             n = len(x)
             out += (b"\x52", SMALL[n] if n < 1024 else varint(n), x)
+        for parts_key, parts_item in self.parts.items():
+            parts_entry: list[bytes] = []
+            x = parts_key.encode()
+            n = len(x)
+            parts_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+            parts_entry += (b"\x10", boolean(parts_item))
+            x = b"".join(parts_entry)
+            n = len(x)
+            out += (b"\x5a", SMALL[n] if n < 1024 else varint(n), x)
+        for waits_key, waits_item in self.waits.items():
+            waits_entry: list[bytes] = []
+            waits_entry += (b"\x08", SMALL[waits_key] if 0 <= waits_key < 1024 else int32(waits_key))
+            x = write_duration(waits_item)
+            n = len(x)
+            waits_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+            x = b"".join(waits_entry)
+            n = len(x)
+            out += (b"\x62", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -261,6 +281,73 @@ class RefundRequest(Message):
                 stop = at + n
                 self.core = data[at:stop].decode()
                 at = stop
+                tag = data[at] if at < end else 0
+            while tag == 90:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                entry_end = at + n
+                parts_key: str = ""
+                parts_item: bool = False
+                while at < entry_end:
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
+                    if tag == 10:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_size(data, at - 1)
+                        stop = at + n
+                        parts_key = data[at:stop].decode()
+                        at = stop
+                    elif tag == 16:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_varint(data, at - 1)
+                        parts_item = n != 0
+                    else:
+                        at = skip(data, at, entry_end, tag, depth - 1)
+                if at != entry_end:
+                    raise truncated()
+                self.parts[parts_key] = parts_item
+                tag = data[at] if at < end else 0
+            while tag == 98:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                entry_end = at + n
+                waits_key: int = 0
+                waits_item: Duration = Duration()
+                while at < entry_end:
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
+                    if tag == 8:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_varint(data, at - 1)
+                        waits_key = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+                    elif tag == 18:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_size(data, at - 1)
+                        stop = at + n
+                        waits_item = read_duration(data, at, stop, depth - 1, waits_item)
+                        at = stop
+                    else:
+                        at = skip(data, at, entry_end, tag, depth - 1)
+                if at != entry_end:
+                    raise truncated()
+                self.waits[waits_key] = waits_item
+                tag = data[at] if at < end else 0
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -431,6 +518,8 @@ describe(
     FieldDescriptor(8, "note", wrappers_pb.StringValue),
     FieldDescriptor(9, "earlierKinds", RefundKind, repeated=True),
     FieldDescriptor(10, "core", "string"),
+    FieldDescriptor(11, "parts", "bool", key="string"),
+    FieldDescriptor(12, "waits", Duration, key="int32"),
 )
 describe(
     RefundRequest_Order,
