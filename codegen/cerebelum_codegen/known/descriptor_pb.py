@@ -367,6 +367,7 @@ class FileDescriptorProto(Message):
             raise too_deep()
         n: int
         stop: int
+        place: int
         unknown: list[bytes] | None = None
         while at < end:
             start, tag = at, data[at]
@@ -471,14 +472,16 @@ class FileDescriptorProto(Message):
                 stop = at + n
                 if stop > end:
                     raise truncated()
-                while at < stop:
-                    n = data[at]
-                    at += 1
+                place = at
+                while place < stop:
+                    n = data[place]
+                    place += 1
                     if n > 127:
-                        n, at = read_varint(data, at - 1)
+                        n, place = read_varint(data, place - 1)
                     self.public_dependency.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-                if at != stop:
+                if place != stop:
                     raise truncated()
+                at = stop
                 tag = data[at] if at < end else 0
             while tag == 80:
                 n = data[at + 1]
@@ -495,14 +498,16 @@ class FileDescriptorProto(Message):
                 stop = at + n
                 if stop > end:
                     raise truncated()
-                while at < stop:
-                    n = data[at]
-                    at += 1
+                place = at
+                while place < stop:
+                    n = data[place]
+                    place += 1
                     if n > 127:
-                        n, at = read_varint(data, at - 1)
+                        n, place = read_varint(data, place - 1)
                     self.weak_dependency.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-                if at != stop:
+                if place != stop:
                     raise truncated()
+                at = stop
                 tag = data[at] if at < end else 0
             while tag == 88:
                 n = data[at + 1]
@@ -2526,6 +2531,7 @@ class FieldOptions(Message):
             raise too_deep()
         n: int
         stop: int
+        place: int
         unknown: list[bytes] | None = None
         while at < end:
             start, tag = at, data[at]
@@ -2618,19 +2624,21 @@ class FieldOptions(Message):
                 stop = at + n
                 if stop > end:
                     raise truncated()
-                while at < stop:
-                    n = data[at]
-                    at += 1
+                place = at
+                while place < stop:
+                    n = data[place]
+                    place += 1
                     if n > 127:
-                        n, at = read_varint(data, at - 1)
+                        n, place = read_varint(data, place - 1)
                     targets_item = named(FieldOptions_OptionTargetType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                     if targets_item is None:
                         unknown = unknown or []
                         unknown.append(b"\x98\x01" + varint(n))
                     else:
                         self.targets.append(targets_item)
-                if at != stop:
+                if place != stop:
                     raise truncated()
+                at = stop
                 tag = data[at] if at < end else 0
             while tag == 152 and data[at + 1] == 1:
                 start = at
@@ -4136,6 +4144,7 @@ class SourceCodeInfo_Location(Message):
             raise too_deep()
         n: int
         stop: int
+        place: int
         unknown: list[bytes] | None = None
         while at < end:
             start, tag = at, data[at]
@@ -4147,14 +4156,16 @@ class SourceCodeInfo_Location(Message):
                 stop = at + n
                 if stop > end:
                     raise truncated()
-                while at < stop:
-                    n = data[at]
-                    at += 1
+                place = at
+                while place < stop:
+                    n = data[place]
+                    place += 1
                     if n > 127:
-                        n, at = read_varint(data, at - 1)
+                        n, place = read_varint(data, place - 1)
                     self.path.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-                if at != stop:
+                if place != stop:
                     raise truncated()
+                at = stop
                 tag = data[at] if at < end else 0
             while tag == 8:
                 n = data[at + 1]
@@ -4171,14 +4182,16 @@ class SourceCodeInfo_Location(Message):
                 stop = at + n
                 if stop > end:
                     raise truncated()
-                while at < stop:
-                    n = data[at]
-                    at += 1
+                place = at
+                while place < stop:
+                    n = data[place]
+                    place += 1
                     if n > 127:
-                        n, at = read_varint(data, at - 1)
+                        n, place = read_varint(data, place - 1)
                     self.span.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-                if at != stop:
+                if place != stop:
                     raise truncated()
+                at = stop
                 tag = data[at] if at < end else 0
             while tag == 16:
                 n = data[at + 1]
@@ -4322,6 +4335,7 @@ class GeneratedCodeInfo_Annotation(Message):
             raise too_deep()
         n: int
         stop: int
+        place: int
         unknown: list[bytes] | None = None
         while at < end:
             start, tag = at, data[at]
@@ -4333,14 +4347,16 @@ class GeneratedCodeInfo_Annotation(Message):
                 stop = at + n
                 if stop > end:
                     raise truncated()
-                while at < stop:
-                    n = data[at]
-                    at += 1
+                place = at
+                while place < stop:
+                    n = data[place]
+                    place += 1
                     if n > 127:
-                        n, at = read_varint(data, at - 1)
+                        n, place = read_varint(data, place - 1)
                     self.path.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-                if at != stop:
+                if place != stop:
                     raise truncated()
+                at = stop
                 tag = data[at] if at < end else 0
             while tag == 8:
                 n = data[at + 1]

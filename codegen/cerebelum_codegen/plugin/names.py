@@ -44,6 +44,7 @@ _LOCALS = frozenset(
         "out",
         "self",
         "start",
+        "place",
         "stop",
         "tag",
         "unknown",

@@ -216,5 +216,7 @@ def _environment() -> Environment:
         "most_in_one_pass": _MOST_IN_ONE_PASS,
     }
     environment.filters["spelled"] = lambda texts: f"({', '.join(map(literal, texts))}{',' * (len(texts) == 1)})"
+    # A loop in a long chain has a name of its own for where it is: pyright loses the type of one that all loops move.
+    environment.filters["at_place"] = lambda text: re.sub(r"\bat\b", "place", text)
     environment.filters["prefix"] = lambda text, prefix: f"{prefix}{text}"
     return environment

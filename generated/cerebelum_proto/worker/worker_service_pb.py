@@ -195,6 +195,7 @@ class RegisterRequest(Message):
             raise too_deep()
         n: int
         stop: int
+        place: int
         unknown: list[bytes] | None = None
         while at < end:
             start, tag = at, data[at]
@@ -277,14 +278,16 @@ class RegisterRequest(Message):
                 stop = at + n
                 if stop > end:
                     raise truncated()
-                while at < stop:
-                    n = data[at]
-                    at += 1
+                place = at
+                while place < stop:
+                    n = data[place]
+                    place += 1
                     if n > 127:
-                        n, at = read_varint(data, at - 1)
+                        n, place = read_varint(data, place - 1)
                     self.features.append(numbered(WorkerFeature, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000))
-                if at != stop:
+                if place != stop:
                     raise truncated()
+                at = stop
                 tag = data[at] if at < end else 0
             while tag == 160 and data[at + 1] == 6:
                 n = data[at + 2]
@@ -2018,6 +2021,7 @@ class Predicates(Message):
             raise too_deep()
         n: int
         stop: int
+        place: int
         unknown: list[bytes] | None = None
         while at < end:
             start, tag = at, data[at]
@@ -2029,14 +2033,16 @@ class Predicates(Message):
                 stop = at + n
                 if stop > end:
                     raise truncated()
-                while at < stop:
-                    n = data[at]
-                    at += 1
+                place = at
+                while place < stop:
+                    n = data[place]
+                    place += 1
                     if n > 127:
-                        n, at = read_varint(data, at - 1)
+                        n, place = read_varint(data, place - 1)
                     self.answers.append(n != 0)
-                if at != stop:
+                if place != stop:
                     raise truncated()
+                at = stop
                 tag = data[at] if at < end else 0
             while tag == 8:
                 n = data[at + 1]

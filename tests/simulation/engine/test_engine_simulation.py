@@ -68,7 +68,7 @@ def test_the_worlds_reach_every_kind_of_fact() -> None:
 def test_a_planted_bug_is_caught(bug: Bug) -> None:
     """The bug lives in a process of its own; it is caught when some seed breaks an invariant."""
     run = subprocess.run(
-        [sys.executable, "-m", "tests.simulation.engine.bugs", bug.name, "1500"],
+        [sys.executable, "-m", "tests.simulation.engine.bugs", bug.name, "4000"],
         capture_output=True,
         text=True,
         check=False,

@@ -243,6 +243,7 @@ class WorkResponse(Message):
             raise too_deep()
         n: int
         stop: int
+        place: int
         unknown: list[bytes] | None = None
         while at < end:
             start, tag = at, data[at]
@@ -276,14 +277,16 @@ class WorkResponse(Message):
                 stop = at + n
                 if stop > end:
                     raise truncated()
-                while at < stop:
-                    n = data[at]
-                    at += 1
+                place = at
+                while place < stop:
+                    n = data[place]
+                    place += 1
                     if n > 127:
-                        n, at = read_varint(data, at - 1)
+                        n, place = read_varint(data, place - 1)
                     self.recorded.append(n if n <= 0x3FFFFFFFFFFFFFFF else signed(n))
-                if at != stop:
+                if place != stop:
                     raise truncated()
+                at = stop
                 tag = data[at] if at < end else 0
             while tag == 24:
                 n = data[at + 1]

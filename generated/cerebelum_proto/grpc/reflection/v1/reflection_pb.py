@@ -458,6 +458,7 @@ class ExtensionNumberResponse(Message):
             raise too_deep()
         n: int
         stop: int
+        place: int
         unknown: list[bytes] | None = None
         while at < end:
             start, tag = at, data[at]
@@ -478,14 +479,16 @@ class ExtensionNumberResponse(Message):
                 stop = at + n
                 if stop > end:
                     raise truncated()
-                while at < stop:
-                    n = data[at]
-                    at += 1
+                place = at
+                while place < stop:
+                    n = data[place]
+                    place += 1
                     if n > 127:
-                        n, at = read_varint(data, at - 1)
+                        n, place = read_varint(data, place - 1)
                     self.extension_number.append((n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
-                if at != stop:
+                if place != stop:
                     raise truncated()
+                at = stop
                 tag = data[at] if at < end else 0
             while tag == 16:
                 n = data[at + 1]

@@ -150,6 +150,7 @@ class RefundRequest(Message):
             raise too_deep()
         n: int
         stop: int
+        place: int
         unknown: list[bytes] | None = None
         while at < end:
             start, tag = at, data[at]
@@ -257,14 +258,16 @@ class RefundRequest(Message):
                 stop = at + n
                 if stop > end:
                     raise truncated()
-                while at < stop:
-                    n = data[at]
-                    at += 1
+                place = at
+                while place < stop:
+                    n = data[place]
+                    place += 1
                     if n > 127:
-                        n, at = read_varint(data, at - 1)
+                        n, place = read_varint(data, place - 1)
                     self.earlierKinds.append(numbered(RefundKind, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000))
-                if at != stop:
+                if place != stop:
                     raise truncated()
+                at = stop
                 tag = data[at] if at < end else 0
             while tag == 72:
                 n = data[at + 1]
