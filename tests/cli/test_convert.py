@@ -90,7 +90,7 @@ async def last(*, review: orders_pb.Approval | None = None, look: orders_pb.Vali
     raise NotImplementedError
 
 
-@workflow(name="trial.v1.AllOfIt", max_visits=7)
+@workflow(name="sample.v1.AllOfIt", max_visits=7)
 def everything(wf: WorkflowBuilder) -> None:
     wf.timeline([look, weigh], [pay, pack >> label], [tell.named("tell_more"), [tell, wait] >> stop], last)
     big = TextCondition("look", "look.total_cents > 100000 && inputs.kind == 'EXPRESS'")
@@ -162,7 +162,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 
 
 def test_a_decorated_workflow_and_its_contract_have_the_very_same_blueprint(project: Project) -> None:
-    declared = project.definition(proto_of(everything), "trial.v1.all_of_it", "ALL_OF_IT")
+    declared = project.definition(proto_of(everything), "sample.v1.all_of_it", "ALL_OF_IT")
     assert declared.blueprint.definition == everything.blueprint.definition
     assert hash_of(declared.blueprint) == everything.hash
     again = project.workflow(python_of(declared), "all_of_it_again")
@@ -189,7 +189,7 @@ def test_a_declared_workflow_and_its_decorated_steps_have_the_very_same_blueprin
 
 
 def test_what_is_printed_as_python_passes_the_strict_checker(project: Project) -> None:
-    shape = project.definition(proto_of(everything), "trial.v1.all_of_it", "ALL_OF_IT")
+    shape = project.definition(proto_of(everything), "sample.v1.all_of_it", "ALL_OF_IT")
     texts = {"checked_all": python_of(shape), "checked_orders": python_of(orders_workflows.ORDER_FULFILMENT)}
     write({f"{name}.py": text for name, text in texts.items()}, project.folder)
     roots = (PROJECT, PROJECT / "codegen", PROJECT / "generated", GENERATED, project.folder / "generated")
