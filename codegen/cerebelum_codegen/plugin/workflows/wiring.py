@@ -48,6 +48,8 @@ class Wiring:
         answer = self._answers.get(step.takes)
         if answer is None:
             self._fault(step, f"takes names '{step.takes}', which is no step: name one, or inputs")
+        elif step.request == NOTHING:
+            self._fault(step, f"takes names '{step.takes}', but such a request takes nothing: leave it out")
         elif answer != step.request:
             self._fault(step, f"takes names {self._giver(step.takes)}, which gives {answer}")
 

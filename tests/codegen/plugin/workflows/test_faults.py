@@ -147,6 +147,10 @@ IN_RPCS: list[tuple[str, str]] = [
         "rpc B takes shop.MA: takes names 'z', which is no step",
     ),
     (
+        f'{A} rpc B(google.protobuf.Empty) returns (MB) {{ {STEP} = {{takes: "a"}}; }} {C}',
+        "rpc B takes google.protobuf.Empty: takes names 'a', but such a request takes nothing: leave it out",
+    ),
+    (
         f"{A} {B} rpc C(Wrong) returns (MC);",
         "its field 'b' does not hold shop.MB, which step 'b' gives",
     ),
