@@ -79,7 +79,7 @@ test-compiled: setup
 	@! command -v cc >/dev/null || $(MAKE) --no-print-directory compiled-suite
 
 compiled-suite: $(COMPILED)/installed
-	rm -rf $(COMPILED)/run && mkdir $(COMPILED)/run && cp -r tests pyproject.toml $(COMPILED)/run
+	rm -rf $(COMPILED)/run && mkdir $(COMPILED)/run && cp -r tests proto buf.yaml pyproject.toml $(COMPILED)/run
 	cd $(COMPILED)/run && COMPILED_TRIAL=$(CURDIR)/$(COMPILED)/trial ../env/bin/python -m pytest -n 2 --dist loadgroup \
 		tests/codegen/runtime tests/cli/test_doctor.py tests/engine tests/core
 
