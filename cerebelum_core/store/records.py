@@ -1,4 +1,7 @@
-"""What a store keeps, and the few verbs that every store has."""
+"""What a store keeps, and the few verbs that every store has.
+
+The records are values that nobody changes. As the engine's commands, they are not frozen: every step makes some.
+"""
 
 from __future__ import annotations
 
