@@ -119,12 +119,13 @@ class Registry:
         return answers
 
     async def gather(self, execution_ids: Sequence[str]) -> None:
-        """Bring executions into memory, read at one go. One that cannot be had is left out.
+        """Bring executions into memory, read at one go. One that cannot be had, or was set aside, is left out.
 
         Raises:
             StoreError: they cannot be read.
         """
-        absent = [each for each in execution_ids if each not in self._live and each not in self._loading]
+        healthy = filter(self._supervisor.is_healthy, execution_ids)
+        absent = [each for each in healthy if each not in self._live and each not in self._loading]
         if absent:
             self._begin_to_load(absent)
         loading = {self._loading[each] for each in execution_ids if each in self._loading}

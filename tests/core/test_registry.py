@@ -353,6 +353,21 @@ async def test_many_are_told_with_one_look_at_the_store_and_those_that_cannot_be
 
 
 @in_virtual_time
+async def test_one_that_is_set_aside_is_not_brought_back_with_others() -> None:
+    bench = Bench()
+    for execution_id in ("bad", "good"):
+        await bench.started(execution_id)
+    cold = bench.again()
+    while cold.registry._supervisor.crashed("bad", ValueError("a bug")):
+        pass
+    await cold.registry.gather(["bad", "good"])
+    assert [state.execution_id for state in cold.told.loaded_states] == ["good"]
+    answers = await cold.registry.tell_each(["bad", "good"], Cancel())
+    assert isinstance(answers["bad"], Quarantined)
+    assert isinstance(answers["good"], Accepted)
+
+
+@in_virtual_time
 async def test_who_wants_an_execution_that_is_being_read_with_others_waits_for_that_read() -> None:
     store = Counting()
     bench = Bench(store=store)
