@@ -47,7 +47,7 @@ def _spelt_out(node: ast.stmt) -> Iterator[ast.stmt]:
     written = decorator.keywords if isinstance(decorator, ast.Call) else []
     options = [keyword for keyword in written if keyword.arg != "slots"]
     by_keyword = any(keyword.arg == "kw_only" for keyword in options)
-    node.body.append(_constructor(fields, by_keyword))
+    node.body.append(constructor(fields, by_keyword=by_keyword))
     methods = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
     if "__merge__" in methods and "from_bytes" not in methods:
         node.body.append(_reader(node.name))
@@ -77,13 +77,18 @@ def _attribute(node: ast.AnnAssign) -> Attribute:
     return Attribute(ast.unparse(node.target), ast.unparse(node.annotation), default, factory, written)
 
 
-def _constructor(fields: list[Attribute], by_keyword: bool) -> ast.stmt:
+def constructor(fields: list[Attribute], *, by_keyword: bool, typed: bool = False) -> ast.stmt:
+    """What sets every field: to whatever it is given or, `typed`, to what its annotation says."""
     parameters = ["self", *(["*"] if by_keyword and fields else [])]
     lines = []
+    unset = "None" if typed else "UNSET"
     for field in fields:
-        default = "UNSET" if field.factory else field.default
-        parameters.append(f"{field.name}: Any" + (f" = {default}" if default is not None else ""))
-        fresh = f"{field.factory}() if {field.name} is UNSET else " if field.factory else ""
+        default = unset if field.factory else field.default
+        kind = f"'{field.annotation}'" if typed else "Any"
+        if typed and field.factory:
+            kind = f"'({field.annotation}) | None'"
+        parameters.append(f"{field.name}: {kind}" + (f" = {default}" if default is not None else ""))
+        fresh = f"{field.factory}() if {field.name} is {unset} else " if field.factory else ""
         lines.append(f"    self.{field.name} = {fresh}{field.name}")
     return ast.parse("\n".join([f"def __init__({', '.join(parameters)}) -> None:", *(lines or ["    pass"])])).body[0]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from cerebelum_codegen.compiler.classes import Attribute, adoption, attributes, decorator_of, is_of_class
+from cerebelum_codegen.compiler.classes import adoption, attributes, constructor, decorator_of, is_of_class
 
 _ADOPTED = ast.parse("from cerebelum_codegen.runtime.adoption import adopt").body
 
@@ -33,24 +33,11 @@ def _spelt_out(node: ast.ClassDef, decorator: ast.expr) -> ast.stmt:
         if isinstance(each, ast.AnnAssign) and not is_of_class(each):
             each.value = None
     written = decorator.keywords if isinstance(decorator, ast.Call) else []
-    node.body.append(_constructor(fields, by_keyword=any(keyword.arg == "kw_only" for keyword in written)))
+    by_keyword = any(keyword.arg == "kw_only" for keyword in written)
+    node.body.append(constructor(fields, by_keyword=by_keyword, typed=True))
     for each in node.body:
         if isinstance(each, ast.FunctionDef) and ast.unparse(each.body[-1]) == "return copied(self)":
             members = ", ".join(f"{field.name}=self.{field.name}" for field in fields)
             each.body = ast.parse(f"return {node.name}({members})").body
     # A compiled class is never frozen: mypyc would set each member by a call.
     return adoption(node.name, fields, [keyword for keyword in written if keyword.arg not in ("slots", "frozen")])
-
-
-def _constructor(fields: list[Attribute], *, by_keyword: bool) -> ast.stmt:
-    parameters = ["self", *(["*"] if by_keyword and fields else [])]
-    lines = []
-    for field in fields:
-        if field.factory is not None:
-            parameters.append(f"{field.name}: '({field.annotation}) | None' = None")
-            lines.append(f"    self.{field.name} = {field.factory}() if {field.name} is None else {field.name}")
-        else:
-            default = f" = {field.default}" if field.default is not None else ""
-            parameters.append(f"{field.name}: '{field.annotation}'{default}")
-            lines.append(f"    self.{field.name} = {field.name}")
-    return ast.parse("\n".join([f"def __init__({', '.join(parameters)}) -> None:", *(lines or ["    pass"])])).body[0]
