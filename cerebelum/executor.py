@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from types import TracebackType
-from typing import Self
 
 from cerebelum.execution_stream import ExecutionStream, execution_id_in
 from cerebelum.handle import ExecutionHandle
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.workflow import Workflow, code_of, submit
 from cerebelum_client import Core, Unsupported, execute_request
-from cerebelum_client.client import connected
+from cerebelum_client.client import Connected
 from cerebelum_client.executions import limit_ms
 from cerebelum_proto.worker import worker_service_pb as pb
 
 
-class DistributedExecutor:
+class DistributedExecutor(Connected):
     """Starts executions on a Core."""
 
     def __init__(self, core: Core | str | None = None) -> None:
@@ -26,20 +24,8 @@ class DistributedExecutor:
 
         `core` is a client or an address, by default CEREBELUM_URL, then localhost:50051.
         """
-        self._core, self._close = connected(core)
+        super().__init__(core)
         self._submitted: set[str] = set()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection, if it was made here."""
-        self._close()
 
     async def execute(
         self,

@@ -86,3 +86,23 @@ def connected(core: Core | str | None) -> tuple[Core, Callable[[], None]]:
         client = CerebelumClient(core)
         return client, client.close
     return core, lambda: None
+
+
+class Connected:
+    """Base of what works over a Core that is at hand, or over a connection of its own, which it closes."""
+
+    def __init__(self, core: Core | str | None = None) -> None:
+        """`core` is a client or an address, by default CEREBELUM_URL, then localhost:50051. Nothing is opened yet."""
+        self._core, self._close = connected(core)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection, if it was made here."""
+        self._close()

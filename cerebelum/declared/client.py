@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from cerebelum.declared.definition import Definition
 from cerebelum.declared.handle import WorkflowHandle
 from cerebelum.declared.identity import id_of
 from cerebelum.workflow import submit
 from cerebelum_client import PLAIN, AlreadyExists, Core, NotFound, execute_request, new_execution_id
-from cerebelum_client.client import connected
+from cerebelum_client.client import Connected
 from cerebelum_client.executions import limit_ms
 from cerebelum_codegen.runtime import Message
 from cerebelum_proto.options.v1.options_pb import IdReuse
@@ -22,25 +21,13 @@ _Inputs = TypeVar("_Inputs", bound=Message)
 _Handle = TypeVar("_Handle", bound=WorkflowHandle[object, object, object])
 
 
-class WorkflowClient(Generic[_Inputs, _Handle]):
+class WorkflowClient(Connected, Generic[_Inputs, _Handle]):
     """Base of the generated clients. It starts executions on a Core, and runs no steps."""
 
     def __init__(self, core: Core | str | None, definition: Definition, handle: Callable[[Core, str], _Handle]) -> None:
-        self._core, self._close = connected(core)
+        super().__init__(core)
         self._definition = definition
         self._handle = handle
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connection, if it was made here."""
-        self._close()
 
     async def start(
         self,
