@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 from math import inf
 
@@ -97,9 +98,10 @@ class Leases:
         return self._keep(lease)
 
     def end_again(self, lease: Lease, delay_s: float) -> None:
-        """Its end could not be recorded: let it end once more after a while."""
-        lease.expires_at = _now() + delay_s
-        self._keep(lease)
+        """Its end could not be recorded: let it end once more after a while. Whoever had it has it no more."""
+        again = copy(lease)
+        again.expires_at = _now() + delay_s
+        self._keep(again)
 
     def _keep(self, lease: Lease) -> Lease:
         self._by_task[lease.task_id] = lease

@@ -65,6 +65,17 @@ async def test_renewals_reach_no_further_than_the_step_may_run() -> None:
 
 
 @in_virtual_time
+async def test_whoever_still_has_a_lease_that_ended_has_no_say_when_it_is_to_end_once_more() -> None:
+    it = Ended()
+    late = it.grant("a", 30)
+    await asyncio.sleep(31)
+    it.leases.end_again(late, 5)
+    assert not it.leases.end_this(late)
+    await asyncio.sleep(6)
+    assert it.ended == [("a", 30.0), ("a", 36.0)]
+
+
+@in_virtual_time
 async def test_a_lease_that_was_ended_does_not_end_again() -> None:
     it = Ended()
     lease = it.grant("a")
