@@ -18,7 +18,7 @@ _ENGINE = (
     "state status steps tasks times visit"
 )
 _CORE = (
-    "alarms endings execution leases offers registry router scheduler "
+    "alarms claims endings execution leases offers queues registry router scheduler takers "
     "edges/execute_session edges/handouts edges/outbox edges/work_session "
     "store/records store/rows store/sqlite store/sqlite_batch store/writer"
 )

@@ -22,7 +22,8 @@ from cerebelum.threads import Threads
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.execution import head_of
-from cerebelum_core.router import Pool, TaskRouter
+from cerebelum_core.offers import Pool
+from cerebelum_core.router import TaskRouter
 from cerebelum_core.store import Append, EventStore, open_store, rows
 from cerebelum_engine import (
     RecordResult,

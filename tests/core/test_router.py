@@ -60,8 +60,9 @@ class Desk:
     def remembers(self) -> int:
         """How much it holds in memory."""
         router = self.router
-        kept = (router._owed, router._offers, router._queues, router._waiting, router._takers_of, router._claims)
-        return sum(map(len, kept)) + len(router.leases)
+        kept = (router._owed, router._offers, router._queues._by_pool, router._queues._limited)
+        waiting = (router._takers._by_pool, router._takers._by_worker, router._claims._early, router._claims._held_back)
+        return sum(map(len, (*kept, *waiting))) + len(router.leases)
 
 
 def task(task_id: str, last_worker_id: str = "") -> DispatchTask:

@@ -18,8 +18,10 @@ KEPT = {
 
 def what_is_left(node: Node) -> dict[str, int]:
     """Every container in a Core's parts that is not empty, by its name."""
-    parts = (node.registry, node.router, node.router.leases, node.watchers, node.scheduler, node.workers)
-    parts = (*parts, *node.gates._gates.values(), node.blueprints, node.registry._supervisor, node.reconstructor)
+    router = node.router
+    routing = (router, router.leases, router._queues, router._takers, router._claims)
+    parts = (*routing, node.registry, node.watchers, node.scheduler, node.workers, *node.gates._gates.values())
+    parts = (*parts, node.blueprints, node.registry._supervisor, node.reconstructor)
     return {name: size for part in parts for name, size in _sizes(part) if name not in KEPT}
 
 

@@ -56,7 +56,7 @@ STREAMS = (
     Bug(
         "what waited for its worker's word after a restart is forgotten",
         "cerebelum_core.router",
-        "            del self._held_back[offer.task_id]\n            self._place(offer)\n",
-        "            del self._held_back[offer.task_id]\n",
+        "        for offer in self._claims.close(kind):\n            self._place(offer)\n",
+        "        self._claims.close(kind)\n",
     ),
 )
