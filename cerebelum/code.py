@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cerebelum.plan import Plan
 from cerebelum.rules import Predicate
 from cerebelum.step import AnyStep
 from cerebelum_client import PLAIN, PayloadError, Payloads
@@ -21,6 +22,14 @@ class Code:
     """What is evaluated after a step, for the branch that follows it."""
     payloads: Payloads = PLAIN
     """Writes and reads values."""
+    _plans: dict[str, Plan] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def plan(self, step: str) -> Plan | None:
+        """How a step is called, if its code is here."""
+        plan = self._plans.get(step)
+        if plan is None and step in self.steps:
+            plan = self._plans[step] = Plan(self.steps[step], self.predicates.get(step, ()), self.payloads)
+        return plan
 
     def read_result(self, step: str, output: Payload | None) -> object:
         """What a step gave, as it is annotated to return it, where that is known.

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import get_args
+from typing import cast
 
 from cerebelum.code import Code
-from cerebelum.context import Context
 from cerebelum.errors import (
     ApprovalRejected,
     ApprovalTimedOut,
@@ -19,15 +18,13 @@ from cerebelum.errors import (
     NonRetryable,
     StillWaiting,
 )
+from cerebelum.plan import Plan
 from cerebelum.rules import Predicate, ask
 from cerebelum.running import ALONE, Line, Suspend, Waits, current_waits
 from cerebelum.signals import Signals
-from cerebelum.step import CONTEXT, INPUTS, AnyStep
 from cerebelum.threads import Threads
 from cerebelum_client import PayloadError, Payloads, write_marker
-from cerebelum_client.annotations import hints_of
 from cerebelum_codegen.runtime import CodecError, Timestamp
-from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import ErrorInfo, Task, TaskResult, TaskStatus
 
 _FINAL = (NonRetryable, ApprovalRejected, ApprovalTimedOut, MarkerMismatch, StillWaiting, PayloadError, CodecError)
@@ -51,8 +48,7 @@ async def run_task(
     result = TaskResult(task_id=task.task_id, execution_id=task.execution_id, worker_id=worker_id, started_at=now())
     signals = signals or Signals()
     try:
-        began_at = task.created_at or result.started_at or now()
-        waits = Waits(list(task.satisfied_markers), code.payloads, dict(task.memos), line, began_at)
+        waits = Waits(task, code.payloads, line, task.created_at or result.started_at or now())
         await _run(task, code, result, signals, waits, threads)
     except asyncio.CancelledError as error:
         if signals.stopping:
@@ -68,18 +64,21 @@ async def run_task(
 
 
 async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, waits: Waits, threads: Threads) -> None:
-    step = code.steps.get(task.step_name)
-    if step is None:
+    plan = code.plan(task.step_name)
+    if plan is None:
         raise NonRetryable(
             f"this worker has no code for step '{task.step_name}' of workflow '{task.workflow_module}': "
             "start a worker that has it"
         )
     token = current_waits.set(waits)
     try:
-        arguments = _arguments(step, task, signals, code.payloads)
-        value = await _within_limits(task, signals, _ungrouped(_call(step, arguments, signals, threads)))
+        arguments = plan.arguments(task, signals)
+        value = await _within_limits(task, signals, _call(plan, arguments, signals, threads))
     except Suspend as suspend:
         write_marker(suspend.request, result)
+        return
+    except BaseExceptionGroup as group:
+        write_marker(_suspended(group).request, result)
         return
     except ErrorResult as decided:
         value = {"error": decided.reason}
@@ -91,7 +90,7 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
         current_waits.reset(token)
         forgotten = waits.forgotten()
     _check_waits(waits, forgotten)
-    _conclude(result, value, code.predicates.get(task.step_name, ()), arguments, code.payloads)
+    _conclude(result, value, plan.predicates, arguments, code.payloads)
 
 
 def _check_waits(waits: Waits, forgotten: str) -> None:
@@ -115,10 +114,15 @@ class _OutOfTime(Exception):
         self.kind = kind
 
 
-async def _within_limits(task: Task, signals: Signals, call: Coroutine[None, None, object]) -> object:
-    timeout_s, silence_s = task.start_to_close_ms / 1000 or None, task.heartbeat_timeout_ms / 1000 or None
-    if timeout_s is None and silence_s is None:
-        return await call
+def _within_limits(task: Task, signals: Signals, call: Awaitable[object]) -> Awaitable[object]:
+    if not task.start_to_close_ms and not task.heartbeat_timeout_ms:
+        return call
+    return _limited(task.start_to_close_ms / 1000 or None, task.heartbeat_timeout_ms / 1000 or None, signals, call)
+
+
+async def _limited(
+    timeout_s: float | None, silence_s: float | None, signals: Signals, call: Awaitable[object]
+) -> object:
     try:
         async with asyncio.timeout(timeout_s) as limit, signals.within(silence_s) as pulse:
             return await call
@@ -130,15 +134,12 @@ async def _within_limits(task: Task, signals: Signals, call: Coroutine[None, Non
         raise
 
 
-async def _ungrouped(call: Coroutine[None, None, object]) -> object:
-    """The same, where a TaskGroup of the step puts the waits of its tasks into one exception."""
-    try:
-        return await call
-    except BaseExceptionGroup as group:
-        suspended, failed = group.split(Suspend)
-        if suspended is None or failed is not None:
-            raise failed or group from None
-        raise _first(suspended) from None
+def _suspended(group: BaseExceptionGroup[BaseException]) -> Suspend:
+    """The wait that a step stops at, where a TaskGroup of the step puts the waits of its tasks into one exception."""
+    suspended, failed = group.split(Suspend)
+    if suspended is None or failed is not None:
+        raise failed or group from None
+    return _first(suspended)
 
 
 def _first(suspended: BaseExceptionGroup[Suspend]) -> Suspend:
@@ -152,40 +153,14 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _arguments(step: AnyStep, task: Task, signals: Signals, payloads: Payloads) -> dict[str, object]:
-    hints = hints_of(step.function)
-    given = {name: payload for name, payload in task.arguments.items() if name in step.parameters}
-    if step.takes_inputs:
-        given[INPUTS] = task.workflow_inputs or Payload()
-    arguments = {name: _read(name, payload, hints.get(name, object), payloads) for name, payload in given.items()}
-    if step.takes_context:
-        arguments[CONTEXT] = Context(
-            inputs=_read(INPUTS, task.workflow_inputs, _inputs_of(hints.get(CONTEXT)), payloads),
-            execution_id=task.execution_id,
-            workflow_name=task.workflow_module,
-            step_name=task.step_name,
-            attempt=task.attempt,
-            _signals=signals,
-        )
-    return arguments
+def _call(plan: Plan, arguments: dict[str, object], signals: Signals, threads: Threads) -> Awaitable[object]:
+    if plan.is_coroutine:
+        return cast("Awaitable[object]", plan.function(**arguments))
+    return _threaded(plan, arguments, signals, threads)
 
 
-def _read(name: str, payload: Payload | None, annotation: object, payloads: Payloads) -> object:
-    try:
-        return payloads.read(payload, annotation)
-    except PayloadError as error:
-        raise PayloadError(f"'{name}' cannot be handed to the step: {error}") from None
-
-
-def _inputs_of(context: object) -> object:
-    """What `Context[Order]` says of the inputs."""
-    return next(iter(get_args(context)), object)
-
-
-async def _call(step: AnyStep, arguments: dict[str, object], signals: Signals, threads: Threads) -> object:
-    if inspect.iscoroutinefunction(step.function):
-        return await step.function(**arguments)
-    value = await _in_thread(threads.run(partial(step.function, **arguments)), signals)
+async def _threaded(plan: Plan, arguments: dict[str, object], signals: Signals, threads: Threads) -> object:
+    value = await _in_thread(threads.run(partial(plan.function, **arguments)), signals)
     return await value if inspect.isawaitable(value) else value
 
 

@@ -7,7 +7,6 @@ import inspect
 import threading
 from collections.abc import Coroutine
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
@@ -15,7 +14,7 @@ from cerebelum.errors import MarkerMismatch, OutsideStep
 from cerebelum_client import Payloads, Request
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.types.v1.types_pb import Payload
-from cerebelum_proto.worker.worker_service_pb import SatisfiedMarker, SatisfiedMarker_Outcome
+from cerebelum_proto.worker.worker_service_pb import SatisfiedMarker_Outcome, Task
 
 _T = TypeVar("_T")
 
@@ -53,24 +52,24 @@ ALONE: Line = _Alone()
 """Of a step that runs for nobody: it keeps values for as long as it runs."""
 
 
-@dataclass(slots=True)
 class Waits:
     """The waits of one run of a step, those that are over and the one that it stopped at; and what it has kept."""
 
-    satisfied: list[SatisfiedMarker]
-    payloads: Payloads
-    memos: dict[str, Payload]
-    line: Line
-    began_at: Timestamp
-    """When this run began, by the Core's clock."""
-    position: int = 0
-    repeated: int = 0
-    """How many calls of `poll` and `retry` this run has come to."""
-    suspended: bool = False
-    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
-    _began_s: float = field(default_factory=lambda: asyncio.get_running_loop().time())
-    _thread: int = field(default_factory=threading.get_ident)
-    _asked: list[tuple[str, Coroutine[object, None, object]]] = field(default_factory=list)
+    def __init__(self, task: Task, payloads: Payloads, line: Line, began_at: Timestamp) -> None:
+        """Those of a run that began at an instant of the Core's clock."""
+        self.satisfied = task.satisfied_markers
+        self.payloads = payloads
+        self.memos = dict(task.memos)
+        self.line = line
+        self.began_at = began_at
+        self.position = 0
+        self.repeated = 0
+        """How many calls of `poll` and `retry` this run has come to."""
+        self.suspended = False
+        self.loop = asyncio.get_running_loop()
+        self._began_s = self.loop.time()
+        self._thread = threading.get_ident()
+        self._asked: list[tuple[str, Coroutine[object, None, object]]] = []
 
     def now(self) -> datetime:
         """What time it is: by the Core's clock, so that it goes on from run to run, whichever workers they are on."""
@@ -99,6 +98,8 @@ class Waits:
 
     def forgotten(self) -> str:
         """The name of something that the step asked for and never awaited, so that it did not happen."""
+        if not self._asked:
+            return ""
         never = [
             (name, asking) for name, asking in self._asked if inspect.getcoroutinestate(asking) == inspect.CORO_CREATED
         ]

@@ -8,7 +8,6 @@ value allows it: it converts, it does not validate.
 from __future__ import annotations
 
 import base64
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
@@ -22,16 +21,14 @@ from cerebelum_client.annotations import EncodedMessage, fit
 from cerebelum_client.converters import Converter, Converters
 from cerebelum_client.errors import PayloadError
 from cerebelum_client.models import is_model, members_of
+from cerebelum_client.plain import TAG, is_plain, text_of, value_of
 from cerebelum_codegen.runtime import Message
 from cerebelum_proto.types.v1.types_pb import Payload
 
 _JSON = "json"
 _TAGGED = "json+python"
 _PROTOBUF = "protobuf:"
-_TAG, _VALUE, _BY = "$", "v", "by"
-# `json.dumps` would make an encoder for each value.
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
-_from_json = json.JSONDecoder().decode
+_VALUE, _BY = "v", "by"
 
 
 class Payloads:
@@ -46,6 +43,8 @@ class Payloads:
         Raises:
             PayloadError: it holds something that cannot travel; the error says where and what.
         """
+        if is_plain(value):
+            return Payload(encoding=_JSON, data=_encoded(text_of(value)))
         if isinstance(value, Message) and self._converters.of(value) is None:
             return Payload(encoding=_PROTOBUF + value.FULL_NAME, data=value.to_bytes())
         writer = _Writer(self._converters)
@@ -53,11 +52,7 @@ class Payloads:
             written = writer.write(value, "value")
         except RecursionError:
             raise PayloadError("the value nests too deep, or holds itself") from None
-        text = _to_json(written)
-        try:
-            return Payload(encoding=_TAGGED if writer.tagged else _JSON, data=text.encode())
-        except UnicodeEncodeError:
-            raise PayloadError("the value holds a string with a lone surrogate, which is no text") from None
+        return Payload(encoding=_TAGGED if writer.tagged else _JSON, data=_encoded(text_of(written)))
 
     def read(self, payload: Payload | None, annotation: object = object) -> object:
         """Read a value, as its annotation says where it can be so. No payload, or an empty one, is None.
@@ -67,17 +62,14 @@ class Payloads:
         """
         if payload is None or not payload.encoding:
             return None
+        if payload.encoding == _JSON:
+            value = _parsed(payload)
+            return value if annotation is object or type(value) is annotation else _fit(value, annotation)
         if payload.encoding.startswith(_PROTOBUF):
             return _fitted(EncodedMessage(payload.encoding.removeprefix(_PROTOBUF), payload.data), annotation)
-        if payload.encoding not in (_JSON, _TAGGED):
-            raise PayloadError(f"a payload of encoding '{payload.encoding}' cannot be read here")
-        try:
-            parsed = _from_json(payload.data.decode())
-        except (ValueError, RecursionError) as error:
-            raise PayloadError(f"a payload of encoding '{payload.encoding}' is no JSON: {error}") from None
-        if payload.encoding == _JSON:
-            return _fit(parsed, annotation)
-        return _fitted(_Reader(self._converters).untagged(parsed), annotation)
+        if payload.encoding == _TAGGED:
+            return _fitted(_Reader(self._converters).untagged(_parsed(payload)), annotation)
+        raise PayloadError(f"a payload of encoding '{payload.encoding}' cannot be read here")
 
 
 PLAIN = Payloads()
@@ -92,6 +84,20 @@ def to_payload(value: object) -> Payload:
 def from_payload(payload: Payload | None, annotation: object = object) -> object:
     """Read a value without converters of one's own; see `Payloads.read`."""
     return PLAIN.read(payload, annotation)
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise PayloadError("the value holds a string with a lone surrogate, which is no text") from None
+
+
+def _parsed(payload: Payload) -> object:
+    try:
+        return value_of(payload.data.decode())
+    except (ValueError, RecursionError) as error:
+        raise PayloadError(f"a payload of encoding '{payload.encoding}' is no JSON: {error}") from None
 
 
 def _fit(value: object, annotation: object) -> object:
@@ -137,7 +143,7 @@ class _Writer:
             return value
         if type(value) is list:
             return [self.write(item, f"{path}[{position}]") for position, item in enumerate(value)]
-        if type(value) is dict and all(isinstance(key, str) for key in value) and _TAG not in value:
+        if type(value) is dict and all(isinstance(key, str) for key in value) and TAG not in value:
             return {key: self.write(item, f"{path}[{key!r}]") for key, item in value.items()}
         self.tagged = True
         return self._tag(value, path)
@@ -145,30 +151,30 @@ class _Writer:
     def _tag(self, value: object, path: str) -> dict[str, object]:
         converter = self._converters.of(value)
         if converter is not None:
-            return {_TAG: "converted", _BY: converter.name, _VALUE: self.write(converter.write(value), path)}
+            return {TAG: "converted", _BY: converter.name, _VALUE: self.write(converter.write(value), path)}
         if isinstance(value, Message):
-            return {_TAG: "message", _VALUE: [value.FULL_NAME, base64.b64encode(value.to_bytes()).decode()]}
+            return {TAG: "message", _VALUE: [value.FULL_NAME, base64.b64encode(value.to_bytes()).decode()]}
         if is_model(value):
             members = {name: self.write(item, f"{path}.{name}") for name, item in members_of(value)}
-            return {_TAG: "dataclass", _VALUE: members}
+            return {TAG: "dataclass", _VALUE: members}
         for kind, (name, write) in _SIMPLE.items():
             if isinstance(value, kind) and not isinstance(value, Enum):
-                return {_TAG: name, _VALUE: write(value)}
+                return {TAG: name, _VALUE: write(value)}
         if isinstance(value, Enum):
-            return {_TAG: "enum", _VALUE: self.write(value.value, path)}
+            return {TAG: "enum", _VALUE: self.write(value.value, path)}
         if is_dataclass(value) and not isinstance(value, type):
             members = {
                 each.name: self.write(getattr(value, each.name), f"{path}.{each.name}") for each in fields(value)
             }
-            return {_TAG: "dataclass", _VALUE: members}
+            return {TAG: "dataclass", _VALUE: members}
         if isinstance(value, tuple | set | frozenset | list):
             name = next(n for n, kind in _GROUPS.items() if isinstance(value, kind))
-            return {_TAG: name, _VALUE: [self.write(item, f"{path}[{at}]") for at, item in enumerate(value)]}
+            return {TAG: name, _VALUE: [self.write(item, f"{path}[{at}]") for at, item in enumerate(value)]}
         if isinstance(value, Mapping):
             pairs = [[self.write(k, f"{path} key"), self.write(v, f"{path}[{k!r}]")] for k, v in value.items()]
-            return {_TAG: "dict", _VALUE: pairs}
+            return {TAG: "dict", _VALUE: pairs}
         if isinstance(value, int | str):
-            return {_TAG: "plain", _VALUE: int(value) if isinstance(value, int) else str(value)}
+            return {TAG: "plain", _VALUE: int(value) if isinstance(value, int) else str(value)}
         raise PayloadError(
             f"{path} is a {type(value).__module__}.{type(value).__qualname__}, which cannot travel between steps: "
             "return plain values, dataclasses, enums, datetimes or generated messages, or pass a converter for it"
@@ -222,9 +228,9 @@ class _Reader:
         if not isinstance(value, dict):
             return value
         members = cast("dict[str, object]", value)
-        if _TAG not in members:
+        if TAG not in members:
             return {key: self.untagged(item) for key, item in members.items()}
-        tag = str(members[_TAG])
+        tag = str(members[TAG])
         if tag == "converted":
             read = self._converters.named(str(members.get(_BY))).read
         elif tag in _READERS:
