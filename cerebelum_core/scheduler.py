@@ -19,12 +19,13 @@ from cerebelum_core.store import EventStore
 
 WINDOW_NS = 60 * 1_000_000_000
 MAX_LOADED = 10_000
-AT_ONCE = 50
+AT_ONCE = 100
 """So many timers fire together: read, decided and written as one ..."""
-MAX_FIRING = 6
+MAX_FIRING = 10
 """... and so many such batches are under way: while one is written the next is read. Others wait."""
 AHEAD_NS = 1_000_000_000
-MAX_PREPARED = 1_000
+LOOK_NS = AHEAD_NS // 4
+MAX_PREPARED = 2_000
 """So many executions whose timers are due within a second are brought back before: then only a record is missing."""
 _LONGEST_NAP_S = 5.0
 """The wall clock may be set: look at it again after this long."""
@@ -48,7 +49,7 @@ class WorkflowScheduler:
         self._clock = clock
         self._fire = fire
         self._prepare = prepare
-        self._prepared_until_ns = 0
+        self._prepared_until_ns = self._next_look_ns = 0
         self._heap: list[tuple[int, str]] = []
         self._armed: dict[str, int] = {}
         self._horizon_ns = 0
@@ -80,8 +81,9 @@ class WorkflowScheduler:
         due_ns = None if due_at is None else due_at.to_ns()
         if due_ns is None or due_ns >= self._horizon_ns:
             self._armed.pop(execution_id, None)
-            return
-        if self._armed.get(execution_id) != due_ns:
+        elif execution_id in self._firing:
+            self._armed[execution_id] = due_ns  # it has its place in the heap when it has fired
+        elif self._armed.get(execution_id) != due_ns:
             self._arm(execution_id, due_ns)
             self._changed.set()
 
@@ -149,7 +151,7 @@ class WorkflowScheduler:
 
     def _draw_in(self, horizon_ns: int) -> None:
         """The clock was set back: what has become far away is left to the store again."""
-        self._horizon_ns = horizon_ns
+        self._horizon_ns, self._prepared_until_ns, self._next_look_ns = horizon_ns, 0, 0
         self._armed = {each: due_ns for each, due_ns in self._armed.items() if due_ns < horizon_ns}
         self._sweep()
 
@@ -168,12 +170,16 @@ class WorkflowScheduler:
 
     def _look_ahead(self) -> None:
         """Prepare what is due within a moment."""
-        until_ns = self._clock.now().to_ns() + AHEAD_NS
-        if self._heap and self._prepared_until_ns < self._heap[0][0] <= until_ns:
-            armed = {each for each in self._heap if each[0] <= until_ns and self._armed.get(each[1]) == each[0]}
-            near = sorted(armed)[:MAX_PREPARED]
-            self._prepared_until_ns = near[-1][0] if len(near) == MAX_PREPARED else until_ns
-            self._begin(self._prepare_all([execution_id for _, execution_id in near]))
+        now_ns = self._clock.now().to_ns()
+        until_ns = now_ns + AHEAD_NS
+        if now_ns < self._next_look_ns or not self._heap or self._heap[0][0] > until_ns:
+            return
+        self._next_look_ns = now_ns + LOOK_NS
+        near = sorted((due_ns, each) for each, due_ns in self._armed.items() if due_ns <= until_ns)[:MAX_PREPARED]
+        fresh = [execution_id for due_ns, execution_id in near if due_ns > self._prepared_until_ns]
+        self._prepared_until_ns = near[-1][0] if len(near) == MAX_PREPARED else until_ns
+        if fresh:
+            self._begin(self._prepare_all(fresh))
 
     async def _prepare_all(self, execution_ids: Sequence[str]) -> None:
         try:
@@ -204,10 +210,9 @@ class WorkflowScheduler:
             _log.warning("the timer of execution %s is tried again: %s", execution_id, failure, exc_info=crash)
             self._try_later(execution_id)
         self._firing.difference_update(execution_ids)
-        now_ns = self._clock.now().to_ns()
         for execution_id in execution_ids:
             due_ns = self._armed.get(execution_id)
-            if due_ns is not None and due_ns <= now_ns:
+            if due_ns is not None:
                 self._arm(execution_id, due_ns)
                 self._changed.set()
 
@@ -224,7 +229,7 @@ class WorkflowScheduler:
         next_ns = self._horizon_ns
         if self._heap:
             due_ns = self._heap[0][0]
-            next_ns = min(due_ns if due_ns <= self._prepared_until_ns else due_ns - AHEAD_NS, next_ns)
+            next_ns = min(due_ns, max(due_ns - AHEAD_NS, self._next_look_ns), next_ns)
         nap_s = min(max((next_ns - now_ns) / 1e9, 0), _LONGEST_NAP_S)
         if nap_s <= 0 and not self._heap and self._horizon_ns > now_ns:
             nap_s = _LONGEST_NAP_S

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
 from typing import TypeAlias, assert_never
 
 from cerebelum_codegen.runtime.wkt import Timestamp
@@ -25,15 +24,23 @@ from cerebelum_proto.worker.worker_service_pb import (
 
 
 def reconstruct(state: State, history: Iterable[ev.Event]) -> State:
-    """Fold a history onto a state."""
-    return reduce(evolve, history, state)
+    """Fold a history onto a state. One copy serves all events: nobody sees the states in between."""
+    after = state.copied()
+    for event in history:
+        _take_in(after, event)
+    return after
 
 
 def evolve(state: State, event: ev.Event) -> State:
     """The state after one more event. An event that means nothing here only counts."""
+    after = state.copied()
+    _take_in(after, event)
+    return after
+
+
+def _take_in(after: State, event: ev.Event) -> None:
     at = event.recorded_at or Timestamp()
     fact = event.fact
-    after = state.copied()
     after.version = event.version
     if isinstance(fact, StepFact):
         _evolve_step(after, fact, at)
@@ -41,7 +48,6 @@ def evolve(state: State, event: ev.Event) -> State:
         turn(after, fact, at)
     else:
         _evolve_whole(after, event.execution_id, fact, at)
-    return after
 
 
 StepFact: TypeAlias = (

@@ -34,7 +34,9 @@ from cerebelum_proto.types.v1.types_pb import Failure
 def begin(state: State, at: Timestamp) -> None:
     """Let the first steps of the timeline begin. As below, state and steps are the caller's own copies."""
     walk = _Walk(state, at)
-    walk.enter_all()
+    timeline = state.blueprint.timeline
+    for step in timeline.first:
+        walk.begin(timeline, step)
     walk.end()
 
 

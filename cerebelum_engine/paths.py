@@ -22,6 +22,8 @@ class Path:
     """For each step, in the order of the composition: what must be passed before it begins."""
     after: Mapping[str, tuple[str, ...]]
     """For each step, what waits for it."""
+    first: tuple[str, ...]
+    """The steps that wait for nothing."""
     ends: tuple[str, ...]
     """The steps that nothing waits for."""
 
@@ -47,7 +49,12 @@ def path_of(stages: Sequence[pb.Stage], id_: str = TIMELINE, owner: str = "") ->
         for each in needed:
             after[each].append(step)
     return Path(
-        id=id_, owner=owner, before=before, after={step: tuple(steps) for step, steps in after.items()}, ends=ends
+        id=id_,
+        owner=owner,
+        before=before,
+        after={step: tuple(steps) for step, steps in after.items()},
+        first=tuple(step for step, needed in before.items() if not needed),
+        ends=ends,
     )
 
 

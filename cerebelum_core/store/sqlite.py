@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 import apsw
 
@@ -34,8 +34,6 @@ from cerebelum_core.store.sqlite_batch import write_all, write_alone
 from cerebelum_core.store.writer import GroupCommit, Outcome, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
-
-_T = TypeVar("_T")
 
 Write: TypeAlias = rows.AppendRows | Callable[[apsw.Connection], None]
 """All of it happens or, when it raises, none."""
@@ -84,12 +82,13 @@ class SqliteStore:
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""
-        found = await self._query(sql.EVENTS, (execution_id, after_version, -1 if limit is None else limit))
-        return [rows.event(row) for row in found]
+        found = await self._many(sql.EVENTS, (execution_id, after_version, -1 if limit is None else limit))
+        return [rows.event(_with_blob(row)) for row in found]
 
     async def histories(self, execution_ids: Sequence[str], *, limit: int) -> Mapping[str, Sequence[Event]]:
         """The first events of several histories."""
-        return rows.histories(await self._query(sql.HISTORIES, (json.dumps(execution_ids), limit)))
+        found = await self._many(sql.HISTORIES, (json.dumps(execution_ids), limit))
+        return rows.histories(map(_with_blob, found))
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot in place of an older one."""
@@ -114,11 +113,11 @@ class SqliteStore:
 
     async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Executions that owe a task, by id."""
-        return [rows.text(row) for row in await self._query(sql.READY, (after, limit))]
+        return [rows.text(row) for row in await self._many(sql.READY, (after, limit))]
 
     async def due(self, until: Timestamp, *, limit: int) -> Sequence[Due]:
         """The earliest timers up to an instant."""
-        return [rows.due(row) for row in await self._query(sql.DUE, (until.to_ns(), limit))]
+        return [rows.due(row) for row in await self._many(sql.DUE, (until.to_ns(), limit))]
 
     async def put_blueprint(self, record: BlueprintRecord) -> None:
         """Keep a blueprint, and make it the newest of its workflow."""
@@ -206,6 +205,11 @@ class SqliteStore:
             return error
         return None
 
+    async def _many(self, statement: str, bindings: rows.Bindings) -> list[rows.Row]:
+        """Rows that come as one, in JSON."""
+        found = await self._query(statement, bindings)
+        return [tuple(row) for row in json.loads(rows.text(found[0]))]
+
     async def _query(self, statement: str, bindings: rows.Bindings) -> list[rows.Row]:
         read = _Read(statement, bindings)
         await self._reader.submit(read)
@@ -280,6 +284,11 @@ def _migrate(connection: apsw.Connection, clock: Clock) -> None:
             connection.execute(
                 sql.PUT_MIGRATION, (migration.number, migration.name, migration.checksum, clock.now().to_ns())
             )
+
+
+def _with_blob(row: rows.Row) -> rows.Row:
+    """A row that came in JSON, whose last cell is a blob."""
+    return (*row[:-1], bytes.fromhex(rows.text(row[-1:])))
 
 
 def _run(connection: apsw.Connection, statement: str, row: tuple[str | bytes | int, ...]) -> None:

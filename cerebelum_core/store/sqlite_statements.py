@@ -29,10 +29,26 @@ FROM rows
 WHERE executions.execution_id = rows.execution_id AND executions.shard = rows.shard
   AND executions.version = rows.expected_version"""
 INSERT_EVENTS = "INSERT INTO events (execution_id, version, shard, data) VALUES {rows}"
-EVENTS = "SELECT data FROM events WHERE execution_id = ? AND version > ? ORDER BY version LIMIT ?"
+
+# What may be many rows comes as one, in JSON: after each row the reader's thread has to wait for the interpreter's
+# lock, while the loop is busy. A blob is hexadecimal there.
+EVENTS = """
+SELECT json_group_array(json_array(hex(data)))
+FROM (SELECT data FROM events WHERE execution_id = ? AND version > ? ORDER BY version LIMIT ?)"""
 HISTORIES = """
-SELECT execution_id, data FROM events
-WHERE execution_id IN (SELECT value FROM json_each(?)) AND version <= ? ORDER BY execution_id, version"""
+SELECT json_group_array(json_array(execution_id, hex(data))) FROM (
+    SELECT execution_id, data FROM events
+    WHERE execution_id IN (SELECT value FROM json_each(?)) AND version <= ? ORDER BY execution_id, version
+)"""
+READY = """
+SELECT json_group_array(json_array(execution_id)) FROM (
+    SELECT execution_id FROM executions WHERE ready = 1 AND execution_id > ? ORDER BY execution_id LIMIT ?
+)"""
+DUE = """
+SELECT json_group_array(json_array(wake_at_ns, execution_id)) FROM (
+    SELECT wake_at_ns, execution_id FROM executions
+    WHERE wake_at_ns IS NOT NULL AND wake_at_ns <= ? ORDER BY wake_at_ns, execution_id LIMIT ?
+)"""
 
 PUT_SNAPSHOT = """
 INSERT INTO snapshots (execution_id, shard, version, data) VALUES (?, ?, ?, ?)
@@ -40,10 +56,6 @@ ON CONFLICT (execution_id, shard) DO UPDATE SET version = excluded.version, data
 WHERE excluded.version > snapshots.version"""
 SNAPSHOT = "SELECT data FROM snapshots WHERE execution_id = ?"
 HEAD = f"SELECT execution_id, version, {HEAD_COLUMNS} FROM executions WHERE execution_id = ?"
-READY = "SELECT execution_id FROM executions WHERE ready = 1 AND execution_id > ? ORDER BY execution_id LIMIT ?"
-DUE = """
-SELECT wake_at_ns, execution_id FROM executions
-WHERE wake_at_ns IS NOT NULL AND wake_at_ns <= ? ORDER BY wake_at_ns, execution_id LIMIT ?"""
 
 PUT_BLUEPRINT = "INSERT INTO blueprints (hash, workflow, data, stored_at_ns) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 PUT_NEWEST = """

@@ -235,6 +235,19 @@ async def test_what_is_due_within_a_second_is_brought_back_before_and_fires_on_t
 
 
 @in_virtual_time
+async def test_timers_that_are_due_one_shortly_after_another_are_all_brought_back_before() -> None:
+    alarm = Alarm()
+    alarm.scheduler.start()
+    await alarm.wait(0)
+    for number in range(500):
+        alarm.scheduler.arm(f"x{number:03}", at(10 + number / 100))
+    await alarm.wait(20)
+    prepared, fired = dict(alarm.prepared), dict(alarm.fired)
+    assert len(alarm.prepared) == len(prepared) == 500
+    assert all(0.5 < fired[each] - prepared_at <= 1 for each, prepared_at in alarm.prepared)
+
+
+@in_virtual_time
 async def test_an_execution_that_is_firing_does_not_fire_beside_itself_and_fires_after_what_it_was_armed_for() -> None:
     alarm = Alarm()
     ended: list[float] = []

@@ -18,6 +18,7 @@ from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import OwnershipLost, StoreInUse, StoreUnavailable, StoreUnusable, StoreUrlError
 from cerebelum_core.store import EventStore, HeadQuery, Place, open_store
 from cerebelum_core.store.listing import count_of, page_of
+from cerebelum_core.store.sqlite import SqliteStore
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
 from tests.core.store.appends import START, append, head
 
@@ -181,3 +182,22 @@ async def test_a_list_finds_its_index_whatever_it_is_filtered_by(tmp_path: Path)
             assert "USING" in plan, plan
             assert "TEMP B-TREE" not in plan, plan
     database.close()
+
+
+async def test_many_rows_are_read_as_one_so_that_a_busy_loop_holds_up_no_read(tmp_path: Path) -> None:
+    store = opened(tmp_path / "core.db")
+    await asyncio.gather(*(store.append(append(f"x{n}", 0, 3, row=head(wake_s=n))) for n in range(10)))
+    steps: list[apsw.Cursor] = []
+
+    def note(cursor: apsw.Cursor, row: apsw.SQLiteValues) -> apsw.SQLiteValues:
+        steps.append(cursor)
+        return row
+
+    assert isinstance(store, SqliteStore)
+    store._reader_connection.row_trace = note
+    assert len(await store.read("x1")) == 3
+    assert len(await store.histories([f"x{n}" for n in range(10)], limit=3)) == 10
+    assert len(await store.ready()) == 10
+    assert len(await store.due(Timestamp(START.seconds + 10), limit=100)) == 10
+    assert len(steps) == 4
+    await store.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -103,7 +104,8 @@ class SqliteDisk:
         self._open = None
 
     def history(self, execution_id: str) -> list[Event]:
-        return [rows.event(row) for row in self._read(sql.EVENTS, (execution_id, 0, -1))]
+        found = json.loads(rows.text(self._read(sql.EVENTS, (execution_id, 0, -1))[0]))
+        return [Event.from_bytes(bytes.fromhex(data)) for (data,) in found]
 
     def head(self, execution_id: str) -> StoredHead | None:
         found = self._read(sql.HEAD, (execution_id,))
