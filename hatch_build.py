@@ -15,7 +15,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 _RUNTIME = ("jsonvalue", "wkt", "empty")
 _ENGINE = (
     "answers changes commands decide effects evolve lifecycle_facts moves paths pending places policies results "
-    "state status steps tasks times visit"
+    "signals state status steps tasks times visit"
 )
 _CORE = (
     "alarms claims endings execution leases offers queues registry router scheduler takers "

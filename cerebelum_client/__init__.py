@@ -19,7 +19,16 @@ from cerebelum_client.errors import (
     Unsupported,
 )
 from cerebelum_client.executions import execute_request, new_execution_id
-from cerebelum_client.markers import Approval, Request, Sleep, from_marker, read_marker, to_marker, write_marker
+from cerebelum_client.markers import (
+    Approval,
+    Request,
+    SignalWait,
+    Sleep,
+    from_marker,
+    read_marker,
+    to_marker,
+    write_marker,
+)
 from cerebelum_client.payload import PLAIN, Payloads, from_payload, to_payload
 
 __all__ = [
@@ -42,6 +51,7 @@ __all__ = [
     "Payloads",
     "Refused",
     "Request",
+    "SignalWait",
     "Sleep",
     "Stubs",
     "Unsupported",

@@ -43,7 +43,7 @@ class Core:
     """One Core. Its calls stand in groups, by who makes them; every failure is a `ClientError`."""
 
     executions: Executions
-    """Started, waited for, looked at and listed."""
+    """Started, sent signals, waited for, looked at and listed."""
     approvals: Approvals
     """Answered with yes or no."""
     lifecycle: Lifecycle

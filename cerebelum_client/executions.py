@@ -1,4 +1,4 @@
-"""Executions of one Core: they are started, waited for, looked at and listed."""
+"""Executions of one Core: they are started, sent signals, waited for, looked at and listed."""
 
 from __future__ import annotations
 
@@ -30,6 +30,10 @@ _MOST_MS = 2**31 - 1
 
 def new_execution_id() -> str:
     """A new id that sorts by time: a UUID of version 7."""
+    return _uuid7()
+
+
+def _uuid7() -> str:
     number = time.time_ns() // 1_000_000 << 80 | secrets.randbits(80)
     number = number & ~(0xF << 76) | 0x7 << 76
     return str(UUID(int=number & ~(0x3 << 62) | 0x2 << 62))
@@ -80,7 +84,7 @@ def limit_ms(timeout: timedelta | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Executions:
-    """Starts executions, waits for them, looks at them and lists them. All of it is safe to repeat."""
+    """Starts executions, sends them signals, waits for them, looks at them and lists them. All is safe to repeat."""
 
     _worker: WorkerServiceStub
     _stream: StreamServiceStub
@@ -91,6 +95,19 @@ class Executions:
         """Start an execution; `execute_request` makes the request."""
         calls = self._calls
         return await calls.safe(lambda: self._worker.execute_workflow(request, timeout_s=calls.call_s))
+
+    async def signal(
+        self, execution_id: str, name: str, payload: Payload | None = None, *, signal_id: str = "", sent_by: str = ""
+    ) -> control_pb.SignalResponse:
+        """Send an execution a signal. With the same `signal_id` it is the same signal, which counts once.
+
+        The id is chosen here when none is given, so that this call can be repeated while nobody answers.
+        """
+        request = control_pb.SignalRequest(
+            execution_id=execution_id, name=name, payload=payload, signal_id=signal_id or _uuid7(), sent_by=sent_by
+        )
+        calls = self._calls
+        return await calls.safe(lambda: self._control.signal(request, timeout_s=calls.call_s))
 
     async def await_result(
         self, execution_id: str = "", *, start: pb.ExecuteRequest | None = None

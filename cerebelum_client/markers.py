@@ -9,7 +9,7 @@ from typing import TypeAlias, assert_never
 
 from cerebelum_codegen.runtime import JsonValue
 from cerebelum_proto.worker.worker_service_markers import Marker, attach, detach
-from cerebelum_proto.worker.worker_service_pb import ApprovalRequest, SleepRequest, TaskResult
+from cerebelum_proto.worker.worker_service_pb import ApprovalRequest, SignalRequest, SleepRequest, TaskResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,15 @@ class Approval:
     timeout: timedelta | None = None
 
 
-Request: TypeAlias = Sleep | Approval
+@dataclass(frozen=True, slots=True)
+class SignalWait:
+    """Wait for a signal. Without a timeout it waits as long as it takes."""
+
+    name: str
+    timeout: timedelta | None = None
+
+
+Request: TypeAlias = Sleep | Approval | SignalWait
 """What a step can ask for instead of giving a result."""
 
 
@@ -39,11 +47,9 @@ def to_marker(request: Request) -> Marker:
         case Sleep(duration, data):
             return SleepRequest(duration_ms=milliseconds(duration), data=data or None)
         case Approval(approval_type, data, timeout):
-            return ApprovalRequest(
-                approval_type=approval_type,
-                data=data or None,
-                timeout_ms=max(1, milliseconds(timeout)) if timeout is not None else 0,
-            )
+            return ApprovalRequest(approval_type=approval_type, data=data or None, timeout_ms=_limit_ms(timeout))
+        case SignalWait(name, timeout):
+            return SignalRequest(name=name, timeout_ms=_limit_ms(timeout))
         case _:
             assert_never(request)
 
@@ -54,8 +60,9 @@ def from_marker(marker: Marker) -> Request:
         case SleepRequest(duration_ms=duration_ms, data=data):
             return Sleep(timedelta(milliseconds=duration_ms), data or {})
         case ApprovalRequest(approval_type=approval_type, data=data, timeout_ms=timeout_ms):
-            timeout = timedelta(milliseconds=timeout_ms) if timeout_ms > 0 else None
-            return Approval(approval_type, data or {}, timeout)
+            return Approval(approval_type, data or {}, _limit(timeout_ms))
+        case SignalRequest(name=name, timeout_ms=timeout_ms):
+            return SignalWait(name, _limit(timeout_ms))
         case _:
             assert_never(marker)
 
@@ -73,6 +80,15 @@ def read_marker(result: TaskResult) -> Request | None:
     """
     marker = detach(result)
     return None if marker is None else from_marker(marker)
+
+
+def _limit_ms(timeout: timedelta | None) -> int:
+    """A limit as the contract has it: 0 for none."""
+    return max(1, milliseconds(timeout)) if timeout is not None else 0
+
+
+def _limit(timeout_ms: int) -> timedelta | None:
+    return timedelta(milliseconds=timeout_ms) if timeout_ms > 0 else None
 
 
 def milliseconds(span: timedelta) -> int:

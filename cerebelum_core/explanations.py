@@ -15,7 +15,7 @@ from cerebelum_core.router import TaskRouter
 from cerebelum_core.workers import WorkerRegistry
 from cerebelum_engine import DispatchTask, Handout, Phase, State, StepState, owed_tasks
 from cerebelum_proto.control.v1.lifecycle_pb import Explanation, Standing
-from cerebelum_proto.events.v1.events_pb import ApprovalRequested
+from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SignalAwaited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +126,10 @@ def _waiting(execution_id: str, name: str, step: StepState) -> Explanation:
             kind = step.waiting_for.approval_type if isinstance(step.waiting_for, ApprovalRequested) else ""
             standing = Standing.STANDING_AWAITING_APPROVAL
             message = f"waits for approval ({kind}); cerebelum approve {execution_id}"
+        case Phase.AWAITING_SIGNAL:
+            signal = step.waiting_for.name if isinstance(step.waiting_for, SignalAwaited) else ""
+            standing = Standing.STANDING_AWAITING_SIGNAL
+            message = f"waits for signal '{signal}'; cerebelum signal {execution_id} {signal}"
         case Phase.RETRYING:
             standing = Standing.STANDING_RETRYING
             message = f"try {step.failures + step.losses} failed, the next is to come ({failure})"

@@ -102,6 +102,8 @@ class Node:
             registry=self.registry,
             router=self.router,
             watchers=self.watchers,
+            clock=clock,
+            random_bytes=random_bytes,
             info=GetServerInfoResponse(version=config.version, node_id=config.node_id, store=store.kind),
         )
         self.lifecycle_edge = LifecycleEdge(

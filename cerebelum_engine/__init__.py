@@ -38,13 +38,14 @@ from cerebelum_engine.commands import (
     Rejected,
     Resume,
     Retry,
+    SendSignal,
     StartExecution,
     Suspended,
     Terminate,
     TimeOutTask,
 )
 from cerebelum_engine.decide import carry_out, decide
-from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect, Handout
+from cerebelum_engine.effects import ArmTimer, AwaitApproval, AwaitSignal, DispatchTask, Effect, Handout
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.pending import earliest_timer, next_timer, owed_task, owed_tasks, pending, tasks_among
 from cerebelum_engine.phase import Phase
@@ -61,6 +62,7 @@ __all__ = [
     "Approve",
     "ArmTimer",
     "AwaitApproval",
+    "AwaitSignal",
     "Blueprint",
     "Begin",
     "BlueprintInvalid",
@@ -87,6 +89,7 @@ __all__ = [
     "Rejected",
     "Resume",
     "Retry",
+    "SendSignal",
     "StartExecution",
     "State",
     "StepSpec",

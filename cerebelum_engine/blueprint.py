@@ -50,6 +50,8 @@ class Blueprint:
     rules: Mapping[str, Rules] = field(default_factory=dict)
     """The rules of the steps that have some."""
     max_visits: int = DEFAULT_MAX_VISITS
+    signals: tuple[str, ...] = ()
+    """Those that it takes; none of them named, it takes any."""
     foreign: bool = False
     """Submitted by a client of the deployed contract: it declares no stages, and its steps run on such workers."""
 
@@ -93,6 +95,7 @@ def compile_blueprint(blueprint: pb.Blueprint) -> Blueprint:
         rules=rules,
         max_visits=definition.max_visits or DEFAULT_MAX_VISITS,
         steps={step.name: _spec(step) for step in definition.timeline},
+        signals=tuple(definition.signals),
         foreign=not definition.stages,
     )
 

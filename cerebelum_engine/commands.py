@@ -134,6 +134,16 @@ class Reject:
 
 
 @dataclass(slots=True, kw_only=True)
+class SendSignal:
+    """A message from outside, for the first step that waits for its name. The same id again changes nothing."""
+
+    signal_id: str
+    name: str
+    payload: Payload | None = None
+    sent_by: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
 class Cancel:
     """End the execution, once the steps that run have cleaned up."""
 
@@ -218,6 +228,7 @@ Wish: TypeAlias = (
     | FireTimers
     | Approve
     | Reject
+    | SendSignal
     | Cancel
     | Terminate
     | Pause
@@ -254,6 +265,8 @@ class Reason(Enum):
     """Only a failed execution can be retried."""
     DISAGREES = "disagrees"
     """The history would have been another under the other blueprint."""
+    EXHAUSTED = "exhausted"
+    """The execution keeps as many signals as it may."""
     INVALID = "invalid"
 
 

@@ -13,6 +13,7 @@ from cerebelum_engine.lifecycle import cancelled, clean_up_over, fork, retry, st
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.results import record, record_loss, record_memo, record_timeout
 from cerebelum_engine.routing import choose
+from cerebelum_engine.signals import deliveries, receive
 from cerebelum_engine.state import State
 from cerebelum_engine.times import after, reached
 from cerebelum_engine.visit import StepState
@@ -54,14 +55,12 @@ def _facts(state: State, command: Wish, now: Timestamp) -> Sequence[ev.Event_Fac
     match command:
         case cmd.RecordResult():
             return record(state, command, now)
-        case cmd.RecordMemo():
-            return record_memo(state, command)
-        case cmd.LoseTask():
-            return record_loss(state, command)
-        case cmd.TimeOutTask():
-            return record_timeout(state, command, now)
+        case cmd.RecordMemo() | cmd.LoseTask() | cmd.TimeOutTask():
+            return _task_facts(state, command, now)
         case cmd.Retry():
             return retry(state, command, now)
+        case cmd.SendSignal():
+            return receive(state, command)
         case cmd.Migrate() if state.failed:
             return steer(state, command, now)
         case _ if state.ended:
@@ -74,10 +73,25 @@ def _facts(state: State, command: Wish, now: Timestamp) -> Sequence[ev.Event_Fac
             return steer(state, command, now)
 
 
+def _task_facts(
+    state: State, command: cmd.RecordMemo | cmd.LoseTask | cmd.TimeOutTask, now: Timestamp
+) -> Sequence[ev.Event_Fact] | Rejected:
+    match command:
+        case cmd.RecordMemo():
+            return record_memo(state, command)
+        case cmd.LoseTask():
+            return record_loss(state, command)
+        case cmd.TimeOutTask():
+            return record_timeout(state, command, now)
+        case _:
+            assert_never(command)
+
+
 def _recorded(
     state: State, execution_id: str, facts: Sequence[ev.Event_Fact], now: Timestamp
 ) -> tuple[tuple[ev.Event, ...], State]:
-    """Number the facts, and add what follows from them: a step visited too often, the end of the execution."""
+    """Number the facts, and add what follows from them: a signal that meets its wait, a step visited too often,
+    the end of the execution."""
     events: list[ev.Event] = []
     todo = list(facts)
     while todo:
@@ -109,6 +123,7 @@ def _consequence(state: State) -> Iterator[ev.Event_Fact]:
     elif state.ending is not None:
         yield ev.ExecutionCompleted(result_steps=list(state.ending.result_steps))
     else:
+        yield from deliveries(state)
         most = state.blueprint.max_visits
         for name in state.open:
             if state.steps[name].visit > most:
@@ -163,6 +178,8 @@ def _timer_facts(name: str, step: StepState) -> Iterator[ev.Event_Fact]:
             yield ev.ApprovalExpired(step=name)
             if not resumable:
                 yield _final(name, "approval_timeout", "nobody decided in time")
+        case ev.SignalAwaited(name=signal):
+            yield ev.SignalWaitExpired(step=name, name=signal)
         case _:
             assert_never(step.waiting_for)
 

@@ -56,4 +56,12 @@ class AwaitApproval:
     approval_type: str
 
 
-Effect: TypeAlias = DispatchTask | ArmTimer | AwaitApproval
+@dataclass(slots=True, kw_only=True)
+class AwaitSignal:
+    """A step waits for a message from outside. Nothing to do but to show it."""
+
+    step: str
+    name: str
+
+
+Effect: TypeAlias = DispatchTask | ArmTimer | AwaitApproval | AwaitSignal

@@ -10,6 +10,7 @@ from cerebelum_engine.lifecycle_facts import LifecycleFact, turn
 from cerebelum_engine.moves import begin, move
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.rules import FAIL, Rules
+from cerebelum_engine.signals import keep, take
 from cerebelum_engine.state import State
 from cerebelum_engine.visit import StepState
 from cerebelum_proto.events.v1 import events_pb as ev
@@ -19,6 +20,7 @@ from cerebelum_proto.worker.worker_service_pb import (
     ApprovalTimeout,
     ExecutionState,
     SatisfiedMarker,
+    SignalTimeout,
     SleepElapsed,
 )
 
@@ -65,12 +67,17 @@ StepFact: TypeAlias = (
     | ev.ApprovalGranted
     | ev.ApprovalRejected
     | ev.ApprovalExpired
+    | ev.SignalAwaited
+    | ev.SignalConsumed
+    | ev.SignalWaitExpired
     | ev.MemoRecorded
 )
 _ROUTED = (ev.StepCompleted, ev.StepFailed)
 
 
-WholeFact: TypeAlias = ev.ExecutionStarted | ev.ExecutionCompleted | ev.ExecutionFailed | ev.ExecutionCancelled | None
+WholeFact: TypeAlias = (
+    ev.ExecutionStarted | ev.ExecutionCompleted | ev.ExecutionFailed | ev.ExecutionCancelled | ev.SignalReceived | None
+)
 
 
 def _evolve_whole(after: State, execution_id: str, fact: WholeFact, at: Timestamp) -> None:
@@ -90,6 +97,8 @@ def _evolve_whole(after: State, execution_id: str, fact: WholeFact, at: Timestam
         case ev.ExecutionCancelled(reason=reason):
             after.status, after.ended_at = ExecutionState.EXECUTION_CANCELLED, at
             after.failure = Failure(kind="cancelled", message=reason)
+        case ev.SignalReceived():
+            keep(after, fact, at)
         case None:
             pass
         case _:
@@ -102,7 +111,10 @@ def _evolve_step(after: State, fact: StepFact, at: Timestamp) -> None:
     if before is None or not before.phase.open:
         return
     visit = before.copied()
-    _apply(visit, fact, at)
+    if isinstance(fact, SignalFact):
+        _hear_signal(after, visit, fact, at)
+    else:
+        _apply(visit, fact, at)
     after.steps = after.steps.copied()
     after.steps.put(name, visit)
     if not visit.phase.closed:
@@ -131,7 +143,24 @@ _Heard: TypeAlias = ev.StepCompleted | ev.StepFailed | ev.AttemptFailed | ev.Ste
 """What a worker's answer comes to, if it is no marker."""
 
 
-def _apply(visit: StepState, fact: StepFact, at: Timestamp) -> None:
+SignalFact: TypeAlias = ev.SignalAwaited | ev.SignalConsumed | ev.SignalWaitExpired
+_OtherFact: TypeAlias = (
+    _Heard
+    | ev.AttemptLost
+    | ev.StepDeadLettered
+    | ev.StepRedriven
+    | ev.RetryDue
+    | ev.MemoRecorded
+    | ev.SleepStarted
+    | ev.SleepEnded
+    | ev.ApprovalRequested
+    | ev.ApprovalGranted
+    | ev.ApprovalRejected
+    | ev.ApprovalExpired
+)
+
+
+def _apply(visit: StepState, fact: _OtherFact, at: Timestamp) -> None:
     if isinstance(fact, _Heard):
         _hear(visit, fact, at)
         return
@@ -180,7 +209,22 @@ def _hear(visit: StepState, fact: _Heard, at: Timestamp) -> None:
             assert_never(fact)
 
 
-def _suspend(visit: StepState, fact: ev.SleepStarted | ev.ApprovalRequested, at: Timestamp) -> None:
+def _hear_signal(after: State, visit: StepState, fact: SignalFact, at: Timestamp) -> None:
+    match fact:
+        case ev.SignalAwaited():
+            _suspend(visit, fact, at)
+            visit.phase, visit.due_at, visit.waiting_from = Phase.AWAITING_SIGNAL, fact.expires_at, after.version
+        case ev.SignalConsumed(signal_id=signal_id):
+            signal = take(after, signal_id)
+            if signal is not None:
+                _resume(visit, SatisfiedMarker(outcome=signal), at)
+        case ev.SignalWaitExpired():
+            _resume(visit, SatisfiedMarker(outcome=SignalTimeout(expired_at=at)), at)
+        case _:
+            assert_never(fact)
+
+
+def _suspend(visit: StepState, fact: ev.SleepStarted | ev.ApprovalRequested | ev.SignalAwaited, at: Timestamp) -> None:
     visit.waiting_since, visit.waiting_for = at, fact
     visit.last_task_id, visit.last_worker_id = fact.task_id, fact.worker_id
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cerebelum_codegen.runtime.wkt import Timestamp
-from cerebelum_engine.effects import ArmTimer, AwaitApproval, DispatchTask, Effect, Handout
+from cerebelum_engine.effects import ArmTimer, AwaitApproval, AwaitSignal, DispatchTask, Effect, Handout
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.state import State
 from cerebelum_engine.times import after
 from cerebelum_engine.visit import StepState, step_of, task_id
-from cerebelum_proto.events.v1.events_pb import ApprovalRequested, CancellationRequested
+from cerebelum_proto.events.v1.events_pb import ApprovalRequested, CancellationRequested, SignalAwaited
 
 
 def pending(state: State) -> tuple[Effect, ...]:
@@ -102,3 +102,5 @@ def _waits(name: str, step: StepState) -> Iterator[Effect]:
         yield ArmTimer(due_at=step.due_at, step=name)
     if isinstance(step.waiting_for, ApprovalRequested):
         yield AwaitApproval(step=name, approval_type=step.waiting_for.approval_type)
+    elif isinstance(step.waiting_for, SignalAwaited):
+        yield AwaitSignal(step=name, name=step.waiting_for.name)

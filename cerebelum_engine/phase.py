@@ -19,6 +19,7 @@ class Phase(Enum):
     """A try failed; the next begins when its pause is over."""
     SLEEPING = "sleeping"
     AWAITING_APPROVAL = "awaiting_approval"
+    AWAITING_SIGNAL = "awaiting_signal"
     DEAD_LETTERED = "dead_lettered"
     """It kept losing its workers; somebody must say that it may be tried again."""
     COMPLETED = "completed"

@@ -10,12 +10,13 @@ from cerebelum_engine import commands as cmd
 from cerebelum_engine.commands import Reason, Rejected
 from cerebelum_engine.pending import holder
 from cerebelum_engine.policies import MAX_LOSSES, is_final, pause_ms
+from cerebelum_engine.signals import wait
 from cerebelum_engine.state import State
 from cerebelum_engine.times import after
 from cerebelum_engine.visit import StepState, step_of
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
-from cerebelum_proto.worker.worker_service_pb import ApprovalDecision, ApprovalRequest, SleepRequest
+from cerebelum_proto.worker.worker_service_pb import ApprovalDecision, ApprovalRequest, SignalRequest, SleepRequest
 
 CANCELLED = "cancelled"
 """The kind of failure of a step that stopped because it was told to."""
@@ -26,7 +27,6 @@ def record(state: State, command: cmd.RecordResult, now: Timestamp) -> Sequence[
     name = holder(state, command.task_id)
     if name is None:
         return _too_late(state, command.task_id)
-    step = state.steps[name]
     match command.outcome:
         case cmd.Completed(output=output):
             return (_completed(name, command, output),)
@@ -35,7 +35,7 @@ def record(state: State, command: cmd.RecordResult, now: Timestamp) -> Sequence[
         case cmd.Failed(failure=failure):
             return (_failed(state, name, command, failure, now),)
         case cmd.Suspended() as suspended:
-            return (_suspended(name, step, command, suspended, now),)
+            return (_suspended(state, name, command, suspended, now),)
         case _:
             assert_never(command.outcome)
 
@@ -156,7 +156,7 @@ def _cleaned_up(name: str, command: cmd.RecordResult) -> ev.StepCancelled:
 
 
 def _suspended(
-    name: str, step: StepState, command: cmd.RecordResult, suspended: cmd.Suspended, now: Timestamp
+    state: State, name: str, command: cmd.RecordResult, suspended: cmd.Suspended, now: Timestamp
 ) -> ev.Event_Fact:
     match suspended.marker:
         case SleepRequest() as sleep:
@@ -170,7 +170,7 @@ def _suspended(
                 output=None if suspended.resumable else suspended.fallback or Payload(),
             )
         case ApprovalRequest() as request:
-            granted = None if suspended.resumable else _granted_before(step)
+            granted = None if suspended.resumable else _granted_before(state.steps[name])
             if granted is not None:
                 return _completed(name, command, granted)
             return ev.ApprovalRequested(
@@ -183,6 +183,8 @@ def _suspended(
                 expires_at=after(now, request.timeout_ms) if request.timeout_ms > 0 else None,
                 resumable=suspended.resumable,
             )
+        case SignalRequest() as wanted:
+            return wait(state, name, command, wanted, now)
         case _:
             assert_never(suspended.marker)
 

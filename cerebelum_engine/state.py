@@ -6,6 +6,7 @@ step of a workflow copies one state and two visits, and a frozen class would hav
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cerebelum_codegen.runtime.wkt import Timestamp
@@ -19,7 +20,7 @@ from cerebelum_proto.events.v1.events_pb import (
     ExecutionStarted,
 )
 from cerebelum_proto.types.v1.types_pb import Failure
-from cerebelum_proto.worker.worker_service_pb import ExecutionState
+from cerebelum_proto.worker.worker_service_pb import ExecutionState, Signal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,10 @@ class State:
     """The steps whose outcome leads elsewhere than onward, until the execution has gone there."""
     ending: Ending | None = None
     """What it comes to, once that is clear: the event that says so comes next."""
+    signals: tuple[Signal, ...] = ()
+    """Those that came and that nothing has waited for yet, in their order."""
+    signal_ids: Mapping[str, str] = field(default_factory=dict)
+    """The ids of signals that came, the last ones, each with the signal's name."""
     result_steps: tuple[str, ...] = ()
     """When it has completed, the steps whose results are the execution's."""
     failed_step: str = ""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.state import State
 from cerebelum_engine.times import milliseconds_between
 from cerebelum_engine.visit import StepState
-from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SleepStarted
+from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SignalAwaited, SleepStarted
 from cerebelum_proto.types.v1.types_pb import Failure
 from cerebelum_proto.worker.worker_service_pb import (
     ApprovalInfo,
     ErrorInfo,
     ExecutionState,
     ExecutionStatus,
+    SignalInfo,
     SleepInfo,
     StepStatus,
 )
@@ -43,6 +46,8 @@ def status_of(state: State, now: Timestamp) -> ExecutionStatus:
         sleep_info=_sleep_info(state, now),
         approval_info=_approval_info(state, now),
         history_length=state.version,
+        signal_info=_signal_info(state, now),
+        kept_signals=dict(Counter(signal.name for signal in state.signals)),
     )
 
 
@@ -77,8 +82,10 @@ def summary(state: State) -> ExecutionState:
         return ExecutionState.EXECUTION_PAUSED
     if Phase.READY in phases or Phase.RETRYING in phases or not phases:
         return ExecutionState.EXECUTION_RUNNING
-    waiting = Phase.AWAITING_APPROVAL in phases
-    return ExecutionState.EXECUTION_WAITING_FOR_APPROVAL if waiting else ExecutionState.EXECUTION_SLEEPING
+    if Phase.AWAITING_APPROVAL in phases:
+        return ExecutionState.EXECUTION_WAITING_FOR_APPROVAL
+    waiting = Phase.AWAITING_SIGNAL in phases
+    return ExecutionState.EXECUTION_WAITING_FOR_SIGNAL if waiting else ExecutionState.EXECUTION_SLEEPING
 
 
 def step_index(state: State) -> int:
@@ -141,6 +148,20 @@ def _approval_info(state: State, now: Timestamp) -> ApprovalInfo | None:
                 data=step.waiting_for.data,
                 timeout_ms=step.waiting_for.timeout_ms,
                 requested_at=step.waiting_since,
+                remaining_timeout_ms=milliseconds_between(now, step.due_at) if step.due_at else 0,
+                step_name=name,
+            )
+    return None
+
+
+def _signal_info(state: State, now: Timestamp) -> SignalInfo | None:
+    for name in state.open if state.running else ():
+        step = state.steps[name]
+        if isinstance(step.waiting_for, SignalAwaited):
+            return SignalInfo(
+                name=step.waiting_for.name,
+                timeout_ms=step.waiting_for.timeout_ms,
+                waiting_since=step.waiting_since,
                 remaining_timeout_ms=milliseconds_between(now, step.due_at) if step.due_at else 0,
                 step_name=name,
             )

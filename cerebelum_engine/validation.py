@@ -38,6 +38,7 @@ def validate(blueprint: pb.Blueprint) -> Verdict:
         *_dependency_errors(definition),
         *_policy_errors(definition),
         *rule_errors(definition),
+        *_signal_errors(definition),
     )
     warnings = tuple(rule_warnings(definition))
     if errors:
@@ -113,6 +114,14 @@ def _cyclic(definition: pb.WorkflowDefinition) -> list[str]:
             return list(needs)
         for name in free:
             del needs[name]
+
+
+def _signal_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
+    for name, count in Counter(definition.signals).items():
+        if not name:
+            yield "a signal has no name: give it one, or leave it out"
+        elif count > 1:
+            yield f"signal '{name}' stands {count} times: leave it out but once"
 
 
 def _policy_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:

@@ -10,7 +10,7 @@ from cerebelum_engine.copying import copied
 from cerebelum_engine.paths import TIMELINE
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.rules import Route
-from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SleepStarted
+from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SignalAwaited, SleepStarted
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import SatisfiedMarker
 
@@ -48,7 +48,9 @@ class StepState:
     due_at: Timestamp | None = None
     """When its timer fires; None while it has none."""
     waiting_since: Timestamp | None = None
-    waiting_for: SleepStarted | ApprovalRequested | None = None
+    waiting_for: SleepStarted | ApprovalRequested | SignalAwaited | None = None
+    waiting_from: int = 0
+    """The event with which its last wait for a signal began."""
     output: Payload | None = None
     failure: Failure | None = None
     """The failure that closed it, or the last one that was retried."""

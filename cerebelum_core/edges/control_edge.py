@@ -1,4 +1,4 @@
-"""The control service: people decide, cancel, and follow histories."""
+"""The control service: people decide, send signals, cancel, and follow histories."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from cerebelum_codegen.runtime.rpc import RequestContext
+from cerebelum_core.clock import Clock
 from cerebelum_core.edges.refusals import accepted, refusals
+from cerebelum_core.ids import RandomBytes, uuid7
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.watchers import Watchers
-from cerebelum_engine import Approve, Cancel, Reject
+from cerebelum_engine import Approve, Cancel, Reject, SendSignal
 from cerebelum_proto.control.v1 import control_pb as pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceBase
 from cerebelum_proto.events.v1.events_pb import ApprovalGranted, ApprovalRejected
@@ -24,6 +26,8 @@ class ControlEdge(ControlServiceBase):
     registry: Registry
     router: TaskRouter
     watchers: Watchers
+    clock: Clock
+    random_bytes: RandomBytes
     info: pb.GetServerInfoResponse
 
     async def approve(self, request: pb.ApproveRequest, context: RequestContext) -> pb.ApproveResponse:
@@ -41,6 +45,18 @@ class ControlEdge(ControlServiceBase):
             answer = accepted(await self.registry.tell(request.execution_id, command))
         rejected = (event.fact.step for event in answer.events if isinstance(event.fact, ApprovalRejected))
         return pb.RejectResponse(step_name=next(rejected))
+
+    async def signal(self, request: pb.SignalRequest, context: RequestContext) -> pb.SignalResponse:
+        """Give an execution a signal, or find that it has it."""
+        command = SendSignal(
+            signal_id=request.signal_id or uuid7(self.clock, self.random_bytes),
+            name=request.name,
+            payload=request.payload,
+            sent_by=request.sent_by,
+        )
+        with refusals():
+            answer = accepted(await self.registry.tell(request.execution_id, command))
+        return pb.SignalResponse(signal_id=command.signal_id, recorded=bool(answer.events))
 
     async def cancel(self, request: pb.CancelRequest, context: RequestContext) -> pb.CancelResponse:
         """Ask an execution to end, once the steps that run have cleaned up."""

@@ -20,6 +20,8 @@ from cerebelum_proto.worker.worker_service_pb import (
     TaskStatus,
 )
 
+_NO_SIGNALS = "its worker did not say that it can go on after a wait: it registers without WORKER_FEATURE_MARKERS"
+
 
 def fill_structs(task: Task) -> None:
     """Give a task the Structs that such a worker reads."""
@@ -47,6 +49,9 @@ def read_foreign_result(result: TaskResult) -> RecordResult | Rejected:
     """The command that a result in Structs stands for."""
     if result.status is TaskStatus.SUCCESS and result.output is None:
         _make_exact(result)
+    if result.status is TaskStatus.SIGNAL:
+        result.status = TaskStatus.FAILED
+        result.error = ErrorInfo(kind="unsupported", message=_NO_SIGNALS, non_retryable=True)
     sleep = result.sleep_request
     fallback = payload_of(sleep.data or {}) if sleep is not None else None
     return read_result(result, resumable=False, fallback=fallback)

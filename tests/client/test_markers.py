@@ -8,13 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebelum_client import Approval, Request, Sleep, from_marker, read_marker, to_marker, write_marker
+from cerebelum_client import Approval, Request, SignalWait, Sleep, from_marker, read_marker, to_marker, write_marker
 from cerebelum_codegen.runtime import DecodeError
-from cerebelum_proto.worker.worker_service_pb import ApprovalRequest, SleepRequest, TaskResult, TaskStatus
+from cerebelum_proto.worker.worker_service_pb import (
+    ApprovalRequest,
+    SignalRequest,
+    SleepRequest,
+    TaskResult,
+    TaskStatus,
+)
 
 spans = st.integers(1, 10**12).map(lambda ms: timedelta(milliseconds=ms))
 data = st.dictionaries(st.text(), st.booleans() | st.text() | st.none(), max_size=3)
-requests = st.builds(Sleep, spans, data) | st.builds(Approval, st.text(), data, st.none() | spans)
+requests = (
+    st.builds(Sleep, spans, data)
+    | st.builds(Approval, st.text(), data, st.none() | spans)
+    | st.builds(SignalWait, st.text(), st.none() | spans)
+)
 
 
 @given(requests)
@@ -30,7 +40,11 @@ def test_a_request_is_its_marker(request: Request) -> None:
 
 
 def test_each_marker_goes_with_its_status() -> None:
-    for request, status in ((Sleep(timedelta(1)), TaskStatus.SLEEP), (Approval(), TaskStatus.APPROVAL)):
+    for request, status in (
+        (Sleep(timedelta(1)), TaskStatus.SLEEP),
+        (Approval(), TaskStatus.APPROVAL),
+        (SignalWait("paid"), TaskStatus.SIGNAL),
+    ):
         result = TaskResult()
         write_marker(request, result)
         assert result.status is status
@@ -46,6 +60,7 @@ def test_a_span_is_rounded_up_and_so_never_ends_early(span: timedelta, duration_
 
 def test_a_timeout_of_no_time_is_not_a_wait_for_ever() -> None:
     assert to_marker(Approval(timeout=timedelta(0))) == ApprovalRequest(approval_type="manual", timeout_ms=1)
+    assert to_marker(SignalWait("paid", timedelta(0))) == SignalRequest(name="paid", timeout_ms=1)
 
 
 def test_a_result_without_a_marker_has_none() -> None:

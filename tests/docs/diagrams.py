@@ -79,7 +79,7 @@ class Explorer:
                 yield commands.Cancel(in_hand=held), now_ns
             for wish in (
                 commands.Approve(), commands.Reject(), commands.Redrive(), commands.Retry(), commands.Pause(),
-                commands.Resume(), commands.Terminate(),
+                commands.Resume(), commands.Terminate(), commands.SendSignal(signal_id="1", name="paid"),
             ):  # fmt: skip
                 yield wish, now_ns
 
@@ -91,6 +91,7 @@ class Explorer:
             if not state.steps[name].markers:
                 yield commands.Suspended(marker=pb.SleepRequest(duration_ms=1))
                 yield commands.Suspended(marker=pb.ApprovalRequest(approval_type="manual", timeout_ms=1))
+                yield commands.Suspended(marker=pb.SignalRequest(name="paid", timeout_ms=1))
 
     def _note(self, before: State, fact: str, after: State) -> None:
         for name, step in after.steps.items():

@@ -8,7 +8,7 @@ from cerebelum_codegen.runtime.v1 import DecodeError
 from cerebelum_proto.worker import worker_service_pb as pb
 
 
-Marker: TypeAlias = pb.SleepRequest | pb.ApprovalRequest
+Marker: TypeAlias = pb.SleepRequest | pb.ApprovalRequest | pb.SignalRequest
 """What a step returns instead of a result."""
 
 
@@ -21,6 +21,9 @@ def attach(carrier: pb.TaskResult, marker: Marker) -> None:
         case pb.ApprovalRequest():
             carrier.status = pb.TaskStatus.APPROVAL
             carrier.approval_request = marker
+        case pb.SignalRequest():
+            carrier.status = pb.TaskStatus.SIGNAL
+            carrier.signal_request = marker
         case _:
             assert_never(marker)
 
@@ -39,4 +42,8 @@ def detach(carrier: pb.TaskResult) -> Marker | None:
         if carrier.approval_request is None:
             raise DecodeError("status APPROVAL without approval_request")
         return carrier.approval_request
+    if carrier.status is pb.TaskStatus.SIGNAL:
+        if carrier.signal_request is None:
+            raise DecodeError("status SIGNAL without signal_request")
+        return carrier.signal_request
     return None

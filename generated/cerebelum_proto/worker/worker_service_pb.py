@@ -66,6 +66,7 @@ class TaskStatus(Enum):
     CANCELLED = 4
     SLEEP = 5
     APPROVAL = 6
+    SIGNAL = 100
 
 
 class ResultOutcome(Enum):
@@ -109,6 +110,7 @@ class ExecutionState(Enum):
     """Running steps were told to stop and may clean up."""
     EXECUTION_DEAD_LETTERED = 102
     """A step kept losing its workers; it waits for somebody to redrive it."""
+    EXECUTION_WAITING_FOR_SIGNAL = 103
 
 
 @dataclass(slots=True, kw_only=True)
@@ -1486,6 +1488,14 @@ class SatisfiedMarker(Message):
                 x = approval_timeout_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+            case Signal() as signal_value:
+                x = signal_value.__write__(depth - 1)
+                n = len(x)
+                out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+            case SignalTimeout() as signal_timeout_value:
+                x = signal_timeout_value.__write__(depth - 1)
+                n = len(x)
+                out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
             case outcome_item if outcome_item is not None:
                 raise TypeError(f"{type(outcome_item).__name__} is no member of it")
             case _:
@@ -1532,6 +1542,28 @@ class SatisfiedMarker(Message):
                 stop = at + n
                 if type(self.outcome) is not ApprovalTimeout:
                     self.outcome = ApprovalTimeout()
+                self.outcome.__merge__(data, at, stop, depth - 1)
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if type(self.outcome) is not Signal:
+                    self.outcome = Signal()
+                self.outcome.__merge__(data, at, stop, depth - 1)
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if type(self.outcome) is not SignalTimeout:
+                    self.outcome = SignalTimeout()
                 self.outcome.__merge__(data, at, stop, depth - 1)
                 at = stop
             if at == start:
@@ -1759,6 +1791,172 @@ class ApprovalTimeout(Message):
 
 
 @dataclass(slots=True, kw_only=True)
+class Signal(Message):
+    """A message from outside to an execution. Each is given to one wait for its name, in the order in which they came."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.Signal"
+
+    signal_id: str = ""
+    """Chosen by its sender: with the same id it is the same signal."""
+    name: str = ""
+    payload: types_pb.Payload | None = None
+    sent_by: str = ""
+    """Who sent it, as told by the sender."""
+    received_at: Timestamp | None = None
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.signal_id != "":
+            x = self.signal_id.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.payload is not None:
+            if type(self.payload) is not types_pb.Payload:
+                raise wrong_type(self.payload, types_pb.Payload)
+            x = self.payload.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.sent_by != "":
+            x = self.sent_by.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.received_at is not None:
+            x = write_timestamp(self.received_at)
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.signal_id = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if self.payload is None:
+                    self.payload = types_pb.Payload()
+                self.payload.__merge__(data, at, stop, depth - 1)
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.sent_by = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.received_at = read_timestamp(data, at, stop, depth - 1, self.received_at)
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class SignalTimeout(Message):
+    """No signal of the name came in time."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.SignalTimeout"
+
+    expired_at: Timestamp | None = None
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.expired_at is not None:
+            x = write_timestamp(self.expired_at)
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.expired_at = read_timestamp(data, at, stop, depth - 1, self.expired_at)
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
 class TaskResult(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.TaskResult"
 
@@ -1778,6 +1976,7 @@ class TaskResult(Message):
     """When the step began to run."""
     predicates: Predicates | None = None
     """What the predicates of the step's branch rule say about its value; absent when it has none."""
+    signal_request: SignalRequest | None = None
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -1846,6 +2045,12 @@ class TaskResult(Message):
             x = self.predicates.__write__(depth - 1)
             n = len(x)
             out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
+        if self.signal_request is not None:
+            if type(self.signal_request) is not SignalRequest:
+                raise wrong_type(self.signal_request, SignalRequest)
+            x = self.signal_request.__write__(depth - 1)
+            n = len(x)
+            out += (b"\xc2\x07", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -1972,6 +2177,17 @@ class TaskResult(Message):
                 if self.predicates is None:
                     self.predicates = Predicates()
                 self.predicates.__merge__(data, at, stop, depth - 1)
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 194 and data[at + 1] == 7:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if self.signal_request is None:
+                    self.signal_request = SignalRequest()
+                self.signal_request.__merge__(data, at, stop, depth - 1)
                 at = stop
             if at == start:
                 unknown = unknown or []
@@ -2193,6 +2409,70 @@ class ApprovalRequest(Message):
                 at = stop
                 tag = data[at] if at < end else 0
             if tag == 24:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class SignalRequest(Message):
+    """A step waits for a signal."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.SignalRequest"
+
+    name: str = ""
+    """Which one."""
+    timeout_ms: int = 0
+    """How long to wait for it; 0 waits as long as it takes."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.timeout_ms != 0:
+            out += (b"\x10", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int64(self.timeout_ms))
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 16:
                 n = data[at + 1]
                 at += 2
                 if n > 127:
@@ -2509,6 +2789,8 @@ class WorkflowDefinition(Message):
     """
     max_visits: int = 0
     """How often one step may be visited in an execution; 0 takes 1000."""
+    signals: list[str] = field(default_factory=list)
+    """The signals that it takes; empty takes any."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -2560,6 +2842,10 @@ class WorkflowDefinition(Message):
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self.max_visits != 0:
             out += (b"\xa8\x06", SMALL[self.max_visits] if 0 <= self.max_visits < 1024 else int32(self.max_visits))
+        for signals_item in self.signals:
+            x = signals_item.encode()
+            n = len(x)
+            out += (b"\xc2\x07", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -2657,6 +2943,16 @@ class WorkflowDefinition(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.max_visits = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+                tag = data[at] if at < end else 0
+            while tag == 194 and data[at + 1] == 7:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.signals.append(data[at:stop].decode())
+                at = stop
+                tag = data[at] if at < end else 0
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -3909,6 +4205,9 @@ class ExecutionStatus(Message):
     """How many events its history has."""
     progress: list[StepProgress] = field(default_factory=list)
     """What running steps say of themselves."""
+    signal_info: SignalInfo | None = None
+    kept_signals: dict[str, int] = field(default_factory=dict)
+    """Signals that came and that nothing has waited for yet: how many of each name."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -4021,6 +4320,21 @@ class ExecutionStatus(Message):
             x = progress_item.__write__(depth - 1)
             n = len(x)
             out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
+        if self.signal_info is not None:
+            if type(self.signal_info) is not SignalInfo:
+                raise wrong_type(self.signal_info, SignalInfo)
+            x = self.signal_info.__write__(depth - 1)
+            n = len(x)
+            out += (b"\xc2\x07", SMALL[n] if n < 1024 else varint(n), x)
+        for kept_signals_key, kept_signals_item in self.kept_signals.items():
+            kept_signals_entry: list[bytes] = []
+            x = kept_signals_key.encode()
+            n = len(x)
+            kept_signals_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+            kept_signals_entry += (b"\x10", SMALL[kept_signals_item] if 0 <= kept_signals_item < 1024 else int32(kept_signals_item))
+            x = b"".join(kept_signals_entry)
+            n = len(x)
+            out += (b"\xca\x07", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -4268,6 +4582,50 @@ class ExecutionStatus(Message):
                 progress_item.__merge__(data, at, stop, depth - 1)
                 self.progress.append(progress_item)
                 at = stop
+                tag = data[at] if at < end else 0
+            if tag == 194 and data[at + 1] == 7:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if self.signal_info is None:
+                    self.signal_info = SignalInfo()
+                self.signal_info.__merge__(data, at, stop, depth - 1)
+                at = stop
+                tag = data[at] if at < end else 0
+            while tag == 202 and data[at + 1] == 7:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                entry_end = at + n
+                kept_signals_key: str = ""
+                kept_signals_item: int = 0
+                while at < entry_end:
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
+                    if tag == 10:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_size(data, at - 1)
+                        stop = at + n
+                        kept_signals_key = data[at:stop].decode()
+                        at = stop
+                    elif tag == 16:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_varint(data, at - 1)
+                        kept_signals_item = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+                    else:
+                        at = skip(data, at, entry_end, tag, depth - 1)
+                if at != entry_end:
+                    raise truncated()
+                self.kept_signals[kept_signals_key] = kept_signals_item
                 tag = data[at] if at < end else 0
             if at == start:
                 unknown = unknown or []
@@ -4631,6 +4989,106 @@ class ApprovalInfo(Message):
 
 
 @dataclass(slots=True, kw_only=True)
+class SignalInfo(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.SignalInfo"
+
+    name: str = ""
+    """The signal that is waited for."""
+    timeout_ms: int = 0
+    waiting_since: Timestamp | None = None
+    remaining_timeout_ms: int = 0
+    step_name: str = ""
+    """The step that waits."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.timeout_ms != 0:
+            out += (b"\x10", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int64(self.timeout_ms))
+        if self.waiting_since is not None:
+            x = write_timestamp(self.waiting_since)
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.remaining_timeout_ms != 0:
+            out += (b"\x20", SMALL[self.remaining_timeout_ms] if 0 <= self.remaining_timeout_ms < 1024 else int64(self.remaining_timeout_ms))
+        if self.step_name != "":
+            x = self.step_name.encode()
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.waiting_since = read_timestamp(data, at, stop, depth - 1, self.waiting_since)
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 32:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.remaining_timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.step_name = data[at:stop].decode()
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
 class ListExecutionsRequest(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.ListExecutionsRequest"
 
@@ -4879,7 +5337,13 @@ class ResumeExecutionRequest(Message):
             self._unknown = kept(self._unknown, unknown)
 
 
-SatisfiedMarker_Outcome: TypeAlias = SleepElapsed | ApprovalDecision | ApprovalTimeout
+SatisfiedMarker_Outcome: TypeAlias = (
+SleepElapsed
+| ApprovalDecision
+| ApprovalTimeout
+| Signal
+| SignalTimeout
+)
 """What `SatisfiedMarker.outcome` holds when it is set."""
 
 
@@ -4979,6 +5443,8 @@ describe(
     FieldDescriptor(1, "sleep_elapsed", SleepElapsed, oneof="outcome"),
     FieldDescriptor(2, "approval_decision", ApprovalDecision, oneof="outcome"),
     FieldDescriptor(3, "approval_timeout", ApprovalTimeout, oneof="outcome"),
+    FieldDescriptor(4, "signal", Signal, oneof="outcome"),
+    FieldDescriptor(5, "signal_timeout", SignalTimeout, oneof="outcome"),
 )
 describe(
     SleepElapsed,
@@ -4997,6 +5463,18 @@ describe(
     FieldDescriptor(1, "expired_at", Timestamp),
 )
 describe(
+    Signal,
+    FieldDescriptor(1, "signal_id", "string"),
+    FieldDescriptor(2, "name", "string"),
+    FieldDescriptor(3, "payload", types_pb.Payload),
+    FieldDescriptor(4, "sent_by", "string"),
+    FieldDescriptor(5, "received_at", Timestamp),
+)
+describe(
+    SignalTimeout,
+    FieldDescriptor(1, "expired_at", Timestamp),
+)
+describe(
     TaskResult,
     FieldDescriptor(1, "task_id", "string"),
     FieldDescriptor(2, "execution_id", "string"),
@@ -5010,6 +5488,7 @@ describe(
     FieldDescriptor(100, "output", types_pb.Payload),
     FieldDescriptor(101, "started_at", Timestamp),
     FieldDescriptor(110, "predicates", Predicates),
+    FieldDescriptor(120, "signal_request", SignalRequest),
 )
 describe(
     Predicates,
@@ -5026,6 +5505,11 @@ describe(
     FieldDescriptor(1, "approval_type", "string"),
     FieldDescriptor(2, "data", "struct"),
     FieldDescriptor(3, "timeout_ms", "int64"),
+)
+describe(
+    SignalRequest,
+    FieldDescriptor(1, "name", "string"),
+    FieldDescriptor(2, "timeout_ms", "int64"),
 )
 describe(
     ErrorInfo,
@@ -5057,6 +5541,7 @@ describe(
     FieldDescriptor(4, "inputs", InputDefinition, key="string"),
     FieldDescriptor(100, "stages", Stage, repeated=True),
     FieldDescriptor(101, "max_visits", "int32"),
+    FieldDescriptor(120, "signals", "string", repeated=True),
 )
 describe(
     Stage,
@@ -5170,6 +5655,8 @@ describe(
     FieldDescriptor(103, "exact_inputs", types_pb.Payload),
     FieldDescriptor(104, "history_length", "int64"),
     FieldDescriptor(110, "progress", StepProgress, repeated=True),
+    FieldDescriptor(120, "signal_info", SignalInfo),
+    FieldDescriptor(121, "kept_signals", "int32", key="string"),
 )
 describe(
     StepStatus,
@@ -5198,6 +5685,14 @@ describe(
     FieldDescriptor(4, "requested_at", Timestamp),
     FieldDescriptor(5, "remaining_timeout_ms", "int64"),
     FieldDescriptor(100, "step_name", "string"),
+)
+describe(
+    SignalInfo,
+    FieldDescriptor(1, "name", "string"),
+    FieldDescriptor(2, "timeout_ms", "int64"),
+    FieldDescriptor(3, "waiting_since", Timestamp),
+    FieldDescriptor(4, "remaining_timeout_ms", "int64"),
+    FieldDescriptor(5, "step_name", "string"),
 )
 describe(
     ListExecutionsRequest,

@@ -12,16 +12,16 @@ from tests.codegen.generating import PROJECT, described, generated, run, write
 
 PACKAGES = ("cerebelum", "cerebelum_client", "cerebelum_engine", "cerebelum_core", "cerebelum_cli")
 CHANGES = (
-    ("  APPROVAL = 6;\n", "  APPROVAL = 6;\n  SIGNAL = 100;\n"),
+    ("  APPROVAL = 6;\n", "  APPROVAL = 6;\n  CHILD = 199;\n"),
     (
         "message TaskResult {\n",
         (
-            "// A step waits for word from outside.\n"
-            "message SignalRequest {\n"
-            '  option (cerebelum.options.v1.marker) = {status: "SIGNAL"};\n'
+            "// A step waits for a workflow of its own.\n"
+            "message ChildRequest {\n"
+            '  option (cerebelum.options.v1.marker) = {status: "CHILD"};\n'
             "  string name = 1;\n"
             "}\n\n"
-            "message TaskResult {\n  SignalRequest signal_request = 199;\n"
+            "message TaskResult {\n  ChildRequest child_request = 199;\n"
         ),
     ),
 )
@@ -50,9 +50,9 @@ def test_the_table_knows_the_new_marker_both_ways(folder: Path) -> None:
         "from cerebelum_proto.worker import worker_service_pb as pb\n"
         "from cerebelum_proto.worker.worker_service_markers import attach, detach\n"
         "result = pb.TaskResult()\n"
-        "attach(result, pb.SignalRequest(name='paid'))\n"
-        "assert result.status is pb.TaskStatus.SIGNAL\n"
-        "assert detach(pb.TaskResult.from_bytes(result.to_bytes())) == pb.SignalRequest(name='paid')\n"
+        "attach(result, pb.ChildRequest(name='parcel'))\n"
+        "assert result.status is pb.TaskStatus.CHILD\n"
+        "assert detach(pb.TaskResult.from_bytes(result.to_bytes())) == pb.ChildRequest(name='parcel')\n"
     )
     code = f"import sys; sys.path.insert(0, {str(folder / 'generated')!r})\n{trial}"
     run(sys.executable, "-c", code, cwd=folder)
@@ -65,7 +65,7 @@ def test_mypy_points_at_each_place_that_has_to_handle_it_and_at_no_other(folder:
     )
     write({"mypy.ini": configuration}, folder)
     checked = run("mypy", "--config-file", "mypy.ini", *PACKAGES, cwd=folder, check=False)
-    places = sorted(re.findall(r"^(\S+?):\d+: error: .*assert_never.*SignalRequest", checked.stdout, re.MULTILINE))
+    places = sorted(re.findall(r"^(\S+?):\d+: error: .*assert_never.*ChildRequest", checked.stdout, re.MULTILINE))
 
     assert places == ["cerebelum_client/markers.py", "cerebelum_engine/results.py"], checked.stdout
     assert checked.stdout.count(" error: ") == len(places), checked.stdout

@@ -26,6 +26,7 @@ WISHES: dict[str, Callable[[Node], Awaitable[object]]] = {
     "explain": lambda node: node.lifecycle_edge.explain(pb.ExplainRequest(execution_id="x"), HERE),
     "approve": lambda node: node.control_edge.approve(control_pb.ApproveRequest(execution_id="x"), HERE),
     "reject": lambda node: node.control_edge.reject(control_pb.RejectRequest(execution_id="x"), HERE),
+    "signal": lambda node: node.control_edge.signal(control_pb.SignalRequest(execution_id="x", name="paid"), HERE),
     "cancel": lambda node: node.control_edge.cancel(control_pb.CancelRequest(execution_id="x"), HERE),
 }
 

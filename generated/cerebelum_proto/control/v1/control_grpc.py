@@ -32,6 +32,11 @@ class ControlServiceMethods:
         control_pb.RejectRequest,
         control_pb.RejectResponse,
     )
+    signal = Method(
+        "/cerebelum.control.v1.ControlService/Signal",
+        control_pb.SignalRequest,
+        control_pb.SignalResponse,
+    )
     cancel = Method(
         "/cerebelum.control.v1.ControlService/Cancel",
         control_pb.CancelRequest,
@@ -79,6 +84,23 @@ class ControlServiceStub(Stub):
         """Answers a waiting approval with no."""
         return await self._unary_unary(
             ControlServiceMethods.reject,
+            request,
+            timeout_s,
+            metadata,
+            response_metadata,
+        )
+
+    async def signal(
+        self,
+        request: control_pb.SignalRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
+    ) -> control_pb.SignalResponse:
+        """Sends a signal to an execution. Safe to repeat with the same signal id."""
+        return await self._unary_unary(
+            ControlServiceMethods.signal,
             request,
             timeout_s,
             metadata,
@@ -152,6 +174,12 @@ class ControlServiceBase(Service):
         """Answers a waiting approval with no."""
 
     @abstractmethod
+    async def signal(
+        self, request: control_pb.SignalRequest, context: RequestContext
+    ) -> control_pb.SignalResponse:
+        """Sends a signal to an execution. Safe to repeat with the same signal id."""
+
+    @abstractmethod
     async def cancel(
         self, request: control_pb.CancelRequest, context: RequestContext
     ) -> control_pb.CancelResponse:
@@ -173,6 +201,7 @@ class ControlServiceBase(Service):
         return (
             self._unary_unary(self.approve, ControlServiceMethods.approve),
             self._unary_unary(self.reject, ControlServiceMethods.reject),
+            self._unary_unary(self.signal, ControlServiceMethods.signal),
             self._unary_unary(self.cancel, ControlServiceMethods.cancel),
             self._unary_stream(self.get_history, ControlServiceMethods.get_history),
             self._unary_unary(self.get_server_info, ControlServiceMethods.get_server_info),

@@ -319,6 +319,178 @@ class RejectResponse(Message):
 
 
 @dataclass(slots=True, kw_only=True)
+class SignalRequest(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.control.v1.SignalRequest"
+
+    execution_id: str = ""
+    name: str = ""
+    payload: types_pb.Payload | None = None
+    signal_id: str = ""
+    """With the same id it is the same signal; empty lets the Core choose, and a repeat is then another one."""
+    sent_by: str = ""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.execution_id != "":
+            x = self.execution_id.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.payload is not None:
+            if type(self.payload) is not types_pb.Payload:
+                raise wrong_type(self.payload, types_pb.Payload)
+            x = self.payload.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.signal_id != "":
+            x = self.signal_id.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.sent_by != "":
+            x = self.sent_by.encode()
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.execution_id = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if self.payload is None:
+                    self.payload = types_pb.Payload()
+                self.payload.__merge__(data, at, stop, depth - 1)
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.signal_id = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.sent_by = data[at:stop].decode()
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class SignalResponse(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.control.v1.SignalResponse"
+
+    signal_id: str = ""
+    recorded: bool = False
+    """False when it had been received before."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.signal_id != "":
+            x = self.signal_id.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.recorded is not False:
+            out += (b"\x10", boolean(self.recorded))
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.signal_id = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.recorded = n != 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
 class CancelRequest(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.control.v1.CancelRequest"
 
@@ -712,6 +884,19 @@ describe(
 describe(
     RejectResponse,
     FieldDescriptor(1, "step_name", "string"),
+)
+describe(
+    SignalRequest,
+    FieldDescriptor(1, "execution_id", "string"),
+    FieldDescriptor(2, "name", "string"),
+    FieldDescriptor(3, "payload", types_pb.Payload),
+    FieldDescriptor(4, "signal_id", "string"),
+    FieldDescriptor(5, "sent_by", "string"),
+)
+describe(
+    SignalResponse,
+    FieldDescriptor(1, "signal_id", "string"),
+    FieldDescriptor(2, "recorded", "bool"),
 )
 describe(
     CancelRequest,

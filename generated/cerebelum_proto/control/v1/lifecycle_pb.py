@@ -52,6 +52,7 @@ class Standing(Enum):
     """After a restart of the Core: whoever may have it gets time to say so."""
     STANDING_QUARANTINED = 12
     """It crashed the Core too often, and is set aside until the next start."""
+    STANDING_AWAITING_SIGNAL = 13
 
 
 @dataclass(slots=True, kw_only=True)

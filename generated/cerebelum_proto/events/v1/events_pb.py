@@ -179,6 +179,22 @@ class Event(Message):
                 x = memo_recorded_value.__write__(depth - 1)
                 n = len(x)
                 out += (b"\x92\x03", SMALL[n] if n < 1024 else varint(n), x)
+            case SignalReceived() as signal_received_value:
+                x = signal_received_value.__write__(depth - 1)
+                n = len(x)
+                out += (b"\xe2\x03", SMALL[n] if n < 1024 else varint(n), x)
+            case SignalAwaited() as signal_awaited_value:
+                x = signal_awaited_value.__write__(depth - 1)
+                n = len(x)
+                out += (b"\xea\x03", SMALL[n] if n < 1024 else varint(n), x)
+            case SignalConsumed() as signal_consumed_value:
+                x = signal_consumed_value.__write__(depth - 1)
+                n = len(x)
+                out += (b"\xf2\x03", SMALL[n] if n < 1024 else varint(n), x)
+            case SignalWaitExpired() as signal_wait_expired_value:
+                x = signal_wait_expired_value.__write__(depth - 1)
+                n = len(x)
+                out += (b"\xfa\x03", SMALL[n] if n < 1024 else varint(n), x)
             case fact_item if fact_item is not None:
                 raise TypeError(f"{type(fact_item).__name__} is no member of it")
             case _:
@@ -465,6 +481,46 @@ class Event(Message):
                 stop = at + n
                 if type(self.fact) is not MemoRecorded:
                     self.fact = MemoRecorded()
+                self.fact.__merge__(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 226 and data[at + 1] == 3:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not SignalReceived:
+                    self.fact = SignalReceived()
+                self.fact.__merge__(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 234 and data[at + 1] == 3:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not SignalAwaited:
+                    self.fact = SignalAwaited()
+                self.fact.__merge__(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 242 and data[at + 1] == 3:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not SignalConsumed:
+                    self.fact = SignalConsumed()
+                self.fact.__merge__(data, at, stop, depth - 1)
+                at = stop
+            elif tag == 250 and data[at + 1] == 3:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if type(self.fact) is not SignalWaitExpired:
+                    self.fact = SignalWaitExpired()
                 self.fact.__merge__(data, at, stop, depth - 1)
                 at = stop
             if at == start:
@@ -2822,6 +2878,368 @@ class MemoRecorded(Message):
             self._unknown = kept(self._unknown, unknown)
 
 
+@dataclass(slots=True, kw_only=True)
+class SignalReceived(Message):
+    """Somebody sent it. It is kept until a step waits for it."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.SignalReceived"
+
+    signal_id: str = ""
+    """Chosen by its sender: what comes under the same id again is the same signal, and is not recorded."""
+    name: str = ""
+    payload: types_pb.Payload | None = None
+    sent_by: str = ""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.signal_id != "":
+            x = self.signal_id.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.payload is not None:
+            if type(self.payload) is not types_pb.Payload:
+                raise wrong_type(self.payload, types_pb.Payload)
+            x = self.payload.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.sent_by != "":
+            x = self.sent_by.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.signal_id = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if self.payload is None:
+                    self.payload = types_pb.Payload()
+                self.payload.__merge__(data, at, stop, depth - 1)
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.sent_by = data[at:stop].decode()
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class SignalAwaited(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.SignalAwaited"
+
+    step: str = ""
+    task_id: str = ""
+    worker_id: str = ""
+    name: str = ""
+    timeout_ms: int = 0
+    expires_at: Timestamp | None = None
+    """Absent when it waits as long as it takes."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.step != "":
+            x = self.step.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.task_id != "":
+            x = self.task_id.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.worker_id != "":
+            x = self.worker_id.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.timeout_ms != 0:
+            out += (b"\x28", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int64(self.timeout_ms))
+        if self.expires_at is not None:
+            x = write_timestamp(self.expires_at)
+            n = len(x)
+            out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.step = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.task_id = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.worker_id = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+                tag = data[at] if at < end else 0
+            if tag == 50:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.expires_at = read_timestamp(data, at, stop, depth - 1, self.expires_at)
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class SignalConsumed(Message):
+    """A step got the signal that it waited for; nobody else does."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.SignalConsumed"
+
+    step: str = ""
+    name: str = ""
+    signal_id: str = ""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.step != "":
+            x = self.step.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.signal_id != "":
+            x = self.signal_id.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.step = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.signal_id = data[at:stop].decode()
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class SignalWaitExpired(Message):
+    """No signal of the name came in time."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.events.v1.SignalWaitExpired"
+
+    step: str = ""
+    name: str = ""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.step != "":
+            x = self.step.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.step = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
 Event_Fact: TypeAlias = (
 ExecutionStarted
 | ExecutionCompleted
@@ -2848,6 +3266,10 @@ ExecutionStarted
 | ApprovalRejected
 | ApprovalExpired
 | MemoRecorded
+| SignalReceived
+| SignalAwaited
+| SignalConsumed
+| SignalWaitExpired
 )
 """What `Event.fact` holds when it is set."""
 
@@ -2882,6 +3304,10 @@ describe(
     FieldDescriptor(42, "approval_rejected", ApprovalRejected, oneof="fact"),
     FieldDescriptor(43, "approval_expired", ApprovalExpired, oneof="fact"),
     FieldDescriptor(50, "memo_recorded", MemoRecorded, oneof="fact"),
+    FieldDescriptor(60, "signal_received", SignalReceived, oneof="fact"),
+    FieldDescriptor(61, "signal_awaited", SignalAwaited, oneof="fact"),
+    FieldDescriptor(62, "signal_consumed", SignalConsumed, oneof="fact"),
+    FieldDescriptor(63, "signal_wait_expired", SignalWaitExpired, oneof="fact"),
 )
 describe(
     ExecutionStarted,
@@ -3055,4 +3481,31 @@ describe(
     FieldDescriptor(3, "worker_id", "string"),
     FieldDescriptor(4, "key", "string"),
     FieldDescriptor(5, "value", types_pb.Payload),
+)
+describe(
+    SignalReceived,
+    FieldDescriptor(1, "signal_id", "string"),
+    FieldDescriptor(2, "name", "string"),
+    FieldDescriptor(3, "payload", types_pb.Payload),
+    FieldDescriptor(4, "sent_by", "string"),
+)
+describe(
+    SignalAwaited,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "task_id", "string"),
+    FieldDescriptor(3, "worker_id", "string"),
+    FieldDescriptor(4, "name", "string"),
+    FieldDescriptor(5, "timeout_ms", "int64"),
+    FieldDescriptor(6, "expires_at", Timestamp),
+)
+describe(
+    SignalConsumed,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "name", "string"),
+    FieldDescriptor(3, "signal_id", "string"),
+)
+describe(
+    SignalWaitExpired,
+    FieldDescriptor(1, "step", "string"),
+    FieldDescriptor(2, "name", "string"),
 )

@@ -745,6 +745,59 @@ class Approval(Message):
 
 
 @dataclass(slots=True, kw_only=True)
+class Signal(Message):
+    """How a signal is waited for."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.options.v1.Signal"
+
+    timeout: str = ""
+    """How long a step waits for it, unless it says otherwise; empty waits as long as it takes."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.timeout != "":
+            x = self.timeout.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.timeout = data[at:stop].decode()
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
 class MessageOptions_Extensions(Message):
     """What this file adds to `google.protobuf.MessageOptions`."""
 
@@ -811,6 +864,8 @@ class MethodOptions_Extensions(Message):
     """Says how a step of a workflow is carried out."""
     approval: Approval | None = None
     """Declares that an rpc of a workflow asks people: its request is the question, its response the answer."""
+    signal: Signal | None = None
+    """Declares that an rpc of a workflow is a message to its executions from outside: its request is what is sent."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -835,6 +890,12 @@ class MethodOptions_Extensions(Message):
             x = self.approval.__write__(depth - 1)
             n = len(x)
             out += (b"\xaa\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
+        if self.signal is not None:
+            if type(self.signal) is not Signal:
+                raise wrong_type(self.signal, Signal)
+            x = self.signal.__write__(depth - 1)
+            n = len(x)
+            out += (b"\xb2\xbb\x18", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -868,6 +929,17 @@ class MethodOptions_Extensions(Message):
                     self.approval = Approval()
                 self.approval.__merge__(data, at, stop, depth - 1)
                 at = stop
+                tag = data[at] if at < end else 0
+            if tag == 178 and data[at + 1] == 187 and data[at + 2] == 24:
+                n = data[at + 3]
+                at += 4
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if self.signal is None:
+                    self.signal = Signal()
+                self.signal.__merge__(data, at, stop, depth - 1)
+                at = stop
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -884,7 +956,9 @@ class ServiceOptions_Extensions(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.ServiceOptions"
 
     workflow: Workflow | None = None
-    """Declares that a service is a workflow: its rpcs are steps and approvals, and nobody calls them over the wire."""
+    """Declares that a service is a workflow: its rpcs are steps, approvals and signals, and nobody calls them over
+    the wire.
+    """
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -985,6 +1059,10 @@ describe(
     FieldDescriptor(1, "timeout", "string"),
 )
 describe(
+    Signal,
+    FieldDescriptor(1, "timeout", "string"),
+)
+describe(
     MessageOptions_Extensions,
     FieldDescriptor(50100, "[cerebelum.options.v1.marker]", Marker, attribute="marker"),
     extends=descriptor_pb.MessageOptions,
@@ -993,6 +1071,7 @@ describe(
     MethodOptions_Extensions,
     FieldDescriptor(50100, "[cerebelum.options.v1.step]", Step, attribute="step"),
     FieldDescriptor(50101, "[cerebelum.options.v1.approval]", Approval, attribute="approval"),
+    FieldDescriptor(50102, "[cerebelum.options.v1.signal]", Signal, attribute="signal"),
     extends=descriptor_pb.MethodOptions,
 )
 describe(
@@ -1016,7 +1095,14 @@ approval: Extension[descriptor_pb.MethodOptions, Approval | None] = Extension(
 )
 """Declares that an rpc of a workflow asks people: its request is the question, its response the answer."""
 
+signal: Extension[descriptor_pb.MethodOptions, Signal | None] = Extension(
+    descriptor_pb.MethodOptions, MethodOptions_Extensions, "signal"
+)
+"""Declares that an rpc of a workflow is a message to its executions from outside: its request is what is sent."""
+
 workflow: Extension[descriptor_pb.ServiceOptions, Workflow | None] = Extension(
     descriptor_pb.ServiceOptions, ServiceOptions_Extensions, "workflow"
 )
-"""Declares that a service is a workflow: its rpcs are steps and approvals, and nobody calls them over the wire."""
+"""Declares that a service is a workflow: its rpcs are steps, approvals and signals, and nobody calls them over
+the wire.
+"""
