@@ -25,6 +25,7 @@ from cerebelum.errors import (
     MarkerMismatch,
     NonRetryable,
     OutsideStep,
+    SignalTimedOut,
     StepError,
     StillWaiting,
     WorkerError,
@@ -38,8 +39,9 @@ from cerebelum.progress import ProgressReporter
 from cerebelum.repeating import poll, retry
 from cerebelum.results import ExecutionError, ExecutionResult, Explanation, Progress
 from cerebelum.rules import Action, back_to, end, fail, mapping, proceed, skip_to
+from cerebelum.sending import Signal
 from cerebelum.step import Step, Timeline, step
-from cerebelum.waits import Decision, memo, sleep, wait_for_approval
+from cerebelum.waits import Decision, memo, sleep, wait_for_approval, wait_for_signal
 from cerebelum.worker import Worker
 from cerebelum.workflow import Workflow, as_workflow, workflow
 from cerebelum_client import Converter
@@ -70,6 +72,8 @@ __all__ = [
     "Progress",
     "ProgressReporter",
     "Retry",
+    "Signal",
+    "SignalTimedOut",
     "Step",
     "StillWaiting",
     "StepError",
@@ -92,5 +96,6 @@ __all__ = [
     "sleep",
     "step",
     "wait_for_approval",
+    "wait_for_signal",
     "workflow",
 ]

@@ -32,6 +32,7 @@ class WorkflowBuilder:
     def __init__(self) -> None:
         self._timeline: Timeline | None = None
         self._rules = RuleBook()
+        self._signals: list[str] = []
 
     def timeline(self, *parts: Part | Sequence[Part]) -> None:
         """The steps in their order: `wf.timeline(a >> b >> [c, d >> e] >> f)`. Several parts follow one another.
@@ -91,6 +92,10 @@ class WorkflowBuilder:
             told[OTHERWISE] = last
         self._rules.add_branch(after, told)
 
+    def signals(self, *names: str) -> None:
+        """Name the signals that the workflow takes: those of other names are refused. Without it, it takes any."""
+        self._signals += names
+
     def build(self, name: str, max_visits: int) -> Built:
         """What was said, as the contract writes it, examined.
 
@@ -108,6 +113,7 @@ class WorkflowBuilder:
             timeline=[_step(step, steps) for step in steps.values()],
             stages=stages(timeline),
             max_visits=max_visits if max_visits != DEFAULT_MAX_VISITS else 0,
+            signals=self._signals,
         )
         rules.write(definition)
         blueprint = pb.Blueprint(workflow_module=name, language="python", definition=definition)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -16,6 +16,7 @@ from cerebelum.executor import DistributedExecutor
 from cerebelum.handle import ExecutionHandle
 from cerebelum.local import Approver, No, PendingApproval
 from cerebelum.results import ExecutionResult
+from cerebelum.sending import Signals, identified
 from cerebelum.worker import Worker
 from cerebelum.workflow import Workflow
 from cerebelum_client import Calls, Core, Refused, Stubs
@@ -41,10 +42,12 @@ async def run_embedded(
     execution_id: str | None = None,
     timeout: timedelta | None = None,
     approver: Approver | None = None,
+    signals: Signals = (),
 ) -> ExecutionResult:
     """Run a workflow on a durable store in this process. The same execution id goes on where it was.
 
-    Without an `approver`, an approval waits for somebody who decides it through a Core on the same store.
+    Without an `approver`, an approval waits for somebody who decides it through a Core on the same store, and so does
+    a wait for a signal that is not among `signals`.
 
     Raises:
         CerebelumError: the store cannot be had, or what it needs is not installed.
@@ -59,6 +62,7 @@ async def run_embedded(
             )
             if approver is not None:
                 beside.append(asyncio.create_task(_approve(core, handle, approver)))
+            beside.append(asyncio.create_task(_send(handle, signals)))
             return await _unless_one_fails(asyncio.create_task(handle.result()), beside)
         finally:
             for task in beside[1:]:
@@ -119,6 +123,13 @@ async def _approve(core: EmbeddedCore, handle: ExecutionHandle, approver: Approv
                 await handle.reject(decision.reason, decided_by=decision.decided_by, step=request.step)
             else:
                 await handle.approve(decision.response, decided_by=decision.decided_by, step=request.step)
+
+
+async def _send(handle: ExecutionHandle, signals: Signals) -> None:
+    async with aclosing(identified(signals)) as each:
+        async for signal in each:
+            with suppress(Refused):  # it has ended
+                await handle.signal(signal.name, signal.payload, signal_id=signal.signal_id, sent_by=signal.sent_by)
 
 
 class EmbeddedCore(Core):

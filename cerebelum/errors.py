@@ -8,9 +8,10 @@ CerebelumError
 |   |-- NonRetryable       raise it to say that trying again cannot help
 |   |-- ApprovalRejected   a person said no
 |   |-- ApprovalTimedOut   nobody decided in time
+|   |-- SignalTimedOut     no signal of the name came in time
 |   |-- MarkerMismatch     the step asked for other things than on its last run
 |   |-- StillWaiting       poll() got no yes in time
-|   `-- OutsideStep        sleep() and wait_for_approval() belong into a step
+|   `-- OutsideStep        sleep(), wait_for_approval() and wait_for_signal() belong into a step
 `-- WorkerError            the operator: the worker cannot start
 """
 
@@ -78,6 +79,10 @@ class ApprovalTimedOut(StepError):
     """Nobody decided in time. Uncaught, it fails the step for good."""
 
 
+class SignalTimedOut(StepError):
+    """No signal of the name came in time. Uncaught, it fails the step for good."""
+
+
 class MarkerMismatch(StepError):
     """A resumed step took another way than before: its nth wait is of another kind than the one that ended."""
 
@@ -87,7 +92,7 @@ class StillWaiting(StepError):
 
 
 class OutsideStep(StepError):
-    """`sleep()` or `wait_for_approval()` was called where no step runs."""
+    """`sleep()`, `wait_for_approval()` or `wait_for_signal()` was called where no step runs."""
 
 
 class WorkerError(CerebelumError):

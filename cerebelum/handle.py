@@ -71,6 +71,25 @@ class ExecutionHandle(Steering):
         """
         await self._core.approvals.reject(self.execution_id, reason=reason, decided_by=decided_by, step=step)
 
+    async def signal(self, name: str, payload: object = None, *, signal_id: str = "", sent_by: str = "") -> bool:
+        """Send it a signal, which is kept until a step waits for one of this name; each is given to one wait.
+
+        With a `signal_id` of your own it is safe to repeat, also after it has ended: the same id is the same signal.
+        False when it had been received before.
+
+        Raises:
+            NotFound: there is no such execution.
+            Refused: it has ended, or is being cancelled.
+            InvalidRequest: its workflow has no such signal, or it keeps too many that nothing waits for.
+            AlreadyExists: the id is that of a signal with another name.
+            PayloadError: the payload cannot travel.
+        """
+        written = self._code.payloads.write(payload)
+        response = await self._core.executions.signal(
+            self.execution_id, name, written, signal_id=signal_id, sent_by=sent_by
+        )
+        return response.recorded
+
     async def fork(self, *, step: str = "", execution_id: str = "", forked_by: str = "") -> ExecutionHandle:
         """Begin a new execution from a step of this one's history, by default the one that failed.
 

@@ -13,6 +13,7 @@ from cerebelum.code import Code
 from cerebelum.errors import CerebelumError
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.runner import run_task
+from cerebelum.sending import Signals, identified
 from cerebelum.threads import Threads
 from cerebelum_client import new_execution_id
 from cerebelum_client.executions import limit_ms
@@ -20,12 +21,15 @@ from cerebelum_codegen.runtime import JsonValue, Timestamp
 from cerebelum_engine import (
     Approve,
     AwaitApproval,
+    AwaitSignal,
     Blueprint,
     Command,
     FireTimers,
+    Reason,
     RecordMemo,
     Reject,
     Rejected,
+    SendSignal,
     StartExecution,
     build_task,
     decide,
@@ -68,6 +72,7 @@ class No:
     decided_by: str = field(default="local", kw_only=True)
 
 
+_NEXT_SIGNAL = "the next signal"
 Approver: TypeAlias = Callable[[PendingApproval], Awaitable[Yes | No]]
 """Decides the approvals of a local run."""
 
@@ -80,9 +85,10 @@ async def run_locally(
     execution_id: str | None = None,
     timeout: timedelta | None = None,
     approver: Approver | None = None,
+    signals: Signals = (),
 ) -> ExecutionResult:
     """Run a workflow to its end."""
-    run = _LocalRun(blueprint, code, approver)
+    run = _LocalRun(blueprint, code, approver, signals)
     run.tell(
         StartExecution(
             execution_id=execution_id or new_execution_id(),
@@ -95,27 +101,34 @@ async def run_locally(
     return result_of(status_of(run.state, run.now()), code)
 
 
-class _LocalRun:
-    """One execution: its state, and the tasks that carry out what it owes."""
+_Answer: TypeAlias = TaskResult | Approve | Reject | SendSignal | None
+"""What comes of a task; None when there is no further signal."""
 
-    def __init__(self, blueprint: Blueprint, code: Code, approver: Approver | None) -> None:
+
+class _LocalRun:
+    """One execution: its state, the tasks that carry out what it owes, and the one that awaits its next signal."""
+
+    def __init__(self, blueprint: Blueprint, code: Code, approver: Approver | None, signals: Signals) -> None:
         self.state = new(blueprint)
         self._code = code
         self._approver = approver
         self._threads = Threads()
-        self._running: dict[str, asyncio.Task[TaskResult | Approve | Reject]] = {}
+        self._running: dict[str, asyncio.Task[_Answer]] = {}
+        self._signals = identified(signals)
+        self._is_sending = True
         # The loop's clock drives it, so that a loop with virtual time needs nothing else.
         self._epoch_ns = time.time_ns() - int(asyncio.get_running_loop().time() * 1e9)
 
     def now(self) -> Timestamp:
         return Timestamp.from_ns(self._epoch_ns + int(asyncio.get_running_loop().time() * 1e9))
 
-    def tell(self, command: Command) -> None:
+    def tell(self, command: Command) -> Rejected | None:
         decided = decide(self.state, command, self.now())
         if isinstance(decided, Rejected):
-            return
+            return decided
         for event in decided:
             self.state = evolve(self.state, event)
+        return None
 
     async def finish(self) -> None:
         try:
@@ -126,13 +139,14 @@ class _LocalRun:
             for task in self._running.values():
                 task.cancel()
             await asyncio.gather(*self._running.values(), return_exceptions=True)
+            await self._signals.aclose()
             self._threads.close()
 
     def _begin(self) -> None:
         """Begin what is owed and not under way; drop what is not owed any more."""
         owed = {effect.task_id: effect for effect in owed_tasks(self.state)}
         asked = {f"approval of {e.step}": e for e in pending(self.state) if isinstance(e, AwaitApproval)}
-        for key in [key for key in self._running if key not in owed and key not in asked]:
+        for key in [key for key in self._running if key not in owed and key not in asked and key != _NEXT_SIGNAL]:
             self._running.pop(key).cancel()
         for key, dispatch in owed.items():
             if key not in self._running:
@@ -149,6 +163,8 @@ class _LocalRun:
         for key, effect in asked.items():
             if key not in self._running:
                 self._running[key] = asyncio.create_task(self._ask(effect.step))
+        if self._is_sending and _NEXT_SIGNAL not in self._running:
+            self._running[_NEXT_SIGNAL] = asyncio.create_task(self._await_signal())
 
     async def _next(self) -> None:
         """Wait for the first thing to happen, and tell the engine."""
@@ -158,16 +174,46 @@ class _LocalRun:
             done, _ = await asyncio.wait(self._running.values(), timeout=nap_s, return_when=asyncio.FIRST_COMPLETED)
         else:
             done = set()
+            self._see_to_signals(nap_s)
             await asyncio.sleep(nap_s or 0)
         for key in [key for key, task in self._running.items() if task in done]:
             self._hear(self._running.pop(key).result())
         self.tell(FireTimers())
 
-    def _hear(self, answer: TaskResult | Approve | Reject) -> None:
+    def _hear(self, answer: _Answer) -> None:
+        if answer is None:
+            self._is_sending = False
+            return
         command = read_result(answer) if isinstance(answer, TaskResult) else answer
         if isinstance(command, Rejected):
             raise CerebelumError(command.message)
-        self.tell(command)
+        refused = self.tell(command)
+        if isinstance(command, SendSignal) and refused is not None and refused.reason is not Reason.ENDED:
+            raise CerebelumError(refused.message)
+
+    async def _await_signal(self) -> SendSignal | None:
+        signal = await anext(self._signals, None)
+        if signal is None:
+            return None
+        return SendSignal(
+            signal_id=signal.signal_id,
+            name=signal.name,
+            payload=self._code.payloads.write(signal.payload),
+            sent_by=signal.sent_by,
+        )
+
+    def _see_to_signals(self, nap_s: float | None) -> None:
+        """See that nothing waits for a signal for ever.
+
+        Raises:
+            CerebelumError: something does.
+        """
+        awaited = next((effect for effect in pending(self.state) if isinstance(effect, AwaitSignal)), None)
+        if awaited is not None and nap_s is None:
+            raise CerebelumError(
+                f"step '{awaited.step}' waits for signal '{awaited.name}' and nobody is there to send it: "
+                "pass signals= to execute(), or run the workflow on a Core"
+            )
 
     async def _ask(self, name: str) -> Approve | Reject:
         request = self.state.steps[name].waiting_for

@@ -40,8 +40,8 @@ class Explanation:
     """One reason why an execution is where it is."""
 
     standing: str
-    """A word: ended, paused, cancelling, sleeping, awaiting_approval, retrying, dead_lettered, running, queued,
-    no_worker, held_back, quarantined."""
+    """A word: ended, paused, cancelling, sleeping, awaiting_approval, awaiting_signal, retrying,
+    dead_lettered, running, queued, no_worker, held_back, quarantined."""
     message: str
     """The same for people, with what can be done about it."""
     step: str = ""
@@ -57,8 +57,8 @@ class ExecutionResult:
 
     execution_id: str
     status: str
-    """completed, failed, cancelled; while it goes on: running, sleeping, waiting_for_approval, paused, cancelling,
-    dead_lettered."""
+    """completed, failed, cancelled; while it goes on: running, sleeping, waiting_for_approval, waiting_for_signal,
+    paused, cancelling, dead_lettered."""
     output: object = None
     """The result of the last step; of a last group, a mapping from step to result."""
     error: ExecutionError | None = None

@@ -16,6 +16,7 @@ from cerebelum.errors import (
     ErrorResult,
     MarkerMismatch,
     NonRetryable,
+    SignalTimedOut,
     StillWaiting,
 )
 from cerebelum.plan import Plan
@@ -27,7 +28,16 @@ from cerebelum_client import PayloadError, Payloads, write_marker
 from cerebelum_codegen.runtime import CodecError, Timestamp
 from cerebelum_proto.worker.worker_service_pb import ErrorInfo, Task, TaskResult, TaskStatus
 
-_FINAL = (NonRetryable, ApprovalRejected, ApprovalTimedOut, MarkerMismatch, StillWaiting, PayloadError, CodecError)
+_FINAL = (
+    NonRetryable,
+    ApprovalRejected,
+    ApprovalTimedOut,
+    SignalTimedOut,
+    MarkerMismatch,
+    StillWaiting,
+    PayloadError,
+    CodecError,
+)
 """Errors that another try meets again."""
 
 
@@ -98,7 +108,7 @@ def _check_waits(waits: Waits, forgotten: str) -> None:
     if waits.suspended:
         raise NonRetryable(
             "the step swallowed the exception with which it waits: do not catch BaseException around "
-            "sleep() and wait_for_approval(), or raise it again"
+            "sleep(), wait_for_approval() and wait_for_signal(), or raise it again"
         )
     if forgotten:
         raise NonRetryable(

@@ -96,7 +96,7 @@ class _StandingClock:
 
 
 class TestingCore:
-    """Starts executions, moves the clock and decides approvals. Made by `core()`."""
+    """Starts executions, moves the clock, decides approvals and sends signals. Made by `core()`."""
 
     __test__ = False  # its name looks like a test case to pytest
 
@@ -161,6 +161,17 @@ class TestingCore:
             Refused: it waits for none.
         """
         await handle.reject(reason, decided_by=decided_by, step=step)
+        await self.settle()
+
+    async def signal(
+        self, handle: ExecutionHandle, name: str, payload: object = None, *, signal_id: str = "", sent_by: str = ""
+    ) -> None:
+        """Send an execution a signal, and let it go on.
+
+        Raises:
+            ClientError: it takes none; see `ExecutionHandle.signal`.
+        """
+        await handle.signal(name, payload, signal_id=signal_id, sent_by=sent_by)
         await self.settle()
 
     async def cancel(self, handle: ExecutionHandle, reason: str = "") -> None:

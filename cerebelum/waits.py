@@ -1,6 +1,7 @@
-"""`sleep`, `wait_for_approval` and `memo`: a step ends with a marker and is handed out again once it is satisfied.
+"""`sleep`, `wait_for_approval`, `wait_for_signal` and `memo`.
 
-On that next run the nth wait returns at once, and the code after it goes on. Code before it runs again.
+A step that waits ends with a marker, and is handed out again once it is satisfied. On that next run the nth wait
+returns at once, and the code after it goes on. Code before it runs again.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar, assert_never, cast, overload
 
-from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch
+from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch, SignalTimedOut
 from cerebelum.running import Waits, running
-from cerebelum_client import Approval, Sleep
+from cerebelum_client import Approval, SignalWait, Sleep
 from cerebelum_client.annotations import hints_of
 from cerebelum_codegen.runtime import JsonValue, Timestamp
 from cerebelum_proto.worker.worker_service_pb import (
     ApprovalDecision,
     ApprovalTimeout,
     SatisfiedMarker_Outcome,
+    Signal,
+    SignalTimeout,
     SleepElapsed,
 )
 
@@ -129,14 +132,58 @@ async def _decision(waits: Waits, approval: Approval, annotation: object) -> Dec
             raise ApprovalRejected(outcome.decided_by, outcome.reason)
         case ApprovalTimeout():
             raise ApprovalTimedOut("nobody decided in time")
-        case SleepElapsed():
+        case SleepElapsed() | Signal() | SignalTimeout():
             raise _mismatch("wait_for_approval()", outcome)
         case _:
             assert_never(outcome)
 
 
+@overload
+def wait_for_signal(name: str, *, timeout: timedelta | None = None) -> Coroutine[object, None, object]: ...
+
+
+@overload
+def wait_for_signal(name: str, kind: type[_T], *, timeout: timedelta | None = None) -> Coroutine[object, None, _T]: ...
+
+
+def wait_for_signal(
+    name: str, kind: object = object, *, timeout: timedelta | None = None
+) -> Coroutine[object, None, object]:
+    """Go on with the next signal of this name that is sent to the execution: what came with it, as a `kind`.
+
+    One that came before anybody waited is there at once, the oldest first, and each is given to one wait only. While
+    it lasts, nothing of the step is in memory anywhere; the step runs again from its first line once the signal has
+    come, and this call then returns at once. Without a timeout it waits as long as it takes.
+
+    Raises:
+        SignalTimedOut: none came in time.
+        OutsideStep: no step runs here.
+        PayloadError: what came is no `kind`.
+        ValueError: the name is empty.
+    """
+    if not name:
+        raise ValueError("a signal has a name: wait_for_signal('paid')")
+    waits = running("wait_for_signal")
+    return waits.asked("wait_for_signal", _signal(waits, SignalWait(name, timeout), kind))
+
+
+async def _signal(waits: Waits, request: SignalWait, kind: object) -> object:
+    asked = f"wait_for_signal({request.name!r})"
+    outcome = waits.next(request)
+    match outcome:
+        case Signal(name=request.name):
+            return waits.payloads.read(outcome.payload, kind)
+        case SignalTimeout():
+            raise SignalTimedOut(f"no signal '{request.name}' came in time")
+        case Signal() | SleepElapsed() | ApprovalDecision() | ApprovalTimeout():
+            raise _mismatch(asked, outcome)
+        case _:
+            assert_never(outcome)
+
+
 def _mismatch(asked: str, outcome: SatisfiedMarker_Outcome) -> MarkerMismatch:
+    ended = f"signal '{outcome.name}'" if isinstance(outcome, Signal) else type(outcome).__name__
     return MarkerMismatch(
-        f"the step called {asked} where on its last run something ended as {type(outcome).__name__}: "
+        f"the step called {asked} where on its last run something ended as {ended}: "
         "its waits must come in the same order on every run"
     )

@@ -13,6 +13,7 @@ from cerebelum.code import NO_CODE, Code
 from cerebelum.errors import DefinitionError
 from cerebelum.local import Approver, run_locally
 from cerebelum.results import ExecutionResult
+from cerebelum.sending import Signals
 from cerebelum_client import Converter, Core, Payloads
 from cerebelum_engine import DEFAULT_MAX_VISITS, Blueprint, compile_blueprint
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -44,10 +45,12 @@ class Workflow:
         execution_id: str | None = None,
         timeout: timedelta | None = None,
         approver: Approver | None = None,
+        signals: Signals = (),
     ) -> ExecutionResult:
         """Run it and return what became of it.
 
-        Plain, it runs in this process and nothing is durable; `approver` decides its approvals. With `store`
+        Plain, it runs in this process and nothing is durable; `approver` decides its approvals, and it is sent the
+        `signals`, as they come where they are an asynchronous iterator. With `store`
         (`sqlite:///FILE`) it runs in this process on a durable Core: the same `execution_id` after a crash goes on
         where it was. With `distributed` it runs on the Core at `core_url` (default CEREBELUM_URL, then
         localhost:50051); a `Worker` that has this workflow must run somewhere, this call is none.
@@ -57,7 +60,7 @@ class Workflow:
             ClientError: the Core cannot be reached, or refuses.
             ValueError: an argument belongs to another place.
         """
-        _check_place(distributed=distributed, core_url=core_url, store=store, approver=approver)
+        _check_place(distributed=distributed, core_url=core_url, store=store, approver=approver, signals=signals)
         if distributed:
             from cerebelum.executor import DistributedExecutor
 
@@ -67,14 +70,28 @@ class Workflow:
             from cerebelum.embedded import run_embedded
 
             return await run_embedded(
-                self, inputs, store=store, execution_id=execution_id, timeout=timeout, approver=approver
+                self,
+                inputs,
+                store=store,
+                execution_id=execution_id,
+                timeout=timeout,
+                approver=approver,
+                signals=signals,
             )
         return await run_locally(
-            self.compiled, self.code, inputs, execution_id=execution_id, timeout=timeout, approver=approver
+            self.compiled,
+            self.code,
+            inputs,
+            execution_id=execution_id,
+            timeout=timeout,
+            approver=approver,
+            signals=signals,
         )
 
 
-def _check_place(*, distributed: bool, core_url: str | None, store: str | None, approver: Approver | None) -> None:
+def _check_place(
+    *, distributed: bool, core_url: str | None, store: str | None, approver: Approver | None, signals: Signals
+) -> None:
     """See that what `execute` was told fits the place where it is to run."""
     if distributed and store is not None:
         raise ValueError("pass either distributed=True or store=, not both")
@@ -84,6 +101,11 @@ def _check_place(*, distributed: bool, core_url: str | None, store: str | None, 
         raise ValueError(
             "approver= decides in this process: approvals of an execution on a Core are answered with "
             "`cerebelum approve`, or through the handle that DistributedExecutor.submit() returns"
+        )
+    if signals != () and distributed:
+        raise ValueError(
+            "signals= are sent from this process: send an execution on a Core its signals with `cerebelum signal`, or "
+            "through the handle that DistributedExecutor.submit() returns"
         )
 
 

@@ -30,7 +30,7 @@ _COMMANDS = {
     **dict.fromkeys(("list", "status"), "executions"),
     "why": "why",
     "history": "executions",
-    **dict.fromkeys(("approve", "reject", "cancel"), "decisions"),
+    **dict.fromkeys(("approve", "reject", "signal", "cancel"), "decisions"),
     **dict.fromkeys(("terminate", "pause", "resume", "retry", "redrive", "fork", "migrate"), "lifecycle"),
     "store": "store",
     "convert": "converting.command",

@@ -1,4 +1,4 @@
-"""`approve`, `reject`, `cancel`: people decide."""
+"""`approve`, `reject`, `signal`, `cancel`: people decide, and tell executions what has happened outside."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from cerebelum_cli.options import (
     execution_argument,
     json_option,
     read_json,
+    sender_option,
+    signal_id_option,
     step_option,
     who_option,
 )
 from cerebelum_cli.output import print_json
 from cerebelum_client import to_payload
+from cerebelum_proto.control.v1.control_pb import SignalResponse
 
 
 @click.command()
@@ -60,6 +63,26 @@ def reject(execution_id: str, reason: str, by: str, step: str, core: RemoteCore,
 
 @click.command()
 @execution_argument
+@click.argument("name")
+@click.option("--data", callback=read_json, default="null", metavar="JSON", help="What comes with it; @FILE, or @- .")
+@signal_id_option
+@sender_option
+@core_option
+@json_option
+def signal(
+    execution_id: str, name: str, data: object, signal_id: str, by: str, core: RemoteCore, as_json: bool
+) -> None:
+    """Send an execution a signal: the first step that waits for this name gets it, now or later."""
+
+    async def call() -> SignalResponse:
+        async with core.client() as client:
+            return await client.executions.signal(execution_id, name, to_payload(data), signal_id=signal_id, sent_by=by)
+
+    show_signal(execution_id, name, run_async(call()), as_json)
+
+
+@click.command()
+@execution_argument
 @click.option("--reason", metavar="TEXT", default="", help="Why; recorded.")
 @click.option(
     "--cleanup",
@@ -90,3 +113,12 @@ def show_decision(execution_id: str, decision: str, step: str, as_json: bool) ->
         print_json({"execution_id": execution_id, "decision": decision, "step": step or None})
     else:
         click.echo(f"{decision} {step or execution_id}")
+
+
+def show_signal(execution_id: str, name: str, response: SignalResponse, as_json: bool) -> None:
+    """Tell that a signal was sent, or had been."""
+    if as_json:
+        told = {"signal": name, "signal_id": response.signal_id, "recorded": response.recorded}
+        print_json({"execution_id": execution_id, **told})
+    else:
+        click.echo(f"sent {name}" if response.recorded else f"{name} had been sent before")

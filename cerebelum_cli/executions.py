@@ -119,6 +119,8 @@ def _print_status(found: ExecutionStatus, explanations: Sequence[Explanation]) -
         click.echo(f"  {each.step_name}: {each.status}{tries}")
     for explanation in explanations if found.completed_at is None else ():
         click.echo(f"  {words(explanation)}")
+    for name, count in found.kept_signals.items():
+        click.echo(f"  keeps {count} signal{'s' if count > 1 else ''} '{name}' that nothing has waited for")
     for told in found.progress:
         click.echo(f"  {told.step_name}: {told.percent} %{f', {told.message}' if told.message else ''}")
     if found.error is not None:
@@ -140,7 +142,7 @@ def _status_json(found: ExecutionStatus, *, full: bool) -> dict[str, object]:
     }
     if not full:
         return shown
-    sleep, approval, error = found.sleep_info, found.approval_info, found.error
+    sleep, approval, signal, error = found.sleep_info, found.approval_info, found.signal_info, found.error
     return shown | {
         "inputs": value_of(found.exact_inputs),
         "outputs": {name: value_of(payload) for name, payload in found.outputs.items()},
@@ -151,4 +153,6 @@ def _status_json(found: ExecutionStatus, *, full: bool) -> dict[str, object]:
         "approval": None
         if approval is None
         else {"step": approval.step_name, "type": approval.approval_type, "data": approval.data},
+        "signal": None if signal is None else {"step": signal.step_name, "name": signal.name},
+        "kept_signals": dict(found.kept_signals),
     }

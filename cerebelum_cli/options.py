@@ -127,6 +127,20 @@ def step_option(command: _F) -> _F:
     )(command)
 
 
+def signal_id_option(command: _F) -> _F:
+    """`--signal-id ID`, so that a command can be repeated."""
+    return click.option(
+        "--signal-id", metavar="ID", default="", help="Your own id: sent again with the same id, it counts once."
+    )(command)
+
+
+def sender_option(command: _F) -> _F:
+    """`--by WHO`, of a signal."""
+    return click.option(
+        "--by", metavar="WHO", envvar="USER", default="", help="Who sends it; recorded. [default: you]"
+    )(command)
+
+
 def who_option(command: _F) -> _F:
     """`--by WHO`."""
     return click.option("--by", metavar="WHO", envvar="USER", default="", help="Who decides; recorded. [default: you]")(

@@ -77,6 +77,8 @@ def describe(fact: ev.Event_Fact | None) -> str:
             return f"failed{f' at {step}' if step else ''}: {_why(failure)}"
         case ev.ExecutionCancelled(reason=reason, cancelled_by=who, forced=forced):
             return f"{'terminated' if forced else 'cancelled'}{_by(who)}{_reason(reason)}"
+        case ev.SignalReceived(name=name, payload=payload, sent_by=who):
+            return f"signal {name}{_by(who)} came with {show(payload)}"
         case _ if isinstance(fact, _Steered):
             return _steered_words(fact)
         case _ if isinstance(fact, _Wait):
@@ -100,6 +102,9 @@ _Wait: TypeAlias = (
     | ev.ApprovalGranted
     | ev.ApprovalRejected
     | ev.ApprovalExpired
+    | ev.SignalAwaited
+    | ev.SignalConsumed
+    | ev.SignalWaitExpired
     | ev.MemoRecorded
 )
 _Try: TypeAlias = (
@@ -146,6 +151,12 @@ def _wait_words(fact: _Wait) -> str:
             return f"rejected{_by(who)}{_reason(reason)}"
         case ev.ApprovalExpired():
             return "nobody decided in time"
+        case ev.SignalAwaited(name=name):
+            return f"waits for signal {name}"
+        case ev.SignalConsumed(name=name):
+            return f"takes signal {name}"
+        case ev.SignalWaitExpired(name=name):
+            return f"no signal {name} came in time"
         case ev.MemoRecorded(key=key, value=value):
             return f"keeps {key} = {show(value)}"
         case _:

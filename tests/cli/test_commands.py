@@ -45,6 +45,33 @@ async def test_from_run_to_approval_to_history(tmp_path: Path) -> None:
         assert lines[-1]["kind"] == "ExecutionCompleted"
 
 
+async def test_signals_are_sent_kept_and_told(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on, on.client() as client:
+        await on.start_worker()
+        await command(on, "run", "buyer", "--input", '{"order": 7}', "--execution-id", "one", "--no-wait")
+        await until(client, "one", ev.SignalAwaited)
+        status = await command(on, "status", "one")
+        assert "settle: waits for signal 'paid'; cerebelum signal one paid" in status.out
+        assert (await command(on, "status", "one", "--json")).out.count(
+            '"signal": {"step": "settle", "name": "paid"}'
+        ) == 1
+
+        wrong = await command(on, "signal", "one", "payed")
+        assert (wrong.code, wrong.err) == (Exit.USAGE, "error: workflow 'buyer' has no signal 'payed': it takes paid\n")
+        sent = await command(on, "signal", "one", "paid", "--data", "7", "--signal-id", "a", "--by", "Ada", "--json")
+        assert json.loads(sent.out) == {"execution_id": "one", "signal": "paid", "signal_id": "a", "recorded": True}
+        again = await command(on, "signal", "one", "paid", "--data", "7", "--signal-id", "a")
+        assert again.out == "paid had been sent before\n"
+        assert (await command(on, "signal", "one", "paid", "--data", "8")).out == "sent paid\n"
+        await until(client, "one", ev.ExecutionCompleted)
+
+        history = (await command(on, "history", "one")).out
+        for words in ("settle: waits for signal paid", "signal paid by Ada came with 7", "settle: takes signal paid"):
+            assert words in history
+        late = await command(on, "signal", "one", "paid")
+        assert (late.code, "has ended (completed)" in late.err) == (Exit.REFUSED, True)
+
+
 async def test_what_the_core_refuses_has_an_exit_code_and_a_reason(tmp_path: Path) -> None:
     async with stage(tmp_path) as on, on.client() as client:
         await on.start_worker()
@@ -124,7 +151,8 @@ def test_help_teaches_the_first_steps_and_every_command_explains_itself(tmp_path
     top = cerebelum("--help", folder=tmp_path)
     assert "First steps:" in top.out
     assert "Exit codes:" in top.out
-    commands = ["demo", "core", "worker", "run", "list", "status", "history", "approve", "reject", "cancel", "store"]
+    commands = ["demo", "core", "worker", "run", "list", "status", "history", "approve", "reject", "signal"]
+    commands += ["cancel", "store"]
     for name in commands:
         ran = cerebelum(name, "--help", folder=tmp_path)
         assert ran.code == Exit.OK

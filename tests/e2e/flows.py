@@ -17,6 +17,7 @@ from cerebelum import (
     sleep,
     step,
     wait_for_approval,
+    wait_for_signal,
     workflow,
 )
 
@@ -116,6 +117,22 @@ async def deliver(sign: str) -> str:
 @workflow
 def signer(wf: WorkflowBuilder) -> None:
     wf.timeline(sign >> deliver)
+
+
+@step
+async def settle(inputs: Inputs) -> list[int]:
+    note("waits")
+    first = await wait_for_signal("paid", int)
+    note("first")
+    second = await wait_for_signal("paid", int)
+    note("second")
+    return [first, second]
+
+
+@workflow
+def buyer(wf: WorkflowBuilder) -> None:
+    wf.timeline(settle)
+    wf.signals("paid")
 
 
 @step

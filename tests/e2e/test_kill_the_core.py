@@ -62,6 +62,33 @@ async def test_killed_while_it_waits_for_approval_the_approval_still_waits_and_i
     assert on.notes() == ["asks", "asks", "answered", "deliver"]
 
 
+async def test_killed_between_signals_and_waits_each_signal_counts_once_and_in_order(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on, on.client() as client:
+        worker = await on.start_worker()
+        await worker.kill()
+        handle = await submit(client, "buyer", order=7)
+        assert await handle.signal("paid", 1, signal_id="one")  # before anybody waits
+        await on.core.kill()
+        await on.core.start()
+        assert not await handle.signal("paid", 1, signal_id="one")
+        await on.start_worker()
+        await until(client, handle.execution_id, ev.SignalAwaited, times=2)
+        await on.core.kill()
+        await on.core.start()
+        assert await handle.signal("paid", 2, signal_id="two")
+        await on.core.kill()
+        await on.core.start()
+        assert not await handle.signal("paid", 2, signal_id="two")
+        result = await asyncio.wait_for(handle.result(), LONGEST_S)
+        events = await history(client, handle.execution_id)
+
+    assert (result.status, result.output) == ("completed", [1, 2])
+    consumed = [event.fact.signal_id for event in events if isinstance(event.fact, ev.SignalConsumed)]
+    assert consumed == ["one", "two"]
+    assert sum(isinstance(event.fact, ev.SignalReceived) for event in events) == 2
+    assert on.notes().count("second") == 1
+
+
 async def test_killed_between_a_result_and_its_acknowledgement_the_result_counts_once(tmp_path: Path) -> None:
     async with stage(tmp_path) as on, on.client() as client, proxy_to(on.core.address) as proxy:
         await on.start_worker(proxy.address)

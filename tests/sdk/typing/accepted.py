@@ -17,6 +17,8 @@ from cerebelum import (
     PendingApproval,
     ProgressReporter,
     Retry,
+    Signal,
+    SignalTimedOut,
     Worker,
     Workflow,
     WorkflowBuilder,
@@ -33,6 +35,7 @@ from cerebelum import (
     sleep,
     step,
     wait_for_approval,
+    wait_for_signal,
     workflow,
 )
 
@@ -74,6 +77,15 @@ async def ship(reserve: str, sign: Decision | None) -> dict[str, str]:
     return {"shipped": reserve, "by": sign.decided_by if sign else "nobody"}
 
 
+@step
+async def pay(sign: Decision | None) -> Order:
+    assert_type(await wait_for_signal("note"), object)
+    try:
+        return await wait_for_signal("paid", Order, timeout=timedelta(days=3))
+    except SignalTimedOut:
+        return Order(0, 0.0)
+
+
 @workflow
 def order(wf: WorkflowBuilder) -> None:
     wf.timeline(validate >> [charge, reserve] >> sign >> ship)
@@ -110,6 +122,7 @@ def ruled(wf: WorkflowBuilder) -> None:
     wf.diverge(
         charge, {"declined": back_to(validate), mapping(code=7): retry(), "error": reserve >> [ship, sign], "_": end()}
     )
+    wf.signals("paid", "note")
     wf.branch(validate, condition=lambda order: order.amount > 100, when_true=sign, when_false=[ship, reserve])
     wf.branch(
         fetch, {"fetch == 'x'": skip_to(ship), lambda value: len(value) > 3: fail("too long")}, otherwise=proceed()
@@ -129,10 +142,12 @@ async def unit_test() -> None:
 async def use() -> None:
     assert_type(await order.execute(Order(1, 2.0), approver=approver), ExecutionResult)
     await order.execute(Order(1, 2.0), store="sqlite:///orders.db", execution_id="order-1")
+    await order.execute(Order(1, 2.0), signals=[Signal("paid", Order(1, 2.0))])
     async with DistributedExecutor("core:50051") as executor:
         handle = await executor.submit(order, Order(1, 2.0), timeout=timedelta(hours=1), tags=["vip"])
         assert_type(handle, ExecutionHandle)
         await handle.approve({"limit": 3}, decided_by="Ada")
+        assert_type(await handle.signal("paid", Order(1, 2.0), signal_id="1", sent_by="Ada"), bool)
         assert_type(await handle.result(), ExecutionResult)
         assert_type((await handle.why())[0], Explanation)
         await handle.pause("holiday", paused_by="Ada")

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from cerebelum import Context, PendingApproval, Retry, Worker, WorkflowBuilder, sleep, step, wait_for_approval, workflow
+from cerebelum import (
+    Context,
+    PendingApproval,
+    Retry,
+    Worker,
+    WorkflowBuilder,
+    sleep,
+    step,
+    wait_for_approval,
+    wait_for_signal,
+    workflow,
+)
 
 
 @step
@@ -24,7 +35,7 @@ async def second(first: int, context: Context[str]) -> str:
 
 @step(retry=Retry(attempts=5))  # wrong
 async def third(second: str) -> str:
-    return second
+    return await wait_for_signal("paid", int)  # wrong
 
 
 @workflow
@@ -46,5 +57,6 @@ async def use() -> None:
     await first("one")  # wrong
     second(first=1)  # wrong
     await order.execute(1, approver=approver)  # wrong
+    await order.execute(1, signals=["paid"])  # wrong
     Worker("core:50051", workflows=order)  # wrong
     Worker("core:50051", workflows=[first])  # wrong

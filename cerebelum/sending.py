@@ -1,0 +1,40 @@
+"""What is sent from here to an execution that runs in this process: the same each time that it is run again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A signal that `execute` is to send."""
+
+    name: str
+    payload: object = None
+    """What the step that waits for it gets."""
+    signal_id: str = field(default="", kw_only=True)
+    """With the same id it is the same signal; by default it is known by its place among those that are sent."""
+    sent_by: str = field(default="local", kw_only=True)
+
+
+Signals: TypeAlias = Iterable[Signal] | AsyncIterable[Signal]
+"""Those that an execution is sent, one after another: at once, or as an asynchronous iterator has them."""
+
+
+async def identified(signals: Signals) -> AsyncGenerator[Signal, None]:
+    """The signals as they come, each with an id."""
+    number = 0
+    async for signal in _each(signals):
+        number += 1
+        yield signal if signal.signal_id else replace(signal, signal_id=str(number))
+
+
+async def _each(signals: Signals) -> AsyncGenerator[Signal, None]:
+    if isinstance(signals, AsyncIterable):
+        async for signal in signals:
+            yield signal
+    else:
+        for signal in signals:
+            yield signal
