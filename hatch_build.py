@@ -14,7 +14,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 # On the way of every step. What is left out is run seldom, or cannot be compiled.
 _RUNTIME = ("jsonvalue", "wkt", "empty")
 _ENGINE = (
-    "answers changes commands decide effects evolve lifecycle_facts moves paths pending places policies results "
+    "answers changes commands decide effects evolve lifecycle_facts moves paths pending places policies queues results "
     "signals state status steps tasks times visit"
 )
 _CORE = (

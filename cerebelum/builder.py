@@ -96,7 +96,7 @@ class WorkflowBuilder:
         """Name the signals that the workflow takes: those of other names are refused. Without it, it takes any."""
         self._signals += names
 
-    def build(self, name: str, max_visits: int) -> Built:
+    def build(self, name: str, max_visits: int, queue: str | None = None) -> Built:
         """What was said, as the contract writes it, examined.
 
         Raises:
@@ -108,12 +108,14 @@ class WorkflowBuilder:
         steps, ambiguous = _steps(timeline, rules)
         faults = [*ambiguous]
         faults += [fault for step in steps.values() for fault in _parameter_faults(step, steps)]
+        faults += ["its queue is empty: name one, or leave it out"] if queue == "" else []
         faults += [] if max_visits > 0 else [f"max_visits is {max_visits}: let each step be visited at least once"]
         definition = pb.WorkflowDefinition(
             timeline=[_step(step, steps) for step in steps.values()],
             stages=stages(timeline),
             max_visits=max_visits if max_visits != DEFAULT_MAX_VISITS else 0,
             signals=self._signals,
+            queue=queue or "",
         )
         rules.write(definition)
         blueprint = pb.Blueprint(workflow_module=name, language="python", definition=definition)
@@ -163,6 +165,7 @@ def _step(step: AnyStep, steps: Mapping[str, AnyStep]) -> pb.Step:
         start_to_close_ms=_span(step.timeout),
         schedule_to_start_ms=_span(step.queue_timeout),
         heartbeat_timeout_ms=_span(step.heartbeat_timeout),
+        queue=step.queue or "",
     )
 
 

@@ -18,7 +18,7 @@ from cerebelum.local import Approver, No, PendingApproval
 from cerebelum.results import ExecutionResult
 from cerebelum.sending import Signals, identified
 from cerebelum.worker import Worker
-from cerebelum.workflow import Workflow
+from cerebelum.workflow import Workflow, queues_in
 from cerebelum_client import Calls, Core, Refused, Stubs
 from cerebelum_codegen.runtime.rpc import RequestContext, Service
 from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
@@ -53,7 +53,7 @@ async def run_embedded(
         CerebelumError: the store cannot be had, or what it needs is not installed.
     """
     async with embedded_core(store) as core:
-        worker = Worker(core, workflows=[workflow])
+        worker = Worker(core, workflows=[workflow], queues=queues_in([workflow]))
         working = asyncio.create_task(worker.run())
         beside = [working]
         try:

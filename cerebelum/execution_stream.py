@@ -36,6 +36,7 @@ class Requests(Protocol):
         execution_id: str | None = None,
         timeout: timedelta | None = None,
         tags: Sequence[str] = (),
+        queue: str | None = None,
         correlation_id: str = "",
     ) -> Awaitable[pb.ExecuteRequest]:
         """The request."""
@@ -67,6 +68,7 @@ class ExecutionStream:
         execution_id: str | None = None,
         timeout: timedelta | None = None,
         tags: Sequence[str] = (),
+        queue: str | None = None,
         correlation_id: str = "",
     ) -> ExecutionResult:
         """Start an execution and wait for its end, however often the Core is started again meanwhile.
@@ -75,7 +77,13 @@ class ExecutionStream:
             ClientError: it cannot be started; see `DistributedExecutor.submit`.
         """
         request = await self._request(
-            workflow, inputs, execution_id=execution_id, timeout=timeout, tags=tags, correlation_id=correlation_id
+            workflow,
+            inputs,
+            execution_id=execution_id,
+            timeout=timeout,
+            tags=tags,
+            queue=queue,
+            correlation_id=correlation_id,
         )
         asked = _Asked(request, code_of(workflow), asyncio.get_running_loop().create_future())
         self._unsent.append(asked)

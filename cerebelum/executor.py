@@ -35,11 +35,18 @@ class DistributedExecutor(Connected):
         execution_id: str | None = None,
         timeout: timedelta | None = None,
         tags: Sequence[str] = (),
+        queue: str | None = None,
         correlation_id: str = "",
     ) -> ExecutionResult:
         """Start an execution and wait for its end, in one call. See `submit`."""
         request = await self.request(
-            workflow, inputs, execution_id=execution_id, timeout=timeout, tags=tags, correlation_id=correlation_id
+            workflow,
+            inputs,
+            execution_id=execution_id,
+            timeout=timeout,
+            tags=tags,
+            queue=queue,
+            correlation_id=correlation_id,
         )
         handle = self.handle(execution_id_in(request), workflow)
         try:
@@ -58,11 +65,13 @@ class DistributedExecutor(Connected):
         execution_id: str | None = None,
         timeout: timedelta | None = None,
         tags: Sequence[str] = (),
+        queue: str | None = None,
         correlation_id: str = "",
     ) -> ExecutionHandle:
         """Start an execution of this workflow, or of the newest one with this name that the Core knows.
 
-        The same id, workflow and inputs again are the same execution. With `timeout` it fails when it takes longer.
+        The same id, workflow and inputs again are the same execution. With `timeout` it fails when it takes longer;
+        with `queue` all of its steps go to the workers that serve it, whatever they say themselves.
 
         Raises:
             PayloadError: the inputs cannot travel.
@@ -72,7 +81,13 @@ class DistributedExecutor(Connected):
             DefinitionError: the Core refuses the workflow.
         """
         request = await self.request(
-            workflow, inputs, execution_id=execution_id, timeout=timeout, tags=tags, correlation_id=correlation_id
+            workflow,
+            inputs,
+            execution_id=execution_id,
+            timeout=timeout,
+            tags=tags,
+            queue=queue,
+            correlation_id=correlation_id,
         )
         await self._core.executions.start(request)
         return self.handle(execution_id_in(request), workflow)
@@ -85,6 +100,7 @@ class DistributedExecutor(Connected):
         execution_id: str | None = None,
         timeout: timedelta | None = None,
         tags: Sequence[str] = (),
+        queue: str | None = None,
         correlation_id: str = "",
     ) -> pb.ExecuteRequest:
         """What `submit` asks of the Core, once the Core has the workflow."""
@@ -100,6 +116,7 @@ class DistributedExecutor(Connected):
             correlation_id=correlation_id,
             tags=tags,
             timeout_ms=limit_ms(timeout),
+            queue=queue or "",
         )
 
     @asynccontextmanager

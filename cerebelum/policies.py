@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+
+from cerebelum_engine import queue_fault
 
 _LONGEST = timedelta(minutes=1)
 
@@ -33,9 +35,10 @@ class Retry:
         return self.max_interval or max(_LONGEST, self.initial_interval)
 
 
-def policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None]) -> list[str]:
+def policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None], queue: str | None = None) -> list[str]:
     """What is wrong with the policies of a step, each fault with its mend."""
     faults = [fault for name, limit in limits.items() if limit is not None for fault in _span_faults(name, limit)]
+    faults += [] if queue is None else queue_faults([queue])
     if retry is None:
         return faults
     if not isinstance(retry, Retry):
@@ -55,6 +58,15 @@ def policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None]) -
     if not 0 <= retry.jitter <= 1:
         faults.append(f"its jitter is {retry.jitter}: give a part from 0 to 1")
     return faults
+
+
+def queue_faults(queues: Iterable[object]) -> list[str]:
+    """What is wrong with the names of queues, each fault with its mend."""
+    return [
+        fault
+        for queue in queues
+        if (fault := queue_fault(queue) if isinstance(queue, str) else f"queue {queue!r} is no name: give a text")
+    ]
 
 
 def _span_faults(name: str, span: timedelta) -> list[str]:

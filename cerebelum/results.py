@@ -46,6 +46,8 @@ class Explanation:
     """The same for people, with what can be done about it."""
     step: str = ""
     worker_id: str = ""
+    queue: str = ""
+    """Of a step that waits for a worker: in which queue."""
     """Who has the step."""
     since: datetime | None = None
     until: datetime | None = None
@@ -109,6 +111,7 @@ def explanation_of(told: lifecycle_pb.Explanation) -> Explanation:
         message=told.message,
         step=told.step_name,
         worker_id=told.worker_id,
+        queue=told.queue,
         since=datetime_of(told.since),
         until=datetime_of(told.until),
     )

@@ -44,6 +44,8 @@ class AnyStep(Part):
     """How long one try may go on without `context.heartbeat()`."""
     queue_timeout: timedelta | None = None
     """How long it may wait for a worker."""
+    queue: str | None = None
+    """Only workers that serve it get its tasks; by default the workflow's."""
 
     def named(self, name: str) -> Self:
         """The same step under another name: what stands twice in a workflow needs two.
@@ -126,6 +128,7 @@ def step(
     timeout: timedelta | None = None,
     heartbeat_timeout: timedelta | None = None,
     queue_timeout: timedelta | None = None,
+    queue: str | None = None,
 ) -> Callable[[Callable[_P, _R]], Step[_P, _R]]: ...
 
 
@@ -138,6 +141,7 @@ def step(
     timeout: timedelta | None = None,
     heartbeat_timeout: timedelta | None = None,
     queue_timeout: timedelta | None = None,
+    queue: str | None = None,
 ) -> Step[_P, _R] | Callable[[Callable[_P, _R]], Step[_P, _R]]:
     """Make a step of an `async def`, or of a plain `def`, which then runs in a thread.
 
@@ -152,6 +156,7 @@ def step(
         timeout: how long one try may run.
         heartbeat_timeout: how long one try may go on without calling `context.heartbeat()`.
         queue_timeout: how long it may wait for a worker; then it fails for good.
+        queue: only workers that serve it get its tasks; by default the workflow's.
 
     Raises:
         DefinitionError: the function's parameters cannot be those of a step.
@@ -159,7 +164,7 @@ def step(
 
     def decorate(decorated: Callable[_P, _R]) -> Step[_P, _R]:
         limits = {"timeout": timeout, "heartbeat_timeout": heartbeat_timeout, "queue_timeout": queue_timeout}
-        return _define(decorated, name, retry, limits)
+        return _define(decorated, name, retry, limits, queue)
 
     return decorate if function is None else decorate(function)
 
@@ -180,7 +185,11 @@ def _mend(thing: object) -> str:
 
 
 def _define(
-    function: Callable[_P, _R], name: str | None, retry: Retry | None, limits: Mapping[str, timedelta | None]
+    function: Callable[_P, _R],
+    name: str | None,
+    retry: Retry | None,
+    limits: Mapping[str, timedelta | None],
+    queue: str | None,
 ) -> Step[_P, _R]:
     if isinstance(function, AnyStep):
         raise DefinitionError(f"step '{function.name}'", ["it is a step already: decorate it once"])
@@ -189,10 +198,10 @@ def _define(
         raise DefinitionError("@step", [f"{function!r} is no function{mend}"])
     chosen = name or str(getattr(function, "__name__", ""))
     parameters = inspect.signature(function).parameters
-    faults = [*_name_faults(chosen), *_parameter_faults(parameters), *policy_faults(retry, limits)]
+    faults = [*_name_faults(chosen), *_parameter_faults(parameters), *policy_faults(retry, limits, queue)]
     if faults:
         raise DefinitionError(f"step '{chosen}'", faults)
-    return Step(name=chosen, function=function, parameters=parameters, retry=retry, **limits)
+    return Step(name=chosen, function=function, parameters=parameters, retry=retry, queue=queue, **limits)
 
 
 def _name_faults(name: str) -> list[str]:

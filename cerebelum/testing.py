@@ -27,7 +27,7 @@ from cerebelum.executor import DistributedExecutor
 from cerebelum.handle import ExecutionHandle
 from cerebelum.results import ExecutionResult
 from cerebelum.worker import Worker
-from cerebelum.workflow import AnyWorkflow, Workflow
+from cerebelum.workflow import AnyWorkflow, Workflow, queues_in
 from cerebelum_client import Core
 from cerebelum_client.markers import milliseconds
 from cerebelum_codegen.runtime import Timestamp
@@ -43,9 +43,15 @@ _START = datetime(2030, 1, 1, tzinfo=UTC)
 
 @asynccontextmanager
 async def core(
-    workflows: Sequence[AnyWorkflow], *, start: datetime = _START, concurrency: int = 100
+    workflows: Sequence[AnyWorkflow],
+    *,
+    start: datetime = _START,
+    queues: Sequence[str] | None = None,
+    concurrency: int = 100,
 ) -> AsyncIterator[TestingCore]:
     """A Core in memory with a worker for these workflows, and a clock that stands at `start`.
+
+    The worker serves `queues`, by default all that the workflows name.
 
     Raises:
         CerebelumError: the Core is not installed: pip install 'cerebelum[core]'.
@@ -53,7 +59,10 @@ async def core(
     node, clock = _node(start)
     await node.start()
     embedded = EmbeddedCore(node)
-    worker = Worker(embedded, workflows=workflows, worker_id="testing", concurrency=concurrency, now=clock.now)
+    served = queues_in(workflows) if queues is None else queues
+    worker = Worker(
+        embedded, workflows=workflows, queues=served, worker_id="testing", concurrency=concurrency, now=clock.now
+    )
     ready = asyncio.Event()
     working = asyncio.create_task(worker.run(ready.set))
     try:
@@ -119,9 +128,10 @@ class TestingCore:
         *,
         execution_id: str | None = None,
         timeout: timedelta | None = None,
+        queue: str | None = None,
     ) -> ExecutionHandle:
         """Start an execution, and return when it waits for something or has ended."""
-        handle = await self._executor.submit(workflow, inputs, execution_id=execution_id, timeout=timeout)
+        handle = await self._executor.submit(workflow, inputs, execution_id=execution_id, timeout=timeout, queue=queue)
         await self.settle()
         return handle
 

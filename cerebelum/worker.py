@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from cerebelum.errors import WorkerError
 from cerebelum.hands import Hands
+from cerebelum.policies import queue_faults
 from cerebelum.polling import Polling
 from cerebelum.streaming import Streaming
 from cerebelum.threads import Threads
@@ -20,6 +21,7 @@ from cerebelum.workflow import AnyWorkflow, Workflow, as_workflows, submit
 from cerebelum_client import ClientError, Core, Unsupported
 from cerebelum_client.client import connected
 from cerebelum_codegen.runtime import Timestamp
+from cerebelum_engine import DEFAULT_QUEUE
 from cerebelum_proto.worker import worker_service_pb as pb
 
 _FEATURES = [
@@ -46,6 +48,7 @@ class Worker:
         *,
         workflows: Sequence[AnyWorkflow],
         worker_id: str | None = None,
+        queues: Sequence[str] = (),
         concurrency: int = 10,
         drain_s: float = 30.0,
         chance: Callable[[], float] = random.random,
@@ -57,6 +60,7 @@ class Worker:
             core: where the tasks come from: a client or an address, by default CEREBELUM_URL, then localhost:50051.
             workflows: whose steps it runs.
             worker_id: its name among workers; by default made of host, process and chance.
+            queues: whose steps it takes, as in queues=["gpu", "default"]; by default those of `default` only.
             concurrency: how many steps it runs at once; those that are plain functions, each in a thread of its own.
             drain_s: how long running steps may take when it is stopped.
             chance: gives numbers from 0 to 1, for pauses.
@@ -64,7 +68,7 @@ class Worker:
 
         Raises:
             DefinitionError: one of the workflows is none.
-            WorkerError: there are no workflows, or no room for a task.
+            WorkerError: there are no workflows, no room for a task, or a queue's name is none.
         """
         if isinstance(workflows, Workflow):
             raise WorkerError(f"workflows is workflow '{workflows.name}' alone: pass a list, workflows=[...]")
@@ -72,6 +76,11 @@ class Worker:
             raise WorkerError("a worker needs workflows: pass workflows=[...]")
         if concurrency < 1:
             raise WorkerError(f"concurrency is {concurrency}: a worker runs at least 1 step at a time")
+        if isinstance(queues, str):
+            raise WorkerError(f"queues is the text {queues!r}: pass a list, queues=[{queues!r}]")
+        if faults := queue_faults(queues):
+            raise WorkerError("; ".join(faults))
+        self.queues = tuple(dict.fromkeys(queues)) or (DEFAULT_QUEUE,)
         self.worker_id = worker_id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._core, self._close = connected(core)
         self._workflows = as_workflows(workflows)
@@ -109,10 +118,10 @@ class Worker:
         self._stopping.set()
 
     async def _work(self, on_ready: Callable[[], None]) -> None:
-        names = ", ".join(each.name for each in self._workflows.values())
+        names, queues = ", ".join(each.name for each in self._workflows.values()), ", ".join(self.queues)
 
         def ready() -> None:
-            _log.info("worker %s waits for tasks of %s", self.worker_id, names)
+            _log.info("worker %s waits for tasks of %s in %s", self.worker_id, names, queues)
             on_ready()
 
         try:
@@ -141,6 +150,7 @@ class Worker:
             ],
             held_task_ids=self._hands.task_ids,
             incarnation=self._incarnation,
+            queues=list(self.queues),
         )
 
     async def _drain(self) -> None:

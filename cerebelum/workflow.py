@@ -44,6 +44,7 @@ class Workflow:
         store: str | None = None,
         execution_id: str | None = None,
         timeout: timedelta | None = None,
+        queue: str | None = None,
         approver: Approver | None = None,
         signals: Signals = (),
     ) -> ExecutionResult:
@@ -53,19 +54,22 @@ class Workflow:
         `signals`, as they come where they are an asynchronous iterator. With `store`
         (`sqlite:///FILE`) it runs in this process on a durable Core: the same `execution_id` after a crash goes on
         where it was. With `distributed` it runs on the Core at `core_url` (default CEREBELUM_URL, then
-        localhost:50051); a `Worker` that has this workflow must run somewhere, this call is none.
+        localhost:50051); a `Worker` that has this workflow must run somewhere, this call is none. With `queue` all of
+        its steps go to the workers that serve it.
 
         Raises:
             PayloadError: the inputs cannot travel.
             ClientError: the Core cannot be reached, or refuses.
             ValueError: an argument belongs to another place.
         """
-        _check_place(distributed=distributed, core_url=core_url, store=store, approver=approver, signals=signals)
+        _check_place(
+            distributed=distributed, core_url=core_url, store=store, queue=queue, approver=approver, signals=signals
+        )
         if distributed:
             from cerebelum.executor import DistributedExecutor
 
             async with DistributedExecutor(core_url) as executor:
-                return await executor.execute(self, inputs, execution_id=execution_id, timeout=timeout)
+                return await executor.execute(self, inputs, execution_id=execution_id, timeout=timeout, queue=queue)
         if store is not None:
             from cerebelum.embedded import run_embedded
 
@@ -90,13 +94,21 @@ class Workflow:
 
 
 def _check_place(
-    *, distributed: bool, core_url: str | None, store: str | None, approver: Approver | None, signals: Signals
+    *,
+    distributed: bool,
+    core_url: str | None,
+    store: str | None,
+    queue: str | None,
+    approver: Approver | None,
+    signals: Signals,
 ) -> None:
     """See that what `execute` was told fits the place where it is to run."""
     if distributed and store is not None:
         raise ValueError("pass either distributed=True or store=, not both")
     if core_url is not None and not distributed:
         raise ValueError("core_url= says which Core: pass distributed=True with it")
+    if queue is not None and not distributed:
+        raise ValueError("queue= says which workers of a Core: pass distributed=True with it")
     if approver is not None and distributed:
         raise ValueError(
             "approver= decides in this process: approvals of an execution on a Core are answered with "
@@ -118,6 +130,7 @@ def workflow(
     *,
     name: str | None = None,
     max_visits: int = DEFAULT_MAX_VISITS,
+    queue: str | None = None,
     converters: Sequence[Converter[Any]] = (),  # Any: converters of any types together
 ) -> Callable[[Callable[[WorkflowBuilder], None]], Workflow]: ...
 
@@ -128,12 +141,13 @@ def workflow(
     *,
     name: str | None = None,
     max_visits: int = DEFAULT_MAX_VISITS,
+    queue: str | None = None,
     converters: Sequence[Converter[Any]] = (),  # Any: converters of any types together
 ) -> Workflow | Callable[[Callable[[WorkflowBuilder], None]], Workflow]:
     """Make a workflow of a function that says what it is; it is built at once.
 
     An execution that is led to one step more than `max_visits` times fails. `converters` carry types of your own
-    between its steps.
+    between its steps. `queue` is where steps go that name none.
 
     Raises:
         DefinitionError: with everything that is wrong with it, each fault with its mend.
@@ -141,15 +155,17 @@ def workflow(
 
     def decorate(decorated: Callable[[WorkflowBuilder], None]) -> Workflow:
         chosen = name or str(getattr(decorated, "__name__", ""))
-        return _define(decorated, chosen, max_visits, Payloads(converters))
+        return _define(decorated, chosen, max_visits, queue, Payloads(converters))
 
     return decorate if definition is None else decorate(definition)
 
 
-def _define(definition: Callable[[WorkflowBuilder], None], name: str, max_visits: int, payloads: Payloads) -> Workflow:
+def _define(
+    definition: Callable[[WorkflowBuilder], None], name: str, max_visits: int, queue: str | None, payloads: Payloads
+) -> Workflow:
     builder = WorkflowBuilder()
     _say(definition, builder, name)
-    built = builder.build(name, max_visits)
+    built = builder.build(name, max_visits, queue)
     return Workflow(
         name=name,
         code=Code(steps=built.steps, predicates=built.predicates, payloads=payloads),
@@ -230,3 +246,8 @@ def as_workflows(workflows: Sequence[AnyWorkflow]) -> dict[str, Workflow]:
         DefinitionError: one of them is none.
     """
     return {each.hash: each for each in map(as_workflow, workflows)}
+
+
+def queues_in(workflows: Sequence[AnyWorkflow]) -> list[str]:
+    """Every queue that steps of these workflows go to."""
+    return sorted({step.queue for each in map(as_workflow, workflows) for step in each.compiled.steps.values()})

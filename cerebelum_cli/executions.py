@@ -147,6 +147,11 @@ def _status_json(found: ExecutionStatus, *, full: bool) -> dict[str, object]:
         "inputs": value_of(found.exact_inputs),
         "outputs": {name: value_of(payload) for name, payload in found.outputs.items()},
         "result_steps": list(found.result_steps),
+        "queue": found.queue or None,
+        "queued": [
+            {"step": each.step_name, "queue": each.queue, "workers": list(each.worker_ids)}
+            for each in found.queued_steps
+        ],
         "progress": {each.step_name: {"percent": each.percent, "message": each.message} for each in found.progress},
         "error": None if error is None else {"kind": error.kind, "message": error.message},
         "sleep": None if sleep is None else {"remaining_ms": sleep.remaining_ms, "data": sleep.data},

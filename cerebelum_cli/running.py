@@ -19,6 +19,7 @@ from cerebelum_cli.output import print_json
     "--input", "inputs", callback=read_json, default="null", metavar="JSON", help="What it starts with; @FILE, or @- ."
 )
 @click.option("--execution-id", metavar="ID", help="Your own id: the same id and input again is the same execution.")
+@click.option("--queue", metavar="NAME", help="Let all of its steps go to the workers that serve this queue.")
 @core_option
 @click.option("--local", is_flag=True, help="Run it in this process; nothing is kept.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for its end.")
@@ -27,6 +28,7 @@ def run(
     workflow: str,
     inputs: object,
     execution_id: str | None,
+    queue: str | None,
     core: RemoteCore,
     local: bool,
     wait: bool,
@@ -39,10 +41,12 @@ def run(
     """
     if local and not wait:
         raise click.UsageError("--local cannot run without waiting: leave out --no-wait")
+    if local and queue is not None:
+        raise click.UsageError("--queue says which workers of a Core: leave out --local")
     if local:
         result = run_async(_run_here(workflow, inputs, execution_id))
     else:
-        result = run_async(_run_there(workflow, inputs, execution_id, core, wait))
+        result = run_async(_run_there(workflow, inputs, execution_id, queue, core, wait))
     _show(result, as_json)
     sys.exit(Exit.OK if result.error is None and result.status != "cancelled" else Exit.FAILED)
 
@@ -52,11 +56,11 @@ async def _run_here(name: str, inputs: object, execution_id: str | None) -> Exec
 
 
 async def _run_there(
-    name: str, inputs: object, execution_id: str | None, core: RemoteCore, wait: bool
+    name: str, inputs: object, execution_id: str | None, queue: str | None, core: RemoteCore, wait: bool
 ) -> ExecutionResult:
     workflow = _loaded(name) if ":" in name else name
     async with core.client() as client:
-        handle = await DistributedExecutor(client).submit(workflow, inputs, execution_id=execution_id)
+        handle = await DistributedExecutor(client).submit(workflow, inputs, execution_id=execution_id, queue=queue)
         if not wait:
             return await handle.status()
         click.echo(f"execution {handle.execution_id} (it goes on when you leave)", err=True)

@@ -88,8 +88,15 @@ async def _serve(store_url: str, listen: str, lease_s: float, tls_cert: Path | N
     show_default=True,
     help="How many steps run at once.",
 )
+@click.option(
+    "--queue",
+    "queues",
+    metavar="NAME",
+    multiple=True,
+    help="Take the steps of this queue; may be given several times.  [default: default]",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Log more.")
-def worker(modules: tuple[str, ...], core_url: str, concurrency: int, verbose: bool) -> None:
+def worker(modules: tuple[str, ...], core_url: str, concurrency: int, queues: tuple[str, ...], verbose: bool) -> None:
     """Run the steps of the workflows in MODULE.
 
     MODULE is named as Python imports it from here (shop.orders), or MODULE:WORKFLOW for one of its workflows. The
@@ -98,20 +105,21 @@ def worker(modules: tuple[str, ...], core_url: str, concurrency: int, verbose: b
     """
     _log_to_stderr(verbose)
     _collect_seldom()
-    run_async(_work(modules, core_url, concurrency), _fast_loop())
+    run_async(_work(modules, core_url, concurrency, queues), _fast_loop())
 
 
-async def _work(modules: tuple[str, ...], core_url: str, concurrency: int) -> None:
+async def _work(modules: tuple[str, ...], core_url: str, concurrency: int, queues: tuple[str, ...]) -> None:
     from cerebelum import Worker
     from cerebelum_cli.loading import load_workflows
 
     workflows = [each for name in modules for each in load_workflows(name)]
-    running = Worker(core_url, workflows=workflows, concurrency=concurrency)
+    running = Worker(core_url, workflows=workflows, queues=queues, concurrency=concurrency)
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, running.stop)
     names = ", ".join(sorted({each.name for each in workflows}))
-    await running.run(lambda: click.echo(f"worker {running.worker_id} polling {core_url} for {names}"))
+    where = f" in {', '.join(running.queues)}" if queues else ""
+    await running.run(lambda: click.echo(f"worker {running.worker_id} polling {core_url} for {names}{where}"))
     click.echo("stopped")
 
 

@@ -50,4 +50,5 @@ def _json(explanation: Explanation) -> dict[str, object]:
         "since": time_text(explanation.since),
         "until": time_text(explanation.until),
         "worker": explanation.worker_id or None,
+        "queue": explanation.queue or None,
     }

@@ -48,6 +48,7 @@ def execute_request(
     correlation_id: str = "",
     tags: Sequence[str] = (),
     timeout_ms: int = 0,
+    queue: str = "",
 ) -> pb.ExecuteRequest:
     """A request to start an execution, of this blueprint or of the workflow's newest.
 
@@ -62,6 +63,7 @@ def execute_request(
             execution_id=execution_id or new_execution_id(),
             correlation_id=correlation_id,
             tags=list(tags),
+            queue=queue,
             timeout_ms=timeout_ms if timeout_ms <= _MOST_MS else 0,
             long_timeout_ms=timeout_ms if timeout_ms > _MOST_MS else 0,
         ),

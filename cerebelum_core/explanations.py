@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -13,7 +13,7 @@ from cerebelum_core.leases import Lease
 from cerebelum_core.offers import pool_of
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.workers import WorkerRegistry
-from cerebelum_engine import DispatchTask, Handout, Phase, State, StepState, owed_tasks
+from cerebelum_engine import DEFAULT_QUEUE, DispatchTask, Handout, Phase, State, StepState, owed_tasks
 from cerebelum_proto.control.v1.lifecycle_pb import Explanation, Standing
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SignalAwaited
 
@@ -77,28 +77,55 @@ class Explanations:
         )
 
     def _unclaimed(self, state: State, task: DispatchTask, ready_at: Timestamp) -> Explanation:
-        able = self.workers.able(pool_of(state.blueprint, task.step))
+        pool = pool_of(state.blueprint, task)
+        able = self.workers.able(pool)
         if able:
             standing = Standing.STANDING_QUEUED
-            message = f"{_count(able, 'worker')} can run it, and none has room for it yet"
+            message = f"{_count(able, 'worker')} can run it{_in(task.queue)}, and none has room for it yet"
         else:
             standing = Standing.STANDING_NO_WORKER
-            message = self._nobody(state, task.step)
+            elsewhere = self.workers.queues_with(pool)
+            message = _not_served(task.queue, elsewhere) if elsewhere else self._nobody(state, task)
         return Explanation(
-            standing=standing, step_name=task.step, since=ready_at, until=task.unclaimed_at, message=message
+            standing=standing,
+            step_name=task.step,
+            since=ready_at,
+            until=task.unclaimed_at,
+            message=message,
+            queue=task.queue,
         )
 
-    def _nobody(self, state: State, step: str) -> str:
+    def _nobody(self, state: State, task: DispatchTask) -> str:
         blueprint = state.blueprint
         if blueprint.foreign:
-            return f"no worker has step '{step}': start one that has it"
+            return f"no worker has step '{task.step}': start one that has it"
         other = self.workers.with_workflow(blueprint.workflow)
         have = "has another version" if len(other) == 1 else "have other versions"
         versions = f"; {_count(other, 'worker')} {have} of it" if other else ""
+        serving = self.workers.serving(task.queue) if task.queue != DEFAULT_QUEUE else []
+        beside = f", which {_count(serving, 'worker')} without it {_verb(serving, 'serve')}" if serving else ""
         return (
-            f"no worker has blueprint {blueprint.hash[:12]} of workflow '{blueprint.workflow}'{versions}: "
-            "start one that has it, or migrate the execution"
+            f"no worker has blueprint {blueprint.hash[:12]} of workflow '{blueprint.workflow}'"
+            f"{_in(task.queue)}{beside}{versions}: start one that has it, or migrate the execution"
         )
+
+
+def _not_served(queue: str, elsewhere: Mapping[str, Sequence[str]]) -> str:
+    """Of a step whose code is there, in other queues."""
+    have = sorted({worker_id for worker_ids in elsewhere.values() for worker_id in worker_ids})
+    served = ", ".join(f"'{each}'" for each in sorted(elsewhere))
+    return (
+        f"no worker with its code serves queue '{queue}'; {_count(have, 'worker')} with it "
+        f"{_verb(have, 'serve')} {served}: start one with --queue {queue}"
+    )
+
+
+def _in(queue: str) -> str:
+    return f" in queue '{queue}'" if queue != DEFAULT_QUEUE else ""
+
+
+def _verb(names: Sequence[str], verb: str) -> str:
+    return verb if len(names) > 1 else f"{verb}s"
 
 
 def _ended(state: State) -> Explanation:
@@ -149,5 +176,5 @@ def _waiting(execution_id: str, name: str, step: StepState) -> Explanation:
     )
 
 
-def _count(names: list[str], noun: str) -> str:
+def _count(names: Sequence[str], noun: str) -> str:
     return f"{len(names)} {noun}{'s' if len(names) > 1 else ''}"

@@ -8,7 +8,7 @@ from math import inf
 from typing import NamedTuple
 
 from cerebelum_codegen.runtime import Timestamp
-from cerebelum_engine import Blueprint, DispatchTask, Handout, State
+from cerebelum_engine import DEFAULT_QUEUE, Blueprint, DispatchTask, Handout, State
 
 _GRACE_S = 5.0
 """A worker stops its step itself when it runs too long or falls silent; only one that does not is cut off."""
@@ -23,10 +23,13 @@ class Kind(Enum):
 
 
 class Pool(NamedTuple):
-    """What a worker must be able to run: a blueprint by its hash, or for a foreign worker a step by its name."""
+    """What a worker must be able to run, a blueprint by its hash or for a foreign worker a step by its name; and the
+    queue that it must serve.
+    """
 
     blueprint_hash: str = ""
     step: str = ""
+    queue: str = DEFAULT_QUEUE
 
     @property
     def kind(self) -> Kind:
@@ -34,9 +37,9 @@ class Pool(NamedTuple):
         return Kind.FOREIGN if self.step else Kind.OURS
 
 
-def pool_of(blueprint: Blueprint, step: str) -> Pool:
-    """What a worker must be able to run to be given this step."""
-    return Pool(step=step) if blueprint.foreign else Pool(blueprint_hash=blueprint.hash)
+def pool_of(blueprint: Blueprint, task: DispatchTask) -> Pool:
+    """What a worker must be able to run, and serve, to be given this task."""
+    return Pool("", task.step, task.queue) if blueprint.foreign else Pool(blueprint.hash, "", task.queue)
 
 
 @dataclass(slots=True)
@@ -63,7 +66,7 @@ def offer_of(state: State, task: DispatchTask, number: int) -> Offer:
     return Offer(
         task.task_id,
         state.execution_id,
-        pool_of(state.blueprint, task.step),
+        pool_of(state.blueprint, task),
         task.last_worker_id,
         number,
         task.handout,

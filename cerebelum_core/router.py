@@ -52,11 +52,11 @@ class TaskRouter:
 
     def in_hand(self, execution_id: str) -> frozenset[str]:
         """The tasks of an execution that workers have, or may have since before a restart."""
-        return frozenset(
-            task_id
-            for task_id in self._owed.get(execution_id, ())
-            if task_id in self._claims or self.leases.get(task_id) is not None
-        )
+        return frozenset(task_id for task_id in self._owed.get(execution_id, ()) if self.may_be_held(task_id))
+
+    def may_be_held(self, task_id: str) -> bool:
+        """Whether a worker has a task, or may have it since before a restart."""
+        return task_id in self._claims or self.leases.get(task_id) is not None
 
     def is_held_back(self, task_id: str) -> bool:
         """Whether it waits for the word of a worker that may have it since before a restart."""
@@ -87,7 +87,7 @@ class TaskRouter:
             if known is None:
                 offer = offer_of(state, task, next(self._numbers))
                 new.append(offer)
-            elif known.handout is task.handout and known.pool == pool_of(state.blueprint, task.step):
+            elif known.handout is task.handout and known.pool == pool_of(state.blueprint, task):
                 offer = known
             else:
                 offer = offer_of(state, task, next(self._numbers))

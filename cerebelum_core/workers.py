@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cerebelum_core.clock import Clock
 from cerebelum_core.offers import Kind, Pool
 from cerebelum_core.store import EventStore, WorkerRecord
+from cerebelum_engine import DEFAULT_QUEUE
 from cerebelum_proto.worker.worker_service_pb import RegisterRequest
 
 
@@ -24,6 +25,11 @@ class Worker:
     def foreign(self) -> bool:
         """Whether it speaks the deployed contract only."""
         return not self.registration.features
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """Those that it serves."""
+        return queues_of(self.registration)
 
 
 class WorkerRegistry:
@@ -81,6 +87,19 @@ class WorkerRegistry:
         """Those who can run what is in a pool."""
         return [worker_id for worker_id, worker in self._workers.items() if pool in worker.pools]
 
+    def serving(self, queue: str) -> list[str]:
+        """Those who serve a queue."""
+        return [worker_id for worker_id, worker in self._workers.items() if queue in worker.queues]
+
+    def queues_with(self, pool: Pool) -> dict[str, list[str]]:
+        """The queues in which what is in a pool could be run, and by whom in each."""
+        found: dict[str, list[str]] = {}
+        for worker_id, worker in self._workers.items():
+            for each in worker.pools:
+                if each._replace(queue=pool.queue) == pool:
+                    found.setdefault(each.queue, []).append(worker_id)
+        return found
+
     def with_workflow(self, workflow: str) -> list[str]:
         """Those who have some version of a workflow."""
         return [
@@ -104,10 +123,17 @@ class WorkerRegistry:
 
 
 def pools_of(registration: RegisterRequest) -> tuple[Pool, ...]:
-    """What a worker can run: blueprints by hash, or for a foreign one steps by name."""
+    """What a worker can run, in each queue that it serves: blueprints by hash, or for a foreign one steps by name."""
+    queues = queues_of(registration)
     if registration.features:
-        return tuple(Pool(blueprint_hash=each.workflow_hash) for each in registration.workflows)
-    return tuple(Pool(step=name) for name in registration.capabilities)
+        return tuple(Pool(each.workflow_hash, "", queue) for each in registration.workflows for queue in queues)
+    return tuple(Pool("", name, queue) for name in registration.capabilities for queue in queues)
+
+
+def queues_of(registration: RegisterRequest) -> tuple[str, ...]:
+    """The queues that a worker serves: a foreign one, or one that names none, the default one."""
+    named = dict.fromkeys(registration.queues) if registration.features else {}
+    return tuple(named) or (DEFAULT_QUEUE,)
 
 
 def _now() -> float:

@@ -49,6 +49,7 @@ from cerebelum_engine.effects import ArmTimer, AwaitApproval, AwaitSignal, Dispa
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.pending import earliest_timer, next_timer, owed_task, owed_tasks, pending, tasks_among
 from cerebelum_engine.phase import Phase
+from cerebelum_engine.queues import DEFAULT_QUEUE, queue_fault
 from cerebelum_engine.results import memo_of
 from cerebelum_engine.snapshot import restore, take
 from cerebelum_engine.state import State, new
@@ -59,6 +60,7 @@ from cerebelum_engine.visit import StepState
 
 __all__ = [
     "DEFAULT_MAX_VISITS",
+    "DEFAULT_QUEUE",
     "Approve",
     "ArmTimer",
     "AwaitApproval",
@@ -113,6 +115,7 @@ __all__ = [
     "owed_task",
     "owed_tasks",
     "pending",
+    "queue_fault",
     "read_result",
     "reconstruct",
     "restore",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from cerebelum_engine.paths import TIMELINE, Path, path_of, stages_of
+from cerebelum_engine.queues import DEFAULT_QUEUE
 from cerebelum_engine.rules import Rules, compile_rules, paths_of
 from cerebelum_engine.validation import validate
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
@@ -36,6 +37,7 @@ class StepSpec:
     start_to_close_ms: int = 0
     schedule_to_start_ms: int = 0
     heartbeat_timeout_ms: int = 0
+    queue: str = DEFAULT_QUEUE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,13 +96,13 @@ def compile_blueprint(blueprint: pb.Blueprint) -> Blueprint:
         paths=paths_of(timeline, rules),
         rules=rules,
         max_visits=definition.max_visits or DEFAULT_MAX_VISITS,
-        steps={step.name: _spec(step) for step in definition.timeline},
+        steps={step.name: _spec(step, definition.queue or DEFAULT_QUEUE) for step in definition.timeline},
         signals=tuple(definition.signals),
         foreign=not definition.stages,
     )
 
 
-def _spec(step: pb.Step) -> StepSpec:
+def _spec(step: pb.Step, queue: str) -> StepSpec:
     return StepSpec(
         name=step.name,
         depends_on=tuple(step.depends_on),
@@ -110,4 +112,5 @@ def _spec(step: pb.Step) -> StepSpec:
         start_to_close_ms=step.start_to_close_ms,
         schedule_to_start_ms=step.schedule_to_start_ms,
         heartbeat_timeout_ms=step.heartbeat_timeout_ms,
+        queue=step.queue or queue,
     )

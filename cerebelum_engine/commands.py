@@ -27,6 +27,8 @@ class StartExecution:
     correlation_id: str = ""
     tags: Sequence[str] = ()
     timeout_ms: int = 0
+    queue: str = ""
+    """Where all of its steps go; empty leaves it to the blueprint."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from cerebelum_engine.commands import Command, Reason, Rejected, Wish
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.lifecycle import cancelled, clean_up_over, fork, retry, steer
 from cerebelum_engine.phase import Phase
+from cerebelum_engine.queues import DEFAULT_QUEUE, queue_fault
 from cerebelum_engine.results import record, record_loss, record_memo, record_timeout
 from cerebelum_engine.routing import choose
 from cerebelum_engine.signals import deliveries, receive
@@ -139,8 +140,8 @@ def _start(state: State, command: cmd.StartExecution, now: Timestamp) -> Sequenc
             Reason.ALREADY_EXISTS,
             f"execution '{command.execution_id}' exists with another workflow or other inputs: choose another id",
         )
-    if command.timeout_ms < 0:
-        return Rejected(Reason.INVALID, f"timeout_ms is {command.timeout_ms}; it cannot be negative")
+    if faults := list(_start_faults(state, command)):
+        return Rejected(Reason.INVALID, "; ".join(faults))
     return (
         ev.ExecutionStarted(
             workflow=state.blueprint.workflow,
@@ -149,8 +150,21 @@ def _start(state: State, command: cmd.StartExecution, now: Timestamp) -> Sequenc
             correlation_id=command.correlation_id,
             tags=list(command.tags),
             deadline=after(now, command.timeout_ms) if command.timeout_ms else None,
+            queue=command.queue,
         ),
     )
+
+
+def _start_faults(state: State, command: cmd.StartExecution) -> Iterator[str]:
+    if command.timeout_ms < 0:
+        yield f"timeout_ms is {command.timeout_ms}; it cannot be negative"
+    if command.queue and (fault := queue_fault(command.queue)):
+        yield fault
+    elif state.blueprint.foreign and command.queue not in ("", DEFAULT_QUEUE):
+        yield (
+            f"the steps of workflow '{state.blueprint.workflow}' run on deployed workers, which serve queue "
+            f"'{DEFAULT_QUEUE}' only: leave out queue '{command.queue}'"
+        )
 
 
 def _fire(state: State, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:

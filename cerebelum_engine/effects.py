@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from cerebelum_codegen.runtime.wkt import Timestamp
+from cerebelum_engine.queues import DEFAULT_QUEUE
 
 
 class Handout(Enum):
@@ -29,6 +30,8 @@ class DispatchTask:
 
     task_id: str
     step: str
+    queue: str = DEFAULT_QUEUE
+    """Only a worker that serves it gets the task."""
     last_worker_id: str = ""
     """Who ran this step or the one before it: the best choice while that worker is free."""
     handout: Handout = Handout.OFFER

@@ -89,6 +89,7 @@ def _dispatch(state: State, name: str, handout: Handout) -> DispatchTask:
     return DispatchTask(
         task_id=task_id(state.execution_id, name, step),
         step=name,
+        queue=state.queue_of(name),
         last_worker_id=step.last_worker_id,
         handout=handout,
         unclaimed_at=after(step.ready_at, spec.schedule_to_start_ms) if limited else None,

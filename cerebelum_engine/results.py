@@ -76,7 +76,8 @@ def record_timeout(state: State, command: cmd.TimeOutTask, now: Timestamp) -> Se
         case cmd.Limit.HEARTBEAT:
             message, final = f"a worker gave no sign of life of it for {spec.heartbeat_timeout_ms} ms", False
         case cmd.Limit.SCHEDULE_TO_START:
-            message, final = f"no worker took it within {spec.schedule_to_start_ms} ms", True
+            message = f"no worker of queue '{state.queue_of(name)}' took it within {spec.schedule_to_start_ms} ms"
+            final = True
         case _:
             assert_never(command.limit)
     failure = Failure(kind=command.limit.value, message=message, non_retryable=final)

@@ -72,6 +72,11 @@ class State:
         """A copy to be changed; its steps are still shared."""
         return copied(self)
 
+    def queue_of(self, step: str) -> str:
+        """Where a step's tasks go."""
+        told = self.started.queue if self.started is not None else ""
+        return told or self.blueprint.steps[step].queue
+
     @property
     def running(self) -> bool:
         """Whether it has started and not ended."""

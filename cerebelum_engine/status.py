@@ -48,6 +48,7 @@ def status_of(state: State, now: Timestamp) -> ExecutionStatus:
         history_length=state.version,
         signal_info=_signal_info(state, now),
         kept_signals=dict(Counter(signal.name for signal in state.signals)),
+        queue=state.started.queue if state.started else "",
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cerebelum_engine.outlook import Outlook
 from cerebelum_engine.paths import steps_of
+from cerebelum_engine.queues import DEFAULT_QUEUE, queue_fault
 from cerebelum_engine.rule_faults import quoted, rule_errors, rule_warnings
 from cerebelum_engine.rules import written_routes
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -37,6 +38,7 @@ def validate(blueprint: pb.Blueprint) -> Verdict:
         *_stage_errors(definition),
         *_dependency_errors(definition),
         *_policy_errors(definition),
+        *_queue_errors(definition),
         *rule_errors(definition),
         *_signal_errors(definition),
     )
@@ -143,3 +145,12 @@ def _policy_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
             yield f"step '{step.name}': backoff is {retry.backoff}; it is a factor from 1 to 1000"
         if not 0 <= retry.jitter <= 1:
             yield f"step '{step.name}': jitter is {retry.jitter}; it is a part from 0 to 1"
+
+
+def _queue_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
+    named = [("the workflow", definition.queue), *((f"step '{step.name}'", step.queue) for step in definition.timeline)]
+    for owner, queue in named:
+        if queue and (fault := queue_fault(queue)):
+            yield f"{owner}: {fault}"
+        elif not definition.stages and queue not in ("", DEFAULT_QUEUE):
+            yield f"{owner} names queue '{queue}', and deployed workers serve '{DEFAULT_QUEUE}' only: submit stages too"

@@ -37,12 +37,15 @@ class WorkflowClient(Connected, Generic[_Inputs, _Handle]):
         id_reuse: IdReuse | None = None,
         deadline: timedelta | None = None,
         tags: Sequence[str] | None = None,
+        queue: str | None = None,
         correlation_id: str = "",
     ) -> _Handle:
         """Start an execution of the newest version that the Core knows. What is not told here, the contract tells.
 
+        With `queue` all of its steps go to the workers that serve it.
+
         Raises:
-            InvalidRequest: the inputs lack what the execution id is made of.
+            InvalidRequest: the inputs lack what the execution id is made of, or no queue can be called so.
             AlreadyExists: the id belongs to an execution with other inputs; with ID_REUSE_REFUSE, to any, also to one
                 that a call has started whose answer was lost.
             CoreUnavailable: nobody answers.
@@ -59,6 +62,7 @@ class WorkflowClient(Connected, Generic[_Inputs, _Handle]):
             correlation_id=correlation_id,
             tags=told.tags if tags is None else tags,
             timeout_ms=limit_ms(limit),
+            queue=queue or "",
         )
         started = await self._started(request)
         if not started.created and (id_reuse or told.id_reuse) is IdReuse.ID_REUSE_REFUSE:

@@ -76,6 +76,8 @@ class _Writer:
                 yield f"    branch: {{{told}}}"
         if self._definition.max_visits:
             yield f"    max_visits: {self._definition.max_visits}"
+        if self._definition.queue:
+            yield f"    queue: {_text(self._definition.queue)}"
         if self._workflow.name != f"{self._package}.{self._service}":
             yield f"    name: {_text(self._workflow.name)}"
         yield "  };"
@@ -145,6 +147,8 @@ def _policies(step: pb.Step) -> Iterator[str]:
         "heartbeat": step.heartbeat_timeout_ms,
     }
     yield from (f'{name}: "{_span(limit)}"' for name, limit in limits.items() if limit)
+    if step.queue:
+        yield f"queue: {_text(step.queue)}"
 
 
 def _retry(policy: RetryPolicy) -> Iterator[str]:

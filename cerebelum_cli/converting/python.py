@@ -63,9 +63,10 @@ class _Writer:
     def text(self) -> str:
         steps = [self._step(*each) for each in zip(self._shape.timeline, self._told.steps, strict=True)]
         visits = f", max_visits={self._shape.max_visits}" if self._shape.max_visits else ""
+        queue = f", queue={_text(self._shape.queue)}" if self._shape.queue else ""
         flow = "\n".join(
             [
-                f"@workflow(name={_text(self._told.name)}{visits})",
+                f"@workflow(name={_text(self._told.name)}{visits}{queue})",
                 f"def {self._name}(wf: WorkflowBuilder) -> None:",
                 *(f"    {line}" for line in self._said()),
             ]
@@ -131,6 +132,8 @@ class _Writer:
             "heartbeat_timeout": step.heartbeat_timeout_ms,
         }
         yield from (f"{name}={self._span(limit)}" for name, limit in limits.items() if limit)
+        if step.queue:
+            yield f"queue={_text(step.queue)}"
 
     def _retry(self, policy: RetryPolicy) -> Iterator[str]:
         silent = Retry()

@@ -87,10 +87,13 @@ def _with_flags(command: click.Command, kind: type[Message], whole: str) -> Mess
 def _start(definition: Definition) -> click.Command:
     @click.command(help=f"Start an execution of {definition.name}.")
     @click.option("--execution-id", metavar="ID", help="Your own id, in place of the contract's.")
+    @click.option("--queue", metavar="NAME", help="Let all of its steps go to the workers that serve this queue.")
     @click.option("--wait/--no-wait", default=False, show_default=True, help="Wait for its end.")
     @core_option
     @json_option
-    def start(core: RemoteCore, execution_id: str | None, wait: bool, as_json: bool, **values: object) -> None:
+    def start(
+        core: RemoteCore, execution_id: str | None, queue: str | None, wait: bool, as_json: bool, **values: object
+    ) -> None:
         inputs = flags.message(values)
 
         async def call() -> _Status:
@@ -98,7 +101,7 @@ def _start(definition: Definition) -> click.Command:
                 client = WorkflowClient[Message, _Handle](
                     connection, definition, lambda core, chosen: _handle(core, chosen, definition)
                 )
-                handle = await client.start(inputs, execution_id=execution_id)
+                handle = await client.start(inputs, execution_id=execution_id, queue=queue)
                 if not wait:
                     return await handle.status()
                 click.echo(f"execution {handle.execution_id} (it goes on when you leave)", err=True)

@@ -43,5 +43,6 @@ class Starts:
             correlation_id=options.correlation_id,
             tags=tuple(options.tags),
             timeout_ms=options.long_timeout_ms or options.timeout_ms,
+            queue=options.queue,
         )
         return command, blueprint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cerebelum_codegen.runtime import Empty
@@ -18,13 +18,24 @@ from cerebelum_core.edges.starts import Starts
 from cerebelum_core.edges.views import full_status, listed_status, status_word
 from cerebelum_core.execution import Answer
 from cerebelum_core.leases import Lease
-from cerebelum_core.offers import Kind
+from cerebelum_core.offers import Kind, pool_of
 from cerebelum_core.recovery import RecoveryGates
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.store import EventStore, HeadQuery
 from cerebelum_core.workers import Worker, WorkerRegistry
-from cerebelum_engine import Reason, RecordMemo, Rejected, Resume, memo_of, owed_tasks, read_result
+from cerebelum_engine import (
+    Handout,
+    Reason,
+    RecordMemo,
+    Rejected,
+    Resume,
+    State,
+    memo_of,
+    owed_tasks,
+    queue_fault,
+    read_result,
+)
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 from cerebelum_proto.worker.worker_service_grpc import WorkerServiceBase
@@ -70,7 +81,9 @@ class WorkerEdge(WorkerServiceBase):
 
     async def register(self, request: pb.RegisterRequest, context: RequestContext) -> pb.RegisterResponse:
         """Welcome a worker; what it holds, it keeps; what it had and does not hold is lost."""
-        require(bool(request.worker_id), "worker_id is empty: choose an id that is this worker's alone")
+        named = [] if request.worker_id else ["worker_id is empty: choose an id that is this worker's alone"]
+        faults = [*named, *(fault for queue in request.queues if (fault := queue_fault(queue)))]
+        require(not faults, "; ".join(faults))
         came_back = self.workers.is_same(request)
         if not came_back:
             self.router.dismiss(request.worker_id)  # what an earlier process asked for reaches nobody
@@ -212,7 +225,16 @@ class WorkerEdge(WorkerServiceBase):
             state = await self.registry.settled_state(request.execution_id)
         leases = {task.step: self.router.leases.get(task.task_id) for task in owed_tasks(state)}
         progress = {step: lease.progress for step, lease in leases.items() if lease and lease.progress}
-        return full_status(state, self.clock.now(), progress)
+        status = full_status(state, self.clock.now(), progress)
+        status.queued_steps = list(self._queued(state))
+        return status
+
+    def _queued(self, state: State) -> Iterator[pb.QueuedStep]:
+        """The steps that are offered and in nobody's hands."""
+        for task in owed_tasks(state):
+            if task.handout is Handout.OFFER and not self.router.may_be_held(task.task_id):
+                able = self.workers.able(pool_of(state.blueprint, task))
+                yield pb.QueuedStep(step_name=task.step, queue=task.queue, worker_ids=able)
 
     async def list_executions(
         self, request: pb.ListExecutionsRequest, context: RequestContext

@@ -65,7 +65,7 @@ async def tell(look: orders_pb.ValidOrder) -> None:
     raise NotImplementedError
 
 
-@step(name="step")
+@step(name="step", queue="heavy")
 async def weigh(context: Context[orders_pb.Order]) -> orders_pb.Parcel:
     raise NotImplementedError
 
@@ -90,7 +90,7 @@ async def last(*, review: orders_pb.Approval | None = None, look: orders_pb.Vali
     raise NotImplementedError
 
 
-@workflow(name="sample.v1.AllOfIt", max_visits=7)
+@workflow(name="sample.v1.AllOfIt", max_visits=7, queue="warehouse")
 def everything(wf: WorkflowBuilder) -> None:
     wf.timeline([look, weigh], [pay, pack >> label], [tell.named("tell_more"), [tell, wait] >> stop], last)
     big = TextCondition("look", "look.total_cents > 100000 && inputs.kind == 'EXPRESS'")

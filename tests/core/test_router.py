@@ -102,6 +102,28 @@ async def test_a_task_waits_for_a_worker_that_can_run_it() -> None:
 
 
 @in_virtual_time
+async def test_a_task_waits_for_a_worker_that_serves_its_queue_also_one_that_ran_the_step_before() -> None:
+    desk = Desk().opened()
+    gpu = Pool(SHAPE.hash, "", "gpu")
+    polls = desk.poll("w"), desk.poll("v", [gpu])
+    await _turn()
+    desk.owe("x", replace(task("x/a", last_worker_id="w"), queue="gpu"))
+    assert await taken(*polls) == ["-", "x/a"]
+    desk.owe("y", replace(task("y/a"), queue="gpu"))
+    assert desk.router.queued == {gpu: 1}
+    assert await taken(desk.poll("u", [POOL, gpu])) == ["y/a"]
+
+
+@in_virtual_time
+async def test_a_task_that_moves_to_another_queue_leaves_the_one_where_it_waited() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("x/a"))
+    desk.owe("x", replace(task("x/a"), queue="gpu"))
+    assert desk.router.queued == {Pool(SHAPE.hash, "", "gpu"): 1}
+    assert await taken(desk.poll("w", timeout_s=0), desk.poll("v", [Pool(SHAPE.hash, "", "gpu")])) == [None, "x/a"]
+
+
+@in_virtual_time
 async def test_steps_of_deployed_clients_are_found_by_their_names() -> None:
     desk = Desk().opened()
     definition = pb.WorkflowDefinition(timeline=[pb.Step(name="a")])

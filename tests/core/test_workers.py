@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -44,6 +45,12 @@ class Refusing(MemoryStore):
 def test_our_workers_are_found_by_blueprint_and_deployed_ones_by_the_names_of_steps() -> None:
     assert pools_of(OURS) == (Pool(blueprint_hash="hash"),)
     assert pools_of(DEPLOYED) == (Pool(step="a"), Pool(step="b"))
+
+
+def test_a_worker_is_found_in_each_queue_that_it_serves_and_a_deployed_one_in_the_default_one() -> None:
+    served = pools_of(replace(OURS, queues=["gpu", "default", "gpu"]))
+    assert served == (Pool("hash", "", "gpu"), Pool("hash", "", "default"))
+    assert pools_of(replace(DEPLOYED, queues=["gpu"])) == (Pool(step="a"), Pool(step="b"))
 
 
 @in_virtual_time

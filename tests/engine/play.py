@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine import (
@@ -52,15 +53,16 @@ def blueprint(
 class Play:
     """One execution and a clock that moves when told."""
 
-    def __init__(self, shape: Blueprint, timeout_ms: int = 0) -> None:
+    def __init__(self, shape: Blueprint, timeout_ms: int = 0, queue: str = "") -> None:
         self.state = new(shape)
         self.now_ns = START_NS
         self.history: list[Event] = []
-        self.do(StartExecution(execution_id="x", workflow="play", inputs=payload("in"), timeout_ms=timeout_ms))
+        start = StartExecution(execution_id="x", workflow="play", inputs=payload("in"))
+        self.do(replace(start, timeout_ms=timeout_ms, queue=queue))
 
     @classmethod
-    def of(cls, shape: pb.Blueprint) -> Play:
-        return cls(compile_blueprint(shape))
+    def of(cls, shape: pb.Blueprint, queue: str = "") -> Play:
+        return cls(compile_blueprint(shape), queue=queue)
 
     @property
     def now(self) -> Timestamp:

@@ -71,6 +71,10 @@ def nothing(wf: WorkflowBuilder) -> None:
     """Nothing beside the timeline."""
 
 
+def nothing_else(wf: WorkflowBuilder) -> None:
+    wf.timeline(a)
+
+
 def method(self: object) -> None: ...
 
 
@@ -81,6 +85,12 @@ def method(self: object) -> None: ...
         (policy(timeout=5), "its timeout is 5: give a timedelta, as in timedelta(seconds=30)"),
         (policy(retry=Retry(initial_interval=1)), "its initial_interval is 1: give a timedelta"),
         (policy(queue_timeout=timedelta(0)), "its queue_timeout is 0:00:00: give it a positive one"),
+        (policy(queue="two words"), "queue 'two words' is no name: give it 1 to 100 of the letters"),
+        (policy(queue=7), "queue 7 is no name: give a text"),
+        (lambda: workflow(queue="-")(nothing_else), "the workflow: queue '-' is no name"),
+        (lambda: workflow(queue="")(nothing_else), "its queue is empty: name one, or leave it out"),
+        (lambda: Worker(workflows=[flow(nothing)()], queues="gpu"), "pass a list, queues=['gpu']"),
+        (lambda: Worker(workflows=[flow(nothing)()], queues=["a b", "gpu", 7]), "letter or digit; queue 7 is no name"),
         (lambda: step("pay"), "'pay' is no function: write @step(name='pay')"),
         (lambda: step(a), "step 'a': it is a step already: decorate it once"),
         (lambda: step(method), "it takes 'self': a step is a function of its own, no method"),
@@ -109,8 +119,8 @@ def test_it_is_refused_and_says_what_to_write(define: Callable[[], object], told
 
 def test_all_that_is_wrong_with_a_step_is_told_at_once() -> None:
     with pytest.raises(DefinitionError) as raised:
-        step(timeout=5, heartbeat_timeout=timedelta(-1), retry=3)(plain)
-    assert len(raised.value.faults) == 3
+        step(timeout=5, heartbeat_timeout=timedelta(-1), retry=3, queue="")(plain)
+    assert len(raised.value.faults) == 4
 
 
 def test_a_number_is_no_duration_wherever_one_is_asked_for() -> None:
@@ -123,6 +133,8 @@ def test_a_number_is_no_duration_wherever_one_is_asked_for() -> None:
     [
         ({"distributed": True, "store": "memory://"}, "either distributed=True or store="),
         ({"core_url": "core:1"}, "pass distributed=True with it"),
+        ({"queue": "gpu"}, "says which workers of a Core: pass distributed=True with it"),
+        ({"queue": "gpu", "store": "memory://"}, "says which workers of a Core: pass distributed=True with it"),
         ({"distributed": True, "approver": print}, "cerebelum approve"),
     ],
 )

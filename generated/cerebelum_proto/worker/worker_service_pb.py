@@ -131,6 +131,8 @@ class RegisterRequest(Message):
     """Tasks that it still runs, or whose results it still holds: after a lost connection it keeps them."""
     incarnation: str = ""
     """Chosen anew by each process: what the same one was handed and does not hold has never reached it."""
+    queues: list[str] = field(default_factory=list)
+    """The queues that it serves; empty: the one called "default", as deployed clients do."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -188,6 +190,10 @@ class RegisterRequest(Message):
             x = self.incarnation.encode()
             n = len(x)
             out += (b"\xba\x06", SMALL[n] if n < 1024 else varint(n), x)
+        for queues_item in self.queues:
+            x = queues_item.encode()
+            n = len(x)
+            out += (b"\x92\x08", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -326,6 +332,16 @@ class RegisterRequest(Message):
                 stop = at + n
                 self.incarnation = data[at:stop].decode()
                 at = stop
+                tag = data[at] if at < end else 0
+            while tag == 146 and data[at + 1] == 8:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.queues.append(data[at:stop].decode())
+                at = stop
+                tag = data[at] if at < end else 0
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -2791,6 +2807,8 @@ class WorkflowDefinition(Message):
     """How often one step may be visited in an execution; 0 takes 1000."""
     signals: list[str] = field(default_factory=list)
     """The signals that it takes; empty takes any."""
+    queue: str = ""
+    """The queue of the steps that name none; empty takes "default"."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -2846,6 +2864,10 @@ class WorkflowDefinition(Message):
             x = signals_item.encode()
             n = len(x)
             out += (b"\xc2\x07", SMALL[n] if n < 1024 else varint(n), x)
+        if self.queue != "":
+            x = self.queue.encode()
+            n = len(x)
+            out += (b"\x92\x08", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -2953,6 +2975,14 @@ class WorkflowDefinition(Message):
                 self.signals.append(data[at:stop].decode())
                 at = stop
                 tag = data[at] if at < end else 0
+            if tag == 146 and data[at + 1] == 8:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.queue = data[at:stop].decode()
+                at = stop
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -3110,6 +3140,8 @@ class Step(Message):
     """An attempt that gives no sign of life for longer has failed; 0 for no limit."""
     optional: list[str] = field(default_factory=list)
     """Those of `depends_on` that may have no result: the step has a default for them."""
+    queue: str = ""
+    """Only workers that serve this queue get its tasks; empty takes the workflow's."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -3148,6 +3180,10 @@ class Step(Message):
             x = optional_item.encode()
             n = len(x)
             out += (b"\xf2\x06", SMALL[n] if n < 1024 else varint(n), x)
+        if self.queue != "":
+            x = self.queue.encode()
+            n = len(x)
+            out += (b"\x92\x08", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -3226,6 +3262,14 @@ class Step(Message):
                 self.optional.append(data[at:stop].decode())
                 at = stop
                 tag = data[at] if at < end else 0
+            if tag == 146 and data[at + 1] == 8:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.queue = data[at:stop].decode()
+                at = stop
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -3948,6 +3992,8 @@ class ExecutionOptions(Message):
     """The execution fails when it runs longer; 0 for no limit."""
     long_timeout_ms: int = 0
     """The same for limits of more than 24 days, which `timeout_ms` cannot hold; it counts where it is given."""
+    queue: str = ""
+    """Every step of the execution goes to this queue, whatever its blueprint says; empty leaves it to the blueprint."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -3976,6 +4022,10 @@ class ExecutionOptions(Message):
             out += (b"\x20", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int32(self.timeout_ms))
         if self.long_timeout_ms != 0:
             out += (b"\xa0\x06", SMALL[self.long_timeout_ms] if 0 <= self.long_timeout_ms < 1024 else int64(self.long_timeout_ms))
+        if self.queue != "":
+            x = self.queue.encode()
+            n = len(x)
+            out += (b"\x92\x08", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -4028,6 +4078,15 @@ class ExecutionOptions(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.long_timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+                tag = data[at] if at < end else 0
+            if tag == 146 and data[at + 1] == 8:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.queue = data[at:stop].decode()
+                at = stop
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -4208,6 +4267,10 @@ class ExecutionStatus(Message):
     signal_info: SignalInfo | None = None
     kept_signals: dict[str, int] = field(default_factory=dict)
     """Signals that came and that nothing has waited for yet: how many of each name."""
+    queued_steps: list[QueuedStep] = field(default_factory=list)
+    """Steps that wait for a worker."""
+    queue: str = ""
+    """The queue that the execution was started with; empty: its blueprint says where each step goes."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -4335,6 +4398,16 @@ class ExecutionStatus(Message):
             x = b"".join(kept_signals_entry)
             n = len(x)
             out += (b"\xca\x07", SMALL[n] if n < 1024 else varint(n), x)
+        for queued_steps_item in self.queued_steps:
+            if type(queued_steps_item) is not QueuedStep:
+                raise wrong_type(queued_steps_item, QueuedStep)
+            x = queued_steps_item.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x92\x08", SMALL[n] if n < 1024 else varint(n), x)
+        if self.queue != "":
+            x = self.queue.encode()
+            n = len(x)
+            out += (b"\x9a\x08", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -4626,6 +4699,107 @@ class ExecutionStatus(Message):
                 if at != entry_end:
                     raise truncated()
                 self.kept_signals[kept_signals_key] = kept_signals_item
+                tag = data[at] if at < end else 0
+            while tag == 146 and data[at + 1] == 8:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                queued_steps_item = QueuedStep()
+                queued_steps_item.__merge__(data, at, stop, depth - 1)
+                self.queued_steps.append(queued_steps_item)
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 154 and data[at + 1] == 8:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.queue = data[at:stop].decode()
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class QueuedStep(Message):
+    """A step that no worker has yet."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.QueuedStep"
+
+    step_name: str = ""
+    queue: str = ""
+    worker_ids: list[str] = field(default_factory=list)
+    """Those that could run it; none: it waits until one comes."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.step_name != "":
+            x = self.step_name.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.queue != "":
+            x = self.queue.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        for worker_ids_item in self.worker_ids:
+            x = worker_ids_item.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.step_name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.queue = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.worker_ids.append(data[at:stop].decode())
+                at = stop
                 tag = data[at] if at < end else 0
             if at == start:
                 unknown = unknown or []
@@ -5358,6 +5532,7 @@ describe(
     FieldDescriptor(101, "workflows", WorkflowVersion, repeated=True),
     FieldDescriptor(102, "held_task_ids", "string", repeated=True),
     FieldDescriptor(103, "incarnation", "string"),
+    FieldDescriptor(130, "queues", "string", repeated=True),
 )
 describe(
     WorkflowVersion,
@@ -5542,6 +5717,7 @@ describe(
     FieldDescriptor(100, "stages", Stage, repeated=True),
     FieldDescriptor(101, "max_visits", "int32"),
     FieldDescriptor(120, "signals", "string", repeated=True),
+    FieldDescriptor(130, "queue", "string"),
 )
 describe(
     Stage,
@@ -5562,6 +5738,7 @@ describe(
     FieldDescriptor(103, "schedule_to_start_ms", "int64"),
     FieldDescriptor(104, "heartbeat_timeout_ms", "int64"),
     FieldDescriptor(110, "optional", "string", repeated=True),
+    FieldDescriptor(130, "queue", "string"),
 )
 describe(
     DivergeRule,
@@ -5621,6 +5798,7 @@ describe(
     FieldDescriptor(3, "tags", "string", repeated=True),
     FieldDescriptor(4, "timeout_ms", "int32"),
     FieldDescriptor(100, "long_timeout_ms", "int64"),
+    FieldDescriptor(130, "queue", "string"),
 )
 describe(
     ExecutionHandle,
@@ -5657,6 +5835,14 @@ describe(
     FieldDescriptor(110, "progress", StepProgress, repeated=True),
     FieldDescriptor(120, "signal_info", SignalInfo),
     FieldDescriptor(121, "kept_signals", "int32", key="string"),
+    FieldDescriptor(130, "queued_steps", QueuedStep, repeated=True),
+    FieldDescriptor(131, "queue", "string"),
+)
+describe(
+    QueuedStep,
+    FieldDescriptor(1, "step_name", "string"),
+    FieldDescriptor(2, "queue", "string"),
+    FieldDescriptor(3, "worker_ids", "string", repeated=True),
 )
 describe(
     StepStatus,

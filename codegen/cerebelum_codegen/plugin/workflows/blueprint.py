@@ -22,6 +22,7 @@ def blueprint_of(workflow: DeclaredWorkflow) -> pb.Blueprint:
             timeline=[_step(step) for step in workflow.steps],
             stages=list(workflow.stages),
             max_visits=workflow.max_visits if workflow.max_visits != DEFAULT_MAX_VISITS else 0,
+            queue=workflow.queue,
             diverge_rules=[
                 pb.DivergeRule(
                     from_step=step, patterns=[pb.PatternMatch(pattern=each.text, route=each.route) for each in lines]
@@ -52,6 +53,7 @@ def _step(step: DeclaredStep) -> pb.Step:
         start_to_close_ms=step.start_to_close_ms,
         schedule_to_start_ms=step.schedule_to_start_ms,
         heartbeat_timeout_ms=step.heartbeat_timeout_ms,
+        queue=step.queue,
     )
 
 

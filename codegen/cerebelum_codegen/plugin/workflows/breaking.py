@@ -115,6 +115,8 @@ def _what(old: DeclaredWorkflow, new: DeclaredWorkflow) -> Iterator[str]:
             yield f"the policy of '{name}'"
     if old.max_visits != new.max_visits:
         yield "its max_visits"
+    if old.queue != new.queue:
+        yield "its queue"
 
 
 def _results(workflow: DeclaredWorkflow) -> set[str]:
@@ -127,7 +129,7 @@ def _said(line: Line) -> tuple[str, str, Route]:
 
 
 def _policy(step: DeclaredStep) -> tuple[object, ...]:
-    return (step.retry, step.start_to_close_ms, step.schedule_to_start_ms, step.heartbeat_timeout_ms)
+    return (step.retry, step.start_to_close_ms, step.schedule_to_start_ms, step.heartbeat_timeout_ms, step.queue)
 
 
 def _by_name(steps: Iterable[DeclaredStep]) -> Mapping[str, DeclaredStep]:

@@ -43,6 +43,7 @@ class DeclaredStep:
     start_to_close_ms: int = 0
     schedule_to_start_ms: int = 0
     heartbeat_timeout_ms: int = 0
+    queue: str = ""
     doc: tuple[str, ...] = ()
     place: str = ""
     """File and line."""
@@ -100,6 +101,8 @@ class DeclaredWorkflow:
     deadline_ms: int = 0
     tags: tuple[str, ...] = ()
     max_visits: int = 0
+    queue: str = ""
+    """Where steps go that name none; empty for the default one."""
     doc: tuple[str, ...] = ()
     file: str = ""
     place: str = ""

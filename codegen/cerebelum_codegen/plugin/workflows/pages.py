@@ -47,6 +47,8 @@ def _facts(workflow: DeclaredWorkflow) -> Iterator[str]:
     )
     yield f"| execution id | {_code(workflow.execution_id) if workflow.execution_id else 'a new one each time'} |"
     yield f"| deadline | {span(workflow.deadline_ms) or 'none'} |"
+    if workflow.queue:
+        yield f"| queue | {_code(workflow.queue)} |"
     if workflow.tags:
         yield f"| tags | {', '.join(map(_code, workflow.tags))} |"
 
@@ -106,6 +108,8 @@ def _policy(step: DeclaredStep) -> Iterator[str]:
     for name, limit in (*limits, ("silence", step.heartbeat_timeout_ms)):
         if limit:
             yield f"{name} up to {span(limit)}"
+    if step.queue:
+        yield f"queue {_code(step.queue)}"
 
 
 def _rules(workflow: DeclaredWorkflow) -> Iterator[str]:

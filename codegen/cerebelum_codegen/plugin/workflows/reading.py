@@ -20,11 +20,12 @@ from cerebelum_codegen.plugin.workflows.grammar import milliseconds_in, route_in
 from cerebelum_codegen.plugin.workflows.identity import id_faults
 from cerebelum_codegen.plugin.workflows.policies import policy_of
 from cerebelum_codegen.plugin.workflows.wiring import Wiring
+from cerebelum_engine import queue_fault
 from cerebelum_engine.paths import steps_of
 from cerebelum_proto.options.v1.options_pb import Branch, Diverge, IdReuse, Step, Workflow
 from cerebelum_proto.worker import worker_service_pb as pb
 
-_TIMELINE, _DIVERGE, _BRANCH, _ID, _DEADLINE, _INPUTS = 2, 3, 4, 5, 7, 1
+_TIMELINE, _DIVERGE, _BRANCH, _ID, _DEADLINE, _INPUTS, _QUEUE = 2, 3, 4, 5, 7, 1, 11
 """Numbers of fields, which source locations go by."""
 
 
@@ -96,6 +97,7 @@ class _ServiceReader:
             deadline_ms=self._span(told.deadline, (*self.option, _DEADLINE), "deadline"),
             tags=tuple(told.tags),
             max_visits=told.max_visits,
+            queue=self._queue(told.queue, (*self.option, _QUEUE)),
             doc=self.source.comments.doc(self.at, self.service.options.deprecated),
             file=self.source.file.name,
             place=self.faults.place(timeline),
@@ -171,6 +173,7 @@ class _ServiceReader:
             start_to_close_ms=span(told.start_to_close, 3, "start_to_close"),
             schedule_to_start_ms=span(told.schedule_to_start, 4, "schedule_to_start"),
             heartbeat_timeout_ms=span(told.heartbeat, 5, "heartbeat"),
+            queue=self._queue(told.queue, (*rpc.location, 4, options.STEP, 6)),
             doc=self.source.comments.doc(rpc.location, rpc.method.options.deprecated),
             place=self.faults.place(rpc.location),
         )
@@ -233,6 +236,12 @@ class _ServiceReader:
                 line = Line(step=each.from_, text=text, to=each.to, route=route, place=self.faults.place(place))
                 read.append(line)
         return tuple(read)
+
+    def _queue(self, name: str, location: tuple[int, ...]) -> str:
+        fault = queue_fault(name) if name else ""
+        if fault:
+            self.faults.add(location, fault, apart=True)
+        return "" if fault else name
 
     def _span(self, text: str, location: tuple[int, ...], name: str) -> int:
         return self.faults.read(location, name, milliseconds_in, text, 0, apart=True)

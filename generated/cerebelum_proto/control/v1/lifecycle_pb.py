@@ -47,7 +47,7 @@ class Standing(Enum):
     STANDING_QUEUED = 9
     """Workers can run it, and have no room yet."""
     STANDING_NO_WORKER = 10
-    """No worker has its code."""
+    """No worker has its code and serves its queue."""
     STANDING_HELD_BACK = 11
     """After a restart of the Core: whoever may have it gets time to say so."""
     STANDING_QUARANTINED = 12
@@ -175,6 +175,8 @@ class Explanation(Message):
     """When time ends it; absent when no time does."""
     worker_id: str = ""
     """Who has it."""
+    queue: str = ""
+    """Of a step that waits for a worker: in which queue."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -209,6 +211,10 @@ class Explanation(Message):
             x = self.worker_id.encode()
             n = len(x)
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
+        if self.queue != "":
+            x = self.queue.encode()
+            n = len(x)
+            out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -271,6 +277,15 @@ class Explanation(Message):
                     n, at = read_size(data, at - 1)
                 stop = at + n
                 self.worker_id = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.queue = data[at:stop].decode()
                 at = stop
             if at == start:
                 unknown = unknown or []
@@ -1147,6 +1162,7 @@ describe(
     FieldDescriptor(4, "since", Timestamp),
     FieldDescriptor(5, "until", Timestamp),
     FieldDescriptor(6, "worker_id", "string"),
+    FieldDescriptor(7, "queue", "string"),
 )
 describe(
     TerminateRequest,

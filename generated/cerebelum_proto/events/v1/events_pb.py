@@ -544,6 +544,8 @@ class ExecutionStarted(Message):
     tags: list[str] = field(default_factory=list)
     deadline: Timestamp | None = None
     """It fails when it has not ended by then; absent for no limit."""
+    queue: str = ""
+    """Where all of its steps go; empty: its blueprint says."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -582,6 +584,10 @@ class ExecutionStarted(Message):
             x = write_timestamp(self.deadline)
             n = len(x)
             out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
+        if self.queue != "":
+            x = self.queue.encode()
+            n = len(x)
+            out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -648,6 +654,15 @@ class ExecutionStarted(Message):
                     n, at = read_size(data, at - 1)
                 stop = at + n
                 self.deadline = read_timestamp(data, at, stop, depth - 1, self.deadline)
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.queue = data[at:stop].decode()
                 at = stop
             if at == start:
                 unknown = unknown or []
@@ -3317,6 +3332,7 @@ describe(
     FieldDescriptor(4, "correlation_id", "string"),
     FieldDescriptor(5, "tags", "string", repeated=True),
     FieldDescriptor(6, "deadline", Timestamp),
+    FieldDescriptor(7, "queue", "string"),
 )
 describe(
     ExecutionCompleted,

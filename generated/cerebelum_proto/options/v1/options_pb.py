@@ -130,6 +130,8 @@ class Workflow(Message):
     """How often one step may be visited in an execution; 0 takes 1000."""
     name: str = ""
     """What the Core calls it; empty takes the service's full name."""
+    queue: str = ""
+    """Only workers that serve this queue get tasks of its steps; empty takes "default"."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -182,6 +184,10 @@ class Workflow(Message):
             x = self.name.encode()
             n = len(x)
             out += (b"\x52", SMALL[n] if n < 1024 else varint(n), x)
+        if self.queue != "":
+            x = self.queue.encode()
+            n = len(x)
+            out += (b"\x5a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -282,6 +288,15 @@ class Workflow(Message):
                     n, at = read_size(data, at - 1)
                 stop = at + n
                 self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 90:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.queue = data[at:stop].decode()
                 at = stop
             if at == start:
                 unknown = unknown or []
@@ -478,6 +493,8 @@ class Step(Message):
     """The step fails when no worker takes it for longer."""
     heartbeat: str = ""
     """A try that gives no sign of life for longer has failed."""
+    queue: str = ""
+    """Only workers that serve this queue get its tasks; empty takes the workflow's."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -512,6 +529,10 @@ class Step(Message):
             x = self.heartbeat.encode()
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.queue != "":
+            x = self.queue.encode()
+            n = len(x)
+            out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -569,6 +590,15 @@ class Step(Message):
                     n, at = read_size(data, at - 1)
                 stop = at + n
                 self.heartbeat = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 50:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.queue = data[at:stop].decode()
                 at = stop
             if at == start:
                 unknown = unknown or []
@@ -1024,6 +1054,7 @@ describe(
     FieldDescriptor(8, "tags", "string", repeated=True),
     FieldDescriptor(9, "max_visits", "int32"),
     FieldDescriptor(10, "name", "string"),
+    FieldDescriptor(11, "queue", "string"),
 )
 describe(
     Diverge,
@@ -1044,6 +1075,7 @@ describe(
     FieldDescriptor(3, "start_to_close", "string"),
     FieldDescriptor(4, "schedule_to_start", "string"),
     FieldDescriptor(5, "heartbeat", "string"),
+    FieldDescriptor(6, "queue", "string"),
 )
 describe(
     Retry,

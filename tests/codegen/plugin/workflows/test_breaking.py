@@ -94,6 +94,8 @@ def test_what_breaks_somebody_fails_with_its_effect(tell: Tell, edits: list[tupl
     [
         ([("[notify, pack] >> ship", "pack >> notify >> ship")], "its timeline"),
         ([("max_attempts: 5", "max_attempts: 6")], "the policy of 'charge'"),
+        ([('start_to_close: "30s"', 'start_to_close: "30s" queue: "bank"')], "the policy of 'charge'"),
+        ([('tags: "orders"', 'tags: "orders" queue: "orders"')], "its queue"),
         ([('on: "out_of_stock"', 'on: "none_left"')], "its rules"),
         (
             [

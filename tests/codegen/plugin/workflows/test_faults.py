@@ -65,6 +65,7 @@ IN_OPTIONS: list[tuple[str, int | None, str]] = [
     (f'{LINE} deadline: "soon"', 0, "deadline: 'soon' is no duration: write numbers with units, as in 500ms"),
     (f'{LINE} deadline: "0s"', 0, "deadline: '0s' is no time at all"),
     (f'{LINE} deadline: "99999d"', 0, "deadline: '99999d' is longer than a century"),
+    (f'{LINE} queue: "two words"', 0, "queue 'two words' is no name: give it 1 to 100 of the letters"),
     (f"{LINE} max_visits: -1", 0, "max_visits is -1; it cannot be negative"),
     (f'{LINE} execution_id: "order"', 0, "execution_id 'order' is the same for every execution"),
     (f'{LINE} execution_id: "{{order_id}}"', 0, "'{order_id}': shop.Order has no field 'order_id'"),
@@ -180,6 +181,7 @@ IN_RPCS: list[tuple[str, str]] = [
         "step 'b': backoff is 0.5; it is a factor from 1 to 1000",
     ),
     (f'{ABC} rpc D(MA) returns (MB) {{ {APPROVAL} = {{timeout: "x"}}; }}', "timeout: 'x' is no duration"),
+    (f'{A} rpc B(MA) returns (MB) {{ {STEP} = {{queue: "-"}}; }} {C}', "queue '-' is no name: give it 1 to 100"),
     (f"{ABC} rpc D(MA) returns (MB) {{ {APPROVAL} = {{}}; {STEP} = {{}}; }}", "rpc D is a step and an approval"),
     (
         f"{A} rpc B(MA) returns (google.protobuf.Timestamp); rpc C(MA) returns (MC);",

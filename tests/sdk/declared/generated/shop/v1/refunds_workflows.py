@@ -63,7 +63,7 @@ REFUND = v1.Definition(
         definition=v1.WorkflowDefinition(
             timeline=[
                 v1.Step(name="look", takes_inputs=True),
-                v1.Step(name="repay", depends_on=["look"]),
+                v1.Step(name="repay", depends_on=["look"], queue="bank"),
                 v1.Step(name="import"),
             ],
             diverge_rules=[
@@ -78,6 +78,7 @@ REFUND = v1.Definition(
                 ),
             ],
             stages=[v1.Stage(steps=["look"]), v1.Stage(steps=["repay", "import"])],
+            queue="back-office",
         ),
     ),
     inputs=refunds_pb.RefundRequest,
