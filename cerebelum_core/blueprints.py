@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import TypeVar
 
 from cerebelum_core.clock import Clock
 from cerebelum_core.errors import UnknownBlueprint
@@ -10,6 +11,7 @@ from cerebelum_core.store import BlueprintRecord, EventStore
 from cerebelum_engine import Blueprint, compile_blueprint, hash_of, validate
 from cerebelum_proto.worker import worker_service_pb as pb
 
+_T = TypeVar("_T")
 _CACHED = 1_000
 
 
@@ -21,13 +23,19 @@ class BlueprintRegistry:
         self._clock = clock
         self._compiled: OrderedDict[str, Blueprint] = OrderedDict()
         self._newest: dict[str, str] = {}
+        self._warnings: OrderedDict[str, tuple[str, ...]] = OrderedDict()
+        """What was said of blueprints that are valid: workers bring theirs again whenever they register."""
 
     async def submit(self, blueprint: pb.Blueprint) -> pb.BlueprintValidation:
         """Validate a blueprint and, when it is valid, keep it as the newest of its workflow."""
-        verdict = validate(blueprint)
-        if verdict.errors:
-            return pb.BlueprintValidation(errors=list(verdict.errors), warnings=list(verdict.warnings))
         digest = hash_of(blueprint)
+        warnings = self._warnings.get(digest)
+        if warnings is None:
+            verdict = validate(blueprint)
+            warnings = verdict.warnings
+            if verdict.errors:
+                return pb.BlueprintValidation(errors=list(verdict.errors), warnings=list(warnings))
+            _remember(self._warnings, digest, warnings)
         await self._store.put_blueprint(
             BlueprintRecord(
                 hash=digest,
@@ -37,7 +45,7 @@ class BlueprintRegistry:
             )
         )
         self._newest[blueprint.workflow_module] = digest
-        return pb.BlueprintValidation(valid=True, warnings=list(verdict.warnings), workflow_hash=digest)
+        return pb.BlueprintValidation(valid=True, warnings=list(warnings), workflow_hash=digest)
 
     async def get(self, digest: str) -> Blueprint:
         """The blueprint with this hash.
@@ -84,7 +92,12 @@ class BlueprintRegistry:
 
     def _keep(self, record: BlueprintRecord) -> Blueprint:
         compiled = compile_blueprint(pb.Blueprint.from_bytes(record.data))
-        self._compiled[record.hash] = compiled
-        if len(self._compiled) > _CACHED:
-            self._compiled.popitem(last=False)
+        _remember(self._compiled, record.hash, compiled)
         return compiled
+
+
+def _remember(kept: OrderedDict[str, _T], digest: str, value: _T) -> None:
+    """Keep one more; the one that was kept first gives way."""
+    kept[digest] = value
+    if len(kept) > _CACHED:
+        kept.popitem(last=False)

@@ -17,7 +17,7 @@ class Watchers:
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
-        self._signals: dict[str, set[asyncio.Event]] = {}
+        self._signals: dict[str, list[asyncio.Event]] = {}
         self._closed = False
 
     def notify(self, execution_id: str) -> None:
@@ -41,7 +41,7 @@ class Watchers:
         if await self._store.head(execution_id) is None:
             raise UnknownExecution(f"there is no execution '{execution_id}'")
         signal = asyncio.Event()
-        self._signals.setdefault(execution_id, set()).add(signal)
+        self._signals.setdefault(execution_id, []).append(signal)
         try:
             while True:
                 signal.clear()
@@ -55,7 +55,7 @@ class Watchers:
                     return
                 await signal.wait()
         finally:
-            self._signals[execution_id].discard(signal)
+            self._signals[execution_id].remove(signal)
             if not self._signals[execution_id]:
                 del self._signals[execution_id]
 

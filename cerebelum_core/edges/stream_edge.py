@@ -29,7 +29,7 @@ class StreamEdge(StreamServiceBase):
     unary: WorkerEdge
     endings: Endings
     _workers: dict[str, WorkSession] = field(default_factory=dict)
-    _callers: set[ExecuteSession] = field(default_factory=set)
+    _callers: list[ExecuteSession] = field(default_factory=list)
     _waits: set[asyncio.Future[State | None]] = field(default_factory=set)
 
     def close(self) -> None:
@@ -105,14 +105,14 @@ class StreamEdge(StreamServiceBase):
     ) -> AsyncGenerator[pb.ExecuteResponse, None]:
         """Start many executions and tell the end of each."""
         session = ExecuteSession(registry=self.unary.registry, endings=self.endings, starts=self.unary.starts)
-        self._callers.add(session)
+        self._callers.append(session)
         try:
             async with _reading(_start_all(session, requests)):
                 while (frame := await session.frame()) is not None:
                     yield frame
         finally:
             session.forget()
-            self._callers.discard(session)
+            self._callers.remove(session)
 
     async def await_result(self, request: pb.AwaitResultRequest, context: RequestContext) -> pb.AwaitResultResponse:
         """Start an execution, or find one, and wait for its end."""

@@ -1,7 +1,8 @@
 """Virtual time for asyncio: an hour costs nothing, a hang is an error, and what dies together can be killed.
 
 Inside of a program the order is the one that asyncio gives. What comes from outside (calls, the disk, timers) comes
-at instants that the world draws from its seed: only there is the real world free.
+at instants that the world draws from its seed: only there is the real world free. Sets of tasks, which asyncio itself
+keeps, are in the order of addresses; here tasks and futures are numbered, so that a seed tells one story everywhere.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor, Future
 from contextvars import Context, ContextVar, copy_context
 from functools import wraps
+from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
@@ -34,19 +36,55 @@ class _NoSockets(selectors.SelectSelector):
         return []
 
 
+class _Task(asyncio.Task[_T]):
+    """A task with a place among all others."""
+
+    def __init__(
+        self, work: Coroutine[Any, Any, _T], loop: VirtualTimeLoop, context: Context | None, number: int
+    ) -> None:
+        self._number = number
+        super().__init__(work, loop=loop, context=context)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _Future(asyncio.Future[_T]):
+    """A future with a place among all others."""
+
+    def __init__(self, loop: VirtualTimeLoop, number: int) -> None:
+        self._number = number
+        super().__init__(loop=loop)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """A loop whose clock jumps to the next timer whenever nothing is ready."""
 
     def __init__(self) -> None:
         self._instant = 0.0
         self._turns = 0
+        self._numbers = count()
         nothing = _NoSockets()
         nothing.loop = self
         super().__init__(nothing)
-        self.set_task_factory(_make_task)
+        self.set_task_factory(VirtualTimeLoop.create_task_of)
 
     def time(self) -> float:
         return self._instant
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return _Future(self, next(self._numbers))
+
+    def create_task_of(self, work: Coroutine[Any, Any, _T], context: Context | None = None) -> asyncio.Task[_T]:
+        """What the task factory makes: it belongs to the process that begins it."""
+        task = _Task(work, self, context, next(self._numbers))
+        process = _process.get() if context is None else context.get(_process)
+        if process is not None:
+            process.own_task(task)
+        return task
 
     def pass_time(self, seconds: float | None) -> None:
         if seconds is None:
@@ -159,13 +197,3 @@ class OneThread(Executor):
         self._work.popleft()
         if self._work:
             self._schedule()
-
-
-def _make_task(
-    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, _T], *, context: Context | None = None
-) -> asyncio.Task[_T]:
-    task = asyncio.Task(work, loop=loop, context=context)
-    process = (context or copy_context()).get(_process)
-    if process is not None:
-        process.own_task(task)
-    return task

@@ -10,6 +10,7 @@ from cerebelum_core.node import Node
 KEPT = {
     "BlueprintRegistry._compiled",
     "BlueprintRegistry._newest",
+    "BlueprintRegistry._warnings",
     "StateReconstructor._newest",
     "WorkflowScheduler._heap",
 }

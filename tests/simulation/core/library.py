@@ -12,17 +12,22 @@ from cerebelum_proto.worker import worker_service_pb as pb
 class Library:
     def __init__(self, blueprints: Iterable[pb.Blueprint]) -> None:
         self._by_hash = {hash_of(each): each for each in blueprints}
+        self._compiled = {digest: compile_blueprint(each) for digest, each in self._by_hash.items()}
 
     @property
     def hashes(self) -> list[str]:
         """What each is stored by."""
         return list(self._by_hash)
 
+    def compiled(self, blueprint: pb.Blueprint) -> Blueprint:
+        """One of them in the engine's form."""
+        return self._compiled[hash_of(blueprint)]
+
     def first_of(self, past: Sequence[ev.Event]) -> Blueprint:
         """The blueprint that an execution began with."""
         started = past[0].fact
         assert isinstance(started, ev.ExecutionStarted)
-        return compile_blueprint(self._by_hash[started.blueprint_hash])
+        return self._compiled[started.blueprint_hash]
 
     def definition_at(self, past: Sequence[ev.Event]) -> pb.WorkflowDefinition:
         """What an execution goes by after this history: it may have moved to another blueprint."""

@@ -15,7 +15,7 @@ from cerebelum.code import Code
 from cerebelum.rules import Predicate
 from cerebelum.step import AnyStep
 from cerebelum.workflow import Workflow
-from cerebelum_engine import StepSpec, compile_blueprint
+from cerebelum_engine import Blueprint, StepSpec
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.engine.auditor import Broken
 
@@ -91,9 +91,8 @@ class Desk:
             self.broke(Broken(message))
 
 
-def as_workflow(blueprint: pb.Blueprint, seed: int, desk: Desk) -> Workflow:
+def as_workflow(blueprint: pb.Blueprint, compiled: Blueprint, seed: int, desk: Desk) -> Workflow:
     """A blueprint with code: what `@workflow` makes of decorated functions."""
-    compiled = compile_blueprint(blueprint)
     return Workflow(
         name=blueprint.workflow_module,
         code=Code(

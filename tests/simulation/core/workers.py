@@ -39,7 +39,7 @@ def hire(world: World, worker_id: str) -> Hired:
     desk = Desk(world.dice.randint(1, 4), world.broke, world.mended)
     worker = Worker(
         line,
-        workflows=[as_workflow(each, world.seed, desk) for each in world.own],
+        workflows=[as_workflow(each, world.library.compiled(each), world.seed, desk) for each in world.own],
         worker_id=worker_id,
         concurrency=desk.room,
         chance=world.dice.random,

@@ -17,6 +17,7 @@ from cerebelum_core.edges.worker_edge import LeaseTerms
 from cerebelum_core.errors import StoreError
 from cerebelum_core.execution import head_of
 from cerebelum_engine import new, pending, reconstruct, validate
+from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.core.baseline import what_is_left
 from tests.simulation.core.core import Core, WallClock
@@ -121,16 +122,18 @@ class World:
 
     # -- a run -------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Chaos for a while, then a kind world in which everything must come to its end."""
+    async def run(self) -> dict[str, list[Event]]:
+        """Chaos for a while, then a kind world in which everything must come to its end: the histories then."""
         asyncio.get_running_loop().set_exception_handler(lambda _, what: self.broke(_error_of(what)))
         try:
             await self._play()
+            histories = {each: self.disk.history(each) for each in self.callers}
+            self._check(histories)
         finally:
             await self._clear()
             self.disk.close()
-        if self._failure is not None:
-            raise self._failure
+        self._raise_failure()
+        return histories
 
     async def _play(self) -> None:
         await self._boot()
@@ -157,7 +160,6 @@ class World:
         await self._calm_down()
         await self._finish()
         await self._close_down()
-        self._check_histories()
 
     def _call_people(self) -> None:
         for number in range(self.dice.randint(1, 5)):
@@ -332,8 +334,7 @@ class World:
         require(not core.process.running, f"it stopped and left {core.process.running} behind")
         self.disk.crash()
 
-    def _check_histories(self) -> None:
-        histories = {each: self.disk.history(each) for each in self.callers}
+    def _check(self, histories: dict[str, list[Event]]) -> None:
         for execution_id, history in histories.items():
             definition = self.library.definition_at(history)
             audit(definition, history)

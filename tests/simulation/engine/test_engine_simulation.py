@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -11,7 +10,7 @@ import pytest
 from tests.simulation.engine.bugs import BUGS, Bug
 from tests.simulation.engine.world import World, play
 
-SEEDS = int(os.environ.get("SIMULATION_SEEDS", "2000"))
+SEEDS = 2000
 BATCH = 250
 KEPT_SEEDS: tuple[int, ...] = (852,)
 

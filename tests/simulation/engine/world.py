@@ -61,6 +61,8 @@ class World:
     dice: random.Random = field(init=False)
     now_ns: int = START_NS
     log: list[bytes] = field(default_factory=list)
+    history: list[Event] = field(default_factory=list)
+    """What the log says, read once."""
     post: list[Letter] = field(default_factory=list)
     leases: dict[str, Task] = field(default_factory=dict)
     story: list[str] = field(default_factory=list)
@@ -115,10 +117,6 @@ class World:
         self.dice.choice(moves)()
 
     @property
-    def history(self) -> list[Event]:
-        return [Event.from_bytes(data) for data in self.log]
-
-    @property
     def now(self) -> Timestamp:
         return Timestamp.from_ns(self.now_ns)
 
@@ -145,14 +143,13 @@ class World:
             raise Broken(f"it goes on, though {self.model.expected} is due")
         if sorted(self.state.open if self.state.running else ()) != sorted(due):
             raise Broken(f"under way are {self.state.open}, not {due}")
-        if self.state != reconstruct(new(self.first), self.history):
-            raise Broken("the state in memory is not what its history tells")
         return True
 
     def append(self, events: tuple[Event, ...]) -> None:
-        self.log += [event.to_bytes() for event in events]
         for event in events:
-            self.hear(Event.from_bytes(event.to_bytes()))
+            self.log.append(event.to_bytes())
+            self.history.append(Event.from_bytes(self.log[-1]))
+            self.hear(self.history[-1])
         audit(self.definition, self.history)
 
     def hear(self, event: Event) -> None:
@@ -165,11 +162,18 @@ class World:
 
     def crash(self) -> None:
         self.story.append("the Core crashes and comes back")
-        self.state = reconstruct(new(self.first), self.history)
+        told = reconstruct(new(self.first), [Event.from_bytes(data) for data in self.log])
+        if self.state.version == told.version and self.state != told:
+            raise Broken("the state in memory is not what its history tells")
+        self.state = told
+        if told.version % 3 == 0:
+            self.check_snapshot()
+        self.leases.clear()
+
+    def check_snapshot(self) -> None:
         kept = Snapshot.from_bytes(take(self.state).to_bytes())
         if restore(kept, self.state.blueprint) != self.state:
             raise Broken("the state that a snapshot brings back is not the one that it was taken of")
-        self.leases.clear()
 
     # -- the moves ---------------------------------------------------------------------------
 
@@ -332,7 +336,8 @@ class World:
         self.note(wish, events)
         if not isinstance(events, Rejected):
             self.execution_id = name
-            self.log = []
+            self.log, self.history = [], []
+            self.state = new(self.first)
             self.definition = self.submitted_at_first.definition or WorkflowDefinition()
             self.model = Model(self.definition)
             self.append(events)
@@ -358,6 +363,7 @@ class World:
             raise Broken("it ended and still owes work")
         if self.state.version != len(self.log):
             raise Broken(f"version {self.state.version} of {len(self.log)} events")
+        self.crash()
 
     def _is_answered(self, task_id: str) -> bool:
         return any(letter.command.task_id == task_id for letter in self.post)
