@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
-from cerebelum.code import NO_CODE
+from cerebelum.code import NO_CODE, Code
+from cerebelum.lanes import Call, Lanes
 from cerebelum.runner import run_task
 from cerebelum.signals import Signals
 from cerebelum.threads import Threads
@@ -33,14 +34,14 @@ class Hands:
         threads: Threads,
     ) -> None:
         self.worker_id = worker_id
-        self._workflows = workflows
-        self._now = now
+        self.now = now
+        self.core = core
+        self.threads = threads
+        self._codes = {each.hash: each.code for each in workflows.values()}
         self._room = room
-        self._core = core
-        self._threads = threads
-        self._held: dict[str, asyncio.Task[pb.TaskResult]] = {}
-        self._signals: dict[str, Signals] = {}
-        self._changed = asyncio.Event()
+        self._held: dict[str, Held] = {}
+        self._lanes = Lanes()
+        self._emptied = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._held)
@@ -53,78 +54,104 @@ class Hands:
     @property
     def room(self) -> int:
         """How many more tasks may run beside those that run."""
-        return self._room - sum(not running.done() for running in self._held.values())
+        return self._room - sum(not held.done for held in self._held.values())
+
+    @property
+    def finished(self) -> list[Held]:
+        """Those whose results the Core has not taken yet."""
+        return [held for held in self._held.values() if held.result is not None]
 
     def run(
-        self, task: pb.Task, tell: Callable[[], Awaitable[None]], pass_on: Callable[[], None]
-    ) -> asyncio.Task[pb.TaskResult]:
-        """Hold a task and run its step, whose signs of life go where `Signals` says."""
-        workflow = self._workflows.get(task.workflow_hash)
-        signals = Signals(tell, pass_on)
-        running = asyncio.create_task(
-            run_task(
-                task,
-                workflow.code if workflow else NO_CODE,
-                worker_id=self.worker_id,
-                now=self._now,
-                threads=self._threads,
-                signals=signals,
-                line=_Line(self, task, self._core, signals),
-            )
-        )
-        self._held[task.task_id] = running
-        self._signals[task.task_id] = signals
-        return running
+        self,
+        task: pb.Task,
+        tell: Callable[[], Awaitable[None]],
+        pass_on: Callable[[], None],
+        on_end: Callable[[Held], None],
+    ) -> Held:
+        """Hold a task and run its step, whose signs of life go where `Signals` says; `on_end` is told of its end."""
+        held = Held(self, task, self._codes.get(task.workflow_hash, NO_CODE), Signals(tell, pass_on), on_end)
+        self._held[task.task_id] = held
+        self._lanes.run(held)
+        return held
 
     def let_go(self, task_id: str) -> None:
         """The Core has taken the result, or nobody wants it."""
         self._held.pop(task_id, None)
-        self._signals.pop(task_id, None)
-        self._changed.set()
+        if not self._held:
+            self._emptied.set()
 
     def lose(self, task_ids: Sequence[str]) -> None:
         """Stop what has moved on: nobody wants its outcome."""
         for task_id in task_ids:
-            running = self._held.get(task_id)
-            if running is not None and not running.done():
+            held = self._held.get(task_id)
+            if held is not None and not held.done:
                 _log.warning("task %s has moved on; it is stopped here", task_id)
-                self._signals[task_id].drop()
-                running.cancel()
+                held.signals.drop()
+                held.cancel()
 
     def stop(self, task_ids: Sequence[str]) -> None:
         """Interrupt steps whose executions are to end: once each, so that they can clean up."""
         for task_id in task_ids:
-            running = self._held.get(task_id)
-            if running is not None and not running.done() and not self._signals[task_id].cancelled:
+            held = self._held.get(task_id)
+            if held is not None and not held.done and not held.signals.cancelled:
                 _log.info("task %s is cancelled; its step may clean up", task_id)
-                self._signals[task_id].stop()
-                running.cancel()
+                held.signals.stop()
+                held.cancel()
 
     def cancel(self) -> None:
         """Stop everything."""
-        for running in self._held.values():
-            running.cancel()
+        for held in self._held.values():
+            if not held.done:
+                held.cancel()
 
     async def emptied(self) -> None:
         """Return when nothing is held."""
         while self._held:
-            self._changed.clear()
-            await self._changed.wait()
+            self._emptied.clear()
+            await self._emptied.wait()
 
 
-class _Line:
-    """What a running step tells the Core in between."""
+class Held(Call):
+    """A task in a worker's hands: its step runs, or its result waits for the Core to take it. It is the step's line."""
 
-    def __init__(self, hands: Hands, task: pb.Task, core: Core, signals: Signals) -> None:
+    def __init__(
+        self, hands: Hands, task: pb.Task, code: Code, signals: Signals, on_end: Callable[[Held], None]
+    ) -> None:
+        super().__init__()
+        self.task_id = task.task_id
+        self.signals = signals
+        self.result: pb.TaskResult | None = None
+        """What came of it, once it has ended by itself."""
         self._hands = hands
         self._task = task
-        self._core = core
-        self._signals = signals
+        self._code = code
+        self._on_end = on_end
+
+    # -- a call ------------------------------------------------------------------------------
+
+    def begin(self) -> Coroutine[object, None, pb.TaskResult]:
+        """Run its step."""
+        return run_task(
+            self._task,
+            self._code,
+            worker_id=self._hands.worker_id,
+            now=self._hands.now,
+            threads=self._hands.threads,
+            signals=self.signals,
+            line=self,
+        )
+
+    def ended(self, result: pb.TaskResult | None) -> None:
+        """Its step has ended, or was cancelled."""
+        self.result = result
+        self._on_end(self)
+
+    # -- what a running step tells the Core in between ---------------------------------------
 
     async def keep(self, key: str, value: Payload) -> Payload:
         """Have the Core keep a value, however often it is not there; what is kept."""
         request = pb.MemoRequest(
-            task_id=self._task.task_id,
+            task_id=self.task_id,
             execution_id=self._task.execution_id,
             worker_id=self._hands.worker_id,
             key=key,
@@ -132,28 +159,28 @@ class _Line:
         )
         while True:
             try:
-                response = await self._core.workers.record_memo(request)
+                response = await self._hands.core.workers.record_memo(request)
             except CoreUnavailable as error:
                 _log.info("what the step keeps is tried again: %s", error)
                 await asyncio.sleep(_PAUSE_S)
                 continue
             if response.outcome is pb.ResultOutcome.RESULT_OUTCOME_STALE:
-                self._hands.lose([self._task.task_id])
+                self._hands.lose([self.task_id])
                 await asyncio.sleep(0)
             return response.value or value
 
     async def report(self, percent: int, message: str) -> None:
         """Tell how far the step is. A Core that is not there is not waited for."""
-        self._signals.beat()
-        progress = pb.StepProgress(task_id=self._task.task_id, percent=percent, message=message)
+        self.signals.beat()
+        progress = pb.StepProgress(task_id=self.task_id, percent=percent, message=message)
         request = pb.HeartbeatRequest(
             worker_id=self._hands.worker_id,
             status=pb.WorkerStatus.BUSY,
-            held_task_ids=[self._task.task_id],
+            held_task_ids=[self.task_id],
             progress=[progress],
         )
         try:
-            response = await self._core.workers.heartbeat(request)
+            response = await self._hands.core.workers.heartbeat(request)
         except ClientError as error:
             _log.info("progress is not told: %s", error)
             return

@@ -140,12 +140,12 @@ class Polling:
                 await self._perform(task)
 
     async def _perform(self, task: pb.Task) -> None:
-        running = self._hands.run(task, self._step_heartbeat, partial(self._pass_on, task.task_id))
+        ended = asyncio.Event()
+        held = self._hands.run(task, self._step_heartbeat, partial(self._pass_on, task.task_id), lambda _: ended.set())
         try:
-            await self._hand_in(await asyncio.shield(running))
-        except asyncio.CancelledError:
-            if not running.cancelled():
-                raise
+            await ended.wait()
+            if held.result is not None:
+                await self._hand_in(held.result)
         finally:
             self._hands.let_go(task.task_id)
 

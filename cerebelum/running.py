@@ -68,7 +68,7 @@ class Waits:
         self.suspended = False
         self.loop = asyncio.get_running_loop()
         self._began_s = self.loop.time()
-        self._thread = threading.get_ident()
+        self._thread_id = threading.get_ident()
         self._asked: list[tuple[str, Coroutine[object, None, object]]] = []
 
     def now(self) -> datetime:
@@ -79,7 +79,7 @@ class Waits:
     @property
     def in_thread(self) -> bool:
         """Whether this is called from the thread of a plain function."""
-        return threading.get_ident() != self._thread
+        return threading.get_ident() != self._thread_id
 
     def asked(self, name: str, asking: Coroutine[object, None, _T]) -> Coroutine[object, None, _T]:
         """Note what the step is to await.

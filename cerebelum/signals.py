@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from enum import Enum
 from math import inf
+from types import TracebackType
 
 
 class _Course(Enum):
@@ -34,6 +34,13 @@ class Signals:
     `tell` tells the Core at once that the worker lives; `pass_on` tells it, soon, that the step does.
     """
 
+    _course = _Course.RUN
+    _loop: asyncio.AbstractEventLoop | None = None
+    _pulse: asyncio.Timeout | None = None
+    _limit_s = 0.0
+    _passed_on_at = -inf
+    _passing_on: asyncio.TimerHandle | None = None
+
     def __init__(
         self,
         tell: Callable[[], Awaitable[None]] = _nobody_to_tell,
@@ -41,13 +48,7 @@ class Signals:
     ) -> None:
         self._tell = tell
         self._pass_on = pass_on
-        self._passed_on_at = -inf
-        self._passing_on: asyncio.TimerHandle | None = None
-        self._course = _Course.RUN
-        self._thread = threading.get_ident()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._pulse: asyncio.Timeout | None = None
-        self._limit_s = 0.0
+        self._thread_id = threading.get_ident()
 
     # -- the worker's side -------------------------------------------------------------------
 
@@ -64,17 +65,19 @@ class Signals:
         """Whether it was told to stop and is waited for."""
         return self._course is _Course.STOP
 
-    @contextlib.asynccontextmanager
-    async def within(self, limit_s: float | None) -> AsyncGenerator[asyncio.Timeout, None]:
+    def within(self, limit_s: float | None) -> Pulse:
         """Interrupt the block when no sign of life comes for so long."""
-        async with asyncio.timeout(limit_s) as pulse:
-            self._loop, self._pulse, self._limit_s = asyncio.get_running_loop(), pulse, limit_s or 0.0
-            try:
-                yield pulse
-            finally:
-                self._pulse = None
-                if self._passing_on is not None:
-                    self._passing_on.cancel()
+        return Pulse(self, limit_s)
+
+    def listen(self, pulse: asyncio.Timeout, limit_s: float) -> None:
+        """Put a time limit off with every sign of life."""
+        self._loop, self._pulse, self._limit_s = asyncio.get_running_loop(), pulse, limit_s
+
+    def rest(self) -> None:
+        """Listen no more."""
+        self._pulse = None
+        if self._passing_on is not None:
+            self._passing_on.cancel()
 
     # -- the step's side ---------------------------------------------------------------------
 
@@ -89,7 +92,7 @@ class Signals:
         Raises:
             asyncio.CancelledError: in a thread, when the step was told to stop. A coroutine is cancelled by itself.
         """
-        if threading.get_ident() == self._thread:
+        if threading.get_ident() == self._thread_id:
             self._renew()
         elif self.cancelled:
             raise asyncio.CancelledError("the step was told to stop")
@@ -110,6 +113,26 @@ class Signals:
         self._passing_on = None
         self._passed_on_at = asyncio.get_running_loop().time()
         self._pass_on()
+
+
+class Pulse:
+    """A block with a limit for the silence of a step."""
+
+    def __init__(self, signals: Signals, limit_s: float | None) -> None:
+        self._signals = signals
+        self._limit_s = limit_s
+        self._timeout = asyncio.timeout(limit_s)
+
+    async def __aenter__(self) -> asyncio.Timeout:
+        await self._timeout.__aenter__()
+        self._signals.listen(self._timeout, self._limit_s or 0.0)
+        return self._timeout
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._signals.rest()
+        await self._timeout.__aexit__(kind, error, trace)
 
 
 class Beat:

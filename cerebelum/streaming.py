@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 
-from cerebelum.hands import Hands, untakable
+from cerebelum.hands import Hands, Held, untakable
 from cerebelum_client import Backoff, ClientError, Core, CoreUnavailable, Unsupported
 from cerebelum_codegen.runtime import EncodeError
 from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES
@@ -40,7 +40,6 @@ class Streaming:
         self._hands = hands
         self._announce = announce
         self._chance = chance
-        self._finished: dict[str, pb.TaskResult] = {}
         self._stream = _Stream()
         self._leaving = False
 
@@ -79,8 +78,8 @@ class Streaming:
         """One stream, from its first frame until it breaks."""
         stream = self._stream
         stream.room = 0 if self._leaving else self._hands.room
-        for result in self._finished.values():
-            stream.send(result)
+        for held in self._hands.finished:
+            stream.send(held)
         async with aclosing(self._core.workers.work(stream.frames(await self._announce()))) as frames:
             beating: asyncio.Task[None] | None = None
             try:
@@ -98,10 +97,9 @@ class Streaming:
 
     def _hear(self, frame: stream_pb.WorkResponse, stream: _Stream) -> None:
         for task in frame.tasks:
-            running = self._hands.run(task, self._beat, partial(self._pass_on, task.task_id))
-            running.add_done_callback(partial(self._ended, task.task_id))
+            self._hands.run(task, self._beat, partial(self._pass_on, task.task_id), self._ended)
         for number in frame.recorded:
-            self._taken(stream.answered(number))
+            self._hands.let_go(stream.answered(number).task_id)
         for refusal in frame.refusals:
             self._refused(refusal, stream)
         self._hands.lose(frame.lost_task_ids)
@@ -116,39 +114,33 @@ class Streaming:
 
     # -- tasks -------------------------------------------------------------------------------
 
-    def _ended(self, task_id: str, running: asyncio.Task[pb.TaskResult]) -> None:
+    def _ended(self, held: Held) -> None:
         self._stream.room += 1
-        if running.cancelled() or running.exception() is not None:
-            self._hands.let_go(task_id)
-            self._stream.drop(task_id)
-            return
-        self._hand_in(_sendable(running.result()))
-
-    def _hand_in(self, result: pb.TaskResult) -> None:
-        self._finished[result.task_id] = result
-        self._stream.send(result)
-
-    def _taken(self, result: pb.TaskResult) -> None:
-        self._finished.pop(result.task_id, None)
-        self._hands.let_go(result.task_id)
+        if held.result is None:
+            self._hands.let_go(held.task_id)
+            self._stream.drop(held.task_id)
+        else:
+            held.result = _sendable(held.result)
+            self._stream.send(held)
 
     def _refused(self, refusal: stream_pb.ResultRefusal, stream: _Stream) -> None:
-        result = stream.answered(refusal.number)
+        held = stream.answered(refusal.number)
         if refusal.kind is stream_pb.RefusalKind.REFUSAL_KIND_UNAVAILABLE:
-            _log.warning("the result of %s is tried again: %s", result.task_id, refusal.message)
-            asyncio.get_running_loop().call_later(_RETRY_S, self._try_again, stream, result)
+            _log.warning("the result of %s is tried again: %s", held.task_id, refusal.message)
+            asyncio.get_running_loop().call_later(_RETRY_S, self._try_again, stream, held)
         elif refusal.kind is stream_pb.RefusalKind.REFUSAL_KIND_STALE:
             _log.warning("%s", refusal.message)
-            self._taken(result)
-        elif result.status is pb.TaskStatus.FAILED:
-            _log.error("the Core cannot take the result of %s: %s", result.task_id, refusal.message)
-            self._taken(result)
+            self._hands.let_go(held.task_id)
+        elif held.result is None or held.result.status is pb.TaskStatus.FAILED:
+            _log.error("the Core cannot take the result of %s: %s", held.task_id, refusal.message)
+            self._hands.let_go(held.task_id)
         else:
-            self._hand_in(untakable(result, refusal.message))
+            held.result = untakable(held.result, refusal.message)
+            self._stream.send(held)
 
-    def _try_again(self, stream: _Stream, result: pb.TaskResult) -> None:
+    def _try_again(self, stream: _Stream, held: Held) -> None:
         if stream is self._stream:  # a later stream began with all that was not taken
-            stream.send(result)
+            stream.send(held)
 
 
 class _Stream:
@@ -157,17 +149,18 @@ class _Stream:
     def __init__(self) -> None:
         self.room = 0
         self.welcomed = False
-        self._results: list[pb.TaskResult] = []
-        self._sent: dict[int, pb.TaskResult] = {}
+        self._unsent: list[Held] = []
+        self._sent: dict[int, Held] = {}
         self._count = 0
         self._dropped: list[str] = []
         self._beat = False
         self._beating: list[str] = []
         self._leaving = False
         self._changed = asyncio.Event()
+        self._first: stream_pb.WorkRequest | None = None
 
-    def send(self, result: pb.TaskResult) -> None:
-        self._results.append(result)
+    def send(self, held: Held) -> None:
+        self._unsent.append(held)
         self._changed.set()
 
     def drop(self, task_id: str) -> None:
@@ -191,31 +184,41 @@ class _Stream:
             await asyncio.sleep(max(interval_s, 0.1))
             self.beat()
 
-    def answered(self, number: int) -> pb.TaskResult:
-        """The result with this number, which is settled now."""
+    def answered(self, number: int) -> Held:
+        """Whose result had this number, which is settled now."""
         return self._sent.pop(number)
 
-    async def frames(self, registration: pb.RegisterRequest) -> AsyncIterator[stream_pb.WorkRequest]:
+    def frames(self, registration: pb.RegisterRequest) -> AsyncIterator[stream_pb.WorkRequest]:
         """What is said, in frames: all that came together goes together."""
-        frame = stream_pb.WorkRequest(registration=registration)
-        while True:
-            self._fill(frame)
-            yield frame
-            if not self._results:
+        self._first = stream_pb.WorkRequest(registration=registration)
+        return self
+
+    def __aiter__(self) -> AsyncIterator[stream_pb.WorkRequest]:
+        return self
+
+    async def __anext__(self) -> stream_pb.WorkRequest:
+        frame, self._first = self._first, None
+        if frame is None:
+            frame = stream_pb.WorkRequest()
+            if not self._unsent:
                 self._changed.clear()
                 await self._changed.wait()
-            frame = stream_pb.WorkRequest()
+        self._fill(frame)
+        return frame
 
     def _fill(self, frame: stream_pb.WorkRequest) -> None:
         size, taken = 0, 0
-        for result in self._results[:_FRAME_RESULTS]:
-            self._count += 1
-            self._sent[self._count] = result
+        for held in self._unsent[:_FRAME_RESULTS]:
             taken += 1
-            size += _size(result)
+            if held.result is None:
+                continue
+            self._count += 1
+            self._sent[self._count] = held
+            frame.results.append(held.result)
+            size += _size(held.result)
             if size >= _FRAME_BYTES:
                 break
-        frame.results, self._results = self._results[:taken], self._results[taken:]
+        self._unsent = self._unsent[taken:]
         frame.dropped_task_ids, self._dropped = self._dropped, []
         frame.room, self.room = (0 if self._leaving else self.room), 0
         frame.beat, self._beat = self._beat, False

@@ -1,34 +1,25 @@
 """The payload converter: Python values to payloads and back, exact.
 
-Plain JSON values travel as JSON. What JSON does not know travels as JSON with tags, `{"$": "datetime", "v": ...}`;
-reading a tag never runs or imports anything. Reading takes an annotation, and gives back what it says where the
-value allows it: it converts, it does not validate.
+Plain JSON values travel as JSON, generated messages in their binary form, all else as JSON with tags. Reading takes an
+annotation, and gives back what it says where the value allows it: it converts, it does not validate.
 """
 
 from __future__ import annotations
 
-import base64
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from enum import Enum
-from typing import Any, cast
-from uuid import UUID
+from collections.abc import Iterable
+from typing import Any
 
-from cerebelum_client.annotations import EncodedMessage, fit
+from cerebelum_client.annotations import EncodedMessage
 from cerebelum_client.converters import Converter, Converters
 from cerebelum_client.errors import PayloadError
-from cerebelum_client.models import is_model, members_of
-from cerebelum_client.plain import TAG, is_plain, text_of, value_of
+from cerebelum_client.plain import is_plain, text_of, value_of
+from cerebelum_client.tagged import fit_as, fitted, read_tagged, write_tagged
 from cerebelum_codegen.runtime import Message
 from cerebelum_proto.types.v1.types_pb import Payload
 
 _JSON = "json"
 _TAGGED = "json+python"
 _PROTOBUF = "protobuf:"
-_VALUE, _BY = "v", "by"
 
 
 class Payloads:
@@ -47,12 +38,8 @@ class Payloads:
             return Payload(encoding=_JSON, data=_encoded(text_of(value)))
         if isinstance(value, Message) and self._converters.of(value) is None:
             return Payload(encoding=_PROTOBUF + value.FULL_NAME, data=value.to_bytes())
-        writer = _Writer(self._converters)
-        try:
-            written = writer.write(value, "value")
-        except RecursionError:
-            raise PayloadError("the value nests too deep, or holds itself") from None
-        return Payload(encoding=_TAGGED if writer.tagged else _JSON, data=_encoded(text_of(written)))
+        tagged, written = write_tagged(value, self._converters)
+        return Payload(encoding=_TAGGED if tagged else _JSON, data=_encoded(text_of(written)))
 
     def read(self, payload: Payload | None, annotation: object = object) -> object:
         """Read a value, as its annotation says where it can be so. No payload, or an empty one, is None.
@@ -64,11 +51,11 @@ class Payloads:
             return None
         if payload.encoding == _JSON:
             value = _parsed(payload)
-            return value if annotation is object or type(value) is annotation else _fit(value, annotation)
+            return value if annotation is object or type(value) is annotation else fit_as(value, annotation)
         if payload.encoding.startswith(_PROTOBUF):
-            return _fitted(EncodedMessage(payload.encoding.removeprefix(_PROTOBUF), payload.data), annotation)
+            return fitted(EncodedMessage(payload.encoding.removeprefix(_PROTOBUF), payload.data), annotation)
         if payload.encoding == _TAGGED:
-            return _fitted(_Reader(self._converters).untagged(_parsed(payload)), annotation)
+            return fitted(read_tagged(_parsed(payload), self._converters), annotation)
         raise PayloadError(f"a payload of encoding '{payload.encoding}' cannot be read here")
 
 
@@ -98,147 +85,3 @@ def _parsed(payload: Payload) -> object:
         return value_of(payload.data.decode())
     except (ValueError, RecursionError) as error:
         raise PayloadError(f"a payload of encoding '{payload.encoding}' is no JSON: {error}") from None
-
-
-def _fit(value: object, annotation: object) -> object:
-    try:
-        return fit(value, annotation)
-    except (ValueError, TypeError, ArithmeticError) as error:
-        kind = annotation.__qualname__ if isinstance(annotation, type) else repr(annotation)
-        raise PayloadError(f"a value does not come back as {kind}: {error}") from None
-
-
-def _fitted(value: object, annotation: object) -> object:
-    fitted = _fit(value, annotation)
-    left = next(_left_encoded(fitted), None)
-    if left is not None:
-        raise PayloadError(f"a message {left.name} needs its class as annotation to be read, not {annotation!r}")
-    return fitted
-
-
-def _left_encoded(value: object) -> Iterator[EncodedMessage]:
-    """The messages that no annotation gave a class."""
-    if isinstance(value, EncodedMessage):
-        yield value
-    elif isinstance(value, list | tuple | set | frozenset):
-        for item in value:
-            yield from _left_encoded(item)
-    elif type(value) is dict:
-        for key, item in value.items():
-            yield from _left_encoded(key)
-            yield from _left_encoded(item)
-
-
-class _Writer:
-    """Writes one value, and remembers whether it needed a tag."""
-
-    def __init__(self, converters: Converters) -> None:
-        self.tagged = False
-        self._converters = converters
-
-    def write(self, value: object, path: str) -> object:
-        if value is None or isinstance(value, bool) or type(value) in (int, str):
-            return value
-        if type(value) is float and math.isfinite(value):
-            return value
-        if type(value) is list:
-            return [self.write(item, f"{path}[{position}]") for position, item in enumerate(value)]
-        if type(value) is dict and all(isinstance(key, str) for key in value) and TAG not in value:
-            return {key: self.write(item, f"{path}[{key!r}]") for key, item in value.items()}
-        self.tagged = True
-        return self._tag(value, path)
-
-    def _tag(self, value: object, path: str) -> dict[str, object]:
-        converter = self._converters.of(value)
-        if converter is not None:
-            return {TAG: "converted", _BY: converter.name, _VALUE: self.write(converter.write(value), path)}
-        if isinstance(value, Message):
-            return {TAG: "message", _VALUE: [value.FULL_NAME, base64.b64encode(value.to_bytes()).decode()]}
-        if is_model(value):
-            members = {name: self.write(item, f"{path}.{name}") for name, item in members_of(value)}
-            return {TAG: "dataclass", _VALUE: members}
-        for kind, (name, write) in _SIMPLE.items():
-            if isinstance(value, kind) and not isinstance(value, Enum):
-                return {TAG: name, _VALUE: write(value)}
-        if isinstance(value, Enum):
-            return {TAG: "enum", _VALUE: self.write(value.value, path)}
-        if is_dataclass(value) and not isinstance(value, type):
-            members = {
-                each.name: self.write(getattr(value, each.name), f"{path}.{each.name}") for each in fields(value)
-            }
-            return {TAG: "dataclass", _VALUE: members}
-        if isinstance(value, tuple | set | frozenset | list):
-            name = next(n for n, kind in _GROUPS.items() if isinstance(value, kind))
-            return {TAG: name, _VALUE: [self.write(item, f"{path}[{at}]") for at, item in enumerate(value)]}
-        if isinstance(value, Mapping):
-            pairs = [[self.write(k, f"{path} key"), self.write(v, f"{path}[{k!r}]")] for k, v in value.items()]
-            return {TAG: "dict", _VALUE: pairs}
-        if isinstance(value, int | str):
-            return {TAG: "plain", _VALUE: int(value) if isinstance(value, int) else str(value)}
-        raise PayloadError(
-            f"{path} is a {type(value).__module__}.{type(value).__qualname__}, which cannot travel between steps: "
-            "return plain values, dataclasses, enums, datetimes or generated messages, or pass a converter for it"
-        )
-
-
-_SIMPLE: dict[type, tuple[str, Callable[..., object]]] = {
-    bytes: ("bytes", lambda value: base64.b64encode(value).decode()),
-    bytearray: ("bytes", lambda value: base64.b64encode(value).decode()),
-    datetime: ("datetime", datetime.isoformat),
-    date: ("date", date.isoformat),
-    time: ("time", time.isoformat),
-    timedelta: ("timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
-    Decimal: ("decimal", str),
-    UUID: ("uuid", str),
-    float: ("float", repr),
-    complex: ("complex", lambda value: [repr(value.real), repr(value.imag)]),
-}
-_GROUPS: dict[str, type] = {"tuple": tuple, "set": set, "frozenset": frozenset, "list": list}
-_READERS: dict[str, Callable[..., object]] = {
-    "bytes": base64.b64decode,
-    "datetime": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "time": time.fromisoformat,
-    "timedelta": lambda parts: timedelta(*parts),
-    "decimal": Decimal,
-    "uuid": UUID,
-    "float": float,
-    "complex": lambda parts: complex(*map(float, parts)),
-    "enum": lambda value: value,
-    "plain": lambda value: value,
-    "dataclass": lambda members: members,
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-    "list": list,
-    "dict": dict,
-    "message": lambda parts: EncodedMessage(parts[0], base64.b64decode(parts[1])),
-}
-
-
-class _Reader:
-    """Reads what `_Writer` wrote."""
-
-    def __init__(self, converters: Converters) -> None:
-        self._converters = converters
-
-    def untagged(self, value: object) -> object:
-        if isinstance(value, list):
-            return [self.untagged(item) for item in value]
-        if not isinstance(value, dict):
-            return value
-        members = cast("dict[str, object]", value)
-        if TAG not in members:
-            return {key: self.untagged(item) for key, item in members.items()}
-        tag = str(members[TAG])
-        if tag == "converted":
-            read = self._converters.named(str(members.get(_BY))).read
-        elif tag in _READERS:
-            read = _READERS[tag]
-        else:
-            raise PayloadError(f"a payload has the tag '{tag}', which this version does not know")
-        inner = self.untagged(members.get(_VALUE))
-        try:
-            return read(inner)
-        except (ValueError, TypeError, ArithmeticError) as error:
-            raise PayloadError(f"a payload's {tag} cannot be read: {error}") from None
