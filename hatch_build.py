@@ -14,13 +14,13 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 # On the way of every step. What is left out is run seldom, or cannot be compiled.
 _RUNTIME = ("jsonvalue", "wkt", "empty")
 _ENGINE = (
-    "answers changes commands decide effects evolve lifecycle_facts moves paths pending places policies queues results "
-    "signals state status steps tasks times visit"
+    "answers blueprint changes commands decide effects evolve lifecycle_facts moves paths pending places policies "
+    "queues results rules signals state status steps tasks times visit"
 )
 _CORE = (
-    "alarms claims endings execution leases offers queues registry router scheduler takers "
-    "edges/execute_session edges/handouts edges/outbox edges/work_session "
-    "store/records store/rows store/sqlite store/sqlite_batch store/writer"
+    "alarms claims clock endings execution leases node offers queues reconstructor registry router scheduler "
+    "supervisor takers edges/execute_session edges/handouts edges/outbox edges/starts edges/work_session "
+    "store/callbacks store/records store/rows store/sqlite store/sqlite_batch store/writer"
 )
 
 

@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from cerebelum_core.clock import Clock
 from cerebelum_core.errors import StoreError, StoreUnavailable, VersionConflict
-from cerebelum_core.store import Append, EventStore, Head
+from cerebelum_core.store import Append, EventStore, Head, Outcome
 from cerebelum_engine import (
     Command,
     Effect,
@@ -68,14 +68,14 @@ class Observer(Protocol):
 class _Letter:
     command: Command
     reply: Reply
+    answer: Answer | None = None
 
 
 @dataclass(slots=True)
 class _Batch:
     """Letters decided together, and what they lead to."""
 
-    letters: Sequence[_Letter]
-    answers: Sequence[Answer]
+    letters: list[_Letter]
     events: Sequence[Event]
     state: State
     effects: Sequence[Effect]
@@ -107,6 +107,7 @@ class Execution:
         self._on_idle = on_idle
         self._on_crash = on_crash
         self._letters: list[_Letter] = []
+        self._writing: _Batch | None = None
         self._busy = False
         self._in_doubt = False
         self._recovering: asyncio.Task[None] | None = None
@@ -144,13 +145,13 @@ class Execution:
                 return
             try:
                 batch = self._decide(letters)
+                if batch.events:
+                    self._writing = batch
+                    self._store.post(self._append_of(batch), self._written)
+                    return
             except Exception as error:
+                self._writing = None
                 self._recover(letters, error)
-                return
-            if batch.events:
-                appending = self._store.append(self._append_of(batch))
-                writing = appending if isinstance(appending, asyncio.Future) else asyncio.ensure_future(appending)
-                writing.add_done_callback(partial(self._written, batch))
                 return
             self._answer(batch)
         self._rest()
@@ -162,17 +163,20 @@ class Execution:
         for each in settling:
             _settle(each, None)
 
-    def _written(self, batch: _Batch, writing: asyncio.Future[None]) -> None:
-        try:
-            writing.result()
-            self._take(batch)
-        except asyncio.CancelledError:
-            self._recover(batch.letters, StoreUnavailable("the store was closed while it wrote"))
-        except Exception as error:
-            self._recover(batch.letters, error)
-        else:
+    def _written(self, outcome: Outcome) -> None:
+        batch, self._writing = self._writing, None
+        if batch is None:
+            return
+        if outcome is None:
+            try:
+                self._take(batch)
+            except Exception as error:
+                outcome = error
+        if outcome is None:
             self._answer(batch)
             self._drain()
+        else:
+            self._recover(batch.letters, outcome)
 
     def _take(self, batch: _Batch) -> None:
         """The events of a batch are durable."""
@@ -181,21 +185,22 @@ class Execution:
         self._observer.committed(batch.state, batch.effects)
 
     def _answer(self, batch: _Batch) -> None:
-        for letter, answer in zip(batch.letters, batch.answers, strict=True):
-            _reply(letter, answer)
+        for letter in batch.letters:
+            if letter.answer is not None:
+                _reply(letter, letter.answer)
 
-    def _decide(self, letters: Sequence[_Letter]) -> _Batch:
+    def _decide(self, letters: list[_Letter]) -> _Batch:
         """Decide letters one after another; all that they lead to becomes durable in one append."""
-        state, events, answers = self.state, list[Event](), list[Answer]()
+        state, events = self.state, list[Event]()
         for letter in letters:
             carried = carry_out(state, letter.command, self._clock.now())
             if isinstance(carried, Rejected):
-                answers.append(carried)
+                letter.answer = carried
                 continue
             decided, state = carried
             events += decided
-            answers.append(Accepted(decided, state))
-        return _Batch(letters, answers, events, state, pending(state) if events else ())
+            letter.answer = Accepted(decided, state)
+        return _Batch(letters, events, state, pending(state) if events else ())
 
     def _append_of(self, batch: _Batch) -> Append:
         return Append(
@@ -207,11 +212,11 @@ class Execution:
 
     # -- when something goes wrong -----------------------------------------------------------
 
-    def _recover(self, letters: Sequence[_Letter], error: Exception | None = None) -> None:
+    def _recover(self, letters: list[_Letter], error: Exception | None = None) -> None:
         self._in_doubt = True
         self._recovering = asyncio.ensure_future(self._decide_anew(letters, error))
 
-    async def _decide_anew(self, letters: Sequence[_Letter], error: Exception | None) -> None:
+    async def _decide_anew(self, letters: list[_Letter], error: Exception | None) -> None:
         try:
             batch = await self._read_and_decide(letters, error)
         except Exception as failure:
@@ -224,7 +229,7 @@ class Execution:
         self._recovering = None
         self._drain()
 
-    async def _read_and_decide(self, letters: Sequence[_Letter], error: Exception | None) -> _Batch:
+    async def _read_and_decide(self, letters: list[_Letter], error: Exception | None) -> _Batch:
         """Whether an append happened is unknown: only reading tells. The engine knows what it has recorded."""
         for _ in range(_RELOADS):
             if error is not None and not self._may_go_on(error):

@@ -48,7 +48,9 @@ class Lease:
 
     def extend(self, now: float) -> None:
         """Let it last for its length from now, within its limits."""
-        self.expires_at = min(now + self.length_s, self.ends_by, self.silent_at)
+        ends = now + self.length_s
+        ends = min(ends, self.ends_by)
+        self.expires_at = ends if ends < self.silent_at else self.silent_at
 
 
 class Leases:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine import commands as cmd
@@ -22,6 +22,9 @@ from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import Predicates
 
+Ruled: TypeAlias = ev.StepCompleted | ev.StepFailed
+"""What the rules of a step look at."""
+
 
 def decide(state: State, command: Command, now: Timestamp) -> tuple[ev.Event, ...] | Rejected:
     """What a command makes happen. An empty tuple: it had happened before, and nothing is left to do."""
@@ -37,7 +40,7 @@ def carry_out(state: State, command: Command, now: Timestamp) -> tuple[tuple[ev.
             return begun
         # What had followed in its origin follows here as well: the step may have been visited too often.
         forked = reconstruct(state, begun)
-        due = list(_consequence(forked)) if forked.running else []
+        due = _consequence(forked) if forked.running else ()
         after, state = _recorded(forked, command.execution_id, due, now)
         return (*begun, *after), state
     facts = _facts(state, command, now)
@@ -94,19 +97,18 @@ def _recorded(
     """Number the facts, and add what follows from them: a signal that meets its wait, a step visited too often,
     the end of the execution."""
     events: list[ev.Event] = []
-    todo = list(facts)
-    while todo:
-        event = ev.Event(execution_id=execution_id, version=state.version + 1, recorded_at=now, fact=todo.pop(0))
-        events.append(event)
-        state = evolve(state, event)
-        if not todo and state.running:
-            todo = list(_consequence(state))
+    while facts:
+        for fact in facts:
+            event = ev.Event(execution_id=execution_id, version=state.version + 1, recorded_at=now, fact=fact)
+            events.append(event)
+            state = evolve(state, event)
+        facts = _consequence(state) if state.running else ()
     return tuple(events), state
 
 
 def _routed(state: State, fact: ev.Event_Fact, predicates: Predicates) -> ev.Event_Fact:
     """An outcome with what the rules of its step make of it."""
-    if not isinstance(fact, ev.StepCompleted | ev.StepFailed) or fact.step not in state.blueprint.rules:
+    if not isinstance(fact, Ruled) or fact.step not in state.blueprint.rules:
         return fact
     if state.cancelling is not None:
         return fact
@@ -115,20 +117,21 @@ def _routed(state: State, fact: ev.Event_Fact, predicates: Predicates) -> ev.Eve
     return fact
 
 
-def _consequence(state: State) -> Iterator[ev.Event_Fact]:
+def _consequence(state: State) -> Sequence[ev.Event_Fact]:
     if state.cancelling is not None:
         over = cancelled(state)
-        yield from (over,) if over is not None else ()
-    elif state.ending is not None and state.ending.failure is not None:
-        yield ev.ExecutionFailed(step=state.ending.step, failure=state.ending.failure)
-    elif state.ending is not None:
-        yield ev.ExecutionCompleted(result_steps=list(state.ending.result_steps))
-    else:
-        yield from deliveries(state)
-        most = state.blueprint.max_visits
-        for name in state.open:
-            if state.steps[name].visit > most:
-                yield _final(name, "too_many_visits", f"rules led to it more than {most} times: they may never end")
+        return (over,) if over is not None else ()
+    if state.ending is not None and state.ending.failure is not None:
+        return (ev.ExecutionFailed(step=state.ending.step, failure=state.ending.failure),)
+    if state.ending is not None:
+        return (ev.ExecutionCompleted(result_steps=list(state.ending.result_steps)),)
+    most = state.blueprint.max_visits
+    too_many = [
+        _final(name, "too_many_visits", f"rules led to it more than {most} times: they may never end")
+        for name in state.open
+        if state.steps[name].visit > most
+    ]
+    return [*deliveries(state), *too_many] if state.signals else too_many
 
 
 def _start(state: State, command: cmd.StartExecution, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:

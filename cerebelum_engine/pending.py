@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.effects import ArmTimer, AwaitApproval, AwaitSignal, DispatchTask, Effect, Handout
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.state import State
 from cerebelum_engine.times import after
-from cerebelum_engine.visit import StepState, step_of, task_id
+from cerebelum_engine.visit import step_of, task_id
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, CancellationRequested, SignalAwaited
 
 
@@ -61,26 +61,34 @@ def earliest_timer(effects: Iterable[Effect]) -> Timestamp | None:
 
 def tasks_among(effects: Iterable[Effect]) -> tuple[DispatchTask, ...]:
     """The tasks among effects."""
-    return tuple(effect for effect in effects if isinstance(effect, DispatchTask))
+    return tuple([effect for effect in effects if isinstance(effect, DispatchTask)])
 
 
-def _owed(state: State) -> Iterator[Effect]:
+def _owed(state: State) -> list[Effect]:
+    effects: list[Effect] = []
     if state.deadline is not None:
-        yield ArmTimer(due_at=state.deadline)
+        effects.append(ArmTimer(due_at=state.deadline))
     for name in state.open:
         step = state.steps[name]
         if step.phase is Phase.READY:
-            yield _dispatch(state, name, Handout.KEEP if state.paused else Handout.OFFER)
-        yield from _waits(name, step)
+            effects.append(_dispatch(state, name, Handout.KEEP if state.paused else Handout.OFFER))
+        if step.due_at is not None:
+            effects.append(ArmTimer(due_at=step.due_at, step=name))
+        if isinstance(step.waiting_for, ApprovalRequested):
+            effects.append(AwaitApproval(step=name, approval_type=step.waiting_for.approval_type))
+        elif isinstance(step.waiting_for, SignalAwaited):
+            effects.append(AwaitSignal(step=name, name=step.waiting_for.name))
+    return effects
 
 
-def _cleanup(state: State, asked: CancellationRequested) -> Iterator[Effect]:
+def _cleanup(state: State, asked: CancellationRequested) -> list[Effect]:
     """While it is being cancelled, only the answers of those that were told to stop are waited for."""
+    effects: list[Effect] = []
     if asked.cleanup_until is not None:
-        yield ArmTimer(due_at=asked.cleanup_until)
-    for name in asked.steps:
-        if state.steps[name].phase is Phase.READY:
-            yield _dispatch(state, name, Handout.STOP)
+        effects.append(ArmTimer(due_at=asked.cleanup_until))
+    waiting = [name for name in asked.steps if state.steps[name].phase is Phase.READY]
+    effects += [_dispatch(state, name, Handout.STOP) for name in waiting]
+    return effects
 
 
 def _dispatch(state: State, name: str, handout: Handout) -> DispatchTask:
@@ -96,12 +104,3 @@ def _dispatch(state: State, name: str, handout: Handout) -> DispatchTask:
         start_to_close_ms=spec.start_to_close_ms,
         heartbeat_timeout_ms=spec.heartbeat_timeout_ms,
     )
-
-
-def _waits(name: str, step: StepState) -> Iterator[Effect]:
-    if step.due_at is not None:
-        yield ArmTimer(due_at=step.due_at, step=name)
-    if isinstance(step.waiting_for, ApprovalRequested):
-        yield AwaitApproval(step=name, approval_type=step.waiting_for.approval_type)
-    elif isinstance(step.waiting_for, SignalAwaited):
-        yield AwaitSignal(step=name, name=step.waiting_for.name)

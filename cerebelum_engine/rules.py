@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from cerebelum_engine.paths import TIMELINE, Path, path_of, steps_of
@@ -108,7 +108,7 @@ class _Compiler:
                 for at, each in enumerate(rule.patterns)
                 if (route := written_route(each, self._timeline)) is not None
             )
-            compiled[rule.from_step] = replace(compiled.get(rule.from_step, Rules()), diverge=cases)
+            compiled[rule.from_step] = Rules(diverge=cases)
         for branch_rule in self._definition.branch_rules:
             cases = tuple(
                 Case(
@@ -119,14 +119,15 @@ class _Compiler:
                 for at, branch in enumerate(branch_rule.branches)
                 if branch.route is not None
             )
-            compiled[branch_rule.from_step] = replace(compiled.get(branch_rule.from_step, Rules()), branch=cases)
+            before = compiled.get(branch_rule.from_step, Rules())
+            compiled[branch_rule.from_step] = Rules(diverge=before.diverge, branch=cases)
         return {step: rules for step, rules in compiled.items() if rules.cases}
 
     def _find_rejoins(self) -> bool:
         """Mark one more path whose last step stands on what it leaves."""
         for id_, draft in self._drafts.items():
             if not draft.rejoins and draft.last is not None and draft.last in self._left_by(draft.owner):
-                self._drafts[id_] = replace(draft, rejoins=True)
+                self._drafts[id_] = _Draft(draft.owner, draft.stages, rejoins=True)
                 return True
         return False
 

@@ -25,7 +25,10 @@ class Handouts:
 
     async def task(self, lease: Lease, worker: Worker) -> Task | None:
         """What the worker is handed; None when the task has moved on meanwhile."""
-        state = self.registry.live_state(lease.execution_id) or await self._read(lease)
+        return self.made(self.registry.live_state(lease.execution_id) or await self._read(lease), lease, worker)
+
+    def made(self, state: State, lease: Lease, worker: Worker) -> Task | None:
+        """The same in a known state."""
         if self.router.leases.get(lease.task_id) is not lease:
             return None  # it moved on while its execution was read
         dispatch = owed_task(state, lease.task_id)

@@ -153,10 +153,14 @@ class WorkSession:
         while count < FRAME_ITEMS and size < FRAME_BYTES and (item := self._outbox.take()) is not None:
             count += 1
             if isinstance(item, Lease):
-                task = await self._task(item)
+                state = self._registry.live_state(item.execution_id)
+                task = self._handouts.made(state, item, self._worker) if state else await self._read(item)
                 if task is not None:
                     frame.tasks.append(task)
                     size += _size(task)
+                elif not self._leaving:
+                    self.room += 1  # it has moved on
+                    self._router.serve(self)
             elif isinstance(item, int):
                 frame.recorded.append(item)
             elif isinstance(item, _Lost):
@@ -167,18 +171,13 @@ class WorkSession:
                 frame.refusals.append(item)
         return frame
 
-    async def _task(self, lease: Lease) -> Task | None:
-        """The task of a lease, unless it has moved on: then its room is free again."""
-        task = None
-        if self._router.leases.get(lease.task_id) is lease:
-            try:
-                task = await self._handouts.task(lease, self._worker)
-            except RpcError as error:
-                _log.warning("task %s is handed out later: %s", lease.task_id, error.message)
-        if task is None and not self._leaving:
-            self.room += 1
-            self._router.serve(self)
-        return task
+    async def _read(self, lease: Lease) -> Task | None:
+        """The task of a lease whose execution is not in memory."""
+        try:
+            return await self._handouts.task(lease, self._worker)
+        except RpcError as error:
+            _log.warning("task %s is handed out later: %s", lease.task_id, error.message)
+            return None
 
 
 def _size(task: Task) -> int:

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.errors import StoreUnavailable, VersionConflict
+from cerebelum_core.store.callbacks import call_back
 from cerebelum_core.store.records import (
     Append,
     BlueprintRecord,
+    Done,
     Due,
     HeadPage,
     HeadQuery,
@@ -49,6 +51,10 @@ class MemoryStore:
         self._heads[append.execution_id] = StoredHead(
             execution_id=append.execution_id, version=version, head=append.head
         )
+
+    def post(self, append: Append, done: Done) -> None:
+        """The same, for a caller that is called back."""
+        call_back(self.append(append), done)
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""

@@ -16,6 +16,7 @@ from cerebelum_core.clock import Clock
 from cerebelum_core.errors import OwnershipLost, StoreUnavailable
 from cerebelum_core.store import postgres_statements as sql
 from cerebelum_core.store import rows
+from cerebelum_core.store.callbacks import settle
 from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.postgres_address import PostgresAddress, postgres_address
 from cerebelum_core.store.postgres_batch import BatchWriter, checked_rows
@@ -26,9 +27,11 @@ from cerebelum_core.store.postgres_schema import migrate, require_permissions
 from cerebelum_core.store.records import (
     Append,
     BlueprintRecord,
+    Done,
     Due,
     HeadPage,
     HeadQuery,
+    Outcome,
     StoredHead,
     WorkerRecord,
 )
@@ -59,11 +62,21 @@ class PostgresStore:
 
     async def append(self, append: Append) -> None:
         """Add events to a history, if it is as long as expected and this store still owns it."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.post(append, partial(settle, written))
+        await written
+
+    def post(self, append: Append, done: Done) -> None:
+        """The same, for a caller that is called back."""
         try:
-            await self._writer.submit(checked_rows(append))
-        except OwnershipLost:
+            self._writer.post(checked_rows(append), partial(self._written, done))
+        except StoreUnavailable as error:
+            asyncio.get_running_loop().call_soon(done, error)
+
+    def _written(self, done: Done, outcome: Outcome) -> None:
+        if isinstance(outcome, OwnershipLost):
             self._superseded.set()
-            raise
+        done(outcome)
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""

@@ -11,9 +11,8 @@ import psycopg
 from cerebelum_core.errors import OwnershipLost, StoreUnavailable, VersionConflict
 from cerebelum_core.store import postgres_statements as sql
 from cerebelum_core.store.postgres_patience import Patience
-from cerebelum_core.store.records import Append
+from cerebelum_core.store.records import Append, Outcome
 from cerebelum_core.store.rows import HEAD_CELLS, AppendRows, Cell, append_rows
-from cerebelum_core.store.writer import Outcome
 
 _TRIES = 3
 """How often an append is tried of which the server says that it was rolled back for another's sake."""

@@ -6,9 +6,9 @@ The records are values that nobody changes. As the engine's commands, they are n
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.events.v1.events_pb import Event
@@ -133,6 +133,12 @@ class WorkerRecord:
     seen_at: Timestamp
 
 
+Outcome: TypeAlias = Exception | None
+"""What became of one write: None when it is durable."""
+Done: TypeAlias = Callable[[Outcome], None]
+"""Called once with what became of a write, in a later turn of the loop than that in which it was handed over."""
+
+
 class EventStore(Protocol):
     """Keeps histories. An append that returned is durable."""
 
@@ -148,6 +154,9 @@ class EventStore(Protocol):
             VersionConflict, OwnershipLost: nothing was written.
             StoreUnavailable: it may have been written; read to find out.
         """
+
+    def post(self, append: Append, done: Done) -> None:
+        """The same, for a caller that is called back."""
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order; empty when there is none."""

@@ -24,14 +24,16 @@ from cerebelum_core.store.migrations import migrations, outstanding
 from cerebelum_core.store.records import (
     Append,
     BlueprintRecord,
+    Done,
     Due,
     HeadPage,
     HeadQuery,
+    Outcome,
     StoredHead,
     WorkerRecord,
 )
 from cerebelum_core.store.sqlite_batch import write_all, write_alone
-from cerebelum_core.store.writer import GroupCommit, Outcome, one_thread
+from cerebelum_core.store.writer import GroupCommit, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 
@@ -79,6 +81,10 @@ class SqliteStore:
     def append(self, append: Append) -> asyncio.Future[None]:
         """Add events to a history, if it is as long as expected and this store still owns it."""
         return self._writer.submit(rows.append_rows(append))
+
+    def post(self, append: Append, done: Done) -> None:
+        """The same, for a caller that is called back."""
+        self._writer.post(rows.append_rows(append), done)
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""

@@ -6,17 +6,20 @@ There is no timer and no linger: under load the queue is the batch, alone a writ
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Generic, TypeAlias, TypeVar
+from functools import partial
+from typing import Generic, TypeVar
 
 from cerebelum_core.errors import StoreUnavailable
+from cerebelum_core.store.callbacks import settle
+from cerebelum_core.store.records import Done, Outcome
 
 _W = TypeVar("_W")
 
-Outcome: TypeAlias = Exception | None
-"""What became of one write: None when it is durable."""
+_log = logging.getLogger(__name__)
 
 MAX_BATCH = 1_000
 """Writes in one transaction at the most, so that the first of them does not wait for ever."""
@@ -44,26 +47,28 @@ class GroupCommit(Generic[_W]):
         self._executor = thread
         self._max_batch = max_batch
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[tuple[_W, asyncio.Future[None]]] = deque()
+        self._queue: deque[tuple[_W, Done]] = deque()
         self._awake = False
         self._closed = False
 
-    def submit(self, write: _W) -> asyncio.Future[None]:
-        """A future that is done when the write is durable. Whoever stops waiting for it does not take it back.
-
-        It fails with a StoreError: why the write is not durable, or StoreUnavailable: nobody knows.
+    def post(self, write: _W, done: Done) -> None:
+        """Write, and tell what became of it: a StoreError says why it is not durable, or StoreUnavailable that nobody
+        knows.
         """
-        done: asyncio.Future[None] = self._loop.create_future()
         if self._closed:
-            done.set_exception(StoreUnavailable("the store is closed"))
-            done.exception()  # nobody has to look at it
-            return done
+            self._loop.call_soon(done, StoreUnavailable("the store is closed"))
+            return
         self._queue.append((write, done))
         if not self._awake:
             self._awake = True
             # What else is written in this turn of the loop goes into the same batch.
             self._loop.call_soon(self._executor.submit, self._work)
-        return done
+
+    def submit(self, write: _W) -> asyncio.Future[None]:
+        """The same as a future. Whoever stops waiting for it does not take the write back."""
+        waiting: asyncio.Future[None] = self._loop.create_future()
+        self.post(write, partial(settle, waiting))
+        return waiting
 
     async def close(self) -> None:
         """Write what is queued."""
@@ -77,14 +82,18 @@ class GroupCommit(Generic[_W]):
         outcomes = self._outcomes([write for write, _ in batch])
         self._loop.call_soon_threadsafe(self._written, batch, outcomes)
 
-    def _written(self, batch: list[tuple[_W, asyncio.Future[None]]], outcomes: Sequence[Outcome]) -> None:
-        _tell(batch, outcomes)
+    def _written(self, batch: list[tuple[_W, Done]], outcomes: Sequence[Outcome]) -> None:
         # The loop begins the next batch: what one of its turns writes is never torn into several.
         self._awake = bool(self._queue)
         if self._awake:
             self._executor.submit(self._work)
+        for (_, done), outcome in zip(batch, outcomes, strict=True):
+            try:
+                done(outcome)
+            except Exception:
+                _log.exception("who wrote failed to take that it is written")  # the others have done nothing wrong
 
-    def _next_batch(self) -> list[tuple[_W, asyncio.Future[None]]]:
+    def _next_batch(self) -> list[tuple[_W, Done]]:
         half = max(len(self._queue), _WORTH_HALVING) // 2
         return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch, half))]
 
@@ -100,14 +109,3 @@ class GroupCommit(Generic[_W]):
 
 def _pass() -> None:
     """Nothing: to wait for it is to wait for the thread."""
-
-
-def _tell(batch: list[tuple[_W, asyncio.Future[None]]], outcomes: Sequence[Outcome]) -> None:
-    for (_, done), outcome in zip(batch, outcomes, strict=True):
-        if done.done():
-            continue
-        if outcome is None:
-            done.set_result(None)
-        else:
-            done.set_exception(outcome)
-            done.exception()  # a caller that has gone away leaves nobody to look at it

@@ -1,4 +1,5 @@
-"""The form in which hand-written modules are compiled: their dataclasses spelt out with the types of their members.
+"""The form in which hand-written modules are compiled: their dataclasses spelt out with the types of their members,
+and members of enums read once.
 
 All else stays as it is written. Whatever mypyc cannot compile (a dataclass with type parameters, an async generator,
 an enum with methods) does not belong into a module that is on the list.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import ast
 
 from cerebelum_codegen.compiler.classes import adoption, attributes, constructor, decorator_of, is_of_class
+from cerebelum_codegen.compiler.members import read_members_once
 
 _ADOPTED = ast.parse("from cerebelum_codegen.runtime.adoption import adopt").body
 
@@ -16,6 +18,7 @@ _ADOPTED = ast.parse("from cerebelum_codegen.runtime.adoption import adopt").bod
 def typed_form(source: str) -> str:
     """The module in the form for the compiler."""
     module = ast.parse(source)
+    read_members_once(module)
     body: list[ast.stmt] = []
     for node in module.body:
         body.append(node)

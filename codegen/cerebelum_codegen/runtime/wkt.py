@@ -49,7 +49,8 @@ class Timestamp:
     @classmethod
     def from_ns(cls, nanoseconds: int) -> Self:
         """The instant so many nanoseconds after 1970-01-01 UTC."""
-        return cls(*divmod(nanoseconds, _NS))
+        seconds = nanoseconds // _NS
+        return cls(seconds, nanoseconds - seconds * _NS)
 
     def to_ns(self) -> int:
         """Nanoseconds since 1970-01-01 UTC."""

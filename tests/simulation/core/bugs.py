@@ -12,19 +12,18 @@ PARTS = (
     Bug(
         "a result is acknowledged before it is durable",
         "cerebelum_core.execution",
-        "                appending = self._store.append(",
-        "                self._answer(batch)\n"
-        "                batch = _Batch((), (), batch.events, batch.state, batch.effects)\n"
-        "                appending = self._store.append(",
+        "                    self._writing = batch\n",
+        "                    self._answer(batch)\n"
+        "                    batch = _Batch([], batch.events, batch.state, batch.effects)\n"
+        "                    self._writing = batch\n",
     ),
     Bug(
         "an owner that was replaced tells what it could not write as done",
         "cerebelum_core.execution",
-        "        except Exception as error:\n            self._recover(batch.letters, error)\n        else:",
-        "        except Exception as error:\n"
-        "            if type(error).__name__ == 'OwnershipLost':\n"
+        "            self._recover(batch.letters, outcome)",
+        "            if type(outcome).__name__ == 'OwnershipLost':\n"
         "                self._answer(batch)\n"
-        "            self._recover(batch.letters, error)\n        else:",
+        "            self._recover(batch.letters, outcome)",
     ),
     Bug(
         "what was written without an answer is not offered",
@@ -89,8 +88,8 @@ PARTS = (
     Bug(
         "a write that was refused is told as done",
         "cerebelum_core.store.writer",
-        "        if outcome is None:\n",
-        "        if outcome is None or len(batch) == 1:\n",
+        "                done(outcome)\n",
+        "                done(None if len(batch) == 1 else outcome)\n",
     ),
     Bug(
         "a stream's worker gets more than it has room for",

@@ -16,6 +16,7 @@ from cerebelum_core.errors import StoreUnavailable
 from cerebelum_core.store import (
     Append,
     BlueprintRecord,
+    Done,
     Due,
     EventStore,
     HeadPage,
@@ -26,6 +27,7 @@ from cerebelum_core.store import (
     rows,
 )
 from cerebelum_core.store import sqlite_statements as sql
+from cerebelum_core.store.callbacks import call_back
 from cerebelum_core.store.sqlite import SqliteStore, open_sqlite
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
@@ -164,6 +166,9 @@ class FaultyStore:
             self._weather.may_cut_off()
             raise StoreUnavailable("simulated: it was written, and the answer is lost")
         self._learn(append.execution_id, append.expected_version + len(append.events))
+
+    def post(self, append: Append, done: Done) -> None:
+        call_back(self.append(append), done)
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         found = await self._reading(self._inner.read(execution_id, after_version=after_version, limit=limit))

@@ -47,8 +47,8 @@ WAITS_AND_TRIES = (
     Bug(
         "a paused execution is handed out",
         "cerebelum_engine.pending",
-        "            yield _dispatch(state, name, Handout.KEEP if state.paused else Handout.OFFER)",
-        "            yield _dispatch(state, name, Handout.OFFER)",
+        "_dispatch(state, name, Handout.KEEP if state.paused else Handout.OFFER))",
+        "_dispatch(state, name, Handout.OFFER))",
     ),
     Bug(
         "a resume is forgotten",
@@ -83,8 +83,8 @@ WAITS_AND_TRIES = (
     Bug(
         "a cancellation goes on handing out",
         "cerebelum_engine.pending",
-        "            yield _dispatch(state, name, Handout.STOP)",
-        "            yield _dispatch(state, name, Handout.OFFER)",
+        "    effects += [_dispatch(state, name, Handout.STOP)",
+        "    effects += [_dispatch(state, name, Handout.OFFER)",
     ),
     Bug(
         "a cancellation does not wait for its steps",
@@ -95,7 +95,7 @@ WAITS_AND_TRIES = (
     Bug(
         "a cleanup may take for ever",
         "cerebelum_engine.pending",
-        "    if asked.cleanup_until is not None:\n        yield ArmTimer(due_at=asked.cleanup_until)\n",
+        "    if asked.cleanup_until is not None:\n        effects.append(ArmTimer(due_at=asked.cleanup_until))\n",
         "",
     ),
     Bug(
@@ -113,9 +113,9 @@ WAITS_AND_TRIES = (
     Bug(
         "a dead letter is handed out",
         "cerebelum_engine.pending",
-        "        if step.phase is Phase.READY:\n            yield _dispatch(state, name, Handout.KEEP",
+        "        if step.phase is Phase.READY:\n            effects.append(_dispatch(state, name, Handout.KEEP",
         "        if step.phase in (Phase.READY, Phase.DEAD_LETTERED):\n"
-        "            yield _dispatch(state, name, Handout.KEEP",
+        "            effects.append(_dispatch(state, name, Handout.KEEP",
     ),
     Bug(
         "one loss too many before a dead letter",
@@ -168,7 +168,7 @@ WAITS_AND_TRIES = (
     Bug(
         "the deadline is forgotten",
         "cerebelum_engine.pending",
-        "    if state.deadline is not None:\n        yield ArmTimer(due_at=state.deadline)\n",
+        "    if state.deadline is not None:\n        effects.append(ArmTimer(due_at=state.deadline))\n",
         "",
     ),
     Bug(
@@ -229,8 +229,8 @@ WAITS_AND_TRIES = (
     Bug(
         "versions repeat",
         "cerebelum_engine.decide",
-        "version=state.version + 1, recorded_at=now, fact=todo.pop(0)",
-        "version=state.version, recorded_at=now, fact=todo.pop(0)",
+        "version=state.version + 1, recorded_at=now, fact=fact",
+        "version=state.version, recorded_at=now, fact=fact",
     ),
     Bug(
         "an unanswered approval leaves a foreign step waiting",
