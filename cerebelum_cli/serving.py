@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -50,6 +51,7 @@ def core(
     if (tls_cert is None) != (tls_key is None):
         raise UsageError("--tls-cert and --tls-key go together: give both, or neither")
     _collect_seldom()
+    _hand_over_soon()
     run_async(_serve(store_url, listen, lease_s, tls_cert, tls_key), _fast_loop())
 
 
@@ -134,6 +136,13 @@ def _log_to_stderr(verbose: bool) -> None:
 def _collect_seldom() -> None:
     """Look for cycles less often: what is in flight is no garbage, and to look it through takes a quarter of a Core."""
     gc.set_threshold(100_000, 50, 50)
+
+
+def _hand_over_soon() -> None:
+    """Python lets a thread wait 5 ms for another that is busy. The store's thread waits after each statement, and
+    whoever waits for the disk with it.
+    """
+    sys.setswitchinterval(0.0005)
 
 
 def _fast_loop() -> LoopFactory | None:

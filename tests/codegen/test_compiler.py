@@ -14,6 +14,7 @@ import pytest
 
 from cerebelum_codegen.compiler.build import generated_modules
 from cerebelum_codegen.compiler.form import compiled_form
+from cerebelum_codegen.compiler.plain import typed_form
 from cerebelum_proto.worker import worker_service_pb
 from tests.codegen.generating import PROJECT, run
 
@@ -52,6 +53,38 @@ def test_no_list_of_parts_is_left_where_a_message_is_written() -> None:
     writers = [n for n in ast.walk(ast.parse(form)) if isinstance(n, ast.FunctionDef) and n.name == "__write__"]
     assert writers
     assert not any("list[bytes]" in ast.unparse(each) for each in writers)
+
+
+_PHASES = """
+from __future__ import annotations
+import enum
+import http
+from http import HTTPStatus
+from typing import Final
+
+class Light(enum.Enum):
+    RED = "red"
+    GREEN = "green"
+
+LIMIT: Final = 3
+
+def after(light: Light, status: HTTPStatus) -> tuple[object, ...]:
+    match light:
+        case Light.RED:
+            return Light.GREEN, HTTPStatus.OK, http.HTTPStatus.OK, LIMIT
+    return Light.RED, status
+"""
+
+
+def test_members_are_read_once_and_mean_the_same() -> None:
+    form = typed_form(_PHASES)
+    assert form.count("_member_Light_GREEN") == 2
+    assert "case Light.RED:" in form, "a plain name there would match everything"
+    namespaces: list[dict[str, object]] = [{"__name__": "lights"}, {"__name__": "lights"}]
+    for source, namespace in zip((_PHASES, form), namespaces, strict=True):
+        exec(source, namespace)
+    plain, formed = ([str(eval("after(Light.RED, None), after(Light.GREEN, 1)", each))] for each in namespaces)
+    assert formed == plain
 
 
 def test_only_what_the_plugin_wrote_is_compiled(tmp_path: Path) -> None:
