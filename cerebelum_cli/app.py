@@ -29,6 +29,7 @@ _COMMANDS = {
     "run": "running",
     **dict.fromkeys(("list", "status"), "executions"),
     "why": "why",
+    "queues": "queues",
     "history": "executions",
     **dict.fromkeys(("approve", "reject", "signal", "cancel"), "decisions"),
     **dict.fromkeys(("terminate", "pause", "resume", "retry", "redrive", "fork", "migrate"), "lifecycle"),

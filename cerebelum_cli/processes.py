@@ -125,11 +125,17 @@ class CoreProcess:
 
 
 def worker_process(
-    folder: Path, address: str, module: str, *, name: str = "worker", environment: Mapping[str, str] | None = None
+    folder: Path,
+    address: str,
+    module: str,
+    *,
+    name: str = "worker",
+    queues: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> Process:
     """A worker for the workflows of a module."""
     return Process(
-        arguments=("worker", module, "--core", address),
+        arguments=("worker", module, "--core", address, *(word for queue in queues for word in ("--queue", queue))),
         log=folder / f"{name}.log",
         ready_word="polling",
         environment=environment or {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -63,6 +64,11 @@ class Core:
         """Have a blueprint validated and kept."""
         calls = self._calls
         return await calls.safe(lambda: self._stubs.worker.submit_blueprint(blueprint, timeout_s=calls.call_s))
+
+    async def queues(self) -> Sequence[control_pb.QueueStanding]:
+        """What waits in each queue, and who serves it."""
+        request, calls = control_pb.ListQueuesRequest(), self._calls
+        return (await calls.safe(lambda: self._stubs.control.list_queues(request, timeout_s=calls.call_s))).queues
 
     async def server_info(self) -> control_pb.GetServerInfoResponse:
         """Who answers."""

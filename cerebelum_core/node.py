@@ -101,6 +101,7 @@ class Node:
         self.control_edge = ControlEdge(
             registry=self.registry,
             router=self.router,
+            workers=self.workers,
             watchers=self.watchers,
             clock=clock,
             random_bytes=random_bytes,

@@ -89,7 +89,15 @@ class WorkerRegistry:
 
     def serving(self, queue: str) -> list[str]:
         """Those who serve a queue."""
-        return [worker_id for worker_id, worker in self._workers.items() if queue in worker.queues]
+        return self.by_queue().get(queue, [])
+
+    def by_queue(self) -> dict[str, list[str]]:
+        """Every queue that is served, and by whom."""
+        found: dict[str, list[str]] = {}
+        for worker_id, worker in self._workers.items():
+            for queue in worker.queues:
+                found.setdefault(queue, []).append(worker_id)
+        return found
 
     def queues_with(self, pool: Pool) -> dict[str, list[str]]:
         """The queues in which what is in a pool could be run, and by whom in each."""

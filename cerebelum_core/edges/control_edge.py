@@ -1,4 +1,4 @@
-"""The control service: people decide, send signals, cancel, and follow histories."""
+"""The control service: people decide, send signals, cancel, follow histories, and look at queues."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from cerebelum_core.ids import RandomBytes, uuid7
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.watchers import Watchers
+from cerebelum_core.workers import WorkerRegistry
 from cerebelum_engine import Approve, Cancel, Reject, SendSignal
 from cerebelum_proto.control.v1 import control_pb as pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceBase
@@ -25,6 +26,7 @@ class ControlEdge(ControlServiceBase):
 
     registry: Registry
     router: TaskRouter
+    workers: WorkerRegistry
     watchers: Watchers
     clock: Clock
     random_bytes: RandomBytes
@@ -80,6 +82,15 @@ class ControlEdge(ControlServiceBase):
             async with aclosing(events):
                 async for event in events:
                     yield pb.GetHistoryResponse(event=event)
+
+    async def list_queues(self, request: pb.ListQueuesRequest, context: RequestContext) -> pb.ListQueuesResponse:
+        """What waits in each queue, and who serves it."""
+        found = {name: pb.QueueStanding(name=name, worker_ids=ids) for name, ids in self.workers.by_queue().items()}
+        for pool, waiting in self.router.queued.items():
+            queue = found.setdefault(pool.queue, pb.QueueStanding(name=pool.queue))
+            queue.waiting += waiting
+            queue.unserved += 0 if self.workers.able(pool) else waiting
+        return pb.ListQueuesResponse(queues=[found[name] for name in sorted(found)])
 
     async def get_server_info(
         self, request: pb.GetServerInfoRequest, context: RequestContext

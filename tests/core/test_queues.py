@@ -185,6 +185,24 @@ def test_every_wrong_name_of_a_worker_is_told_at_once() -> None:
     play(scene)
 
 
+def test_queues_tell_what_waits_in_them_who_serves_them_and_what_waits_in_vain() -> None:
+    async def scene(node: Node, core: EmbeddedCore) -> None:
+        assert await core.queues() == []
+        digest = await submit(core, STEP, pb.Step(name="b"))
+        await register(core, "plain", digest)
+        await register(core, "stranger", "another", "gpu", "default")
+        await start(core)
+        await start(core, "y")
+        default, gpu = await core.queues()
+        assert (default.name, default.waiting, default.unserved) == ("default", 2, 0)
+        assert default.worker_ids == ["plain", "stranger"]
+        assert (gpu.name, gpu.waiting, gpu.unserved, gpu.worker_ids) == ("gpu", 2, 2, ["stranger"])
+        await polled(core, "plain")
+        assert [each.waiting for each in await core.queues()] == [1, 2]
+
+    play(scene)
+
+
 def test_what_nobody_took_in_time_is_told_until_it_is_recorded() -> None:
     async def scene(node: Node, core: EmbeddedCore) -> None:
         overdue: list[str] = []

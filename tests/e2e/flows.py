@@ -208,3 +208,20 @@ async def needs_gate(reserve: dict[str, int]) -> str:
 @workflow
 def gate_crasher(wf: WorkflowBuilder) -> None:
     wf.timeline(reserve >> needs_gate)
+
+
+@step
+async def fold(inputs: Inputs) -> int:
+    note("fold")
+    return inputs["order"]
+
+
+@step(queue="heavy")
+async def press(fold: int) -> str:
+    note("press")
+    return f"pressed {fold}"
+
+
+@workflow
+def queued(wf: WorkflowBuilder) -> None:
+    wf.timeline(fold >> press)

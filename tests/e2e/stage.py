@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,13 +26,16 @@ class Stage:
     core: CoreProcess
     workers: list[Process] = field(default_factory=list)
 
-    async def start_worker(self, address: str = "", module: str = "tests.e2e.flows") -> Process:
+    async def start_worker(
+        self, address: str = "", module: str = "tests.e2e.flows", *, queues: Sequence[str] = ()
+    ) -> Process:
         number = len(self.workers)
         worker = worker_process(
             self.folder,
             address or self.core.address,
             module,
             name=f"worker-{number}",
+            queues=queues,
             environment={"E2E_NOTES": str(self.folder / "notes"), "E2E_GATE": str(self.folder / "gate")},
         )
         self.workers.append(worker)

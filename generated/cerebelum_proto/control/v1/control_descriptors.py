@@ -19,6 +19,9 @@ FILES = (
             "cerebelum.control.v1.CancelResponse",
             "cerebelum.control.v1.GetHistoryRequest",
             "cerebelum.control.v1.GetHistoryResponse",
+            "cerebelum.control.v1.ListQueuesRequest",
+            "cerebelum.control.v1.ListQueuesResponse",
+            "cerebelum.control.v1.QueueStanding",
             "cerebelum.control.v1.GetServerInfoRequest",
             "cerebelum.control.v1.GetServerInfoResponse",
             "cerebelum.control.v1.ControlService",
@@ -27,6 +30,7 @@ FILES = (
             "cerebelum.control.v1.ControlService.Signal",
             "cerebelum.control.v1.ControlService.Cancel",
             "cerebelum.control.v1.ControlService.GetHistory",
+            "cerebelum.control.v1.ControlService.ListQueues",
             "cerebelum.control.v1.ControlService.GetServerInfo",
         ),
         extensions=(),
@@ -52,16 +56,21 @@ FILES = (
             b"leanup_ms\x18\x04 \x01(\x03R\tcleanupMs\"&\n\x0eCancelResponse\x12\x14\n\x05ended\x18\x01 \x01(\x08R\x05"
             b"ended\"s\n\x11GetHistoryRequest\x12!\n\x0cexecution_id\x18\x01 \x01(\tR\x0bexecutionId\x12#\n\rafter_"
             b"version\x18\x02 \x01(\x03R\x0cafterVersion\x12\x16\n\x06follow\x18\x03 \x01(\x08R\x06follow\"F\n\x12G"
-            b"etHistoryResponse\x120\n\x05event\x18\x01 \x01(\x0b2\x1a.cerebelum.events.v1.EventR\x05event\"\x16\n\x14"
-            b"GetServerInfoRequest\"`\n\x15GetServerInfoResponse\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12"
-            b"\x17\n\x07node_id\x18\x02 \x01(\tR\x06nodeId\x12\x14\n\x05store\x18\x03 \x01(\tR\x05store2\xb4\x04\n"
-            b"\x0eControlService\x12V\n\x07Approve\x12$.cerebelum.control.v1.ApproveRequest\x1a%.cerebelum.control"
-            b".v1.ApproveResponse\x12S\n\x06Reject\x12#.cerebelum.control.v1.RejectRequest\x1a$.cerebelum.control."
-            b"v1.RejectResponse\x12S\n\x06Signal\x12#.cerebelum.control.v1.SignalRequest\x1a$.cerebelum.control.v1"
-            b".SignalResponse\x12S\n\x06Cancel\x12#.cerebelum.control.v1.CancelRequest\x1a$.cerebelum.control.v1.C"
-            b"ancelResponse\x12a\n\nGetHistory\x12'.cerebelum.control.v1.GetHistoryRequest\x1a(.cerebelum.control."
-            b"v1.GetHistoryResponse0\x01\x12h\n\rGetServerInfo\x12*.cerebelum.control.v1.GetServerInfoRequest\x1a+"
-            b".cerebelum.control.v1.GetServerInfoResponseb\x06proto3"
+            b"etHistoryResponse\x120\n\x05event\x18\x01 \x01(\x0b2\x1a.cerebelum.events.v1.EventR\x05event\"\x13\n\x11"
+            b"ListQueuesRequest\"Q\n\x12ListQueuesResponse\x12;\n\x06queues\x18\x01 \x03(\x0b2#.cerebelum.control.v"
+            b"1.QueueStandingR\x06queues\"x\n\rQueueStanding\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07"
+            b"waiting\x18\x02 \x01(\x03R\x07waiting\x12\x1a\n\x08unserved\x18\x03 \x01(\x03R\x08unserved\x12\x1d\n"
+            b"\nworker_ids\x18\x04 \x03(\tR\tworkerIds\"\x16\n\x14GetServerInfoRequest\"`\n\x15GetServerInfoResponse"
+            b"\x12\x18\n\x07version\x18\x01 \x01(\tR\x07version\x12\x17\n\x07node_id\x18\x02 \x01(\tR\x06nodeId\x12"
+            b"\x14\n\x05store\x18\x03 \x01(\tR\x05store2\x95\x05\n\x0eControlService\x12V\n\x07Approve\x12$.cerebe"
+            b"lum.control.v1.ApproveRequest\x1a%.cerebelum.control.v1.ApproveResponse\x12S\n\x06Reject\x12#.cerebe"
+            b"lum.control.v1.RejectRequest\x1a$.cerebelum.control.v1.RejectResponse\x12S\n\x06Signal\x12#.cerebelu"
+            b"m.control.v1.SignalRequest\x1a$.cerebelum.control.v1.SignalResponse\x12S\n\x06Cancel\x12#.cerebelum."
+            b"control.v1.CancelRequest\x1a$.cerebelum.control.v1.CancelResponse\x12a\n\nGetHistory\x12'.cerebelum."
+            b"control.v1.GetHistoryRequest\x1a(.cerebelum.control.v1.GetHistoryResponse0\x01\x12_\n\nListQueues\x12"
+            b"'.cerebelum.control.v1.ListQueuesRequest\x1a(.cerebelum.control.v1.ListQueuesResponse\x12h\n\rGetSer"
+            b"verInfo\x12*.cerebelum.control.v1.GetServerInfoRequest\x1a+.cerebelum.control.v1.GetServerInfoRespon"
+            b"seb\x06proto3"
         ),
     ),
     ProtoFile(

@@ -47,6 +47,11 @@ class ControlServiceMethods:
         control_pb.GetHistoryRequest,
         control_pb.GetHistoryResponse,
     )
+    list_queues = Method(
+        "/cerebelum.control.v1.ControlService/ListQueues",
+        control_pb.ListQueuesRequest,
+        control_pb.ListQueuesResponse,
+    )
     get_server_info = Method(
         "/cerebelum.control.v1.ControlService/GetServerInfo",
         control_pb.GetServerInfoRequest,
@@ -141,6 +146,23 @@ class ControlServiceStub(Stub):
             response_metadata,
         )
 
+    async def list_queues(
+        self,
+        request: control_pb.ListQueuesRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
+    ) -> control_pb.ListQueuesResponse:
+        """What waits in each queue, and who serves it."""
+        return await self._unary_unary(
+            ControlServiceMethods.list_queues,
+            request,
+            timeout_s,
+            metadata,
+            response_metadata,
+        )
+
     async def get_server_info(
         self,
         request: control_pb.GetServerInfoRequest,
@@ -192,6 +214,12 @@ class ControlServiceBase(Service):
         """The history of an execution, oldest event first."""
 
     @abstractmethod
+    async def list_queues(
+        self, request: control_pb.ListQueuesRequest, context: RequestContext
+    ) -> control_pb.ListQueuesResponse:
+        """What waits in each queue, and who serves it."""
+
+    @abstractmethod
     async def get_server_info(
         self, request: control_pb.GetServerInfoRequest, context: RequestContext
     ) -> control_pb.GetServerInfoResponse:
@@ -204,6 +232,7 @@ class ControlServiceBase(Service):
             self._unary_unary(self.signal, ControlServiceMethods.signal),
             self._unary_unary(self.cancel, ControlServiceMethods.cancel),
             self._unary_stream(self.get_history, ControlServiceMethods.get_history),
+            self._unary_unary(self.list_queues, ControlServiceMethods.list_queues),
             self._unary_unary(self.get_server_info, ControlServiceMethods.get_server_info),
         )
 

@@ -752,6 +752,182 @@ class GetHistoryResponse(Message):
 
 
 @dataclass(slots=True, kw_only=True)
+class ListQueuesRequest(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.control.v1.ListQueuesRequest"
+
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        unknown: list[bytes] | None = None
+        while at < end:
+            unknown = unknown or []
+            data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class ListQueuesResponse(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.control.v1.ListQueuesResponse"
+
+    queues: list[QueueStanding] = field(default_factory=list)
+    """Those in which something waits or that somebody serves, by name."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        for queues_item in self.queues:
+            if type(queues_item) is not QueueStanding:
+                raise wrong_type(queues_item, QueueStanding)
+            x = queues_item.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            while tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                queues_item = QueueStanding()
+                queues_item.__merge__(data, at, stop, depth - 1)
+                self.queues.append(queues_item)
+                at = stop
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class QueueStanding(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.control.v1.QueueStanding"
+
+    name: str = ""
+    waiting: int = 0
+    """Tasks that wait for a worker."""
+    unserved: int = 0
+    """Those of them that no worker can run: none that serves the queue has their code."""
+    worker_ids: list[str] = field(default_factory=list)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.waiting != 0:
+            out += (b"\x10", SMALL[self.waiting] if 0 <= self.waiting < 1024 else int64(self.waiting))
+        if self.unserved != 0:
+            out += (b"\x18", SMALL[self.unserved] if 0 <= self.unserved < 1024 else int64(self.unserved))
+        for worker_ids_item in self.worker_ids:
+            x = worker_ids_item.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.waiting = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+                tag = data[at] if at < end else 0
+            if tag == 24:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.unserved = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+                tag = data[at] if at < end else 0
+            while tag == 34:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.worker_ids.append(data[at:stop].decode())
+                at = stop
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
 class GetServerInfoRequest(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.control.v1.GetServerInfoRequest"
 
@@ -918,6 +1094,20 @@ describe(
 describe(
     GetHistoryResponse,
     FieldDescriptor(1, "event", events_pb.Event),
+)
+describe(
+    ListQueuesRequest,
+)
+describe(
+    ListQueuesResponse,
+    FieldDescriptor(1, "queues", QueueStanding, repeated=True),
+)
+describe(
+    QueueStanding,
+    FieldDescriptor(1, "name", "string"),
+    FieldDescriptor(2, "waiting", "int64"),
+    FieldDescriptor(3, "unserved", "int64"),
+    FieldDescriptor(4, "worker_ids", "string", repeated=True),
 )
 describe(
     GetServerInfoRequest,
