@@ -144,8 +144,25 @@ def write_duration(value: Duration) -> bytes:
 
 def _write(seconds: int, nanos: int) -> bytes:
     # Both are in range: what is written needs no second look.
-    body = b"\x08" + varint(seconds & UINT64) if seconds else b""
-    return body + b"\x10" + varint(nanos & UINT64) if nanos else body
+    body = _written_seconds(seconds) if seconds else b""
+    if nanos < 1 << 28:
+        return body + b"\x10" + varint(nanos & UINT64) if nanos else body
+    last = (nanos & 127 | 128, nanos >> 7 & 127 | 128, nanos >> 14 & 127 | 128, nanos >> 21 & 127 | 128, nanos >> 28)
+    return body + b"\x10" + bytes(last)
+
+
+def _written_seconds(seconds: int) -> bytes:
+    written = _WRITTEN.get(seconds)
+    if written is None:
+        if len(_WRITTEN) >= _MOST_WRITTEN:
+            _WRITTEN.clear()
+        written = _WRITTEN[seconds] = b"\x08" + varint(seconds & UINT64)
+    return written
+
+
+_WRITTEN: Final[dict[int, bytes]] = {}
+"""Seconds as they are written: what is written at one time is mostly of a few of them."""
+_MOST_WRITTEN: Final = 1024
 
 
 def _read_whole(data: bytes) -> tuple[int, int]:
