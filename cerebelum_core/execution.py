@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeAlias, TypeVar
@@ -64,6 +64,19 @@ class Observer(Protocol):
         """Nobody knows whether events became durable. The next command finds out: see that there is one."""
 
 
+class Home(Protocol):
+    """Where executions are kept while they are in memory."""
+
+    async def reread(self, execution: Execution) -> State:
+        """Where an execution stands in the store."""
+
+    def rest(self, execution: Execution) -> None:
+        """It has nothing to do any more, for now."""
+
+    def crashed(self, execution: Execution, error: Exception) -> bool:
+        """Whether it may go on after this."""
+
+
 @dataclass(slots=True)
 class _Letter:
     command: Command
@@ -93,19 +106,15 @@ class Execution:
         store: EventStore,
         clock: Clock,
         observer: Observer,
-        reload: Callable[[], Awaitable[State]],
-        on_idle: Callable[[Execution], None],
-        on_crash: Callable[[Exception], bool],
+        home: Home,
     ) -> None:
+        self.id = execution_id
         self.state = state
         self.owes_tasks = bool(tasks_among(effects))
-        self._id = execution_id
         self._store = store
         self._clock = clock
         self._observer = observer
-        self._reload = reload
-        self._on_idle = on_idle
-        self._on_crash = on_crash
+        self._home = home
         self._letters: list[_Letter] = []
         self._writing: _Batch | None = None
         self._busy = False
@@ -158,7 +167,7 @@ class Execution:
 
     def _rest(self) -> None:
         self._busy = False
-        self._on_idle(self)
+        self._home.rest(self)
         settling, self._settling = self._settling, []
         for each in settling:
             _settle(each, None)
@@ -223,7 +232,7 @@ class Execution:
             for letter in letters:
                 _reply(letter, failure)
             if isinstance(failure, _UNKNOWN):
-                self._observer.doubted(self._id)
+                self._observer.doubted(self.id)
         else:
             self._answer(batch)
         self._recovering = None
@@ -249,7 +258,7 @@ class Execution:
 
     async def _find_out(self) -> None:
         """Read what is durable. What was written without an answer is owed like anything else."""
-        self.state = await self._reload()
+        self.state = await self._home.reread(self)
         self._in_doubt = False
         effects = pending(self.state)
         self.owes_tasks = bool(tasks_among(effects))
@@ -259,7 +268,7 @@ class Execution:
     def _may_go_on(self, error: Exception) -> bool:
         if isinstance(error, _UNKNOWN):
             return True
-        return not isinstance(error, StoreError) and self._on_crash(error)
+        return not isinstance(error, StoreError) and self._home.crashed(self, error)
 
 
 def _reply(letter: _Letter, answer: Answer | Exception) -> None:

@@ -175,7 +175,7 @@ class Registry:
             # A start that is repeated after a restart has yet to find that it began long ago.
             await execution.settled()
         if execution.idle:
-            self._rest(execution, execution_id)
+            self.rest(execution)
 
     @property
     def is_idle(self) -> bool:
@@ -240,9 +240,6 @@ class Registry:
             loading.exception()  # callers that have all gone away leave nobody to look at it
 
     def _adopt(self, execution_id: str, state: State, effects: Sequence[Effect] = ()) -> Execution:
-        async def reload() -> State:
-            return await self._reconstructor.read(execution_id) or new(state.blueprint)
-
         execution = Execution(
             execution_id,
             state,
@@ -250,9 +247,7 @@ class Registry:
             store=self._store,
             clock=self._clock,
             observer=self._observer,
-            reload=reload,
-            on_idle=lambda idle: self._rest(idle, execution_id),
-            on_crash=lambda error: self._supervisor.crashed(execution_id, error),
+            home=self,
         )
         self._live[execution_id] = execution
         return execution
@@ -261,12 +256,22 @@ class Registry:
         """Nobody wants an execution any more for whom it was brought into memory: it leaves, if it owes nothing."""
         execution = self._live.get(execution_id)
         if execution is not None:
-            self._rest(execution, execution_id)
+            self.rest(execution)
 
-    def _rest(self, execution: Execution, execution_id: str) -> None:
+    # -- a home of executions ----------------------------------------------------------------
+
+    async def reread(self, execution: Execution) -> State:
+        """Where an execution stands in the store."""
+        return await self._reconstructor.read(execution.id) or new(execution.state.blueprint)
+
+    def crashed(self, execution: Execution, error: Exception) -> bool:
+        """Whether an execution may go on after this."""
+        return self._supervisor.crashed(execution.id, error)
+
+    def rest(self, execution: Execution) -> None:
         """Let an idle execution leave memory when it owes nothing, and the oldest ones when there are too many."""
-        if execution.idle and not execution.owes_tasks and self._live.get(execution_id) is execution:
-            del self._live[execution_id]
+        if execution.idle and not execution.owes_tasks and self._live.get(execution.id) is execution:
+            del self._live[execution.id]
         excess = len(self._live) - self._max_live
         for oldest in [*islice(self._live, excess)] if excess > 0 else ():
             if self._live[oldest].idle:
