@@ -62,10 +62,10 @@ generated-is-fresh: setup
 unit: setup $(CACHE)/deployed-client/installed
 	pytest -n 2 --dist loadgroup
 
-# The suites of the codec, the engine and the Core against a wheel built with the switch on, in an environment of its own
+# The suites of the codec, the engine, the Core, the client and the SDK against a wheel built with the switch on, in an environment of its own
 # that lends the tools of .venv, and in a folder of its own, where no source stands in the wheel's way.
 COMPILED := $(CACHE)/compiled
-$(COMPILED)/installed: $(shell find codegen generated cerebelum_* tests/codegen/protos -name '*.py' -o -name '*.j2' -o -name '*.proto') hatch_build.py
+$(COMPILED)/installed: $(shell find codegen generated cerebelum cerebelum_* tests/codegen/protos -name '*.py' -o -name '*.j2' -o -name '*.proto') hatch_build.py
 	rm -rf $(COMPILED)/env $(COMPILED)/wheel $(COMPILED)/trial
 	CEREBELUM_COMPILED=1 CEREBELUM_OPT_LEVEL=0 pip wheel --quiet --disable-pip-version-check --no-deps -w $(COMPILED)/wheel .
 	$(BIN)/python -m venv --without-pip $(COMPILED)/env
@@ -81,7 +81,8 @@ test-compiled: setup
 compiled-suite: $(COMPILED)/installed
 	rm -rf $(COMPILED)/run && mkdir $(COMPILED)/run && cp -r tests proto buf.yaml pyproject.toml $(COMPILED)/run
 	cd $(COMPILED)/run && COMPILED_TRIAL=$(CURDIR)/$(COMPILED)/trial ../env/bin/python -m pytest -n 2 --dist loadgroup \
-		tests/codegen/runtime tests/cli/test_doctor.py tests/engine tests/core
+		tests/codegen/runtime tests/cli/test_doctor.py tests/engine tests/core tests/client tests/sdk/test_*.py \
+		--ignore tests/sdk/test_typing.py
 
 # Both take BUILD=compiled, to run against the compiled build: minutes of compiling, once.
 CODEC := $(if $(filter compiled,$(BUILD)),COMPILED_TRIAL=$(CURDIR)/$(COMPILED)/trial $(COMPILED)/env/bin/python,python)

@@ -22,6 +22,10 @@ _CORE = (
     "supervisor takers edges/execute_session edges/handouts edges/outbox edges/starts edges/work_session "
     "store/callbacks store/records store/rows store/sqlite store/sqlite_batch store/writer"
 )
+_WORKER = (
+    "cerebelum/hands cerebelum/lanes cerebelum/plan cerebelum/runner cerebelum/running cerebelum/signals "
+    "cerebelum/streaming cerebelum_client/payload cerebelum_client/plain"
+)
 
 
 if TYPE_CHECKING:
@@ -65,18 +69,19 @@ def _sources(root: Path) -> list[Source]:
     runtime = Path("cerebelum_codegen/runtime")
     engine = [Path("cerebelum_engine", f"{name}.py") for name in _ENGINE.split()]
     core = [Path("cerebelum_core", f"{name}.py") for name in _CORE.split()]
+    worker = [Path(f"{name}.py") for name in _WORKER.split()]
     return [
         Source(root / "codegen", [runtime / "wire.py"], str),
         Source(root / "codegen", [runtime / f"{name}.py" for name in _RUNTIME], compiled_form),
         Source(root / "generated", generated_modules(root / "generated"), compiled_form),
-        Source(root, [*engine, *core], typed_form),
+        Source(root, [*engine, *core, *worker], typed_form),
     ]
 
 
 def _fingerprint(root: Path, level: str) -> str:
     """Of all that the libraries depend on."""
     digest = hashlib.sha256(f"{sys.version} {installed('mypy')} {level}".encode())
-    folders = ("codegen", "generated", "cerebelum_engine", "cerebelum_core")
+    folders = ("codegen", "generated", "cerebelum_engine", "cerebelum_core", "cerebelum", "cerebelum_client")
     for path in sorted(path for folder in folders for path in (root / folder).rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

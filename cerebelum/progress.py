@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
-from cerebelum.running import running
+from cerebelum.running import Line, running
 from cerebelum.signals import Beat
 
 
@@ -32,8 +32,13 @@ class ProgressReporter:
             raise ValueError(f"progress is {percent}: give a percentage from 0 to 100")
         self.percent = percent
         waits = self._waits
-        telling = waits.line.report(percent, message)
+        telling = _tell(waits.line, percent, message)
         if not waits.in_thread:
             return waits.asked("update", telling)
         asyncio.run_coroutine_threadsafe(telling, waits.loop)
         return Beat()
+
+
+async def _tell(line: Line, percent: int, message: str) -> None:
+    # A coroutine of the interpreter's own, wherever the line is compiled: it can be asked whether it was awaited.
+    await line.report(percent, message)

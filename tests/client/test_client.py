@@ -67,6 +67,16 @@ class Control(ControlServiceBase):
         self._answer()
         return control_pb.CancelResponse()
 
+    async def signal(self, request: control_pb.SignalRequest, context: RequestContext) -> control_pb.SignalResponse:
+        self._answer()
+        return control_pb.SignalResponse()
+
+    async def list_queues(
+        self, request: control_pb.ListQueuesRequest, context: RequestContext
+    ) -> control_pb.ListQueuesResponse:
+        self._answer()
+        return control_pb.ListQueuesResponse()
+
     async def get_history(
         self, request: control_pb.GetHistoryRequest, context: RequestContext
     ) -> AsyncIterator[control_pb.GetHistoryResponse]:

@@ -1,49 +1,85 @@
-"""Tests of lanes: calls that do not wait share a task, and no call can tell."""
+"""Tests of lanes: steps that do not wait share a task, and no step can tell."""
 
 from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 
 import pytest
 
-from cerebelum.lanes import Call, Lanes
-from cerebelum_proto.worker.worker_service_pb import TaskResult
+from cerebelum import WorkflowBuilder, step, workflow
+from cerebelum.hands import Hands, Held
+from cerebelum.step import Timeline
+from cerebelum.threads import Threads
+from cerebelum_client import CerebelumClient
+from cerebelum_codegen.runtime import Timestamp
+from cerebelum_proto.worker.worker_service_pb import Task, TaskStatus
 
+Body = Callable[[], Awaitable[object]]
 word = ContextVar("word", default="")
-seen: list[asyncio.Task[object]] = []
+kept: list[asyncio.Task[object]] = []
+kept_weakly: list[weakref.ref[asyncio.Task[object]]] = []
 
 
-class Trial(Call):
-    def __init__(self, function: Callable[[], Awaitable[None]]) -> None:
-        super().__init__()
-        self._function = function
+class Trial:
+    """A step whose task is in a worker's hands."""
+
+    held: Held
+
+    def __init__(self, body: Body, number: int) -> None:
+        self.step = step(name=f"step_{number}")(self._run)
         self.task_hash = 0
         self.over = asyncio.Event()
-        self.result: TaskResult | None = None
+        self._body = body
 
-    def begin(self) -> Coroutine[object, None, TaskResult]:
-        return self._begin()
+    @property
+    def succeeded(self) -> bool:
+        return self.held.result is not None and self.held.result.status is TaskStatus.SUCCESS
 
-    async def _begin(self) -> TaskResult:
-        self.task_hash = hash(asyncio.current_task())
-        await self._function()
-        return TaskResult()
-
-    def ended(self, result: TaskResult | None) -> None:
-        self.result = result
-        self.over.set()
+    async def _run(self) -> None:
+        self.task_hash = hash(me())
+        await self._body()
 
 
-async def run(*functions: Callable[[], Awaitable[None]]) -> list[Trial]:
-    lanes, trials = Lanes(), [Trial(function) for function in functions]
-    for trial in trials:
-        lanes.run(trial)
+class Stage:
+    """A worker's hands that hold one task of each of some steps, as soon as they are put there."""
+
+    def __init__(self, *bodies: Body) -> None:
+        self.trials = [Trial(body, number) for number, body in enumerate(bodies)]
+
+        @workflow
+        def all_of_them(wf: WorkflowBuilder) -> None:
+            wf.timeline(Timeline.of([trial.step for trial in self.trials]))
+
+        self._workflow = all_of_them
+        self._hands = Hands(
+            "w", {all_of_them.hash: all_of_them}, Timestamp, 10, CerebelumClient("127.0.0.1:1"), Threads()
+        )
+
+    def put(self, trial: Trial) -> None:
+        name = trial.step.name
+        task = Task(task_id=name, workflow_hash=self._workflow.hash, step_name=name)
+        trial.held = self._hands.run(task, nothing, lambda: None, lambda _: trial.over.set())
+
+
+def begin(*bodies: Body) -> list[Trial]:
+    stage = Stage(*bodies)
+    for trial in stage.trials:
+        stage.put(trial)
+    return stage.trials
+
+
+async def run(*bodies: Body) -> list[Trial]:
+    trials = begin(*bodies)
     for trial in trials:
         await trial.over.wait()
     return trials
+
+
+def me() -> asyncio.Task[object]:
+    return asyncio.current_task() or pytest.fail("no task runs this")
 
 
 async def nothing() -> None:
@@ -54,97 +90,78 @@ async def pause() -> None:
     await asyncio.sleep(0)
 
 
-async def test_calls_that_do_not_wait_share_a_task() -> None:
+async def test_steps_that_do_not_wait_share_a_task() -> None:
     trials = await run(nothing, nothing, nothing)
 
     assert len({trial.task_hash for trial in trials}) == 1
+    assert all(trial.succeeded for trial in trials)
 
 
-async def test_a_call_that_waits_keeps_its_task_and_holds_up_nobody() -> None:
+async def test_a_step_that_waits_keeps_its_task_and_holds_up_nobody() -> None:
     gate = asyncio.Event()
-    lanes = Lanes()
-    waits, goes = Trial(gate.wait), Trial(nothing)  # type: ignore[arg-type]  # what an event's wait gives is of no use
-    lanes.run(waits)
-    lanes.run(goes)
+    waits, goes = begin(gate.wait, nothing)
 
     await goes.over.wait()
-    assert not waits.done
+    assert not waits.held.done
     gate.set()
     await waits.over.wait()
 
     assert waits.task_hash != goes.task_hash
-    assert waits.result == TaskResult()
+    assert waits.succeeded
 
 
 async def keep() -> None:
-    seen.append(asyncio.current_task() or pytest.fail("there is none"))
+    kept.append(me())
 
 
 async def keep_weakly() -> None:
-    task = asyncio.current_task()
-    assert task is not None
-    references.append(weakref.ref(task))
+    kept_weakly.append(weakref.ref(me()))
 
 
 async def watch() -> None:
-    task = asyncio.current_task()
-    assert task is not None
-    task.add_done_callback(lambda _: None)
+    me().add_done_callback(lambda _: None)
 
 
 async def rename() -> None:
-    task = asyncio.current_task()
-    assert task is not None
-    task.set_name("mine")
-
-
-references: list[weakref.ref[asyncio.Task[object]]] = []
+    me().set_name("mine")
 
 
 @pytest.mark.parametrize("leave_a_trace", [keep, keep_weakly, watch, rename])
-async def test_a_call_that_leaves_a_trace_on_its_task_is_the_last_on_it(
-    leave_a_trace: Callable[[], Awaitable[None]],
-) -> None:
+async def test_a_step_that_leaves_a_trace_on_its_task_is_the_last_on_it(leave_a_trace: Body) -> None:
     first, second = await run(leave_a_trace, nothing)
 
     assert first.task_hash != second.task_hash
-    seen.clear()
-    references.clear()
+    kept.clear()
+    kept_weakly.clear()
 
 
-async def test_who_keeps_the_task_of_a_call_that_ended_interrupts_no_other() -> None:
-    kept: list[asyncio.Task[object]] = []
-
-    async def keep_mine() -> None:
-        kept.append(asyncio.current_task() or pytest.fail("there is none"))
-
+async def test_who_keeps_the_task_of_a_step_that_ended_interrupts_no_other() -> None:
     async def strike() -> None:
-        kept[0].cancel()
-        await asyncio.sleep(0)
+        kept.pop().cancel()
+        await pause()
 
-    _, second = await run(keep_mine, strike)
+    _, second = await run(keep, strike)
 
-    assert second.result == TaskResult()
+    assert second.succeeded
 
 
-async def test_a_call_that_cancels_itself_and_goes_on_to_its_end_counts_as_cancelled() -> None:
+async def test_a_step_that_cancels_itself_and_goes_on_to_its_end_counts_as_cancelled() -> None:
     async def cancel_myself() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        task.cancel()
+        me().cancel()
 
     first, second = await run(cancel_myself, pause)
 
-    assert (first.result, second.result) == (None, TaskResult())
+    assert first.held.result is None
+    assert second.succeeded
 
 
-async def test_each_call_sees_the_context_variables_of_whoever_runs_it_and_none_of_the_others() -> None:
+async def test_each_step_sees_the_context_variables_of_its_worker_and_none_of_the_others() -> None:
     found: list[str] = []
 
     async def say(mine: str) -> None:
         found.append(word.get())
         token = word.set(mine)
-        await asyncio.sleep(0)
+        await pause()
         found.append(word.get())
         word.reset(token)
 
@@ -158,38 +175,35 @@ async def test_each_call_sees_the_context_variables_of_whoever_runs_it_and_none_
     assert found == ["outer", "outer", "outer", "outer", "b", "d"]
 
 
-async def test_a_call_that_waits_is_cancelled_like_a_task_and_may_clean_up() -> None:
-    cleaned = asyncio.Event()
+async def test_a_step_that_waits_is_cancelled_as_a_task_is_and_may_clean_up() -> None:
+    begun, cleaned = asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
             cleaned.set()
 
-    lanes, trial = Lanes(), Trial(wait)
-    lanes.run(trial)
-    await asyncio.sleep(0)
-    trial.cancel()
+    (trial,) = begin(wait)
+    await begun.wait()
+    trial.held.cancel()
     await trial.over.wait()
 
     assert cleaned.is_set()
-    assert trial.result is None
+    assert trial.held.result is None
 
 
-async def test_a_call_that_is_cancelled_before_it_begins_never_does() -> None:
-    lanes, trial, other = Lanes(), Trial(nothing), Trial(nothing)
-    lanes.run(trial)
-    lanes.run(other)
-    trial.cancel()
+async def test_a_step_that_is_cancelled_before_it_begins_never_does() -> None:
+    cancelled, other = begin(nothing, nothing)
+    cancelled.held.cancel()
     await other.over.wait()
 
-    assert trial.done
-    assert trial.task_hash == 0
-    assert trial.result is None
+    assert cancelled.held.done
+    assert (cancelled.task_hash, cancelled.held.result) == (0, None)
 
 
-async def test_time_limits_and_task_groups_work_in_a_call() -> None:
+async def test_time_limits_and_task_groups_work_in_a_step() -> None:
     async def late() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
@@ -205,33 +219,36 @@ async def test_time_limits_and_task_groups_work_in_a_call() -> None:
 
     trials = await run(late, grouped, in_time, nothing)
 
-    assert [trial.result for trial in trials] == [TaskResult()] * 4
+    assert all(trial.succeeded for trial in trials)
     assert trials[2].task_hash == trials[3].task_hash
 
 
-def test_a_call_that_ends_its_process_does_so_and_leaves_the_others_to_a_new_lane() -> None:
+def test_a_step_that_ends_its_process_does_so_and_leaves_the_others_to_a_new_lane() -> None:
     async def end() -> None:
         raise KeyboardInterrupt
 
-    lanes, ending, other = Lanes(), Trial(end), Trial(nothing)
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
-        loop.call_soon(lanes.run, ending)
-        loop.call_soon(lanes.run, other)
+        stage = Stage(end, nothing)
+        ending, other = stage.trials
+        loop.call_soon(stage.put, ending)
+        loop.call_soon(stage.put, other)
         with pytest.raises(KeyboardInterrupt):
             loop.run_forever()
         loop.run_until_complete(other.over.wait())
 
-    assert (ending.result, other.result) == (None, TaskResult())
+    assert ending.held.result is None
+    assert other.succeeded
 
 
-async def test_lanes_go_on_when_somebody_cancels_every_task_there_is() -> None:
-    lanes, stopped, other = Lanes(), Trial(nothing), Trial(nothing)
-    lanes.run(stopped)
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+async def test_steps_go_on_when_somebody_cancels_every_task_there_is() -> None:
+    stage = Stage(nothing, nothing)
+    stopped, other = stage.trials
+    stage.put(stopped)
+    for task in asyncio.all_tasks() - {me()}:
         task.cancel()
-    await asyncio.sleep(0)
-    lanes.run(other)
+    await pause()
+    stage.put(other)
     await other.over.wait()
 
-    assert other.result == TaskResult()
+    assert other.succeeded
