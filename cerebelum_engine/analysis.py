@@ -6,7 +6,7 @@ a step begins: three fixpoints over the same moves that the engine makes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -34,6 +34,18 @@ class Jump(NamedTuple):
     frame: Path
     lead: str
     target: str
+
+    @property
+    def skipped(self) -> frozenset[str]:
+        """The steps that it passes over; they do not begin."""
+        return self.frame.upstream(self.target) - self.frame.upstream(self.lead)
+
+    def released(self) -> Iterator[str]:
+        """The steps beside the target that waited for skipped ones, and now do no more."""
+        skipped = self.skipped
+        for step, needed in self.frame.before.items():
+            if step != self.target and step not in skipped and skipped & {*needed}:
+                yield step
 
 
 class Analysis:
@@ -96,29 +108,7 @@ class Analysis:
     @cached_property
     def reached(self) -> set[Place]:
         """The places that some execution comes to."""
-        entered, passed = set(self.heads(self.paths[TIMELINE])), set[Place]()
-        before = -1
-        while before != len(entered) + len(passed):
-            before = len(entered) + len(passed)
-            for place in self.all_places:
-                needed = self.paths[place.path].before[place.step]
-                if needed and all(Place(place.path, each) in passed for each in needed):
-                    entered.add(place)
-                for way in self.ways[place.step] if place in entered else ():
-                    self._go(place, way.route, entered, passed)
-        return entered
-
-    def _go(self, place: Place, route: Route, entered: set[Place], passed: set[Place]) -> None:
-        if route.path is not None:
-            entered.update(self.heads(route.path))
-            if not all(Place(route.path.id, end) in passed for end in route.path.ends):
-                return
-        if route.onward is Onward.PROCEED:
-            passed.add(place)
-        elif route.onward is Onward.JUMP:
-            for jump in self.jumps(place, route.target) or ():
-                entered.add(Place(jump.frame.id, jump.target))
-                passed.update(Place(jump.frame.id, each) for each in jump.frame.upstream(jump.target))
+        return _Reached(self).found()
 
     # -- what can end ------------------------------------------------------------------------
 
@@ -177,6 +167,50 @@ class Analysis:
         return {step: 1 << at for at, step in enumerate(self.ways)}
 
 
+class _Reached:
+    """The least fixpoint: nothing is reached until some way to it is found."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self.a = analysis
+        self.entered = set(analysis.heads(analysis.paths[TIMELINE]))
+        self.passed: set[Place] = set()
+        self.skipped: set[Place] = set()
+
+    def found(self) -> set[Place]:
+        before = -1
+        while before != (now := len(self.entered) + len(self.passed) + len(self.skipped)):
+            before = now
+            for place in self.a.all_places:
+                needed = self.a.paths[place.path].before[place.step]
+                if needed and all(Place(place.path, each) in self.passed for each in needed):
+                    self.entered.add(place)
+                for way in self.a.ways[place.step] if place in self.entered else ():
+                    self._go(place, way.route)
+        return self.entered
+
+    def _go(self, place: Place, route: Route) -> None:
+        if route.path is not None:
+            self.entered.update(self.a.heads(route.path))
+            if not all(Place(route.path.id, end) in self.passed for end in route.path.ends):
+                return
+        if route.onward is Onward.PROCEED:
+            self.passed.add(place)
+        elif route.onward is Onward.JUMP:
+            for jump in self.a.jumps(place, route.target) or ():
+                self._jump(jump)
+
+    def _jump(self, jump: Jump) -> None:
+        frame = jump.frame
+        self.entered.add(Place(frame.id, jump.target))
+        self.skipped.update(Place(frame.id, each) for each in jump.skipped)
+        over = self.passed | self.skipped
+        self.entered.update(
+            Place(frame.id, step)
+            for step in jump.released()
+            if all(Place(frame.id, each) in over for each in frame.before[step])
+        )
+
+
 class _Given:
     """The greatest fixpoint: all is there until some way is found on which it is not."""
 
@@ -225,14 +259,10 @@ class _Given:
         for step in gone:
             there &= ~self.a.bits[step]
         self.at[Place(frame.id, jump.target)] &= there
-        self._pass_over(frame, frame.upstream(jump.target) - frame.upstream(jump.lead), jump.target, there)
-
-    def _pass_over(self, frame: Path, skipped: frozenset[str], target: str, there: int) -> None:
-        """What waited for skipped steps, beside the target, begins with what is there. Skipped steps never do."""
-        for step, needed in frame.before.items():
-            if step != target and step not in skipped and skipped & {*needed}:
-                others = self._after(frame, [each for each in needed if each not in skipped])
-                self.at[Place(frame.id, step)] &= there | others
+        skipped = jump.skipped
+        for step in jump.released():
+            others = self._after(frame, [each for each in frame.before[step] if each not in skipped])
+            self.at[Place(frame.id, step)] &= there | others
 
     def _after(self, path: Path, steps: Iterable[str]) -> int:
         """What is there once all these steps of a path are passed."""

@@ -179,6 +179,7 @@ async def lonely(second: str) -> str:
     [
         ([(first, {"ok": retry(), "error": retry()})], "step 'first' can never come to an end"),
         ([(first, {"_": end()})], "step 'second' is never reached"),
+        ([(first, {"_": skip_to(third)})], "step 'second' is never reached"),
         ([(first, {"ok": end(), "error": proceed(), "no": end()})], "pattern 'no' can never match"),
         ([(first, {"no": back_to(second)})], "back_to('second') from 'first' leads forward: write skip_to('second')"),
         ([(second, {"no": skip_to(first)})], "skip_to('first') from 'second' leads back: write back_to('first')"),
@@ -217,6 +218,16 @@ def test_a_condition_that_cannot_be_evaluated_is_refused(condition, said: str) -
             wf.branch(first, condition=condition, when_true=repair)
 
     assert said in str(refused.value)
+
+
+def test_what_stands_beside_the_target_of_a_skip_is_reached() -> None:
+    """Lanes begin with the lane that is skipped to, and go on; what was skipped itself would not."""
+
+    @workflow
+    def order(wf: WorkflowBuilder) -> None:
+        wf.timeline(first >> second >> [third, other >> repair])
+        wf.diverge(first, {"_": skip_to(third)})
+        wf.diverge(third, {"no": back_to(second)})
 
 
 def test_two_lanes_may_not_share_a_step_of_their_paths() -> None:

@@ -22,7 +22,7 @@ MAX_VISITS = 4
 
 def random_workflow(dice: random.Random, name: str = "random") -> pb.Blueprint:
     """A valid blueprint: its timeline, and rules as far as they make sense on it."""
-    draft = _Draft(dice, name)
+    draft = Draft(dice, name)
     draft.timeline()
     for _ in range(dice.choice((0, 0, 1, 2, 3))):
         draft.add_rule()
@@ -32,13 +32,24 @@ def random_workflow(dice: random.Random, name: str = "random") -> pb.Blueprint:
 
 def parting_workflow(dice: random.Random, name: str = "random") -> pb.Blueprint:
     """A valid blueprint about one group: most of its steps lead elsewhere, so that routes wait for each other."""
-    draft = _Draft(dice, name)
+    draft = Draft(dice, name)
     group = [draft.step() for _ in range(dice.randint(2, 3))]
     draft.definition.stages = [pb.Stage(steps=group), *draft.stages(dice.randint(1, 2), 1)]
     for step in group:
         texts = dice.choice((["yes"], ["no"], ["yes", "no"], ["no", "error"], []))
         if texts:
             draft.add_diverge(step, texts, draft.long_route)
+    draft.give_data()
+    return draft.blueprint
+
+
+def lanes_workflow(dice: random.Random, name: str = "random") -> pb.Blueprint:
+    """A valid blueprint about lanes: much runs at once, and each has more to do."""
+    draft = Draft(dice, name)
+    lanes = [pb.Lane(stages=draft.stages(2, 0)) for _ in range(dice.randint(2, 3))]
+    draft.definition.stages = [pb.Stage(lanes=lanes), *draft.stages(dice.randint(0, 1), 1)]
+    for _ in range(dice.randint(0, 2)):
+        draft.add_rule()
     draft.give_data()
     return draft.blueprint
 
@@ -54,7 +65,7 @@ def longer(blueprint: pb.Blueprint) -> pb.Blueprint:
 
 
 @dataclass
-class _Draft:
+class Draft:
     """A blueprint that grows, and stays valid."""
 
     dice: random.Random

@@ -39,7 +39,7 @@ from tests.simulation.engine.answers import answer, payload
 from tests.simulation.engine.auditor import Broken, audit, audit_task, overdue
 from tests.simulation.engine.drawing import drawn
 from tests.simulation.engine.model import Model
-from tests.simulation.engine.workflows import longer, parting_workflow, random_workflow
+from tests.simulation.engine.workflows import lanes_workflow, longer, parting_workflow, random_workflow
 
 START_NS = 1_700_000_000_000_000_000
 _MS = 1_000_000
@@ -72,7 +72,10 @@ class World:
         self.execution_id = f"x{self.seed}"
         self.parting = self.dice.random() < 0.15
         """A world of groups that part: their steps fail or lead elsewhere, and somebody tries again soon."""
-        self.submitted = parting_workflow(self.dice) if self.parting else random_workflow(self.dice)
+        self.cut_short = not self.parting and self.dice.random() < 0.12
+        """A world of lanes that is cancelled while they run."""
+        draw = parting_workflow if self.parting else lanes_workflow if self.cut_short else random_workflow
+        self.submitted = draw(self.dice)
         self.submitted_at_first = self.submitted
         self.first = compile_blueprint(self.submitted)
         self.definition = self.submitted.definition or WorkflowDefinition()
@@ -109,6 +112,7 @@ class World:
             moves += [self.steer] if self.steered else [self.maybe_cancel]
             moves += [self.time_out] if self.dice.random() < 0.3 else []
             moves += [self.hand_out, self.deliver, self.try_again] * 3 if self.parting else []
+            moves += [self.hand_out, self.deliver] * 3 if self.cut_short else []
             moves += [self.redrive, self.hand_out] * 2 if self.killer and self.dead() else []
         if not self.chaos:
             moves += [self.calm_down]
@@ -208,6 +212,8 @@ class World:
             self.post.append(Letter(answer(self.dice, task, parting=self.parting), copies))
         if self.chaos and self.steered and self.dice.random() < 0.15:
             self.maybe_cancel()
+        if self.chaos and self.cut_short and len(self.leases) > 1 and self.dice.random() < 0.3:
+            self.cancel()
 
     def keep(self) -> None:
         """A running step keeps a value, perhaps one that it has kept before."""
@@ -316,10 +322,13 @@ class World:
     def maybe_cancel(self) -> None:
         """Now and then, rather while something runs; the Core may not know all that workers have."""
         if self.dice.random() < (0.4 * len(self.leases) if self.steered else 0.02):
-            in_hand = frozenset(task_id for task_id in self.leases if self.dice.random() < 0.8)
-            self.tell(commands.Cancel(reason="enough", cancelled_by="ada", cleanup_ms=20_000, in_hand=in_hand))
+            self.cancel()
         elif self.dice.random() < 0.01:
             self.tell(commands.Terminate(reason="now", terminated_by="ada"))
+
+    def cancel(self) -> None:
+        in_hand = frozenset(task_id for task_id in self.leases if self.dice.random() < 0.8)
+        self.tell(commands.Cancel(reason="enough", cancelled_by="ada", cleanup_ms=20_000, in_hand=in_hand))
 
     def migrate(self) -> None:
         """Any other blueprint: one that goes on longer, or one that is quite another."""
