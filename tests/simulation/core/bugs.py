@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import sys
-
 from tests.simulation.core.bugs_in_streams import STREAMS
-from tests.simulation.planted.planting import Bug, plant
+from tests.simulation.planted.planting import Bug
 
 PARTS = (
     Bug(
@@ -130,22 +127,3 @@ PARTS = (
 )
 
 BUGS = PARTS + STREAMS
-
-
-def main(name: str, seeds: int) -> int:
-    """Plant one bug and play seeds until it is caught: exit code 0 when it is, 1 when it survives."""
-    plant(next(bug for bug in BUGS if bug.name == name))
-    logging.disable(logging.CRITICAL)
-    from tests.simulation.core.playing import Broken, play
-
-    for seed in range(seeds):
-        try:
-            play(seed)
-        except Broken as broken:
-            print(str(broken).splitlines()[0])  # noqa: T201  # the parent process reads it
-            return 0
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from tests.simulation.engine.bugs_in_rules import MOVES, RULES
-from tests.simulation.planted.planting import Bug, plant
+from tests.simulation.planted.planting import Bug
 
 WAITS_AND_TRIES = (
     Bug(
@@ -241,21 +239,3 @@ WAITS_AND_TRIES = (
 )
 
 BUGS = WAITS_AND_TRIES + MOVES + RULES
-
-
-def main(name: str, seeds: int) -> int:
-    """Plant one bug and play seeds until it is caught: exit code 0 when it is, 1 when it survives."""
-    plant(next(bug for bug in BUGS if bug.name == name))
-    from tests.simulation.engine.world import Broken, play
-
-    for seed in range(seeds):
-        try:
-            play(seed)
-        except Broken as broken:
-            print(str(broken).splitlines()[0])  # noqa: T201  # the parent process reads it
-            return 0
-    return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))

@@ -16,7 +16,7 @@ VALUES = ("yes", "no", {"state": "done"}, {"state": "open", "n": 3}, 7)
 """What steps of the simulation give, so that patterns and conditions have something to meet."""
 REASONS = ("no", {"state": "open"})
 """What they give as `{"error": ...}`."""
-PATTERNS = ("yes", "no", "ok", "error", "ValueError", "boom", '{"state": "open"}', "nothing")
+PATTERNS = ("yes", "no", "yes", "no", "ok", "error", "ValueError", "boom", '{"state": "open"}', "nothing")
 MAX_VISITS = 4
 
 
@@ -24,7 +24,7 @@ def random_workflow(dice: random.Random, name: str = "random") -> pb.Blueprint:
     """A valid blueprint: its timeline, and rules as far as they make sense on it."""
     draft = Draft(dice, name)
     draft.timeline()
-    for _ in range(dice.choice((0, 0, 1, 2, 3))):
+    for _ in range(dice.choice((0, 1, 2, 3, 4))):
         draft.add_rule()
     draft.give_data()
     return draft.blueprint
@@ -187,7 +187,7 @@ class Draft:
         ]
         if elsewhere and self.dice.random() < 0.3:
             path.append(pb.Stage(steps=[self.dice.choice(elsewhere)]))
-        if not path or self.dice.random() < 0.4:
+        if not path or self.dice.random() < 0.6:
             path.append(pb.Stage(steps=[self.dice.choice(names)]))
         return path
 

@@ -301,15 +301,15 @@ class World:
         roll = self.dice.random()
         if roll < 0.12:
             self.maybe_cancel()
-        elif roll < 0.15:
+        elif roll < 0.16:
             self.tell(commands.Pause(reason="incident", paused_by="ada"))
-        elif roll < 0.30:
+        elif roll < 0.36:
             self.tell(commands.Resume(resumed_by="ada"))
-        elif roll < 0.50:
+        elif roll < 0.62:
             self.tell(commands.Retry(retried_by="ada"))
-        elif roll < 0.55:
+        elif roll < 0.70:
             self.migrate()
-        elif roll < 0.58:
+        elif roll < 0.80:
             self.fork()
 
     def try_again(self) -> None:
