@@ -153,7 +153,7 @@ class Draft:
 
     def route(self) -> pb.Route:
         names = self.names()
-        match self.dice.randint(0, 9):
+        match self.dice.randint(0, 12):
             case 0:
                 return pb.Route(action=_Act.ROUTE_ACTION_PROCEED)
             case 1:
@@ -187,7 +187,7 @@ class Draft:
         ]
         if elsewhere and self.dice.random() < 0.3:
             path.append(pb.Stage(steps=[self.dice.choice(elsewhere)]))
-        if not path or self.dice.random() < 0.6:
+        if not path or self.dice.random() < 0.5:
             path.append(pb.Stage(steps=[self.dice.choice(names)]))
         return path
 
