@@ -27,7 +27,7 @@ def doctor(as_json: bool) -> None:
         "engine": build_of(moves, state),
         "sqlite": _sqlite(),
         "postgres": _library("psycopg", "cerebelum[postgres]"),
-        "grpclib": _library("grpclib", "cerebelum"),
+        "hpack": _library("hpack", "cerebelum"),
         "event loop": _library("uvloop", "cerebelum[core]"),
     }
     if as_json:

@@ -26,5 +26,5 @@ def test_it_tells_versions_and_which_build_of_the_codec_runs(tmp_path: Path) -> 
 def test_a_person_gets_a_line_for_each(tmp_path: Path) -> None:
     lines = cerebelum("doctor", folder=tmp_path).out.splitlines()
     assert [line.split("  ")[0] for line in lines] == [
-        "cerebelum", "python", "codec", "engine", "sqlite", "postgres", "grpclib", "event loop",
+        "cerebelum", "python", "codec", "engine", "sqlite", "postgres", "hpack", "event loop",
     ]  # fmt: skip

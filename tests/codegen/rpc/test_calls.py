@@ -9,9 +9,8 @@ from typing import Any
 
 import grpc.aio
 import pytest
-from h2.errors import ErrorCodes
-from h2.events import RequestReceived
 
+from cerebelum_codegen.runtime.http2.stream import Stream
 from cerebelum_codegen.runtime.rpc import (
     Channel,
     Limits,
@@ -22,7 +21,8 @@ from cerebelum_codegen.runtime.rpc import (
     Server,
     StatusCode,
 )
-from cerebelum_codegen.runtime.rpc.events import Events
+from cerebelum_codegen.runtime.rpc.exchange import Exchange
+from cerebelum_codegen.runtime.rpc.listening import LinkListener
 from tests.codegen.conftest import Trial
 from tests.codegen.rpc.conftest import grpcio_stub, served
 from tests.codegen.rpc.echo import Notes, grpcio_service, our_service
@@ -139,15 +139,14 @@ async def test_a_call_that_the_server_did_not_begin_is_repeated_whatever_it_does
 ) -> None:
     refused: list[int] = []
 
-    def refuse_twice(events: Events, event: RequestReceived) -> None:
+    def refuse_twice(listener: LinkListener, stream: Stream) -> Exchange | None:
         if len(refused) < 2:
-            refused.append(event.stream_id)
-            events._link.http2.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
-        else:
-            accept(events, event)
+            refused.append(stream.id)
+            return None
+        return accept(listener, stream)
 
-    accept = Events.process_request_received
-    monkeypatch.setattr(Events, "process_request_received", refuse_twice)
+    accept = LinkListener.called
+    monkeypatch.setattr(LinkListener, "called", refuse_twice)
     assert (await quick.ask(trial.calls.Question(text="a"))).text == "a"
     assert (len(refused), notes.calls) == (2, 1)
 
@@ -369,7 +368,7 @@ async def test_metadata_that_cannot_be_answered_is_a_fault_of_the_server(
         with pytest.raises(RpcError) as failed:
             await trial.calls_grpc.CallsStub(channel).ask(trial.calls.Question())
     assert failed.value.code is StatusCode.INTERNAL
-    assert "Invalid metadata value" in caplog.text
+    assert "the metadata 'x' carries printable" in caplog.text
 
 
 async def test_an_answer_that_a_caller_leaves_early_is_ended_on_the_server(

@@ -16,7 +16,7 @@ from h2.events import PingReceived
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, PingFrame, SettingsFrame
 
 from cerebelum_codegen.runtime.rpc import Channel, Keepalive, Limits, Server, StatusCode
-from cerebelum_codegen.runtime.rpc.connection import Link
+from cerebelum_codegen.runtime.rpc.patience import Patience
 from tests.codegen.conftest import Trial
 from tests.codegen.rpc.conftest import served
 from tests.codegen.rpc.echo import Notes, our_service
@@ -269,9 +269,9 @@ class TestPatience:
     async def test_a_connection_with_a_call_is_not_idle(
         self, trial: Trial, notes: Notes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        looked: list[Link] = []
-        watch = Link._watch
-        monkeypatch.setattr(Link, "_watch", lambda link: (looked.append(link), watch(link)))
+        looked: list[Patience] = []
+        watch = Patience.watch
+        monkeypatch.setattr(Patience, "watch", lambda each: (looked.append(each), watch(each)))
         async with served(our_service(trial, notes), limits=Limits(idle_s=0.02)) as server, raw(server.port) as peer:
             stream = peer.request()
             peer.data(stream, framed(trial.calls.Question(text="wait").to_bytes()), end=True)
@@ -316,7 +316,7 @@ async def test_a_peer_that_reads_none_of_its_answers_is_dropped(
     trial: Trial, notes: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cerebelum_codegen.runtime.rpc.connection._MOST_UNSENT_BYTES", 100_000)
-    monkeypatch.setattr("cerebelum_codegen.runtime.rpc.events.Noise.heard", lambda *_: None)
+    monkeypatch.setattr("cerebelum_codegen.runtime.rpc.noise.Noise.heard", lambda *_, **__: False)
     listening = socket.create_server(("127.0.0.1", 0))
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     server = Server([our_service(trial, notes)])

@@ -130,8 +130,8 @@ async def test_grpcio_s_server_takes_our_keepalive(trial: Trial, notes: Notes) -
         await notes.started.wait()
         link = channel._slots[0]._link
         assert link is not None
-        before = link._heard_at
-        while link._heard_at == before:
+        before = link.patience.heard_at
+        while link.patience.heard_at == before:
             await asyncio.sleep(0.001)
         notes.release.set()
         assert (await waiting).text == "wait"

@@ -29,7 +29,7 @@ def test_a_workflow_is_no_service_that_is_called_over_the_wire() -> None:
 @pytest.mark.parametrize(
     ("load", "unwanted"),
     [
-        ("shop.v1.orders_pb", "cerebelum cerebelum_client cerebelum_engine grpclib google.protobuf"),
+        ("shop.v1.orders_pb", "cerebelum cerebelum_client cerebelum_engine hpack google.protobuf"),
         ("shop.v1.orders_workflows", "cerebelum_core cerebelum_codegen.plugin google.protobuf cel_expr_python"),
         ("cerebelum_codegen.plugin.program", "cerebelum cerebelum_client cerebelum_engine cerebelum_proto"),
     ],

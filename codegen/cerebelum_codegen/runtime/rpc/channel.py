@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
-from grpclib.protocol import Stream
-
-from cerebelum_codegen.runtime.rpc.connection import Link, Side
+from cerebelum_codegen.runtime.http2.fields import write_fields
+from cerebelum_codegen.runtime.http2.stream import Stream
+from cerebelum_codegen.runtime.rpc import headers as h
+from cerebelum_codegen.runtime.rpc.connection import Link
 from cerebelum_codegen.runtime.rpc.context import Interceptor
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
+from cerebelum_codegen.runtime.rpc.exchange import Exchange
 from cerebelum_codegen.runtime.rpc.framing import MAX_MESSAGE_BYTES
 from cerebelum_codegen.runtime.rpc.limits import Keepalive, Terms
 from cerebelum_codegen.runtime.rpc.retry import Retry
+
+_USER_AGENT = "cerebelum-python"
 
 
 class Channel:
@@ -48,8 +52,9 @@ class Channel:
         self.max_message_bytes = max_message_bytes
         self.interceptors = tuple(interceptors)
         self.retry = Retry() if retry is None else retry
-        self.scheme = "http" if tls is None else "https"
-        self.authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._scheme = "http" if tls is None else "https"
+        self._authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._blocks: dict[str, bytes] = {}
         terms = Terms(
             max_streams=100,
             max_header_bytes=max_header_bytes,
@@ -60,19 +65,36 @@ class Channel:
         self._slots = [_Slot(host, port, terms, tls) for _ in range(connections)]
         self._closed = False
 
+    def block(self, route: str) -> bytes:
+        """The headers with which every call of a method begins."""
+        block = self._blocks.get(route)
+        if block is None:
+            headers = [
+                (":method", "POST"),
+                (":scheme", self._scheme),
+                (":path", route),
+                (":authority", self._authority),
+            ]
+            headers += [("te", "trailers"), ("content-type", h.CONTENT_TYPE), ("user-agent", _USER_AGENT)]
+            block = self._blocks[route] = write_fields(headers)
+        return block
+
     def ready(self) -> Link | None:
-        """A connection that is open already and can carry a call."""
-        return None if self._closed or len(self._slots) > 1 else self._slots[0].ready()
+        """A connection that is open already and takes a call now."""
+        link = None if self._closed else min(self._slots, key=_Slot.load).ready()
+        return link if link is not None and link.line.vacant else None
 
     async def link(self) -> Link:
-        """A connection that can carry a call.
+        """A connection that takes a call now.
 
         Raises:
             RpcError: there is none to be had.
         """
         if self._closed:
             raise RpcError(StatusCode.CANCELLED, "the channel was closed")
-        return await min(self._slots, key=_Slot.load).link()
+        link = await min(self._slots, key=_Slot.load).link()
+        await link.line.place()
+        return link
 
     def close(self) -> None:
         """Close its connections; calls that are under way end with UNAVAILABLE."""
@@ -142,14 +164,8 @@ class _Slot:
             link.close("the channel was closed")
 
 
-class _Caller(Side):
-    """A client serves nothing: its calls learn of an end by themselves."""
+class _Caller:
+    """A client serves nothing."""
 
-    def accept(self, stream: Stream, headers: object, release_stream: Callable[[], None]) -> None:
-        release_stream()
-
-    def cancel(self, stream: Stream) -> None:
-        """Nothing to do."""
-
-    def close(self) -> None:
-        """Nothing to do."""
+    def called(self, link: Link, stream: Stream) -> Exchange | None:
+        return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, closing
 from typing import TypeAlias, TypeVar
 
 from multidict import MultiDict
@@ -12,8 +12,9 @@ from multidict import MultiDict
 from cerebelum_codegen.runtime.errors import EncodeError
 from cerebelum_codegen.runtime.rpc.calling import ClientCall, too_late
 from cerebelum_codegen.runtime.rpc.channel import Channel
+from cerebelum_codegen.runtime.rpc.connection import Link
 from cerebelum_codegen.runtime.rpc.context import Metadata, RequestContext, ResponseMetadata, surrounding
-from cerebelum_codegen.runtime.rpc.deadline import inherited
+from cerebelum_codegen.runtime.rpc.deadline import Deadline, inherited
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
 from cerebelum_codegen.runtime.rpc.framing import framed
 from cerebelum_codegen.runtime.rpc.iterating import each_of
@@ -44,15 +45,24 @@ class Stub:
     ) -> Response:
         data = _framed(method, request)
         context = _context(method, timeout_s, metadata, response_metadata)
+        if not self._channel.interceptors:
+            return await self._unary(method, data, context)
         async with self._surrounded(context):
-            pauses = self._channel.retry.pauses()
-            while True:
+            return await self._unary(method, data, context)
+
+    async def _unary(self, method: Method[Request, Response], data: bytes, context: RequestContext) -> Response:
+        pauses: Iterator[float] | None = None
+        while True:
+            try:
+                call = await self._call(method, context)
                 try:
-                    async with await self._call(method, context) as call:
-                        await call.send(data, end=True)
-                        return await _only(call)
-                except RpcError as error:
-                    await self._pause(error, method, context, next(pauses, None))
+                    await call.send(data, end=True)
+                    return await _only(call)
+                finally:
+                    call.close()
+            except RpcError as error:
+                pauses = self._channel.retry.pauses() if pauses is None else pauses
+                await self._pause(error, method, context, next(pauses, None))
 
     async def _unary_stream(
         self,
@@ -68,7 +78,7 @@ class Stub:
             pauses, answered = self._channel.retry.pauses(), False
             while True:
                 try:
-                    async with await self._call(method, context) as call:
+                    with closing(await self._call(method, context)) as call:
                         await call.send(data, end=True)
                         while (response := await call.receive()) is not None:
                             answered = True
@@ -86,12 +96,10 @@ class Stub:
         response_metadata: ResponseMetadata | None,
     ) -> Response:
         context = _context(method, timeout_s, metadata, response_metadata)
-        async with (
-            self._surrounded(context),
-            await self._call(method, context) as call,
-            _sending(call, method, requests),
-        ):
-            return await _only(call)
+        async with self._surrounded(context):
+            with closing(await self._call(method, context)) as call:
+                async with _sending(call, method, requests):
+                    return await _only(call)
 
     async def _stream_stream(
         self,
@@ -102,27 +110,30 @@ class Stub:
         response_metadata: ResponseMetadata | None,
     ) -> AsyncIterator[Response]:
         context = _context(method, timeout_s, metadata, response_metadata)
-        async with (
-            self._surrounded(context),
-            await self._call(method, context) as call,
-            _sending(call, method, requests),
-        ):
-            while (response := await call.receive()) is not None:
-                yield response
+        async with self._surrounded(context):
+            with closing(await self._call(method, context)) as call:
+                async with _sending(call, method, requests):
+                    while (response := await call.receive()) is not None:
+                        yield response
 
     def _surrounded(self, context: RequestContext) -> AbstractAsyncContextManager[None]:
         return surrounding(self._channel.interceptors, context)
 
     async def _call(self, method: Method[Request, Response], context: RequestContext) -> ClientCall[Request, Response]:
         """A call on a connection that is there, or that is opened in the call's own time."""
-        deadline, link = context.deadline, self._channel.ready()
+        channel, link = self._channel, self._channel.ready()
         if link is None:
-            try:
-                async with asyncio.timeout_at(None if deadline is None else deadline.at_s):
-                    link = await self._channel.link()
-            except TimeoutError:
-                raise too_late(method.route) from None
-        return ClientCall(link, method, context, self._channel)
+            link = await self._link(method.route, context.deadline)
+        context.peer = link.peer
+        block = channel.block(method.route)
+        return ClientCall(link.http2, method, context, block=block, most=channel.max_message_bytes)
+
+    async def _link(self, route: str, deadline: Deadline | None) -> Link:
+        try:
+            async with asyncio.timeout_at(None if deadline is None else deadline.at_s):
+                return await self._channel.link()
+        except TimeoutError:
+            raise too_late(route) from None
 
     async def _pause(
         self, error: RpcError, method: Method[Request, Response], context: RequestContext, pause_s: float | None

@@ -1,7 +1,8 @@
-"""The one error of a call, on both sides.
+"""The one error of a call, on both sides; and how a server learns that nobody waits.
 
     RpcError        has the code that travels, and words for the one who called
     `-- Unprocessed     it certainly never reached a method, so it may be sent again, whatever it does
+    CallerGone      what a server's own sending ends with when its caller has left
 
 A server method raises an `RpcError` to refuse; a stub raises it for whatever went wrong: what the server said, a lost
 connection (UNAVAILABLE), a deadline (DEADLINE_EXCEEDED).
@@ -9,7 +10,29 @@ connection (UNAVAILABLE), a deadline (DEADLINE_EXCEEDED).
 
 from __future__ import annotations
 
-from grpclib.const import Status as StatusCode
+from enum import Enum
+
+
+class StatusCode(Enum):
+    """How a call ended, by the numbers of gRPC."""
+
+    OK = 0
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
 
 
 class RpcError(Exception):
@@ -30,4 +53,5 @@ class Unprocessed(RpcError):
         super().__init__(StatusCode.UNAVAILABLE, reason)
 
 
-__all__ = ["RpcError", "StatusCode", "Unprocessed"]
+class CallerGone(Exception):
+    """Whoever called does not listen any more; nobody needs to be told."""

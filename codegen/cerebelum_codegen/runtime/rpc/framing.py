@@ -1,10 +1,8 @@
-"""How messages stand in a stream: a flag, a length, the bytes. No length is believed before it is compared."""
+"""How a message stands in a stream: a flag that tells whether it is compressed, a length, the bytes."""
 
 from __future__ import annotations
 
 import zlib
-
-from grpclib.protocol import Stream
 
 from cerebelum_codegen.runtime.errors import EncodeError
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
@@ -16,7 +14,8 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 ENCODINGS = ("identity", "gzip")
 """The compressions that are read. Nothing is written compressed."""
 
-_PREFIX_BYTES = 5
+PREFIX_BYTES = 5
+"""The flag and the length."""
 _GZIP = 31  # zlib's word for: with the header and trailer of gzip
 
 
@@ -32,32 +31,12 @@ def framed(message: Travelling, wanted: type[Travelling]) -> bytes:
     return b"\x00" + len(content).to_bytes(4, "big") + content
 
 
-async def read_message(stream: Stream, encoding: str, most: int) -> bytes | None:
-    """The next message of a stream; None at its end.
-
-    One that announces more than `most` bytes is refused before any of it is gathered. What is not asked for stays
-    unacknowledged, so flow control stops the sender.
+def unpacked(content: bytes, encoding: str, most: int) -> bytes:
+    """The content of a message that was compressed.
 
     Raises:
-        RpcError: it is too large, compressed in an unknown way, or cut off.
+        RpcError: it cannot be read, or is larger than `most` bytes when unpacked.
     """
-    try:
-        prefix = await stream.recv_data(_PREFIX_BYTES)
-        if not prefix:
-            return None
-        size = int.from_bytes(prefix[1:], "big")
-        if size > most:
-            raise _too_large(f"{size} bytes", most)
-        content = await stream.recv_data(size)
-    except AssertionError:
-        # This is how grpclib says that a stream has ended before the bytes that were asked for.
-        raise _cut_off() from None
-    if len(content) < size:
-        raise _cut_off()
-    return content if prefix[0] == 0 else _unpacked(content, encoding, most)
-
-
-def _unpacked(content: bytes, encoding: str, most: int) -> bytes:
     if encoding != "gzip":
         raise RpcError(StatusCode.INTERNAL, f"a message is compressed, but its encoding is called '{encoding}'")
     unpacking = zlib.decompressobj(_GZIP)
@@ -66,15 +45,17 @@ def _unpacked(content: bytes, encoding: str, most: int) -> bytes:
     except zlib.error as error:
         raise RpcError(StatusCode.INTERNAL, f"a compressed message cannot be read: {error}") from None
     if len(unpacked) > most:
-        raise _too_large("more bytes when unpacked", most)
+        raise too_large("more bytes when unpacked", most)
     if not unpacking.eof:
-        raise _cut_off()
+        raise cut_off()
     return unpacked
 
 
-def _too_large(size: str, most: int) -> RpcError:
+def too_large(size: str, most: int) -> RpcError:
+    """What refuses a message."""
     return RpcError(StatusCode.RESOURCE_EXHAUSTED, f"a message of {size} is larger than the limit of {most}")
 
 
-def _cut_off() -> RpcError:
+def cut_off() -> RpcError:
+    """What tells that a message has not come whole."""
     return RpcError(StatusCode.INTERNAL, "a message is cut off: the stream ends in the middle of it")

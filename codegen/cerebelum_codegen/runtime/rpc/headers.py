@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import cast
 from urllib.parse import quote, unquote
 
-from grpclib.metadata import encode_metadata
 from multidict import MultiDict
 
+from cerebelum_codegen.runtime.http2.fields import Fields, write_field, write_fields
 from cerebelum_codegen.runtime.rpc.context import Metadata
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
 
@@ -17,6 +19,8 @@ Headers = list[tuple[str, str]]
 CONTENT_TYPE = "application/grpc"
 _PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
 _LONGEST_MESSAGE = 2_000
+_NAME = re.compile(r"[0-9a-z_.\-]+")
+_VALUE = re.compile(r"[ -~]+")
 _RESERVED = frozenset({"te", "content-type", "user-agent", "content-length"})
 _HTTP = {
     "400": StatusCode.INTERNAL,
@@ -35,30 +39,43 @@ def is_grpc(content_type: str) -> bool:
     return content_type.partition(";")[0] in (CONTENT_TYPE, f"{CONTENT_TYPE}+proto")
 
 
-def write_metadata(metadata: Metadata) -> Headers:
-    """Metadata as headers.
+def write_metadata(metadata: Metadata) -> bytes:
+    """Metadata as a block of headers.
 
     Raises:
         ValueError: a name or a value that cannot travel.
     """
-    try:
-        return list(encode_metadata(metadata)) if metadata else []
-    except TypeError as error:
-        raise ValueError(str(error)) from None
+    return b"".join([write_field(name, _value(name, value)) for name, value in metadata.items()])
 
 
-def read_metadata(headers: Iterable[tuple[str, str]]) -> MultiDict[str | bytes]:
+def _value(name: str, value: str | bytes) -> str:
+    if name in _RESERVED or name.startswith("grpc-") or not _NAME.fullmatch(name):
+        raise ValueError(f"no metadata can be called {name!r}")
+    if name.endswith("-bin"):
+        if not isinstance(value, bytes):
+            raise ValueError(f"the metadata '{name}' carries bytes, as its name says, and not {type(value).__name__}")
+        return b64encode(value).rstrip(b"=").decode()
+    if not isinstance(value, str) or not _VALUE.fullmatch(value):
+        raise ValueError(f"the metadata '{name}' carries printable ASCII text, and not {value!r}")
+    return value
+
+
+def read_metadata(fields: Fields) -> MultiDict[str | bytes]:
     """The metadata among headers. Bytes that are not written as they should be are left out."""
-    found: MultiDict[str | bytes] = MultiDict()
-    for name, value in headers:
+    if fields.meaning is None:
+        fields.meaning = tuple(_metadata(fields.pairs))
+    return MultiDict(cast("tuple[tuple[str, str | bytes], ...]", fields.meaning))
+
+
+def _metadata(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str | bytes]]:
+    for name, value in pairs:
         if name.startswith((":", "grpc-")) or name in _RESERVED:
             continue
         if name.endswith("-bin"):
             parts = (read_bytes(part.strip()) for part in value.split(","))
-            found.extend((name, part) for part in parts if part is not None)
+            yield from ((name, part) for part in parts if part is not None)
         else:
-            found.add(name, value)
-    return found
+            yield name, value
 
 
 def read_bytes(text: str) -> bytes | None:
@@ -80,9 +97,8 @@ def write_status(code: StatusCode, message: str = "", details: bytes = b"") -> H
     return headers
 
 
-def read_status(headers: Iterable[tuple[str, str]]) -> RpcError | None:
+def read_status(found: Mapping[str, str]) -> RpcError | None:
     """What went wrong, by the headers that end a call; None when nothing did."""
-    found = dict(headers)
     text = found.get("grpc-status", "")
     if text == "0":
         return None
@@ -93,6 +109,12 @@ def read_status(headers: Iterable[tuple[str, str]]) -> RpcError | None:
         return RpcError(StatusCode.UNKNOWN, f"the server ended the call with {said}")
     message = unquote(found.get("grpc-message", ""), errors="replace") or "no reason given"
     return RpcError(code, message, details=read_bytes(found.get("grpc-status-details-bin", "")) or b"")
+
+
+ANSWER = write_fields([(":status", "200"), ("content-type", CONTENT_TYPE)])
+"""How an answer begins."""
+WELL = write_fields(write_status(StatusCode.OK))
+"""How a call ends that went well."""
 
 
 def check_answer(found: Mapping[str, str]) -> None:

@@ -6,16 +6,15 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from grpclib.protocol import Stream
-from h2.errors import ErrorCodes
-from h2.exceptions import ProtocolError
-
+from cerebelum_codegen.runtime.http2.codes import ErrorCode
+from cerebelum_codegen.runtime.http2.fields import Fields
+from cerebelum_codegen.runtime.http2.stream import Stream
 from cerebelum_codegen.runtime.rpc import headers as h
-from cerebelum_codegen.runtime.rpc.connection import Link, Side
+from cerebelum_codegen.runtime.rpc.connection import Link
 from cerebelum_codegen.runtime.rpc.context import Interceptor
-from cerebelum_codegen.runtime.rpc.errors import StatusCode
+from cerebelum_codegen.runtime.rpc.errors import CallerGone, StatusCode
 from cerebelum_codegen.runtime.rpc.limits import Keepalive, Limits, Terms
 from cerebelum_codegen.runtime.rpc.service import Service
 from cerebelum_codegen.runtime.rpc.serving import Incoming, refuse
@@ -53,7 +52,7 @@ class Server:
             keepalive=keepalive or Keepalive(),
         )
         self._links: set[Link] = set()
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], Incoming] = {}
         self._listening: asyncio.Server | None = None
         self._refusal = ""
 
@@ -122,65 +121,41 @@ class Server:
     def _protocol(self) -> asyncio.Protocol:
         if self._refusal or len(self._links) >= self._limits.max_connections:
             return _Turned()
-        return Link(_Calls(self), self._terms, client=False, among=self._links)
+        return Link(self, self._terms, client=False, among=self._links)
 
-    def begin(self, stream: Stream, headers: h.Headers, peer: str) -> asyncio.Task[None]:
+    def called(self, link: Link, stream: Stream) -> Incoming:
         """Serve a call in a task of its own."""
-        task = asyncio.get_running_loop().create_task(self._serve(Incoming(stream, headers, dict(headers), peer)))
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
-        return task
+        fields = stream.first or Fields(())
+        incoming = Incoming(link.http2, stream, fields, link.peer)
+        task = incoming.task = asyncio.get_running_loop().create_task(self._serve(incoming))
+        self._calls[task] = incoming
+        task.add_done_callback(self._ended)
+        return incoming
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        incoming = self._calls.pop(task)
+        incoming.task = None
+        incoming.release(ErrorCode.INTERNAL_ERROR)
 
     async def _serve(self, incoming: Incoming) -> None:
-        stream, found = incoming.stream, incoming.found
+        found = incoming.fields.found
+        route = found.get(":path", "")
         try:
-            handler = self._handlers.get(found.get(":path", ""))
+            handler = self._handlers.get(route)
             if found.get(":method") != "POST":
-                await refuse(stream, "405", StatusCode.UNKNOWN, "a call is a POST")
+                refuse(incoming, "405", StatusCode.UNKNOWN, "a call is a POST")
             elif not h.is_grpc(found.get("content-type", "")):
-                await refuse(stream, "415", StatusCode.UNKNOWN, f"the content-type of a call is {h.CONTENT_TYPE}")
+                refuse(incoming, "415", StatusCode.UNKNOWN, f"the content-type of a call is {h.CONTENT_TYPE}")
             elif self._refusal:
-                await refuse(stream, "200", StatusCode.UNAVAILABLE, self._refusal)
+                refuse(incoming, "200", StatusCode.UNAVAILABLE, self._refusal)
             elif handler is None:
-                route = found.get(":path", "")[:200]
-                await refuse(stream, "200", StatusCode.UNIMPLEMENTED, f"there is no method {route} here")
+                refuse(incoming, "200", StatusCode.UNIMPLEMENTED, f"there is no method {route[:200]} here")
             else:
                 await handler.serve(incoming, self._interceptors, self._limits)
-        except ProtocolError as error:
-            _log.debug("a caller is gone before its answer: %s", error)
+        except CallerGone as gone:
+            _log.debug("a caller is gone before its answer: %s", gone)
         except Exception:
-            _log.exception("%s could not be answered, by a fault of the server", found.get(":path"))
-            if stream.closable:
-                stream.reset_nowait(ErrorCodes.INTERNAL_ERROR)
-
-
-class _Calls(Side):
-    """The calls of one connection."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._tasks: dict[Stream, asyncio.Task[None]] = {}
-
-    def accept(self, stream: Stream, headers: h.Headers, release_stream: Callable[[], None]) -> None:
-        """Begin to serve a call."""
-        task = self._tasks[stream] = self._server.begin(stream, headers, self.peer)
-
-        def ended(_: asyncio.Task[None]) -> None:
-            del self._tasks[stream]
-            release_stream()
-
-        task.add_done_callback(ended)
-
-    def cancel(self, stream: Stream) -> None:
-        """The caller gave up."""
-        task = self._tasks.get(stream)
-        if task is not None:
-            task.cancel()
-
-    def close(self) -> None:
-        """The connection is gone."""
-        for task in self._tasks.values():
-            task.cancel()
+            _log.exception("%s could not be answered, by a fault of the server", route)
 
 
 class _Turned(asyncio.Protocol):

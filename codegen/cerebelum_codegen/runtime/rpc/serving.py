@@ -12,44 +12,73 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic
 
-from grpclib.protocol import Stream
-from h2.exceptions import ProtocolError
-
 from cerebelum_codegen.runtime.errors import DecodeError
+from cerebelum_codegen.runtime.http2.codes import ErrorCode
+from cerebelum_codegen.runtime.http2.connection import Connection
+from cerebelum_codegen.runtime.http2.fields import Fields, write_fields
+from cerebelum_codegen.runtime.http2.stream import Stream
 from cerebelum_codegen.runtime.rpc import deadline
 from cerebelum_codegen.runtime.rpc import headers as h
-from cerebelum_codegen.runtime.rpc.answering import send_answer
 from cerebelum_codegen.runtime.rpc.context import Interceptor, RequestContext, surrounding
 from cerebelum_codegen.runtime.rpc.deadline import Deadline, parse_timeout
-from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
-from cerebelum_codegen.runtime.rpc.framing import ENCODINGS, framed, read_message
+from cerebelum_codegen.runtime.rpc.errors import CallerGone, RpcError, StatusCode
+from cerebelum_codegen.runtime.rpc.exchange import Exchange
+from cerebelum_codegen.runtime.rpc.framing import ENCODINGS, framed
 from cerebelum_codegen.runtime.rpc.limits import Limits
 from cerebelum_codegen.runtime.rpc.method import Method, Request, Response
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(Exchange):
     """A call as it arrives."""
 
-    stream: Stream
-    headers: h.Headers
-    found: dict[str, str]
-    """The headers by their names."""
-    peer: str
+    def __init__(self, connection: Connection, stream: Stream, fields: Fields, peer: str) -> None:
+        super().__init__(connection, stream)
+        self.fields = fields
+        self.peer = peer
+        self.task: asyncio.Task[None] | None = None
+        """What serves it."""
+
+    def broken(self, code: int) -> None:
+        """The caller gave up."""
+        self.lose("the caller gave up")
+
+    def lose(self, reason: str) -> None:
+        """Nobody listens any more."""
+        self.fail(CallerGone(reason))
+        if self.task is not None:
+            self.task.cancel()
+
+    def begin(self, first: bytes) -> None:
+        """The headers of the answer."""
+        if self.fault is None and not self.stream.closed:
+            self.connection.headers(self.stream, first, False)
+
+    async def answer(self, first: bytes, message: bytes, last: bytes) -> None:
+        """Headers, one message and the status, in one write while the peer has room for it."""
+        self.begin(first)
+        await self.send(message)
+        self.end(last)
+
+    def end(self, last: bytes) -> None:
+        """The status; nothing follows."""
+        if self.fault is None and not self.stream.closed:
+            self.connection.headers(self.stream, last, True)
+            if not self.stream.closed:  # the caller may stop sending what nobody will read
+                self.connection.reset(self.stream, ErrorCode.NO_ERROR)
 
 
 class ServerCall(Generic[Request, Response]):
     """A call that is being served."""
 
     def __init__(
-        self, stream: Stream, method: Method[Request, Response], context: RequestContext, encoding: str, limits: Limits
+        self, incoming: Incoming, method: Method[Request, Response], context: RequestContext, limits: Limits
     ) -> None:
         self.context = context
-        self._stream = stream
+        self._incoming = incoming
         self._method = method
-        self._encoding = encoding
+        self._encoding = incoming.fields.found.get("grpc-encoding", "identity")
         self._limits = limits
         self._begun = False
         self._answer: bytes | None = None
@@ -60,13 +89,10 @@ class ServerCall(Generic[Request, Response]):
         Raises:
             RpcError: it did not come, or cannot be read.
         """
-        try:
-            async with asyncio.timeout(self._limits.request_s):
-                request = await self._receive()
-        except TimeoutError:
-            raise RpcError(
-                StatusCode.DEADLINE_EXCEEDED, f"the request did not arrive within {self._limits.request_s:g} s"
-            ) from None
+        if self._incoming.stream.ended:
+            request = await self._receive()
+        else:
+            request = await self._receive_in_time()
         if request is None:
             raise RpcError(StatusCode.INVALID_ARGUMENT, "the call brought no request")
         return request
@@ -80,8 +106,9 @@ class ServerCall(Generic[Request, Response]):
         """Answer with a message."""
         data = framed(response, self._method.response)
         if not self._begun:
-            await self._begin()
-        await self._stream.send_data(data)
+            self._begun = True
+            self._incoming.begin(self._first())
+        await self._incoming.send(data)
 
     def answer(self, response: Response) -> None:
         """The one response of a call that has one. It goes out with the status."""
@@ -89,21 +116,27 @@ class ServerCall(Generic[Request, Response]):
 
     async def end(self, error: RpcError | None) -> None:
         """Answer with the status; nothing follows."""
-        first = [] if self._begun else self._first_headers()
-        if error is None:
-            last = h.write_status(StatusCode.OK)
-        else:
-            last = h.write_status(error.code, error.message, error.details)
-        last += h.write_metadata(self.context.response_metadata.trailing)
+        last = h.WELL if error is None else write_fields(h.write_status(error.code, error.message, error.details))
+        trailing = self.context.response_metadata.trailing
+        if trailing:
+            last += h.write_metadata(trailing)
+        first = b"" if self._begun else self._first()
         if self._answer is None or error is not None:
-            await self._stream.send_headers(first + last, end_stream=True)
+            self._incoming.end(first + last)
         else:
-            await send_answer(self._stream, first, self._answer, last)
-        if self._stream.closable:
-            self._stream.reset_nowait()  # without an error: it may stop sending what nobody will read
+            await self._incoming.answer(first, self._answer, last)
+
+    async def _receive_in_time(self) -> Request | None:
+        try:
+            async with asyncio.timeout(self._limits.request_s):
+                return await self._receive()
+        except TimeoutError:
+            raise RpcError(
+                StatusCode.DEADLINE_EXCEEDED, f"the request did not arrive within {self._limits.request_s:g} s"
+            ) from None
 
     async def _receive(self) -> Request | None:
-        data = await read_message(self._stream, self._encoding, self._limits.max_message_bytes)
+        data = await self._incoming.message(self._encoding, self._limits.max_message_bytes)
         if data is None:
             return None
         try:
@@ -111,13 +144,9 @@ class ServerCall(Generic[Request, Response]):
         except DecodeError as error:
             raise RpcError(StatusCode.INVALID_ARGUMENT, f"the request cannot be read: {error}") from None
 
-    async def _begin(self) -> None:
-        self._begun = True
-        await self._stream.send_headers(self._first_headers())
-
-    def _first_headers(self) -> h.Headers:
-        headers = [(":status", "200"), ("content-type", h.CONTENT_TYPE)]
-        return headers + h.write_metadata(self.context.response_metadata.initial)
+    def _first(self) -> bytes:
+        initial = self.context.response_metadata.initial
+        return h.ANSWER + h.write_metadata(initial) if initial else h.ANSWER
 
 
 class Handler(ABC):
@@ -147,33 +176,50 @@ class MethodHandler(Handler, Generic[Request, Response]):
 
     async def serve(self, incoming: Incoming, interceptors: Sequence[Interceptor], limits: Limits) -> None:
         """Answer one call."""
-        found = incoming.found
-        metadata = h.read_metadata(incoming.headers)
+        metadata = h.read_metadata(incoming.fields)
         context = RequestContext(route=self.method.route, metadata=metadata, peer=incoming.peer)
-        call = ServerCall(incoming.stream, self.method, context, found.get("grpc-encoding", "identity"), limits)
-        await call.end(await self._outcome(call, found, interceptors))
+        call = ServerCall(incoming, self.method, context, limits)
+        await call.end(await self._outcome(call, incoming.fields.found, interceptors))
 
     async def _outcome(
         self, call: ServerCall[Request, Response], headers: dict[str, str], interceptors: Sequence[Interceptor]
     ) -> RpcError | None:
-        scope = asyncio.timeout(None)
+        context = call.context
         try:
-            _admit(call.context, headers)
-            async with scope:
-                if call.context.deadline is not None:
-                    scope.reschedule(call.context.deadline.at_s)
-                async with surrounding(interceptors, call.context):
-                    await self.answer(call)
+            _admit(context, headers)
+            if context.deadline is None:
+                await self._surrounded(call, interceptors)
+                return None
+            return await self._in_time(call, context.deadline, interceptors)
         except RpcError as error:
             return error
-        except ProtocolError:
+        except CallerGone:
             raise
         except Exception:
-            if scope.expired():
-                return RpcError(StatusCode.DEADLINE_EXCEEDED, "the caller's time is over")
             _log.exception("%s failed by a fault of the server", self.method.route)
             return RpcError(StatusCode.INTERNAL, "the server failed; its log tells why")
+
+    async def _in_time(
+        self, call: ServerCall[Request, Response], until: Deadline, interceptors: Sequence[Interceptor]
+    ) -> RpcError | None:
+        scope = asyncio.timeout_at(until.at_s)
+        try:
+            async with scope:
+                await self._surrounded(call, interceptors)
+        except RpcError:
+            raise
+        except Exception:
+            if not scope.expired():
+                raise
+            return RpcError(StatusCode.DEADLINE_EXCEEDED, "the caller's time is over")
         return None
+
+    async def _surrounded(self, call: ServerCall[Request, Response], interceptors: Sequence[Interceptor]) -> None:
+        if not interceptors:
+            await self.answer(call)
+            return
+        async with surrounding(interceptors, call.context):
+            await self.answer(call)
 
 
 def _admit(context: RequestContext, headers: dict[str, str]) -> None:
@@ -194,9 +240,7 @@ def _admit(context: RequestContext, headers: dict[str, str]) -> None:
     deadline.current.set(context.deadline)
 
 
-async def refuse(stream: Stream, http_status: str, code: StatusCode, message: str) -> None:
+def refuse(incoming: Incoming, http_status: str, code: StatusCode, message: str) -> None:
     """Answer what is no call of ours."""
     headers = [(":status", http_status), ("content-type", h.CONTENT_TYPE), *h.write_status(code, message)]
-    await stream.send_headers(headers, end_stream=True)
-    if stream.closable:
-        stream.reset_nowait()
+    incoming.end(write_fields(headers))
