@@ -125,13 +125,17 @@ def _consequence(state: State) -> Sequence[ev.Event_Fact]:
         return (ev.ExecutionFailed(step=state.ending.step, failure=state.ending.failure),)
     if state.ending is not None:
         return (ev.ExecutionCompleted(result_steps=list(state.ending.result_steps)),)
+    too_many = _visited_too_often(state) if state.steps.most_visits > state.blueprint.max_visits else ()
+    return [*deliveries(state), *too_many] if state.signals else too_many
+
+
+def _visited_too_often(state: State) -> Sequence[ev.Event_Fact]:
     most = state.blueprint.max_visits
-    too_many = [
+    return [
         _final(name, "too_many_visits", f"rules led to it more than {most} times: they may never end")
         for name in state.open
         if state.steps[name].visit > most
     ]
-    return [*deliveries(state), *too_many] if state.signals else too_many
 
 
 def _start(state: State, command: cmd.StartExecution, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:

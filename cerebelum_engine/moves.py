@@ -7,6 +7,7 @@ route too: it affects everything.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from cerebelum_codegen.runtime.wkt import Timestamp
@@ -145,7 +146,7 @@ class _Walk:
         self.changes.of(name).passed = True
         for step in path.after[name]:
             self.enter(path, step)
-        if all(is_passed(self.state, path, end) for end in path.ends):
+        if self.is_behind(path, path.ends):
             if path.owner:
                 self.onward(path.owner)
             else:
@@ -162,8 +163,12 @@ class _Walk:
         before = self.state.steps.get(step)
         if before is not None and (before.phase.open or stands_on(self.state, path, step)):
             return
-        if all(is_passed(self.state, path, each) for each in path.before[step]) and not self.is_held(path, step):
+        if self.is_behind(path, path.before[step]) and not self.is_held(path, step):
             self.begin(path, step)
+
+    def is_behind(self, path: Path, steps: Sequence[str]) -> bool:
+        """Whether all of these are passed. What comes last is mostly passed last: a wide group is not gone through."""
+        return all(is_passed(self.state, path, each) for each in reversed(steps))
 
     def is_held(self, path: Path, step: str) -> bool:
         """Whether a route that waits will pass over this step, forget it or end around it."""

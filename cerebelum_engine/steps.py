@@ -23,10 +23,18 @@ class Steps:
     completed: int = 0
     """How many of them have a result."""
     count: int = 0
+    most_visits: int = 0
+    """How often the one was visited that was visited most, ever."""
 
     def copied(self) -> Steps:
         """A copy to be changed."""
-        return Steps(settled=self.settled, recent=self.recent.copy(), completed=self.completed, count=self.count)
+        return Steps(
+            settled=self.settled,
+            recent=self.recent.copy(),
+            completed=self.completed,
+            count=self.count,
+            most_visits=self.most_visits,
+        )
 
     def put(self, name: str, visit: StepState) -> None:
         """Set the last visit of a step."""
@@ -37,6 +45,7 @@ class Steps:
             self.completed -= 1
         if visit.phase is Phase.COMPLETED:
             self.completed += 1
+        self.most_visits = max(self.most_visits, visit.visit)
         self.recent[name] = visit
         if len(self.recent) > _MOST_RECENT:
             self.settled, self.recent = {**self.settled, **self.recent}, {}

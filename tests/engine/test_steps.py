@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cerebelum_codegen.runtime import Timestamp
+from cerebelum_engine import Completed, RecordResult, Rejected, State, carry_out
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.steps import Steps
-from cerebelum_engine.visit import StepState
+from cerebelum_engine.visit import StepState, task_id
+from tests.engine.play import Play, blueprint, payload
 
 NOW = Timestamp(1_700_000_000)
 CHANGES = st.lists(st.tuples(st.integers(0, 200), st.sampled_from([Phase.READY, Phase.COMPLETED])), max_size=400)
@@ -46,3 +51,34 @@ def test_what_is_put_into_a_copy_is_not_in_the_original(
         copy.put(f"s{number}", visit(phase))
     assert (list(steps.items()), steps.completed) == (was, completed)
     assert (copy == steps) == (list(copy.items()) == was)
+
+
+def completed(state: State, lane: str) -> State:
+    """The state once a step of a group has its result."""
+    task = task_id(state.execution_id, lane, state.steps[lane])
+    carried = carry_out(state, RecordResult(task_id=task, worker_id="w", outcome=Completed(output=payload(""))), NOW)
+    assert not isinstance(carried, Rejected)
+    return carried[1]
+
+
+def looks_at(lanes: int) -> int:
+    """How many calls it takes to record a result of a group when half of the others have theirs."""
+    names = [f"s{number}" for number in range(lanes)]
+    state, calls = Play(blueprint(names, ["after"])).state, 0
+    for lane in names[: lanes // 2]:
+        state = completed(state, lane)
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        completed(state, names[lanes // 2])
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+def test_a_step_of_a_wide_group_is_recorded_without_a_look_at_all_the_others() -> None:
+    assert looks_at(lanes=400) <= looks_at(lanes=4) + 5
