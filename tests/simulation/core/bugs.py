@@ -109,8 +109,8 @@ PARTS = (
     Bug(
         "timers that are armed while the Core runs wait for the next look at the store",
         "cerebelum_core.scheduler",
-        "        if self._armed.get(execution_id) != due_ns:\n            self._arm(execution_id, due_ns)",
-        "        if self._armed.get(execution_id) == due_ns:\n            self._arm(execution_id, due_ns)",
+        "        elif self._armed.get(execution_id) != due_ns:\n            self._arm(execution_id, due_ns)",
+        "        elif self._armed.get(execution_id) == due_ns:\n            self._arm(execution_id, due_ns)",
     ),
     Bug(
         "a Core that stops leaves its mailboxes full",

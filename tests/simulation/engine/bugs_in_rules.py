@@ -38,7 +38,7 @@ MOVES = (
     Bug(
         "the next stage begins with the first result",
         "cerebelum_engine.moves",
-        "if all(is_passed(self.state, path, each) for each in path.before[step])",
+        "if self.is_behind(path, path.before[step])",
         "if not path.before[step] or any(is_passed(self.state, path, each) for each in path.before[step])",
     ),
     Bug(
@@ -117,7 +117,7 @@ MOVES = (
     Bug(
         "a path is over with its first end",
         "cerebelum_engine.moves",
-        "if all(is_passed(self.state, path, end) for end in path.ends):",
+        "if self.is_behind(path, path.ends):",
         "if not path.after[name]:",
     ),
     Bug(
