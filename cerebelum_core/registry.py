@@ -21,6 +21,8 @@ from cerebelum_engine import Begin, Blueprint, Command, Effect, State, new, pend
 
 MAX_LIVE = 10_000
 """Executions with owed tasks that stay in memory; the others are read again when their turn comes."""
+MAX_READING = 2
+"""Reads of many at one go that are under way: running work has its turn between them."""
 
 
 class Registry:
@@ -45,6 +47,7 @@ class Registry:
         self._live: OrderedDict[str, Execution] = OrderedDict()
         self._loading: dict[str, asyncio.Task[Collection[str]]] = {}
         self._overtaken: set[str] = set()
+        self._reading = asyncio.Semaphore(MAX_READING)
         self._posting: set[asyncio.Task[None]] = set()
 
     @property
@@ -210,10 +213,15 @@ class Registry:
         return self._live.get(execution_id) or (await self._find(execution_id) if execution_id in found else None)
 
     def _begin_to_load(self, execution_ids: Sequence[str]) -> asyncio.Task[Collection[str]]:
-        loading = asyncio.create_task(self._load(execution_ids))
+        load = self._load if len(execution_ids) == 1 else self._load_many
+        loading = asyncio.create_task(load(execution_ids))
         self._loading.update(dict.fromkeys(execution_ids, loading))
         loading.add_done_callback(partial(self._loaded, execution_ids))
         return loading
+
+    async def _load_many(self, execution_ids: Sequence[str]) -> Collection[str]:
+        async with self._reading:
+            return await self._load(execution_ids)
 
     async def _load(self, execution_ids: Sequence[str]) -> Collection[str]:
         """Bring executions into memory; those that there are."""

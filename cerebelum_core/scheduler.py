@@ -23,8 +23,6 @@ AT_ONCE = 100
 """So many timers fire together: read, decided and written as one ..."""
 MAX_FIRING = 6
 """... and so many such batches are under way: while one is written the next is read. Others wait."""
-MAX_READING = 2
-"""So many of them come back into memory at once: running work has its turn between them."""
 AHEAD_NS = 1_000_000_000
 LOOK_NS = AHEAD_NS // 4
 MAX_PREPARED = 2_000
@@ -59,7 +57,6 @@ class WorkflowScheduler:
         self._firing: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._free = asyncio.Semaphore(MAX_FIRING)
-        self._reading = asyncio.Semaphore(MAX_READING)
         self._loop_task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -204,8 +201,6 @@ class WorkflowScheduler:
 
     async def _fire_all(self, execution_ids: Sequence[str]) -> None:
         try:
-            async with self._reading:
-                await self._prepare(execution_ids)
             failures = await self._fire(execution_ids) if execution_ids else {}
         except Exception as error:
             failures = dict.fromkeys(execution_ids, error)

@@ -12,6 +12,7 @@ from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core import execution as execution_module
 from cerebelum_core.errors import Quarantined, StoreUnavailable, UnknownExecution
 from cerebelum_core.execution import Accepted, Answer
+from cerebelum_core.registry import MAX_READING
 from cerebelum_core.store import Append, BlueprintRecord, MemoryStore
 from cerebelum_engine import Approve, Cancel, Command, FireTimers, Reason, Rejected, State, compile_blueprint
 from cerebelum_proto.events.v1.events_pb import Event
@@ -350,6 +351,34 @@ async def test_many_are_told_with_one_look_at_the_store_and_those_that_cannot_be
     assert isinstance(answers["broken"], ValueError)
     assert isinstance(answers["nobody"], UnknownExecution)
     assert len(store.looks) == 3  # those two again, each alone
+
+
+class Slow(MemoryStore):
+    """A store whose reads take a second; how many were under way at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.under_way = self.most = 0
+
+    async def histories(self, execution_ids: Sequence[str], *, limit: int) -> Mapping[str, Sequence[Event]]:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.sleep(1)
+        self.under_way -= 1
+        return await super().histories(execution_ids, limit=limit)
+
+
+@in_virtual_time
+async def test_no_more_reads_of_many_are_under_way_than_others_can_wait_for() -> None:
+    store = Slow()
+    bench = Bench(store=store)
+    names = [f"x{number}" for number in range(20)]
+    for name in names:
+        await bench.started(name)
+    cold = bench.again()
+    answers = await asyncio.gather(*(cold.registry.tell_each(names[at : at + 2], Cancel()) for at in range(0, 20, 2)))
+    assert store.most == MAX_READING
+    assert all(isinstance(answer, Accepted) for each in answers for answer in each.values())
 
 
 @in_virtual_time
