@@ -9,7 +9,6 @@ from cerebelum.plan import Plan
 from cerebelum.rules import Predicate
 from cerebelum.step import AnyStep
 from cerebelum_client import PLAIN, PayloadError, Payloads
-from cerebelum_client.annotations import hints_of
 from cerebelum_proto.types.v1.types_pb import Payload
 
 
@@ -37,10 +36,9 @@ class Code:
         Raises:
             PayloadError: it cannot be read.
         """
-        found = self.steps.get(step)
-        annotation = object if found is None else hints_of(found.function).get("return", object)
+        plan = self.plan(step)
         try:
-            return self.payloads.read(output, annotation)
+            return self.payloads.read(output, object if plan is None else plan.returns)
         except PayloadError as error:
             raise PayloadError(f"the result of step '{step}' cannot be read: {error}") from None
 

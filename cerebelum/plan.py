@@ -24,6 +24,8 @@ class Plan:
         self.function = step.function
         self.is_coroutine = inspect.iscoroutinefunction(step.function)
         self.predicates = predicates
+        self.returns = hints.get("return", object)
+        """How the step is annotated to return what it gives."""
         self._takes_context = step.takes_context
         self._context_inputs = _inputs_of(hints.get(CONTEXT))
         self._annotations: Mapping[str, object] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 from cerebelum.code import NO_CODE, Code
 from cerebelum.errors import ExecutionFailed
@@ -117,6 +118,7 @@ def explanation_of(told: lifecycle_pb.Explanation) -> Explanation:
     )
 
 
+@cache
 def status_word(state: ExecutionState) -> str:
     """A state in a word: `EXECUTION_WAITING_FOR_APPROVAL` is waiting_for_approval."""
     return state.name.removeprefix("EXECUTION_").lower()

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import click
+
+from cerebelum_cli.app import cli
 from cerebelum_cli.exits import Exit
 from cerebelum_proto.events.v1 import events_pb as ev
 from tests.cli.command_line import Ran, cerebelum
@@ -157,3 +162,16 @@ def test_help_teaches_the_first_steps_and_every_command_explains_itself(tmp_path
         ran = cerebelum(name, "--help", folder=tmp_path)
         assert ran.code == Exit.OK
         assert len(ran.out.splitlines()) > 5
+
+
+def test_help_imports_neither_the_sdk_nor_a_core_and_names_every_command() -> None:
+    seen = "import sys; print({each.partition('.')[0] for each in sys.modules if each.startswith('cerebelum')})"
+    ran = subprocess.run(
+        [sys.executable, "-c", f"from cerebelum_cli.app import cli\ncli(['--help'], standalone_mode=False)\n{seen}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ran.stdout.splitlines()[-1] == "{'cerebelum_cli'}"
+    assert all(f"\n  {name} " in ran.stdout for name in cli.list_commands(click.Context(cli)))
