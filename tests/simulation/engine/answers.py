@@ -7,18 +7,25 @@ import random
 
 from cerebelum_engine import commands
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
-from cerebelum_proto.worker.worker_service_pb import ApprovalRequest, Predicates, SleepRequest, Task
+from cerebelum_proto.worker.worker_service_pb import ApprovalRequest, Predicates, SignalRequest, SleepRequest, Task
 from tests.simulation.engine.workflows import REASONS, VALUES
 
+SIGNALS = ("paid", "paid", "paid", "packed")
+"""The signals that steps wait for, one of them more often."""
 
-def answer(dice: random.Random, task: Task, *, parting: bool) -> commands.RecordResult:
+
+def answer(dice: random.Random, task: Task, *, parting: bool, signalled: bool) -> commands.RecordResult:
     """What becomes of a task. In a parting world nothing waits, and much fails for good."""
-    return commands.RecordResult(
+    answered = commands.RecordResult(
         task_id=task.task_id,
         worker_id=f"w{dice.randint(1, 3)}",
         outcome=_outcome(dice, task, parting),
         predicates=Predicates(answers=[dice.random() < 0.5 for _ in range(3)]),
     )
+    if signalled and len(task.satisfied_markers) < 4 and dice.random() < 0.5:
+        marker = SignalRequest(name=dice.choice(SIGNALS), timeout_ms=dice.choice((0, 0, 20_000)))
+        answered.outcome = commands.Suspended(marker=marker)
+    return answered
 
 
 def _outcome(dice: random.Random, task: Task, parting: bool) -> commands.Outcome:

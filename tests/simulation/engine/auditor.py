@@ -13,12 +13,20 @@ from cerebelum_proto.types.v1.types_pb import Payload, RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 from cerebelum_proto.worker.worker_service_pb import Task
 from tests.simulation.engine.model import Broken, Model, require
+from tests.simulation.engine.signals import audit_given, audit_signals
 
 ENDINGS = (ev.ExecutionCompleted, ev.ExecutionFailed, ev.ExecutionCancelled)
 CLOSINGS = (ev.StepCompleted, ev.StepFailed, ev.StepCancelled)
 MOST_LOSSES = 10
-WAITS = (ev.SleepStarted, ev.ApprovalRequested)
-WAIT_ENDS = (ev.SleepEnded, ev.ApprovalGranted, ev.ApprovalRejected, ev.ApprovalExpired)
+WAITS = (ev.SleepStarted, ev.ApprovalRequested, ev.SignalAwaited)
+WAIT_ENDS = (
+    ev.SleepEnded,
+    ev.ApprovalGranted,
+    ev.ApprovalRejected,
+    ev.ApprovalExpired,
+    ev.SignalConsumed,
+    ev.SignalWaitExpired,
+)
 
 
 def audit(definition: pb.WorkflowDefinition, history: list[ev.Event]) -> None:
@@ -32,6 +40,7 @@ def audit(definition: pb.WorkflowDefinition, history: list[ev.Event]) -> None:
     _a_no_reaches_who_can_take_it(history)
     _a_cancellation_lets_only_its_steps_answer(history)
     _a_dead_letter_is_earned_and_stays_one(history)
+    audit_signals(history)
 
 
 def audit_task(definition: pb.WorkflowDefinition, model: Model, history: list[ev.Event], task: Task) -> None:
@@ -48,6 +57,8 @@ def audit_task(definition: pb.WorkflowDefinition, model: Model, history: list[ev
     ends = [fact for fact in facts if isinstance(fact, WAIT_ENDS)]
     kinds = [type(marker.outcome).__name__ for marker in task.satisfied_markers]
     require(kinds == [_MARKER_OF[type(end)] for end in ends], f"'{name}' resumes with {kinds}")
+    consumed = [end.signal_id for end in ends if isinstance(end, ev.SignalConsumed)]
+    audit_given(history, name, consumed, task.satisfied_markers)
     tries = [fact for fact in facts if isinstance(fact, _TRIES)]
     require(task.attempt == 1 + len(tries), f"'{name}' is at try {task.attempt}")
     memos: dict[str, Payload | None] = {}
@@ -65,6 +76,8 @@ _MARKER_OF = {
     ev.ApprovalGranted: "ApprovalDecision",
     ev.ApprovalRejected: "ApprovalDecision",
     ev.ApprovalExpired: "ApprovalTimeout",
+    ev.SignalConsumed: "Signal",
+    ev.SignalWaitExpired: "SignalTimeout",
 }
 
 
@@ -121,14 +134,21 @@ def _no_timer_early(history: list[ev.Event]) -> None:
     due: dict[str, object] = {}
     for event in history:
         match event.fact:
-            case ev.SleepStarted(step=step, due_at=at) | ev.ApprovalRequested(step=step, expires_at=at):
+            case ev.SleepStarted(step=step, due_at=at) | ev.AttemptFailed(step=step, retry_at=at):
                 due[step] = at
-            case ev.AttemptFailed(step=step, retry_at=at):
+            case ev.ApprovalRequested(step=step, expires_at=at) | ev.SignalAwaited(step=step, expires_at=at):
                 due[step] = at
-            case ev.SleepEnded(step=step) | ev.ApprovalExpired(step=step) | ev.RetryDue(step=step):
+            case (
+                ev.SleepEnded(step=step)
+                | ev.ApprovalExpired(step=step)
+                | ev.SignalWaitExpired(step=step)
+                | ev.RetryDue(step=step)
+            ):
                 at = due.pop(step, None)
                 require(at is not None, f"a timer of '{step}' fired that was not armed")
                 require(at <= event.recorded_at, f"a timer of '{step}' fired early")
+            case ev.ApprovalGranted(step=step) | ev.ApprovalRejected(step=step) | ev.SignalConsumed(step=step):
+                due.pop(step, None)
             case ev.ExecutionFailed(step="", failure=failure) if failure and failure.kind == "deadline_exceeded":
                 deadline = _deadline(history, event.version)
                 require(deadline is not None and deadline <= event.recorded_at, "the deadline came early")
@@ -213,15 +233,17 @@ def overdue(history: list[ev.Event], now: Timestamp) -> list[str]:
                     due["the deadline"] = at
             case ev.CancellationRequested(cleanup_until=at) if at:
                 due = {"the cleanup": at}
-            case ev.SleepStarted(step=step, due_at=at) | ev.ApprovalRequested(step=step, expires_at=at) if at:
+            case ev.SleepStarted(step=step, due_at=at) | ev.AttemptFailed(step=step, retry_at=at) if at:
                 due[step] = at
-            case ev.AttemptFailed(step=step, retry_at=at) if at:
+            case ev.ApprovalRequested(step=step, expires_at=at) | ev.SignalAwaited(step=step, expires_at=at) if at:
                 due[step] = at
             case (
                 ev.SleepEnded(step=step)
                 | ev.ApprovalExpired(step=step)
                 | ev.ApprovalGranted(step=step)
                 | ev.ApprovalRejected(step=step)
+                | ev.SignalConsumed(step=step)
+                | ev.SignalWaitExpired(step=step)
                 | ev.RetryDue(step=step)
             ):
                 due.pop(step, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.simulation.engine.bugs_in_rules import MOVES, RULES
+from tests.simulation.engine.bugs_in_signals import SIGNALS
 from tests.simulation.planted.planting import Bug
 
 WAITS_AND_TRIES = (
@@ -238,4 +239,4 @@ WAITS_AND_TRIES = (
     ),
 )
 
-BUGS = WAITS_AND_TRIES + MOVES + RULES
+BUGS = WAITS_AND_TRIES + SIGNALS + MOVES + RULES

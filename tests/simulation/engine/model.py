@@ -108,7 +108,7 @@ class Model(Tree):
                 self.reopen()
             case ev.CancellationRequested():
                 self.cancelling = True
-            case ev.ExecutionPaused() | ev.ExecutionResumed() | ev.ExecutionMigrated():
+            case ev.ExecutionPaused() | ev.ExecutionResumed() | ev.ExecutionMigrated() | ev.SignalReceived():
                 pass
             case None:
                 raise Broken("an event without a fact")

@@ -58,6 +58,10 @@ def test_the_worlds_reach_every_kind_of_fact() -> None:
         "ApprovalRejected",
         "ApprovalExpired",
         "MemoRecorded",
+        "SignalReceived",
+        "SignalAwaited",
+        "SignalConsumed",
+        "SignalWaitExpired",
     }
 
 

@@ -39,6 +39,7 @@ from tests.simulation.engine.answers import answer, payload
 from tests.simulation.engine.auditor import Broken, audit, audit_task, overdue
 from tests.simulation.engine.drawing import drawn
 from tests.simulation.engine.model import Model
+from tests.simulation.engine.signals import drawn_signal, is_signalled
 from tests.simulation.engine.workflows import lanes_workflow, longer, parting_workflow, random_workflow
 
 START_NS = 1_700_000_000_000_000_000
@@ -87,6 +88,8 @@ class World:
         """A world in which steps tend to kill their workers."""
         self.steered = not self.parting and self.dice.random() < 0.6
         """A world with busy operators."""
+        self.signalled = not self.parting and is_signalled(self.seed)
+        """A world in which steps wait for signals, and somebody sends them."""
 
     # -- what a run is made of ---------------------------------------------------------------
 
@@ -114,10 +117,10 @@ class World:
             moves += [self.hand_out, self.deliver, self.try_again] * 3 if self.parting else []
             moves += [self.hand_out, self.deliver] * 3 if self.cut_short else []
             moves += [self.redrive, self.hand_out] * 2 if self.killer and self.dead() else []
-        if not self.chaos:
-            moves += [self.calm_down]
+        moves += [self.calm_down] * (not self.chaos)
         if self.leases and self.dice.random() < 0.3:
             moves += [self.keep]
+        moves += [self.signal] * (2 * self.signalled)
         self.dice.choice(moves)()
 
     @property
@@ -209,11 +212,16 @@ class World:
             return
         if not self.chaos or self.dice.random() < 0.8:
             copies = self.dice.choice((1, 1, 1, 2, 3)) if self.chaos else 1
-            self.post.append(Letter(answer(self.dice, task, parting=self.parting), copies))
+            self.post.append(Letter(answer(self.dice, task, parting=self.parting, signalled=self.signalled), copies))
         if self.chaos and self.steered and self.dice.random() < 0.15:
             self.maybe_cancel()
         if self.chaos and self.cut_short and len(self.leases) > 1 and self.dice.random() < 0.3:
             self.cancel()
+
+    def signal(self) -> None:
+        """Somebody sends a signal: early, late, or twice."""
+        if (signal := drawn_signal(self.dice, self.state, calm=not self.chaos)) is not None:
+            self.tell(signal)
 
     def keep(self) -> None:
         """A running step keeps a value, perhaps one that it has kept before."""
