@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)
 
 _REPEATED = {"submit_blueprint", "heartbeat", "submit_result", "start", "status", "approve", "reject", "cancel"}
-_REPEATED |= {"pause", "resume", "terminate", "retry", "redrive", "fork", "migrate"}
+_REPEATED |= {"signal", "pause", "resume", "terminate", "retry", "redrive", "fork", "migrate"}
 """Calls that may come twice, the second one late: a proxy, or a client without patience, said it again."""
 _PATIENCE_S = 10.0
 """How long a caller waits for an answer; a poll waits as much longer."""
@@ -113,6 +113,11 @@ class Line:
     async def reject(self, execution_id: str, *, step: str) -> str:
         return await self._call(
             "reject", lambda core: core.approvals.reject(execution_id, step=step, reason="no", decided_by=self.name)
+        )
+
+    async def signal(self, execution_id: str, signal_id: str, payload: Payload) -> None:
+        await self._call(
+            "signal", lambda core: core.executions.signal(execution_id, "paid", _copy(payload), signal_id=signal_id)
         )
 
     async def cancel(self, execution_id: str) -> None:

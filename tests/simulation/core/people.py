@@ -12,6 +12,7 @@ from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.core.line import Line
 from tests.simulation.core.truth import end_of, has_ended, require
+from tests.simulation.engine.signals import is_signalled
 
 if TYPE_CHECKING:
     from tests.simulation.core.world import World
@@ -50,6 +51,8 @@ class Caller:
             duties += [self._start_in_the_office(0.0), *(self._start_in_the_office(s) for s in self._later_starts())]
         if dice.random() < 0.2:
             duties.append(self._cancel())
+        if is_signalled(self._world.seed):
+            duties.append(self._signal("early"))
         async with asyncio.TaskGroup() as group:
             for duty in duties:
                 group.create_task(duty)
@@ -135,6 +138,8 @@ class Caller:
                         self.seen.append(event)
                         if isinstance(event.fact, ev.ApprovalRequested):
                             decisions.create_task(self._decide(event.fact.step))
+                        if isinstance(event.fact, ev.SignalAwaited):
+                            decisions.create_task(self._signal(f"for v{event.version}"))
                         if isinstance(event.fact, ev.StepDeadLettered) and self._world.gives_up:
                             decisions.create_task(self._end())  # it may wait for ever
                 except (CoreUnavailable, NotFound):
@@ -157,6 +162,19 @@ class Caller:
         except (Refused, NotFound, CoreUnavailable):
             # Also who is refused looks again: it may be by a Core that was replaced and knows old things.
             self._left_open.add(step)
+
+    async def _signal(self, word: str) -> None:
+        """Send a signal under one id until the Core says that it has it, or the execution is over."""
+        signal_id = f"{self._id} {word}"
+        await asyncio.sleep(self._world.dice.choice((0.0, 1.0, 30.0)))
+        while not self._is_over:
+            try:
+                await self._again(lambda: self._line.signal(self._id, signal_id, text(signal_id)))
+            except Refused:
+                await asyncio.sleep(30)  # it may be let go on
+            else:
+                self._world.truth.signalled(self._id, signal_id)
+                return
 
     async def _again(self, call: Callable[[], Awaitable[_T]]) -> _T:
         while True:

@@ -10,7 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from cerebelum import ApprovalRejected, ApprovalTimedOut, Context, NonRetryable, sleep, wait_for_approval
+from cerebelum import (
+    ApprovalRejected,
+    ApprovalTimedOut,
+    Context,
+    NonRetryable,
+    SignalTimedOut,
+    sleep,
+    wait_for_approval,
+    wait_for_signal,
+)
 from cerebelum.code import Code
 from cerebelum.rules import Predicate
 from cerebelum.step import AnyStep
@@ -18,6 +27,7 @@ from cerebelum.workflow import Workflow
 from cerebelum_engine import Blueprint, StepSpec
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.engine.auditor import Broken
+from tests.simulation.engine.signals import is_signalled
 
 _SLEEPS_S = (0.0, 0.001, 2.0, 40.0, 86_400.0)
 _TIMEOUTS_S = (None, None, 20.0, 3_600.0)
@@ -38,6 +48,8 @@ class Plan:
     failing_tries: int
     ending: str
     catches: bool
+    signals_s: tuple[float | None, ...]
+    """How long it waits for each of its signals, after its other waits."""
 
     @classmethod
     def of(cls, seed: int, execution_id: str, step: str) -> Plan:
@@ -48,6 +60,7 @@ class Plan:
             failing_tries=dice.choice((0, 0, 0, 1, 2)),
             ending=dice.choice(("value",) * 12 + ("decision", "final")),
             catches=dice.random() < 0.5,
+            signals_s=_signals(random.Random(f"{seed}/{execution_id}/{step}/signals")) if is_signalled(seed) else (),
         )
 
     @property
@@ -64,6 +77,10 @@ def origin_of(execution_id: str) -> str:
 def _wait(dice: random.Random) -> Wait:
     asks = dice.random() < 0.4
     return Wait(asks, dice.choice(_TIMEOUTS_S if asks else _SLEEPS_S))
+
+
+def _signals(dice: random.Random) -> tuple[float | None, ...]:
+    return tuple(dice.choice(_TIMEOUTS_S) for _ in range(dice.choice((0, 0, 1, 2))))
 
 
 @dataclass
@@ -137,6 +154,7 @@ def _author(value: object) -> object:
 
 async def _act(plan: Plan, name: str, attempt: int) -> object:
     answers = [await _waited(wait, plan.catches) for wait in plan.waits]
+    answers += [await _signalled(timeout_s) for timeout_s in plan.signals_s]
     await asyncio.sleep(plan.work_s)
     if attempt <= plan.failing_tries:
         raise ValueError(f"try {attempt} of {name} fails")
@@ -155,6 +173,13 @@ async def _waited(wait: Wait, catches: bool) -> object:
     except (ApprovalRejected, ApprovalTimedOut) as error:
         if not catches:
             raise
+        return type(error).__name__
+
+
+async def _signalled(timeout_s: float | None) -> object:
+    try:
+        return await wait_for_signal("paid", timeout=None if timeout_s is None else timedelta(seconds=timeout_s))
+    except SignalTimedOut as error:
         return type(error).__name__
 
 

@@ -49,6 +49,12 @@ class Truth:
 
         self.promise(execution_id, f"{kind.__name__} of '{step}'", holds)
 
+    def signalled(self, execution_id: str, signal_id: str) -> None:
+        def holds(past: History) -> bool:
+            return any(isinstance(e.fact, ev.SignalReceived) and e.fact.signal_id == signal_id for e in past)
+
+        self.promise(execution_id, f"signal {signal_id}", holds)
+
     def cancelled(self, execution_id: str) -> None:
         self.promise(execution_id, "its end", lambda past: end_of(past) == "CANCELLED")
 

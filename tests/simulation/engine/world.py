@@ -89,7 +89,6 @@ class World:
         self.steered = not self.parting and self.dice.random() < 0.6
         """A world with busy operators."""
         self.signalled = not self.parting and is_signalled(self.seed)
-        """A world in which steps wait for signals, and somebody sends them."""
 
     # -- what a run is made of ---------------------------------------------------------------
 
