@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.simulation.core.bugs_in_queues import QUEUES
 from tests.simulation.core.bugs_in_streams import STREAMS
 from tests.simulation.planted.planting import Bug
 
@@ -126,4 +127,4 @@ PARTS = (
     ),
 )
 
-BUGS = PARTS + STREAMS
+BUGS = PARTS + STREAMS + QUEUES

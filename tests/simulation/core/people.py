@@ -30,6 +30,7 @@ class Caller:
         self._blueprint = blueprint
         self._module = blueprint.workflow_module if blueprint is not None else ""
         self.inputs = text(execution_id)
+        self._queue = world.queues.chosen(execution_id, blueprint) if blueprint is not None else ""
         self.seen: list[ev.Event] = []
         self._is_over = False
         """It has ended, and nobody is left who could let it go on."""
@@ -71,7 +72,9 @@ class Caller:
 
     async def _begin(self) -> pb.ExecutionHandle:
         timeout_ms = self._world.dice.choice((0, 0, 0, 0, 100_000))
-        return await self._line.start(self._module, self.inputs, execution_id=self._id, timeout_ms=timeout_ms)
+        return await self._line.start(
+            self._module, self.inputs, execution_id=self._id, timeout_ms=timeout_ms, queue=self._queue
+        )
 
     def _later_starts(self) -> list[float]:
         """When others ask for the same execution; each of them is told its end."""
@@ -80,7 +83,7 @@ class Caller:
     async def _start_in_the_office(self, after_s: float) -> None:
         """Over the stream that all callers share."""
         await asyncio.sleep(after_s)
-        result = await self._world.office.execute(self._module, self.inputs, execution_id=self._id)
+        result = await self._world.office.execute(self._module, self.inputs, execution_id=self._id, queue=self._queue)
         self._world.truth.started(self._id, self.inputs)
         self._require_end(result.status)
 
@@ -185,11 +188,12 @@ class Caller:
                 await asyncio.sleep(self._world.dice.uniform(0.1, 3))
 
 
-async def requested(workflow: str, inputs: Payload, *, execution_id: str, **options: object) -> pb.ExecuteRequest:
+async def requested(
+    workflow: str, inputs: Payload, *, execution_id: str, queue: str, **options: object
+) -> pb.ExecuteRequest:
     """The request that starts an execution."""
-    return pb.ExecuteRequest(
-        workflow_module=workflow, exact_inputs=inputs, options=pb.ExecutionOptions(execution_id=execution_id)
-    )
+    told = pb.ExecutionOptions(execution_id=execution_id, queue=queue)
+    return pb.ExecuteRequest(workflow_module=workflow, exact_inputs=inputs, options=told)
 
 
 def text(value: str) -> Payload:

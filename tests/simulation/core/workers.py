@@ -41,6 +41,7 @@ def hire(world: World, worker_id: str) -> Hired:
         line,
         workflows=[as_workflow(each, world.library.compiled(each), world.seed, desk) for each in world.own],
         worker_id=worker_id,
+        queues=world.queues.served_by(worker_id),
         concurrency=desk.room,
         chance=world.dice.random,
         now=world.clock.now,
@@ -122,6 +123,7 @@ async def _lie(world: World, line: Line, worker_id: str) -> None:
                     worker_id=worker_id,
                     features=[pb.WorkerFeature.WORKER_FEATURE_MARKERS],
                     workflows=[pb.WorkflowVersion(workflow_hash=digest) for digest in world.library.hashes],
+                    queues=world.queues.served_by(worker_id),
                     held_task_ids=world.lies_about(dice.sample(known, k=min(len(known), dice.randrange(3)))),
                 )
             )

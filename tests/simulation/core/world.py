@@ -26,6 +26,7 @@ from tests.simulation.core.library import Library
 from tests.simulation.core.line import Line
 from tests.simulation.core.operators import Operator
 from tests.simulation.core.people import Caller, requested
+from tests.simulation.core.queues import SERVES_ALL, Queues, queue_of
 from tests.simulation.core.staff import Staff
 from tests.simulation.core.steps import as_deployed
 from tests.simulation.core.truth import Hands, Truth, has_ended, require
@@ -52,11 +53,13 @@ class World:
         self.terms = LeaseTerms(ours_s=self.dice.choice((6.0, 30.0)), foreign_s=self.dice.choice((40.0, 120.0)))
         self.truth = Truth()
         self.hands = Hands(self.terms.ours_s, self._runs)
-        self.own = [random_workflow(self.dice, f"flow{n}") for n in range(self.dice.randint(1, 2))]
+        self.queues = Queues(seed)
+        drawn = [random_workflow(self.dice, f"flow{n}") for n in range(self.dice.randint(1, 2))]
+        self.own = [self.queues.laid(each) for each in drawn]
         self.deployed = [as_deployed(random_workflow(self.dice, "deployed"))] if self.dice.random() < 0.5 else []
         self.operator = Operator(self) if self.dice.random() < 0.5 else None
         if self.operator is not None:
-            self.own += [each for each in map(longer, self.own) if not validate(each).errors]
+            self.own += [self.queues.laid(each) for each in map(longer, self.own) if not validate(each).errors]
         self.library = Library([*self.own, *self.deployed])
         self.mended: set[str] = set()
         """Executions whose steps do not fail any more."""
@@ -99,6 +102,8 @@ class World:
             try:
                 definition = self.library.definition_at(past)
                 audit_task(definition, Model.of(definition, past), past, task)
+                queue = queue_of(definition, past, task.step_name)
+                require(self.queues.serves(worker_id, queue), f"{worker_id} is handed {task.task_id} of '{queue}'")
                 break
             except Broken:
                 if newer == within - 1:
@@ -276,7 +281,7 @@ class World:
                 await hired.process.kill()
         if self.operator is not None:
             self._people.start(self.operator.look_after()).add_done_callback(self._person_left)
-        self.staff.append(hire(self, "good"))
+        self.staff.append(hire(self, SERVES_ALL))
         if self.deployed:
             self.staff.append(hire_deployed(self, "good old"))
 
