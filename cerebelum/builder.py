@@ -8,13 +8,12 @@ from datetime import timedelta
 from typing import NamedTuple, overload
 
 from cerebelum.errors import DefinitionError
-from cerebelum.policies import Retry
+from cerebelum.policies import policy_of
 from cerebelum.rulebook import RuleBook, stages
 from cerebelum.rules import OTHERWISE, Condition, Predicate, Target
 from cerebelum.step import CONTEXT, INPUTS, AnyStep, Part, Timeline
 from cerebelum_client.markers import milliseconds
 from cerebelum_engine import DEFAULT_MAX_VISITS, validate
-from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 
 
@@ -161,7 +160,7 @@ def _step(step: AnyStep, steps: Mapping[str, AnyStep]) -> pb.Step:
         depends_on=list(wanted),
         optional=[name for name, each in wanted.items() if each.default is not inspect.Parameter.empty],
         takes_inputs=step.takes_inputs,
-        retry=_policy(step.retry) if step.retry else None,
+        retry=policy_of(step.retry) if step.retry else None,
         start_to_close_ms=_span(step.timeout),
         schedule_to_start_ms=_span(step.queue_timeout),
         heartbeat_timeout_ms=_span(step.heartbeat_timeout),
@@ -171,14 +170,3 @@ def _step(step: AnyStep, steps: Mapping[str, AnyStep]) -> pb.Step:
 
 def _span(limit: timedelta | None) -> int:
     return milliseconds(limit) if limit else 0
-
-
-def _policy(retry: Retry) -> RetryPolicy:
-    return RetryPolicy(
-        max_attempts=retry.max_attempts,
-        initial_interval_ms=milliseconds(retry.initial_interval),
-        backoff=retry.backoff,
-        max_interval_ms=milliseconds(retry.longest),
-        jitter=retry.jitter,
-        non_retryable_kinds=[each if isinstance(each, str) else each.__name__ for each in retry.non_retryable],
-    )

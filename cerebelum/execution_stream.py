@@ -6,13 +6,14 @@ The stream may break: what has not ended is asked for again on the next one, und
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
 from cerebelum.code import Code
+from cerebelum.policies import Retry
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.workflow import Workflow, code_of
 from cerebelum_client import ClientError, Core, CoreUnavailable
@@ -37,6 +38,7 @@ class Requests(Protocol):
         timeout: timedelta | None = None,
         tags: Sequence[str] = (),
         queue: str | None = None,
+        retries: Mapping[str, Retry] | None = None,
         correlation_id: str = "",
     ) -> Awaitable[pb.ExecuteRequest]:
         """The request."""
@@ -69,6 +71,7 @@ class ExecutionStream:
         timeout: timedelta | None = None,
         tags: Sequence[str] = (),
         queue: str | None = None,
+        retries: Mapping[str, Retry] | None = None,
         correlation_id: str = "",
     ) -> ExecutionResult:
         """Start an execution and wait for its end, however often the Core is started again meanwhile.
@@ -83,6 +86,7 @@ class ExecutionStream:
             timeout=timeout,
             tags=tags,
             queue=queue,
+            retries=retries,
             correlation_id=correlation_id,
         )
         asked = _Asked(request, code_of(workflow), asyncio.get_running_loop().create_future())

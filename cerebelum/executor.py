@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from cerebelum.execution_stream import ExecutionStream, execution_id_in
 from cerebelum.handle import ExecutionHandle
+from cerebelum.policies import Retry, policies_of
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.workflow import Workflow, code_of, submit
 from cerebelum_client import Core, Unsupported, execute_request
@@ -36,6 +37,7 @@ class DistributedExecutor(Connected):
         timeout: timedelta | None = None,
         tags: Sequence[str] = (),
         queue: str | None = None,
+        retries: Mapping[str, Retry] | None = None,
         correlation_id: str = "",
     ) -> ExecutionResult:
         """Start an execution and wait for its end, in one call. See `submit`."""
@@ -46,6 +48,7 @@ class DistributedExecutor(Connected):
             timeout=timeout,
             tags=tags,
             queue=queue,
+            retries=retries,
             correlation_id=correlation_id,
         )
         handle = self.handle(execution_id_in(request), workflow)
@@ -66,12 +69,14 @@ class DistributedExecutor(Connected):
         timeout: timedelta | None = None,
         tags: Sequence[str] = (),
         queue: str | None = None,
+        retries: Mapping[str, Retry] | None = None,
         correlation_id: str = "",
     ) -> ExecutionHandle:
         """Start an execution of this workflow, or of the newest one with this name that the Core knows.
 
         The same id, workflow and inputs again are the same execution. With `timeout` it fails when it takes longer;
-        with `queue` all of its steps go to the workers that serve it, whatever they say themselves.
+        with `queue` all of its steps go to the workers that serve it, and with `retries` steps are tried again as these
+        say, by their names, whatever they say themselves.
 
         Raises:
             PayloadError: the inputs cannot travel.
@@ -87,6 +92,7 @@ class DistributedExecutor(Connected):
             timeout=timeout,
             tags=tags,
             queue=queue,
+            retries=retries,
             correlation_id=correlation_id,
         )
         await self._core.executions.start(request)
@@ -101,6 +107,7 @@ class DistributedExecutor(Connected):
         timeout: timedelta | None = None,
         tags: Sequence[str] = (),
         queue: str | None = None,
+        retries: Mapping[str, Retry] | None = None,
         correlation_id: str = "",
     ) -> pb.ExecuteRequest:
         """What `submit` asks of the Core, once the Core has the workflow."""
@@ -117,6 +124,7 @@ class DistributedExecutor(Connected):
             tags=tags,
             timeout_ms=limit_ms(timeout),
             queue=queue or "",
+            retries=policies_of(retries),
         )
 
     @asynccontextmanager

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from cerebelum.errors import DefinitionError
+from cerebelum_client.markers import milliseconds
 from cerebelum_engine import queue_fault
+from cerebelum_proto.types.v1.types_pb import RetryPolicy
 
 _LONGEST = timedelta(minutes=1)
 
@@ -33,6 +36,30 @@ class Retry:
     def longest(self) -> timedelta:
         """No pause is longer."""
         return self.max_interval or max(_LONGEST, self.initial_interval)
+
+
+def policy_of(retry: Retry) -> RetryPolicy:
+    """The policy as the contract writes it."""
+    return RetryPolicy(
+        max_attempts=retry.max_attempts,
+        initial_interval_ms=milliseconds(retry.initial_interval),
+        backoff=retry.backoff,
+        max_interval_ms=milliseconds(retry.longest),
+        jitter=retry.jitter,
+        non_retryable_kinds=[each if isinstance(each, str) else each.__name__ for each in retry.non_retryable],
+    )
+
+
+def policies_of(retries: Mapping[str, Retry] | None) -> dict[str, RetryPolicy]:
+    """The policies of steps, by their names.
+
+    Raises:
+        DefinitionError: with everything that is wrong with them.
+    """
+    told = retries or {}
+    if faults := [f"'{name}': {fault}" for name, retry in told.items() for fault in policy_faults(retry, {})]:
+        raise DefinitionError("retries", faults)
+    return {name: policy_of(retry) for name, retry in told.items()}
 
 
 def policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None], queue: str | None = None) -> list[str]:

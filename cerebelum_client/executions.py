@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,7 +18,7 @@ from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.stream.v1.stream_grpc import StreamServiceStub
-from cerebelum_proto.types.v1.types_pb import Payload
+from cerebelum_proto.types.v1.types_pb import Payload, RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 from cerebelum_proto.worker.worker_service_grpc import WorkerServiceStub
 
@@ -49,6 +49,7 @@ def execute_request(
     tags: Sequence[str] = (),
     timeout_ms: int = 0,
     queue: str = "",
+    retries: Mapping[str, RetryPolicy] | None = None,
 ) -> pb.ExecuteRequest:
     """A request to start an execution, of this blueprint or of the workflow's newest.
 
@@ -64,6 +65,7 @@ def execute_request(
             correlation_id=correlation_id,
             tags=list(tags),
             queue=queue,
+            retries=dict(retries or {}),
             timeout_ms=timeout_ms if timeout_ms <= _MOST_MS else 0,
             long_timeout_ms=timeout_ms if timeout_ms > _MOST_MS else 0,
         ),

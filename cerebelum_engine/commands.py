@@ -5,14 +5,14 @@ Nobody changes one. They are not frozen: a frozen class sets each member by a ca
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_proto.events.v1.events_pb import Event
-from cerebelum_proto.types.v1.types_pb import Failure, Payload
+from cerebelum_proto.types.v1.types_pb import Failure, Payload, RetryPolicy
 from cerebelum_proto.worker.worker_service_markers import Marker
 from cerebelum_proto.worker.worker_service_pb import Blueprint, Predicates
 
@@ -29,6 +29,8 @@ class StartExecution:
     timeout_ms: int = 0
     queue: str = ""
     """Where all of its steps go; empty leaves it to the blueprint."""
+    retries: Mapping[str, RetryPolicy] = field(default_factory=dict)
+    """By step: how it is tried again, in place of what the blueprint says."""
 
 
 @dataclass(slots=True, kw_only=True)

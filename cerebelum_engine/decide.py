@@ -11,6 +11,7 @@ from cerebelum_engine.commands import Command, Reason, Rejected, Wish
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.lifecycle import cancelled, clean_up_over, fork, retry, steer
 from cerebelum_engine.phase import Phase
+from cerebelum_engine.policies import retry_faults
 from cerebelum_engine.queues import DEFAULT_QUEUE, queue_fault
 from cerebelum_engine.results import record, record_loss, record_memo, record_timeout
 from cerebelum_engine.routing import choose
@@ -158,6 +159,7 @@ def _start(state: State, command: cmd.StartExecution, now: Timestamp) -> Sequenc
             tags=list(command.tags),
             deadline=after(now, command.timeout_ms) if command.timeout_ms else None,
             queue=command.queue,
+            retries=dict(command.retries),
         ),
     )
 
@@ -165,6 +167,10 @@ def _start(state: State, command: cmd.StartExecution, now: Timestamp) -> Sequenc
 def _start_faults(state: State, command: cmd.StartExecution) -> Iterator[str]:
     if command.timeout_ms < 0:
         yield f"timeout_ms is {command.timeout_ms}; it cannot be negative"
+    for step, policy in command.retries.items():
+        if step not in state.blueprint.steps:
+            yield f"retries of '{step}', which is no step of workflow '{state.blueprint.workflow}'"
+        yield from (f"retries of step '{step}': {fault}" for fault in retry_faults(policy))
     if command.queue and (fault := queue_fault(command.queue)):
         yield fault
     elif state.blueprint.foreign and command.queue not in ("", DEFAULT_QUEUE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 from cerebelum_proto.types.v1.types_pb import Failure, RetryPolicy
 
@@ -12,6 +13,18 @@ MAX_LOSSES = 10
 _DEFAULT_INTERVAL_MS = 1_000
 _DEFAULT_BACKOFF = 2.0
 _DEFAULT_MAX_INTERVAL_MS = 60_000
+
+
+def retry_faults(policy: RetryPolicy) -> Iterator[str]:
+    """What is wrong with a policy, each fault with its mend."""
+    if policy.max_attempts < 0:
+        yield f"max_attempts is {policy.max_attempts}; it cannot be negative"
+    if policy.initial_interval_ms < 0 or policy.max_interval_ms < 0:
+        yield "a retry interval cannot be negative"
+    if policy.backoff != 0 and not 1 <= policy.backoff <= 1000:
+        yield f"backoff is {policy.backoff}; it is a factor from 1 to 1000"
+    if not 0 <= policy.jitter <= 1:
+        yield f"jitter is {policy.jitter}; it is a part from 0 to 1"
 
 
 def is_final(policy: RetryPolicy, failure: Failure, failures: int) -> bool:

@@ -125,7 +125,7 @@ def _completed(name: str, command: cmd.RecordResult, output: Payload) -> ev.Step
 def _failed(
     state: State, name: str, command: cmd.RecordResult, failure: Failure, now: Timestamp
 ) -> ev.StepFailed | ev.AttemptFailed:
-    policy = state.blueprint.steps[name].retry
+    policy = state.retry_of(name)
     failures = state.steps[name].failures + 1
     if is_final(policy, failure, failures):
         return ev.StepFailed(

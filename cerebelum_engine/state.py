@@ -19,7 +19,7 @@ from cerebelum_proto.events.v1.events_pb import (
     ExecutionPaused,
     ExecutionStarted,
 )
-from cerebelum_proto.types.v1.types_pb import Failure
+from cerebelum_proto.types.v1.types_pb import Failure, RetryPolicy
 from cerebelum_proto.worker.worker_service_pb import ExecutionState, Signal
 
 
@@ -76,6 +76,11 @@ class State:
         """Where a step's tasks go."""
         told = self.started.queue if self.started is not None else ""
         return told or self.blueprint.steps[step].queue
+
+    def retry_of(self, step: str) -> RetryPolicy:
+        """How a step is tried again."""
+        told = self.started.retries.get(step) if self.started is not None else None
+        return told or self.blueprint.steps[step].retry
 
     @property
     def running(self) -> bool:

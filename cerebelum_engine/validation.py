@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from cerebelum_engine.outlook import Outlook
 from cerebelum_engine.paths import steps_of
+from cerebelum_engine.policies import retry_faults
 from cerebelum_engine.queues import DEFAULT_QUEUE, queue_fault
 from cerebelum_engine.rule_faults import quoted, rule_errors, rule_warnings
 from cerebelum_engine.rules import written_routes
+from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 
 RESERVED = frozenset({"context", "inputs"})
@@ -134,17 +136,7 @@ def _policy_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
             limit = getattr(step, name)
             if limit < 0:
                 yield f"step '{step.name}': {name} is {limit}; it cannot be negative"
-        retry = step.retry
-        if retry is None:
-            continue
-        if retry.max_attempts < 0:
-            yield f"step '{step.name}': max_attempts is {retry.max_attempts}; it cannot be negative"
-        if retry.initial_interval_ms < 0 or retry.max_interval_ms < 0:
-            yield f"step '{step.name}': a retry interval cannot be negative"
-        if retry.backoff != 0 and not 1 <= retry.backoff <= 1000:
-            yield f"step '{step.name}': backoff is {retry.backoff}; it is a factor from 1 to 1000"
-        if not 0 <= retry.jitter <= 1:
-            yield f"step '{step.name}': jitter is {retry.jitter}; it is a part from 0 to 1"
+        yield from (f"step '{step.name}': {fault}" for fault in retry_faults(step.retry or RetryPolicy()))
 
 
 def _queue_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:

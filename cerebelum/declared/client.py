@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Generic, TypeVar
 
 from cerebelum.declared.definition import Definition
 from cerebelum.declared.handle import WorkflowHandle
 from cerebelum.declared.identity import id_of
+from cerebelum.policies import Retry, policies_of
 from cerebelum.workflow import submit
 from cerebelum_client import PLAIN, AlreadyExists, Core, NotFound, execute_request, new_execution_id
 from cerebelum_client.client import Connected
@@ -38,11 +39,13 @@ class WorkflowClient(Connected, Generic[_Inputs, _Handle]):
         deadline: timedelta | None = None,
         tags: Sequence[str] | None = None,
         queue: str | None = None,
+        retries: Mapping[str, Retry] | None = None,
         correlation_id: str = "",
     ) -> _Handle:
         """Start an execution of the newest version that the Core knows. What is not told here, the contract tells.
 
-        With `queue` all of its steps go to the workers that serve it.
+        With `queue` all of its steps go to the workers that serve it, and with `retries` steps are tried again as these
+        say, by their names.
 
         Raises:
             InvalidRequest: the inputs lack what the execution id is made of, or no queue can be called so.
@@ -63,6 +66,7 @@ class WorkflowClient(Connected, Generic[_Inputs, _Handle]):
             tags=told.tags if tags is None else tags,
             timeout_ms=limit_ms(limit),
             queue=queue or "",
+            retries=policies_of(retries),
         )
         started = await self._started(request)
         if not started.created and (id_reuse or told.id_reuse) is IdReuse.ID_REUSE_REFUSE:

@@ -44,5 +44,6 @@ class Starts:
             tags=tuple(options.tags),
             timeout_ms=options.long_timeout_ms or options.timeout_ms,
             queue=options.queue,
+            retries=options.retries,
         )
         return command, blueprint

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 
@@ -53,12 +53,18 @@ def blueprint(
 class Play:
     """One execution and a clock that moves when told."""
 
-    def __init__(self, shape: Blueprint, timeout_ms: int = 0, queue: str = "") -> None:
+    def __init__(
+        self,
+        shape: Blueprint,
+        timeout_ms: int = 0,
+        queue: str = "",
+        retries: Mapping[str, RetryPolicy] | None = None,
+    ) -> None:
         self.state = new(shape)
         self.now_ns = START_NS
         self.history: list[Event] = []
         start = StartExecution(execution_id="x", workflow="play", inputs=payload("in"))
-        self.do(replace(start, timeout_ms=timeout_ms, queue=queue))
+        self.do(replace(start, timeout_ms=timeout_ms, queue=queue, retries=retries or {}))
 
     @classmethod
     def of(cls, shape: pb.Blueprint, queue: str = "") -> Play:

@@ -3994,6 +3994,8 @@ class ExecutionOptions(Message):
     """The same for limits of more than 24 days, which `timeout_ms` cannot hold; it counts where it is given."""
     queue: str = ""
     """Every step of the execution goes to this queue, whatever its blueprint says; empty leaves it to the blueprint."""
+    retries: dict[str, types_pb.RetryPolicy] = field(default_factory=dict)
+    """By step: how it is tried again, in place of what its blueprint says."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -4026,6 +4028,19 @@ class ExecutionOptions(Message):
             x = self.queue.encode()
             n = len(x)
             out += (b"\x92\x08", SMALL[n] if n < 1024 else varint(n), x)
+        for retries_key, retries_item in self.retries.items():
+            retries_entry: list[bytes] = []
+            x = retries_key.encode()
+            n = len(x)
+            retries_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+            if type(retries_item) is not types_pb.RetryPolicy:
+                raise wrong_type(retries_item, types_pb.RetryPolicy)
+            x = retries_item.__write__(depth - 2)
+            n = len(x)
+            retries_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+            x = b"".join(retries_entry)
+            n = len(x)
+            out += (b"\x9a\x08", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -4087,6 +4102,42 @@ class ExecutionOptions(Message):
                 stop = at + n
                 self.queue = data[at:stop].decode()
                 at = stop
+                tag = data[at] if at < end else 0
+            while tag == 154 and data[at + 1] == 8:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                entry_end = at + n
+                retries_key: str = ""
+                retries_item: types_pb.RetryPolicy = types_pb.RetryPolicy()
+                while at < entry_end:
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
+                    if tag == 10:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_size(data, at - 1)
+                        stop = at + n
+                        retries_key = data[at:stop].decode()
+                        at = stop
+                    elif tag == 18:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_size(data, at - 1)
+                        stop = at + n
+                        retries_item.__merge__(data, at, stop, depth - 2)
+                        at = stop
+                    else:
+                        at = skip(data, at, entry_end, tag, depth - 1)
+                if at != entry_end:
+                    raise truncated()
+                self.retries[retries_key] = retries_item
+                tag = data[at] if at < end else 0
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -5799,6 +5850,7 @@ describe(
     FieldDescriptor(4, "timeout_ms", "int32"),
     FieldDescriptor(100, "long_timeout_ms", "int64"),
     FieldDescriptor(130, "queue", "string"),
+    FieldDescriptor(131, "retries", types_pb.RetryPolicy, key="string"),
 )
 describe(
     ExecutionHandle,

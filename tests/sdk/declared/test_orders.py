@@ -13,8 +13,10 @@ from shop.v1 import orders_workflows as wf
 
 from cerebelum import (
     ApprovalTimedOut,
+    DefinitionError,
     DistributedExecutor,
     ExecutionFailed,
+    Retry,
     WorkflowBuilder,
     Yes,
     as_workflow,
@@ -224,6 +226,30 @@ async def test_what_the_contract_says_can_be_overridden_at_the_call(
     await core.skip(timedelta(hours=1))
     with pytest.raises(ExecutionFailed, match="deadline_exceeded"):
         await handle.result()
+
+
+async def test_how_a_step_is_tried_again_can_be_said_at_the_call(
+    core: TestingCore, orders: wf.OrderFulfilmentClient, implementation: Orders
+) -> None:
+    retries = {"charge": Retry(max_attempts=2)}
+    handle = await orders.start(order(8, "hiccup"), retries=retries)
+    with pytest.raises(ExecutionFailed, match="the bank is away"):
+        await core.output(handle)
+    assert implementation.tries == 2
+    await core.output(await orders.start(order(9, "hiccup")))
+    assert implementation.tries == 5
+    with pytest.raises(InvalidRequest, match="retries of 'chrage', which is no step of workflow"):
+        await orders.start(order(10, "book"), retries={"chrage": Retry()})
+    with pytest.raises(DefinitionError, match="retries: 'charge': its retry allows 0 attempts: allow at least 1"):
+        await orders.start(order(10, "book"), retries={"charge": Retry(max_attempts=0)})
+
+
+async def test_the_queue_can_be_said_at_the_call(core: TestingCore, orders: wf.OrderFulfilmentClient) -> None:
+    handle = await orders.start(order(7, "book"), queue="canary")
+    (told,) = await handle.execution.why()
+    assert (told.standing, told.queue) == ("no_worker", "canary")
+    with pytest.raises(InvalidRequest, match="queue 'two words' is no name"):
+        await orders.start(order(8, "book"), queue="two words")
 
 
 async def test_the_contract_s_tags_and_deadline_hold_where_the_call_says_nothing(

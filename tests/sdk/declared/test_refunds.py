@@ -89,6 +89,14 @@ async def test_an_id_is_used_once_where_the_contract_says_so(refunds: wf.RefundC
     assert again.execution_id == "refund/7/REFUND_KIND_UNSPECIFIED"
 
 
+async def test_the_contract_s_queues_hold_where_the_call_says_nothing() -> None:
+    async with testing.core([Refunds()], queues=["back-office"]) as core:
+        handle = await wf.RefundClient(core.core).start(refund("7"))
+        await core.settle()
+        (told,) = await handle.execution.why()
+        assert (told.step, told.queue) == ("repay", "bank")
+
+
 async def test_a_workflow_of_nothing_runs_under_the_name_that_it_was_given(core: TestingCore) -> None:
     handle = await wf.TidyClient(core.core).start(v1.Empty())
     assert await handle.result() == v1.Empty()

@@ -12,12 +12,6 @@ QUEUES = (
         "            if taker.room > 0:\n",
     ),
     Bug(
-        "a worker that waits is found in the first of its queues only",
-        "cerebelum_core.takers",
-        "        for pool in taker.pools:\n            self._by_pool.setdefault(",
-        "        for pool in sorted(taker.pools)[:1]:\n            self._by_pool.setdefault(",
-    ),
-    Bug(
         "the queue that an execution was sent to is forgotten",
         "cerebelum_engine.state",
         "        return told or self.blueprint.steps[step].queue",

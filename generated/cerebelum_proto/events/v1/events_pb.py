@@ -23,9 +23,11 @@ from cerebelum_codegen.runtime.v1 import (
     numbered,
     read_size,
     read_struct,
+    read_tag,
     read_timestamp,
     read_varint,
     signed,
+    skip,
     stray,
     too_deep,
     truncated,
@@ -546,6 +548,8 @@ class ExecutionStarted(Message):
     """It fails when it has not ended by then; absent for no limit."""
     queue: str = ""
     """Where all of its steps go; empty: its blueprint says."""
+    retries: dict[str, types_pb.RetryPolicy] = field(default_factory=dict)
+    """By step: how it is tried again, where its blueprint does not say."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -588,6 +592,19 @@ class ExecutionStarted(Message):
             x = self.queue.encode()
             n = len(x)
             out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
+        for retries_key, retries_item in self.retries.items():
+            retries_entry: list[bytes] = []
+            x = retries_key.encode()
+            n = len(x)
+            retries_entry += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+            if type(retries_item) is not types_pb.RetryPolicy:
+                raise wrong_type(retries_item, types_pb.RetryPolicy)
+            x = retries_item.__write__(depth - 2)
+            n = len(x)
+            retries_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+            x = b"".join(retries_entry)
+            n = len(x)
+            out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -664,6 +681,42 @@ class ExecutionStarted(Message):
                 stop = at + n
                 self.queue = data[at:stop].decode()
                 at = stop
+                tag = data[at] if at < end else 0
+            while tag == 66:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                entry_end = at + n
+                retries_key: str = ""
+                retries_item: types_pb.RetryPolicy = types_pb.RetryPolicy()
+                while at < entry_end:
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
+                    if tag == 10:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_size(data, at - 1)
+                        stop = at + n
+                        retries_key = data[at:stop].decode()
+                        at = stop
+                    elif tag == 18:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_size(data, at - 1)
+                        stop = at + n
+                        retries_item.__merge__(data, at, stop, depth - 2)
+                        at = stop
+                    else:
+                        at = skip(data, at, entry_end, tag, depth - 1)
+                if at != entry_end:
+                    raise truncated()
+                self.retries[retries_key] = retries_item
+                tag = data[at] if at < end else 0
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -3333,6 +3386,7 @@ describe(
     FieldDescriptor(5, "tags", "string", repeated=True),
     FieldDescriptor(6, "deadline", Timestamp),
     FieldDescriptor(7, "queue", "string"),
+    FieldDescriptor(8, "retries", types_pb.RetryPolicy, key="string"),
 )
 describe(
     ExecutionCompleted,

@@ -9,7 +9,7 @@ from shop.v1 import orders_pb as pb
 from shop.v1 import orders_workflows as wf
 from shop.v1 import refunds_pb, refunds_workflows
 
-from cerebelum import Context, ErrorResult, ExecutionFailed, Worker, Workflow, as_workflow, sleep, testing
+from cerebelum import Context, ErrorResult, ExecutionFailed, Retry, Worker, Workflow, as_workflow, sleep, testing
 from cerebelum.embedded import embedded_core
 from cerebelum.generated import v1
 from cerebelum_client import CerebelumClient
@@ -82,6 +82,8 @@ async def start(client: CerebelumClient) -> None:
         deadline=timedelta(days=1),
         tags=["vip"],
         id_reuse=v1.IdReuse.ID_REUSE_REFUSE,
+        queue="canary",
+        retries={"charge": Retry(max_attempts=9)},
     )
     assert_type(handle, wf.OrderFulfilmentHandle)
     try:

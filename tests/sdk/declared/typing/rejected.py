@@ -48,6 +48,8 @@ async def use(client: CerebelumClient) -> None:
     await orders.start(RefundRequest(order=RefundRequest_Order(id="7")))  # wrong
     await orders.start(pb.Order(), deadline="1h")  # wrong
     await orders.start(pb.Order(), id_reuse="refuse")  # wrong
+    await orders.start(pb.Order(), queue=7)  # wrong
+    await orders.start(pb.Order(), retries={"charge": 9})  # wrong
     await orders.start()  # wrong
     handle = await orders.start(pb.Order())
     shipment: pb.Shipment = await handle.result()  # wrong

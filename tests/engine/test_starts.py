@@ -1,4 +1,4 @@
-"""Which queue a step's tasks go to, and what can be the name of one."""
+"""What is said at the start of an execution: where its steps go, and how they are tried again."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine import (
     DEFAULT_QUEUE,
+    FireTimers,
     Fork,
     Limit,
     Migrate,
@@ -28,6 +29,7 @@ from cerebelum_engine import (
     validate,
 )
 from cerebelum_engine.status import status_of
+from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.engine.play import START_NS, Play, payload
 
@@ -127,7 +129,21 @@ def test_deployed_workers_serve_the_default_queue_only() -> None:
     assert queues(Play.of(old, "default").state) == {"a": "default"}
 
 
+def test_who_starts_an_execution_may_say_how_its_steps_are_tried_again() -> None:
+    told = {"a": RetryPolicy(max_attempts=3, initial_interval_ms=10)}
+    play = Play(compile_blueprint(shape(*TWO)), retries=told)
+    assert [type(fact).__name__ for fact in (*play.fail("a"), *play.fail("b"))] == ["AttemptFailed", "StepFailed"]
+    play.pass_ms(10)
+    play.do(FireTimers())
+    play.fail("a")
+    assert [name for name in play.state.open if play.state.steps[name].failures == 2] == ["a"]
+
+
 def test_all_that_is_wrong_with_a_start_is_told_at_once() -> None:
-    message = refused(shape(*TWO), queue="b c", timeout_ms=-1).message
+    retries = {"z": RetryPolicy(), "a": RetryPolicy(max_attempts=-1, jitter=2)}
+    message = refused(shape(*TWO), queue="b c", timeout_ms=-1, retries=retries).message
+    assert "retries of 'z', which is no step of workflow 'play'" in message
+    assert "retries of step 'a': max_attempts is -1" in message
+    assert "retries of step 'a': jitter is 2" in message
     assert "timeout_ms is -1" in message
     assert "queue 'b c' is no name" in message
