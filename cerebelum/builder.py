@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple, overload
 
+from cerebelum.describing import description_of
 from cerebelum.errors import DefinitionError
 from cerebelum.policies import policy_of
 from cerebelum.rulebook import RuleBook, stages
@@ -95,7 +96,7 @@ class WorkflowBuilder:
         """Name the signals that the workflow takes: those of other names are refused. Without it, it takes any."""
         self._signals += names
 
-    def build(self, name: str, max_visits: int, queue: str | None = None) -> Built:
+    def build(self, name: str, max_visits: int, queue: str | None, definition: Callable[..., object]) -> Built:
         """What was said, as the contract writes it, examined.
 
         Raises:
@@ -109,15 +110,16 @@ class WorkflowBuilder:
         faults += [fault for step in steps.values() for fault in _parameter_faults(step, steps)]
         faults += ["its queue is empty: name one, or leave it out"] if queue == "" else []
         faults += [] if max_visits > 0 else [f"max_visits is {max_visits}: let each step be visited at least once"]
-        definition = pb.WorkflowDefinition(
+        shape = pb.WorkflowDefinition(
             timeline=[_step(step, steps) for step in steps.values()],
             stages=stages(timeline),
             max_visits=max_visits if max_visits != DEFAULT_MAX_VISITS else 0,
             signals=self._signals,
             queue=queue or "",
         )
-        rules.write(definition)
-        blueprint = pb.Blueprint(workflow_module=name, language="python", definition=definition)
+        rules.write(shape)
+        blueprint = pb.Blueprint(workflow_module=name, language="python", definition=shape)
+        blueprint.description = description_of(definition, steps)
         faults += [] if ambiguous else validate(blueprint).errors
         if faults:
             raise DefinitionError(f"workflow '{name}'", faults)

@@ -165,7 +165,7 @@ def _define(
 ) -> Workflow:
     builder = WorkflowBuilder()
     _say(definition, builder, name)
-    built = builder.build(name, max_visits, queue)
+    built = builder.build(name, max_visits, queue, definition)
     return Workflow(
         name=name,
         code=Code(steps=built.steps, predicates=built.predicates, payloads=payloads),

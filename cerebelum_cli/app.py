@@ -31,6 +31,7 @@ _COMMANDS = {
     "status": ("executions", "Show where an execution stands."),
     "why": ("why", "Tell why an execution is not moving."),
     "queues": ("queues", "Show what waits in each queue, and who serves it."),
+    "workflow": ("workflow", "Print the page about a workflow."),
     "history": ("executions", "Show everything that happened to an execution."),
     "approve": ("decisions", "Say yes to an execution that waits for approval."),
     "reject": ("decisions", "Say no to an execution that waits for approval."),

@@ -65,6 +65,17 @@ class Core:
         calls = self._calls
         return await calls.safe(lambda: self._stubs.worker.submit_blueprint(blueprint, timeout_s=calls.call_s))
 
+    async def workflow(self, name: str, workflow_hash: str = "") -> pb.Blueprint:
+        """A workflow as it was submitted: its newest version, or the one with this hash.
+
+        Raises:
+            NotFound: the Core has none.
+        """
+        request = control_pb.GetWorkflowRequest(workflow_name=name, workflow_hash=workflow_hash)
+        calls = self._calls
+        found = await calls.safe(lambda: self._stubs.control.get_workflow(request, timeout_s=calls.call_s))
+        return found.blueprint or pb.Blueprint()
+
     async def queues(self) -> Sequence[control_pb.QueueStanding]:
         """What waits in each queue, and who serves it."""
         request, calls = control_pb.ListQueuesRequest(), self._calls

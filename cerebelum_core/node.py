@@ -100,6 +100,7 @@ class Node:
         self.stream_edge = StreamEdge(unary=self.worker_edge, endings=self.endings)
         self.control_edge = ControlEdge(
             registry=self.registry,
+            blueprints=self.blueprints,
             router=self.router,
             workers=self.workers,
             watchers=self.watchers,

@@ -30,9 +30,11 @@ from cerebelum_codegen.runtime import Empty
 from cerebelum_proto.options.v1.options_pb import IdReuse
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker.worker_service_pb import (
+    ApprovalDescription,
     Blueprint,
     BranchRule,
     ConditionBranch,
+    Description,
     DivergeRule,
     Lane,
     PatternMatch,
@@ -40,6 +42,7 @@ from cerebelum_proto.worker.worker_service_pb import (
     RouteAction,
     Stage,
     Step,
+    StepDescription,
     WorkflowDefinition,
 )
 
@@ -47,6 +50,7 @@ __all__ = [
     "ApprovalAnswered",
     "ApprovalAsked",
     "ApprovalDenied",
+    "ApprovalDescription",
     "ApprovalDesk",
     "ApprovalExpired",
     "ApprovalType",
@@ -60,6 +64,7 @@ __all__ = [
     "Core",
     "DeclaredWorkflow",
     "Definition",
+    "Description",
     "DivergeRule",
     "Empty",
     "Failed",
@@ -76,6 +81,7 @@ __all__ = [
     "Started",
     "Step",
     "StepCompleted",
+    "StepDescription",
     "StepFailed",
     "StepType",
     "Untyped",

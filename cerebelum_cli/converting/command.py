@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from cerebelum import Workflow
 from cerebelum.declared.base import DeclaredWorkflow
 from cerebelum.declared.definition import Definition
+from cerebelum_cli.converting.contract import definitions_in
 from cerebelum_cli.converting.proto import proto_of
 from cerebelum_cli.converting.python import python_of
 from cerebelum_cli.exits import Exit, UsageError, fail
@@ -14,14 +17,15 @@ from cerebelum_cli.loading import load_module
 
 
 @click.command()
-@click.argument("workflow", metavar="MODULE:NAME")
+@click.argument("workflow", metavar="MODULE:NAME|FILE.proto")
 @click.option("--package", help="The package of the proto file; by default that of the workflow's name, or its own.")
 def convert(workflow: str, package: str | None) -> None:
     """Print a workflow in its other spelling.
 
     A decorated workflow (shop.orders:order) becomes a proto file, a declared one
-    (shop.v1.orders_workflows:ORDER_FULFILMENT, or an object that implements it) becomes decorated steps. Both have the
-    same blueprint; what the other spelling cannot say is refused.
+    (shop.v1.orders_workflows:ORDER_FULFILMENT, an object that implements it, or shop/v1/orders.proto itself, where buf
+    or protoc is at hand) becomes decorated steps. Both have the same blueprint; what the other spelling cannot say is
+    refused.
     """
     try:
         click.echo(_converted(workflow, package), nl=False)
@@ -31,7 +35,7 @@ def convert(workflow: str, package: str | None) -> None:
 
 def _converted(name: str, package: str | None) -> str:
     module_name, _, attribute = name.partition(":")
-    found = {key: each for key, each in vars(load_module(module_name)).items() if _is_convertible(each)}
+    found = _convertibles(module_name)
     match found.get(attribute) if attribute else _only(found):
         case Workflow() as workflow:
             return proto_of(workflow, package)
@@ -40,7 +44,13 @@ def _converted(name: str, package: str | None) -> str:
         case DeclaredWorkflow() as implemented:
             return python_of(implemented.__definition__)
         case _:
-            raise UsageError(f"module '{module_name}' has {_missed(attribute, sorted(found))}")
+            raise UsageError(f"'{module_name}' has {_missed(attribute, sorted(found))}")
+
+
+def _convertibles(name: str) -> dict[str, object]:
+    if name.endswith(".proto"):
+        return {**definitions_in(Path(name))}
+    return {key: each for key, each in vars(load_module(name)).items() if _is_convertible(each)}
 
 
 def _missed(attribute: str, there: list[str]) -> str:

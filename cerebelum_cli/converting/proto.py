@@ -11,13 +11,12 @@ from cerebelum import Workflow
 from cerebelum.conditions import TextCondition
 from cerebelum.rules import OTHERWISE
 from cerebelum_cli.converting.messages import Messages
-from cerebelum_cli.converting.texts import camel, composition, snake
+from cerebelum_cli.converting.texts import camel, snake
 from cerebelum_cli.exits import UsageError
+from cerebelum_engine.spelling import composition, route_text, span
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 
-_Kind = pb.RouteAction
-_UNITS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
 _FIRST_MS, _LONGEST_MS, _ATTEMPTS, _BACKOFF, _JITTER = 1_000, 60_000, 3, 2.0, 0.1
 """What a retry in proto means where it is silent."""
 _QUALIFIED = re.compile(r"([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)\.([A-Z]\w*)")
@@ -119,23 +118,7 @@ def _doc(workflow: Workflow, step: str) -> list[str]:
 
 def _to(route: pb.Route | None) -> str:
     """Where a rule leads, as a quoted text."""
-    told = route or pb.Route()
-    match told.action:
-        case _Kind.ROUTE_ACTION_RETRY:
-            return '"retry()"'
-        case _Kind.ROUTE_ACTION_PROCEED:
-            return '"proceed()"'
-        case _Kind.ROUTE_ACTION_END:
-            return '"end()"'
-        case _Kind.ROUTE_ACTION_BACK_TO:
-            return f'"back_to({told.step})"'
-        case _Kind.ROUTE_ACTION_SKIP_TO:
-            return f'"skip_to({told.step})"'
-        case _Kind.ROUTE_ACTION_FAIL:
-            quote = '"' if "'" in told.reason else "'"
-            return _text(f"fail({quote}{told.reason}{quote})")
-        case _:
-            return _text(composition(told.path))
+    return _text(route_text(route or pb.Route()))
 
 
 def _policies(step: pb.Step) -> Iterator[str]:
@@ -146,7 +129,7 @@ def _policies(step: pb.Step) -> Iterator[str]:
         "schedule_to_start": step.schedule_to_start_ms,
         "heartbeat": step.heartbeat_timeout_ms,
     }
-    yield from (f'{name}: "{_span(limit)}"' for name, limit in limits.items() if limit)
+    yield from (f'{name}: "{span(limit)}"' for name, limit in limits.items() if limit)
     if step.queue:
         yield f"queue: {_text(step.queue)}"
 
@@ -155,23 +138,14 @@ def _retry(policy: RetryPolicy) -> Iterator[str]:
     if policy.max_attempts != _ATTEMPTS:
         yield f"max_attempts: {policy.max_attempts}"
     if policy.initial_interval_ms != _FIRST_MS:
-        yield f'initial_interval: "{_span(policy.initial_interval_ms)}"'
+        yield f'initial_interval: "{span(policy.initial_interval_ms)}"'
     if policy.backoff != _BACKOFF:
         yield f"backoff: {policy.backoff!r}"
     if policy.max_interval_ms != max(_LONGEST_MS, policy.initial_interval_ms):
-        yield f'max_interval: "{_span(policy.max_interval_ms)}"'
+        yield f'max_interval: "{span(policy.max_interval_ms)}"'
     yield from (f"non_retryable: {_text(kind)}" for kind in policy.non_retryable_kinds)
     if policy.jitter != _JITTER:
         yield f"jitter: {policy.jitter or 0.0!r}"
-
-
-def _span(milliseconds: int) -> str:
-    """A duration in the units of the contract: `1h30m`."""
-    told = ""
-    for unit, size in _UNITS:
-        count, milliseconds = divmod(milliseconds, size)
-        told += f"{count}{unit}" if count else ""
-    return told
 
 
 def _text(value: str) -> str:

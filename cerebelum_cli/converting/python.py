@@ -10,10 +10,11 @@ from cerebelum import Retry
 from cerebelum.declared.definition import Definition, StepType
 from cerebelum.rules import OTHERWISE
 from cerebelum.step import CONTEXT, INPUTS
-from cerebelum_cli.converting.texts import composition, snake
+from cerebelum_cli.converting.texts import snake
 from cerebelum_cli.exits import UsageError
 from cerebelum_client.markers import milliseconds
 from cerebelum_codegen.runtime import Empty, Message
+from cerebelum_engine.spelling import composition
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from cerebelum_codegen.runtime.rpc import RequestContext
+from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
 from cerebelum_core.edges.refusals import accepted, refusals
 from cerebelum_core.ids import RandomBytes, uuid7
@@ -14,7 +15,7 @@ from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.watchers import Watchers
 from cerebelum_core.workers import WorkerRegistry
-from cerebelum_engine import Approve, Cancel, Reject, SendSignal
+from cerebelum_engine import Approve, Cancel, Reject, SendSignal, hash_of
 from cerebelum_proto.control.v1 import control_pb as pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceBase
 from cerebelum_proto.events.v1.events_pb import ApprovalGranted, ApprovalRejected
@@ -25,6 +26,7 @@ class ControlEdge(ControlServiceBase):
     """Serves `cerebelum.control.v1.ControlService`."""
 
     registry: Registry
+    blueprints: BlueprintRegistry
     router: TaskRouter
     workers: WorkerRegistry
     watchers: Watchers
@@ -91,6 +93,12 @@ class ControlEdge(ControlServiceBase):
             queue.waiting += waiting
             queue.unserved += 0 if self.workers.able(pool) else waiting
         return pb.ListQueuesResponse(queues=[found[name] for name in sorted(found)])
+
+    async def get_workflow(self, request: pb.GetWorkflowRequest, context: RequestContext) -> pb.GetWorkflowResponse:
+        """A workflow as it was submitted."""
+        with refusals():
+            blueprint = await self.blueprints.submitted(request.workflow_hash, request.workflow_name)
+        return pb.GetWorkflowResponse(blueprint=blueprint, workflow_hash=hash_of(blueprint))
 
     async def get_server_info(
         self, request: pb.GetServerInfoRequest, context: RequestContext

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cerebelum_codegen.runtime.rpc import RequestContext
 from cerebelum_core.blueprints import BlueprintRegistry
@@ -113,7 +113,7 @@ class LifecycleEdge(LifecycleServiceBase):
             state = await self.registry.state(request.execution_id)
             blueprint = await self.blueprints.submitted(request.workflow_hash, state.blueprint.workflow)
             command = Migrate(
-                blueprint=blueprint,
+                blueprint=replace(blueprint, description=None),  # a history is no place for it
                 history=await self.store.read(request.execution_id),
                 migrated_by=request.migrated_by,
             )

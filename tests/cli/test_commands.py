@@ -120,6 +120,22 @@ async def test_cancel_ends_an_execution_and_a_failed_one_exits_with_1(tmp_path: 
         assert ([each["execution_id"] for each in rest["executions"]], rest["next"]) == (["one"], None)
 
 
+async def test_the_page_of_a_workflow_is_printed_by_whoever_has_its_blueprint(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on, on.client() as client:
+        await on.start_worker()
+        there = await command(on, "workflow", "queued")
+        assert "# queued\n" in there.out
+        assert "| `press` |  | `int` of `fold` | `str` | queue `heavy` |" in there.out
+        here = await asyncio.to_thread(
+            cerebelum, "workflow", "tests.e2e.flows:queued", folder=Path(__file__).parents[2], E2E_NOTES=str(tmp_path)
+        )
+        assert here.out == there.out
+        told = json.loads((await command(on, "workflow", "queued", "--json")).out)
+        assert (await client.workflow("queued", told["hash"])).description is not None
+        assert (await command(on, "workflow", "queued", "--hash", told["hash"])).out == there.out
+        assert (await command(on, "workflow", "nobody")).code == Exit.NOT_FOUND
+
+
 async def test_a_second_core_on_the_same_file_is_refused_and_the_first_goes_on(tmp_path: Path) -> None:
     async with stage(tmp_path) as on:
         second = await command(on, "core", "--listen", "127.0.0.1:0", "--store", f"sqlite:///{tmp_path}/core.db")

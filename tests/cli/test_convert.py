@@ -30,6 +30,7 @@ from cerebelum import (
 )
 from cerebelum.conditions import TextCondition
 from cerebelum.declared.definition import Definition
+from cerebelum_cli.converting import contract
 from cerebelum_cli.converting.proto import proto_of
 from cerebelum_cli.converting.python import python_of
 from cerebelum_cli.exits import UsageError
@@ -234,3 +235,65 @@ def test_the_command_takes_either_spelling(tmp_path: Path) -> None:
     assert "has no workflow 'nobody': it has order_fulfilment" in lost.err
     unclear = cerebelum("convert", "shop.v1.refunds_workflows", folder=tmp_path, PYTHONPATH=paths)
     assert "has several workflows: name one of REFUND, TIDY behind a colon" in unclear.err
+
+
+RAW = HERE / "protos/shop/v1/refunds.proto"
+
+
+def test_a_proto_file_is_converted_as_the_module_that_is_made_of_it(tmp_path: Path) -> None:
+    raw = cerebelum("convert", f"{RAW}:REFUND", folder=tmp_path)
+    assert (raw.code, raw.out) == (0, python_of(refunds_workflows.REFUND)), raw.err
+    assert "has several workflows: name one of REFUND, TIDY" in cerebelum("convert", str(RAW), folder=tmp_path).err
+
+
+def test_what_is_wrong_with_a_proto_file_is_told_as_its_compiler_says_it(tmp_path: Path) -> None:
+    broken = tmp_path / "shop/v1/broken.proto"
+    broken.parent.mkdir(parents=True)
+    told = {
+        "": "there is no file 'shop/v1/broken.proto' here",
+        'syntax = "proto3"; package shop.v1; message A {}': "declares no workflow: give a service the option",
+        RAW.read_text().replace("look >>", "lok >>"): "shop/v1/broken.proto:14: 'lok' is no step of Refund",
+    }
+    for text, error in told.items():
+        if text:
+            broken.write_text(text)
+        ran = cerebelum("convert", "shop/v1/broken.proto", folder=tmp_path)
+        assert ran.code == 2
+        assert error in ran.err
+
+
+STAND_IN = """\
+#!{python}
+import json, pathlib, subprocess, sys
+told = dict(each.split("=", 1) for each in sys.argv if "=" in each)
+assert sys.argv[1:5] == ["-I", "proto", "-I", "include"] and sys.argv[-1] == "shop/v1/refunds.proto", sys.argv
+plugin = {{"local": told["--plugin"].split("=", 1)[1], "out": told["--cerebelum_out"], "strategy": "all"}}
+pathlib.Path("buf.yaml").write_text("version: v2\\nmodules:\\n  - path: proto\\n  - path: include\\n")
+template = json.dumps({{"version": "v2", "plugins": [plugin]}})
+sys.exit(subprocess.run([{buf!r}, "generate", "--template", template]).returncode)
+"""
+
+
+def test_without_buf_protoc_is_asked_and_without_either_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protoc, there = tmp_path / "protoc", contract._found
+    protoc.write_text(STAND_IN.format(python=sys.executable, buf=there("buf")))
+    protoc.chmod(0o755)
+    monkeypatch.setattr(contract, "_found", lambda tool: str(protoc) if tool == "protoc" else _but(tool, "buf"))
+    monkeypatch.setattr(sys, "modules", {**sys.modules})
+    assert sorted(contract.definitions_in(RAW)) == ["REFUND", "TIDY"]
+    monkeypatch.setattr(contract, "_found", lambda tool: _but(tool, "buf", "protoc"))
+    with pytest.raises(UsageError, match="is read by buf or protoc, and neither is found: install one of them"):
+        contract.definitions_in(RAW)
+    monkeypatch.setattr(contract, "_found", _but_nothing)
+    with pytest.raises(UsageError, match="needs protoc-gen-cerebelum: pip install"):
+        contract.definitions_in(RAW)
+
+
+def _but_nothing(_: str) -> None:
+    """Nothing is installed."""
+
+
+def _but(tool: str, *missing: str) -> str | None:
+    return None if tool in missing else shutil.which(tool) or str(Path(sys.executable).parent / tool)

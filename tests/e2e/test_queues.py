@@ -22,8 +22,6 @@ async def test_each_step_runs_on_a_worker_of_its_queue_also_after_the_core_was_k
         await on.start_worker()
         handle = await submit(client, "queued", order=1)
         await until(client, handle.execution_id, ev.StepCompleted)
-        await on.core.kill()
-        await on.core.start()
         (told,) = await handle.why()
         assert (told.step, told.standing, told.queue) == ("press", "no_worker", "heavy")
         status = await command(on, "status", handle.execution_id)
@@ -34,6 +32,8 @@ async def test_each_step_runs_on_a_worker_of_its_queue_also_after_the_core_was_k
             ("heavy", 1, 1),
         ]
         assert "heavy    1        1         none" in (await command(on, "queues")).out
+        await on.core.kill()
+        await on.core.start()
         await on.start_worker(queues=["heavy"])
         result = await asyncio.wait_for(handle.result(), LONGEST_S)
         assert result.output == "pressed 1"

@@ -115,12 +115,14 @@ def _pages(reader: Reader, names: Iterable[str]) -> Iterator[tuple[str, str]]:
     for name in names:
         if any(declares_workflow(service) for service in reader.files[name].service):
             # Workflows need the engine, which imports what this plugin writes.
-            from cerebelum_codegen.plugin.workflows.pages import page
+            from cerebelum_codegen.plugin.workflows.blueprint import blueprint_of
             from cerebelum_codegen.plugin.workflows.reading import read_workflows
+            from cerebelum_engine.page import page
 
             for workflow in read_workflows(Source(reader.files[name], reader.declared, reader.modules)):
                 folder = name.rpartition("/")[0]
-                yield "/".join(filter(None, (folder, f"{workflow.service.rpartition('.')[2]}.md"))), page(workflow)
+                path = "/".join(filter(None, (folder, f"{workflow.service.rpartition('.')[2]}.md")))
+                yield path, page(blueprint_of(workflow))
 
 
 def _forms(reader: Reader, names: Iterable[str]) -> list[tuple[str, FileForm]]:

@@ -2690,6 +2690,8 @@ class Blueprint(Message):
     source_code: str = ""
     definition: WorkflowDefinition | None = None
     version: str = ""
+    description: Description | None = None
+    """What people are told about it; no part of its hash."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -2724,6 +2726,12 @@ class Blueprint(Message):
             x = self.version.encode()
             n = len(x)
             out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.description is not None:
+            if type(self.description) is not Description:
+                raise wrong_type(self.description, Description)
+            x = self.description.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x92\x08", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -2782,6 +2790,372 @@ class Blueprint(Message):
                 stop = at + n
                 self.version = data[at:stop].decode()
                 at = stop
+                tag = data[at] if at < end else 0
+            if tag == 146 and data[at + 1] == 8:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if self.description is None:
+                    self.description = Description()
+                self.description.__merge__(data, at, stop, depth - 1)
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class Description(Message):
+    """What a workflow and its parts are for, and what they exchange."""
+
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.Description"
+
+    doc: str = ""
+    inputs: str = ""
+    """The type of what an execution is started with."""
+    steps: list[StepDescription] = field(default_factory=list)
+    approvals: list[ApprovalDescription] = field(default_factory=list)
+    execution_id: str = ""
+    """What ids of executions are made of; empty: each is a new one."""
+    deadline_ms: int = 0
+    """How long executions may take, unless their caller says otherwise; 0 for no limit."""
+    tags: list[str] = field(default_factory=list)
+    source: str = ""
+    """Where all this is written down, in a sentence."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.doc != "":
+            x = self.doc.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.inputs != "":
+            x = self.inputs.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        for steps_item in self.steps:
+            if type(steps_item) is not StepDescription:
+                raise wrong_type(steps_item, StepDescription)
+            x = steps_item.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        for approvals_item in self.approvals:
+            if type(approvals_item) is not ApprovalDescription:
+                raise wrong_type(approvals_item, ApprovalDescription)
+            x = approvals_item.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.execution_id != "":
+            x = self.execution_id.encode()
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.deadline_ms != 0:
+            out += (b"\x30", SMALL[self.deadline_ms] if 0 <= self.deadline_ms < 1024 else int64(self.deadline_ms))
+        for tags_item in self.tags:
+            x = tags_item.encode()
+            n = len(x)
+            out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.source != "":
+            x = self.source.encode()
+            n = len(x)
+            out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.doc = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.inputs = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                steps_item = StepDescription()
+                steps_item.__merge__(data, at, stop, depth - 1)
+                self.steps.append(steps_item)
+                at = stop
+                tag = data[at] if at < end else 0
+            while tag == 34:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                approvals_item = ApprovalDescription()
+                approvals_item.__merge__(data, at, stop, depth - 1)
+                self.approvals.append(approvals_item)
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.execution_id = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 48:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.deadline_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+                tag = data[at] if at < end else 0
+            while tag == 58:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.tags.append(data[at:stop].decode())
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 66:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.source = data[at:stop].decode()
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class StepDescription(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.StepDescription"
+
+    name: str = ""
+    doc: str = ""
+    request: str = ""
+    """The type of what it takes, where that is one thing; empty: unknown."""
+    gives: str = ""
+    """The type of what it gives; empty: unknown."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.doc != "":
+            x = self.doc.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.request != "":
+            x = self.request.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.gives != "":
+            x = self.gives.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.doc = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.request = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.gives = data[at:stop].decode()
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class ApprovalDescription(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.ApprovalDescription"
+
+    name: str = ""
+    doc: str = ""
+    question: str = ""
+    answer: str = ""
+    timeout_ms: int = 0
+    """How long people may take; 0 for as long as it takes."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.doc != "":
+            x = self.doc.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.question != "":
+            x = self.question.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.answer != "":
+            x = self.answer.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.timeout_ms != 0:
+            out += (b"\x28", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int64(self.timeout_ms))
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.doc = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.question = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.answer = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -5758,6 +6132,33 @@ describe(
     FieldDescriptor(3, "source_code", "string"),
     FieldDescriptor(4, "definition", WorkflowDefinition),
     FieldDescriptor(5, "version", "string"),
+    FieldDescriptor(130, "description", Description),
+)
+describe(
+    Description,
+    FieldDescriptor(1, "doc", "string"),
+    FieldDescriptor(2, "inputs", "string"),
+    FieldDescriptor(3, "steps", StepDescription, repeated=True),
+    FieldDescriptor(4, "approvals", ApprovalDescription, repeated=True),
+    FieldDescriptor(5, "execution_id", "string"),
+    FieldDescriptor(6, "deadline_ms", "int64"),
+    FieldDescriptor(7, "tags", "string", repeated=True),
+    FieldDescriptor(8, "source", "string"),
+)
+describe(
+    StepDescription,
+    FieldDescriptor(1, "name", "string"),
+    FieldDescriptor(2, "doc", "string"),
+    FieldDescriptor(3, "request", "string"),
+    FieldDescriptor(4, "gives", "string"),
+)
+describe(
+    ApprovalDescription,
+    FieldDescriptor(1, "name", "string"),
+    FieldDescriptor(2, "doc", "string"),
+    FieldDescriptor(3, "question", "string"),
+    FieldDescriptor(4, "answer", "string"),
+    FieldDescriptor(5, "timeout_ms", "int64"),
 )
 describe(
     WorkflowDefinition,

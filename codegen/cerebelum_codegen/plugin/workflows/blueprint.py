@@ -18,6 +18,7 @@ def blueprint_of(workflow: DeclaredWorkflow) -> pb.Blueprint:
     """The contract's form of it: the very one that the DSL writes for the same workflow."""
     return pb.Blueprint(
         workflow_module=workflow.name,
+        description=_description(workflow),
         definition=pb.WorkflowDefinition(
             timeline=[_step(step) for step in workflow.steps],
             stages=list(workflow.stages),
@@ -41,6 +42,36 @@ def examine(workflow: DeclaredWorkflow) -> Iterator[tuple[str, str]]:
     """What the engine finds wrong with it: where, and what."""
     for fault in validate(blueprint_of(workflow)).errors:
         yield _place(workflow, fault), _in_proto(workflow, fault)
+
+
+def _description(workflow: DeclaredWorkflow) -> pb.Description:
+    return pb.Description(
+        doc="\n".join(workflow.doc),
+        inputs=workflow.inputs,
+        steps=[
+            pb.StepDescription(
+                name=step.name,
+                doc="\n".join(step.doc),
+                request=step.request if step.takes else "",
+                gives=step.response,
+            )
+            for step in workflow.steps
+        ],
+        approvals=[
+            pb.ApprovalDescription(
+                name=each.name,
+                doc="\n".join(each.doc),
+                question=each.request,
+                answer=each.response,
+                timeout_ms=each.timeout_ms,
+            )
+            for each in workflow.approvals
+        ],
+        execution_id=workflow.execution_id,
+        deadline_ms=workflow.deadline_ms,
+        tags=list(workflow.tags),
+        source=f"Written by protoc-gen-cerebelum from {workflow.file}.",
+    )
 
 
 def _step(step: DeclaredStep) -> pb.Step:

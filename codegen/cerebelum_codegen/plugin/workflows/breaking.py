@@ -12,8 +12,8 @@ from enum import Enum
 
 from cerebelum_codegen.plugin.workflows.blueprint import blueprint_of
 from cerebelum_codegen.plugin.workflows.declared import DeclaredApproval, DeclaredStep, DeclaredWorkflow, Line
-from cerebelum_codegen.plugin.workflows.endings import endings_of
 from cerebelum_engine import hash_of
+from cerebelum_engine.endings import endings_of
 from cerebelum_proto.worker.worker_service_pb import Route
 
 _KEEP = "executions in flight need workers with the old code until they have ended; `cerebelum migrate` refuses them"

@@ -12,8 +12,8 @@ from cerebelum_codegen.plugin.source import Source
 from cerebelum_codegen.plugin.workflows import spelling
 from cerebelum_codegen.plugin.workflows.blueprint import blueprint_of
 from cerebelum_codegen.plugin.workflows.declared import NOTHING, DeclaredApproval, DeclaredStep, DeclaredWorkflow
-from cerebelum_codegen.plugin.workflows.endings import endings_of
 from cerebelum_codegen.plugin.workflows.reading import read_workflows
+from cerebelum_engine.endings import endings_of
 from cerebelum_proto.options.v1.options_pb import IdReuse
 from cerebelum_proto.worker.worker_service_pb import Blueprint
 

@@ -52,6 +52,11 @@ class ControlServiceMethods:
         control_pb.ListQueuesRequest,
         control_pb.ListQueuesResponse,
     )
+    get_workflow = Method(
+        "/cerebelum.control.v1.ControlService/GetWorkflow",
+        control_pb.GetWorkflowRequest,
+        control_pb.GetWorkflowResponse,
+    )
     get_server_info = Method(
         "/cerebelum.control.v1.ControlService/GetServerInfo",
         control_pb.GetServerInfoRequest,
@@ -163,6 +168,23 @@ class ControlServiceStub(Stub):
             response_metadata,
         )
 
+    async def get_workflow(
+        self,
+        request: control_pb.GetWorkflowRequest,
+        *,
+        timeout_s: float | None = None,
+        metadata: Metadata | None = None,
+        response_metadata: ResponseMetadata | None = None,
+    ) -> control_pb.GetWorkflowResponse:
+        """A workflow as it was submitted."""
+        return await self._unary_unary(
+            ControlServiceMethods.get_workflow,
+            request,
+            timeout_s,
+            metadata,
+            response_metadata,
+        )
+
     async def get_server_info(
         self,
         request: control_pb.GetServerInfoRequest,
@@ -220,6 +242,12 @@ class ControlServiceBase(Service):
         """What waits in each queue, and who serves it."""
 
     @abstractmethod
+    async def get_workflow(
+        self, request: control_pb.GetWorkflowRequest, context: RequestContext
+    ) -> control_pb.GetWorkflowResponse:
+        """A workflow as it was submitted."""
+
+    @abstractmethod
     async def get_server_info(
         self, request: control_pb.GetServerInfoRequest, context: RequestContext
     ) -> control_pb.GetServerInfoResponse:
@@ -233,6 +261,7 @@ class ControlServiceBase(Service):
             self._unary_unary(self.cancel, ControlServiceMethods.cancel),
             self._unary_stream(self.get_history, ControlServiceMethods.get_history),
             self._unary_unary(self.list_queues, ControlServiceMethods.list_queues),
+            self._unary_unary(self.get_workflow, ControlServiceMethods.get_workflow),
             self._unary_unary(self.get_server_info, ControlServiceMethods.get_server_info),
         )
 

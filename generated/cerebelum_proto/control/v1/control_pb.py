@@ -26,6 +26,7 @@ from cerebelum_codegen.runtime.v1 import (
 )
 from cerebelum_proto.events.v1 import events_pb
 from cerebelum_proto.types.v1 import types_pb
+from cerebelum_proto.worker import worker_service_pb
 
 
 @dataclass(slots=True, kw_only=True)
@@ -928,6 +929,139 @@ class QueueStanding(Message):
 
 
 @dataclass(slots=True, kw_only=True)
+class GetWorkflowRequest(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.control.v1.GetWorkflowRequest"
+
+    workflow_name: str = ""
+    workflow_hash: str = ""
+    """Empty takes the newest."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.workflow_name != "":
+            x = self.workflow_name.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.workflow_hash != "":
+            x = self.workflow_hash.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.workflow_name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.workflow_hash = data[at:stop].decode()
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class GetWorkflowResponse(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.control.v1.GetWorkflowResponse"
+
+    blueprint: worker_service_pb.Blueprint | None = None
+    workflow_hash: str = ""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.blueprint is not None:
+            if type(self.blueprint) is not worker_service_pb.Blueprint:
+                raise wrong_type(self.blueprint, worker_service_pb.Blueprint)
+            x = self.blueprint.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.workflow_hash != "":
+            x = self.workflow_hash.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                if self.blueprint is None:
+                    self.blueprint = worker_service_pb.Blueprint()
+                self.blueprint.__merge__(data, at, stop, depth - 1)
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.workflow_hash = data[at:stop].decode()
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
 class GetServerInfoRequest(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.control.v1.GetServerInfoRequest"
 
@@ -1108,6 +1242,16 @@ describe(
     FieldDescriptor(2, "waiting", "int64"),
     FieldDescriptor(3, "unserved", "int64"),
     FieldDescriptor(4, "worker_ids", "string", repeated=True),
+)
+describe(
+    GetWorkflowRequest,
+    FieldDescriptor(1, "workflow_name", "string"),
+    FieldDescriptor(2, "workflow_hash", "string"),
+)
+describe(
+    GetWorkflowResponse,
+    FieldDescriptor(1, "blueprint", worker_service_pb.Blueprint),
+    FieldDescriptor(2, "workflow_hash", "string"),
 )
 describe(
     GetServerInfoRequest,

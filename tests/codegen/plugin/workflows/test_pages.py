@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from shop.v1 import orders_workflows, refunds_workflows
 
-from cerebelum_codegen.plugin.workflows.pages import span
+from cerebelum_engine.page import page
+from cerebelum_engine.spelling import span
 from tests.codegen.generating import PROJECT, described, generated
 
 EXAMPLE = PROJECT / "examples/orders"
@@ -29,6 +31,12 @@ def test_every_workflow_has_a_page_and_nothing_else_is_written(tmp_path: Path) -
     made = pages(tmp_path, SHOP / "protos")
     assert sorted(made) == ["shop/v1/OrderFulfilment.md", "shop/v1/Refund.md", "shop/v1/Tidy.md"]
     assert "| ends with | `google.protobuf.Empty` |" in made["shop/v1/Tidy.md"]
+
+
+def test_a_page_follows_from_the_blueprint_that_a_core_is_given(tmp_path: Path) -> None:
+    made = pages(tmp_path, SHOP / "protos")
+    assert page(orders_workflows.ORDER_FULFILMENT.blueprint) == made["shop/v1/OrderFulfilment.md"]
+    assert page(refunds_workflows.REFUND.blueprint) == made["shop/v1/Refund.md"]
 
 
 def test_the_diagram_shows_where_rules_lead_and_return(tmp_path: Path) -> None:

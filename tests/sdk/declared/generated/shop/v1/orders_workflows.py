@@ -171,6 +171,67 @@ ORDER_FULFILMENT = v1.Definition(
                 v1.Stage(steps=["ship"]),
             ],
         ),
+        description=v1.Description(
+            doc="Takes an order from cart to doorstep.",
+            inputs="shop.v1.Order",
+            steps=[
+                v1.StepDescription(
+                    name="validate",
+                    doc="Looks whether all of it is in stock.",
+                    request="shop.v1.Order",
+                    gives="shop.v1.ValidOrder",
+                ),
+                v1.StepDescription(
+                    name="charge",
+                    doc="Takes the money.",
+                    request="shop.v1.ValidOrder",
+                    gives="shop.v1.Receipt",
+                ),
+                v1.StepDescription(
+                    name="notify",
+                    request="shop.v1.Receipt",
+                    gives="google.protobuf.Empty",
+                ),
+                v1.StepDescription(
+                    name="pack",
+                    request="shop.v1.ValidOrder",
+                    gives="shop.v1.Parcel",
+                ),
+                v1.StepDescription(
+                    name="label",
+                    request="shop.v1.Parcel",
+                    gives="shop.v1.LabelledParcel",
+                ),
+                v1.StepDescription(
+                    name="ship",
+                    doc="Hands it to the carrier.",
+                    gives="shop.v1.Shipment",
+                ),
+                v1.StepDescription(
+                    name="backorder",
+                    request="shop.v1.Order",
+                    gives="shop.v1.Backordered",
+                ),
+                v1.StepDescription(
+                    name="review",
+                    request="shop.v1.ValidOrder",
+                    gives="shop.v1.Approval",
+                ),
+            ],
+            approvals=[
+                v1.ApprovalDescription(
+                    name="confirm_address",
+                    doc="Where should it go?",
+                    question="shop.v1.AddressQuestion",
+                    answer="shop.v1.AddressAnswer",
+                    timeout_ms=86400000,
+                ),
+            ],
+            execution_id="order/{order_id}",
+            deadline_ms=259200000,
+            tags=["orders"],
+            source="Written by protoc-gen-cerebelum from shop/v1/orders.proto.",
+        ),
     ),
     inputs=orders_pb.Order,
     outputs=OrderFulfilmentOutputs,

@@ -80,6 +80,28 @@ REFUND = v1.Definition(
             stages=[v1.Stage(steps=["look"]), v1.Stage(steps=["repay", "import"])],
             queue="back-office",
         ),
+        description=v1.Description(
+            doc="Ends in a group, asks without a question, is told nothing, and each of its ids is used once.",
+            inputs="shop.v1.RefundRequest",
+            steps=[
+                v1.StepDescription(
+                    name="look",
+                    request="shop.v1.RefundRequest",
+                    gives="shop.v1.Verdict",
+                ),
+                v1.StepDescription(name="repay", request="shop.v1.Verdict", gives="shop.v1.Repaid"),
+                v1.StepDescription(name="import", gives="google.protobuf.Empty"),
+            ],
+            approvals=[
+                v1.ApprovalDescription(
+                    name="sign_off",
+                    question="google.protobuf.Empty",
+                    answer="google.protobuf.Empty",
+                ),
+            ],
+            execution_id="refund/{order.id}/{kind}",
+            source="Written by protoc-gen-cerebelum from shop/v1/refunds.proto.",
+        ),
     ),
     inputs=refunds_pb.RefundRequest,
     outputs=RefundOutputs,
@@ -202,6 +224,12 @@ TIDY = v1.Definition(
         definition=v1.WorkflowDefinition(
             timeline=[v1.Step(name="sweep")],
             stages=[v1.Stage(steps=["sweep"])],
+        ),
+        description=v1.Description(
+            doc="Nothing but steps that take nothing and give nothing.",
+            inputs="google.protobuf.Empty",
+            steps=[v1.StepDescription(name="sweep", gives="google.protobuf.Empty")],
+            source="Written by protoc-gen-cerebelum from shop/v1/refunds.proto.",
         ),
     ),
     inputs=v1.Empty,

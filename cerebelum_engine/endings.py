@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import product
 
-from cerebelum_engine import compile_blueprint
 from cerebelum_engine.analysis import Analysis, Way
+from cerebelum_engine.blueprint import compile_blueprint
 from cerebelum_engine.paths import Path
 from cerebelum_engine.rules import Onward
 from cerebelum_proto.worker import worker_service_pb as pb
