@@ -13,10 +13,12 @@ class Ended:
 
     def __init__(self) -> None:
         self.ended: list[tuple[str, float]] = []
+        self.reasons: list[str] = []
         self.leases = Leases(self._note)
 
     def _note(self, lease: Lease) -> None:
         self.ended.append((lease.task_id, asyncio.get_running_loop().time()))
+        self.reasons.append("overran" if lease.overran else "silent" if lease.silent else "")
 
     def grant(self, task_id: str, length_s: float = 30, worker_id: str = "w") -> Lease:
         return self.leases.grant(task_id, "x", worker_id, length_s)
@@ -62,6 +64,76 @@ async def test_renewals_reach_no_further_than_the_step_may_run() -> None:
         await asyncio.sleep(10)
     assert it.ended == [("a", 45.0)]
     assert lease.overran
+
+
+@in_virtual_time
+async def test_a_step_that_gives_no_sign_of_life_ends_its_lease_however_often_its_worker_does() -> None:
+    it = Ended()
+    it.leases.grant("a", "x", "w", 30, silence_s=45)
+    for _ in range(8):
+        it.leases.renew(it.leases.of("w"))
+        await asyncio.sleep(10)
+    assert it.ended == [("a", 45.0)]
+    assert it.reasons == ["silent"]
+
+
+@in_virtual_time
+async def test_each_sign_of_life_of_a_step_moves_the_end_of_its_silence() -> None:
+    it = Ended()
+    for task_id in ("a", "b", "c"):
+        it.leases.grant(task_id, "x", "w", 30, silence_s=12)
+    for _ in range(3):
+        await asyncio.sleep(10)
+        it.leases.beat("w", ["a", "b", "nothing"])
+        it.leases.beat("v", ["a", "c"])
+    await asyncio.sleep(60)
+    assert it.ended == [("c", 12.0), ("a", 42.0), ("b", 42.0)]
+
+
+@in_virtual_time
+async def test_a_sign_of_life_of_a_step_is_one_of_its_worker_for_it_too() -> None:
+    it = Ended()
+    it.leases.grant("a", "x", "w", 10, silence_s=100)
+    await asyncio.sleep(8)
+    it.leases.beat("w", ["a"])
+    await asyncio.sleep(60)
+    assert it.ended == [("a", 18.0)]
+
+
+@in_virtual_time
+async def test_at_its_end_a_lease_says_why_it_ends() -> None:
+    it = Ended()
+    it.leases.grant("too long", "x", "w", 30, longest_s=20)
+    it.leases.grant("too silent", "x", "w", 30, silence_s=25)
+    it.leases.grant("no word", "x", "w", 30, longest_s=40, silence_s=50)
+    await asyncio.sleep(60)
+    assert it.reasons == ["overran", "silent", ""]
+
+
+@in_virtual_time
+async def test_what_is_ended_leaves_nothing_behind() -> None:
+    it = Ended()
+    it.grant("a")
+    it.grant("b")
+    it.leases.end("a")
+    assert [lease.task_id for lease in it.leases.of("w")] == ["b"]
+    it.leases.end("b")
+    assert not it.leases._by_worker
+
+
+@in_virtual_time
+async def test_of_leases_that_end_together_one_may_still_be_taken_back_by_what_the_other_leads_to() -> None:
+    ended: list[str] = []
+
+    def give_up(lease: Lease) -> None:
+        ended.append(lease.task_id)
+        leases.end("b")
+
+    leases = Leases(give_up)
+    leases.grant("a", "x", "w", 30)
+    leases.grant("b", "x", "w", 30)
+    await asyncio.sleep(40)
+    assert ended == ["a"]
 
 
 @in_virtual_time

@@ -72,6 +72,42 @@ PARTS = (
         "                pass",
     ),
     Bug(
+        "the lease of whoever had a task before ends that of who has it now",
+        "cerebelum_core.leases",
+        "self._by_task.get(lease.task_id) is lease and",
+        "lease.task_id in self._by_task and",
+    ),
+    Bug(
+        "only the first of a worker's leases ends",
+        "cerebelum_core.leases",
+        "            if later is not None:\n                self._look(worker_id, later)\n",
+        "",
+    ),
+    Bug(
+        "every lease of a worker ends with its first",
+        "cerebelum_core.leases",
+        "expired += [lease for lease in held if lease.expires_at <= now]",
+        "expired += held",
+    ),
+    Bug(
+        "a lease that ended lives on in its worker's hands",
+        "cerebelum_core.leases",
+        "            del held[task_id]\n            if not held:",
+        "            if not held:",
+    ),
+    Bug(
+        "a step may run for ever",
+        "cerebelum_core.leases",
+        "        ends = min(ends, self.ends_by)\n",
+        "",
+    ),
+    Bug(
+        "whoever had a task when its lease ended has it still when it ends once more",
+        "cerebelum_core.leases",
+        "again = copy(lease)",
+        "again = lease",
+    ),
+    Bug(
         "a loss that cannot be recorded is forgotten",
         "cerebelum_core.node",
         'later: %s", lease.task_id, error)\n            self.router.lose_again(lease, _RETRY_S)',

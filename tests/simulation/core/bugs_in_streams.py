@@ -26,7 +26,7 @@ STREAMS = (
     Bug(
         "what was not taken before the stream broke is not handed in again",
         "cerebelum.streaming",
-        "        for result in self._finished.values():\n            stream.send(result)\n",
+        "        for held in self._hands.finished:\n            stream.send(held)\n",
         "",
     ),
     Bug(
