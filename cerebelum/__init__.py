@@ -28,6 +28,7 @@ from cerebelum.errors import (
     SignalTimedOut,
     StepError,
     StillWaiting,
+    WaitMisused,
     WorkerError,
 )
 from cerebelum.execution_stream import ExecutionStream
@@ -76,6 +77,7 @@ __all__ = [
     "SignalTimedOut",
     "Step",
     "StillWaiting",
+    "WaitMisused",
     "StepError",
     "Timeline",
     "Worker",

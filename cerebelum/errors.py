@@ -11,8 +11,9 @@ CerebelumError
 |   |-- SignalTimedOut     no signal of the name came in time
 |   |-- MarkerMismatch     the step asked for other things than on its last run
 |   |-- StillWaiting       poll() got no yes in time
+|   |-- WaitMisused        the step forgot to await one of its waits, or swallowed it
 |   `-- OutsideStep        sleep(), wait_for_approval() and wait_for_signal() belong into a step
-`-- WorkerError            the operator: the worker cannot start
+`-- WorkerError            the operator: the worker cannot start, or has no code for a step
 """
 
 from __future__ import annotations
@@ -91,9 +92,13 @@ class StillWaiting(StepError):
     """`poll` got no yes in its time."""
 
 
+class WaitMisused(StepError):
+    """A step gave a value and had not come through its waits: it forgot an `await`, or caught what ends its run."""
+
+
 class OutsideStep(StepError):
     """`sleep()`, `wait_for_approval()` or `wait_for_signal()` was called where no step runs."""
 
 
 class WorkerError(CerebelumError):
-    """The worker cannot start as it was asked to."""
+    """The worker cannot start as it was asked to, or was handed a step that it has no code for."""

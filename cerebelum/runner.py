@@ -18,6 +18,8 @@ from cerebelum.errors import (
     NonRetryable,
     SignalTimedOut,
     StillWaiting,
+    WaitMisused,
+    WorkerError,
 )
 from cerebelum.plan import Plan
 from cerebelum.rules import Predicate, ask
@@ -35,6 +37,8 @@ _FINAL = (
     SignalTimedOut,
     MarkerMismatch,
     StillWaiting,
+    WaitMisused,
+    WorkerError,
     PayloadError,
     CodecError,
 )
@@ -76,7 +80,7 @@ async def run_task(
 async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, waits: Waits, threads: Threads) -> None:
     plan = code.plan(task.step_name)
     if plan is None:
-        raise NonRetryable(
+        raise WorkerError(
             f"this worker has no code for step '{task.step_name}' of workflow '{task.workflow_module}': "
             "start a worker that has it"
         )
@@ -106,12 +110,12 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
 def _check_waits(waits: Waits, forgotten: str) -> None:
     """See that a step that has given a value has come through all of its waits."""
     if waits.suspended:
-        raise NonRetryable(
+        raise WaitMisused(
             "the step swallowed the exception with which it waits: do not catch BaseException around "
             "sleep(), wait_for_approval() and wait_for_signal(), or raise it again"
         )
     if forgotten:
-        raise NonRetryable(
+        raise WaitMisused(
             f"the step called {forgotten}() without `await`, so nothing came of it: `await {forgotten}(...)`"
         )
 

@@ -13,7 +13,7 @@ from cerebelum.code import Code
 from cerebelum.conditions import TextCondition
 from cerebelum.context import Context
 from cerebelum.declared.definition import INPUTS, Definition, StepType
-from cerebelum.errors import DefinitionError, NonRetryable
+from cerebelum.errors import DefinitionError
 from cerebelum.rules import OTHERWISE, Predicate
 from cerebelum.step import CONTEXT, AnyStep
 from cerebelum.waits import decision_on
@@ -122,7 +122,7 @@ def _checked(kind: StepType, answer: Message | None) -> Message:
     if answer is None and kind.response is Empty:
         return Empty()
     if not isinstance(answer, kind.response):
-        raise NonRetryable(f"step '{kind.name}' gave {answer!r}, and its contract says {kind.response.FULL_NAME}")
+        raise PayloadError(f"step '{kind.name}' gave {answer!r}, and its contract says {kind.response.FULL_NAME}")
     return answer
 
 

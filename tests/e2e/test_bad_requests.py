@@ -198,6 +198,7 @@ async def test_a_worker_without_the_step_s_code_fails_the_step_and_says_so(tmp_p
 
     assert status.status is pb.ExecutionState.EXECUTION_FAILED
     assert status.error is not None
+    assert status.error.kind == "WorkerError"
     assert "this worker has no code for step 'missing' of workflow 'hollow'" in status.error.message
 
 

@@ -298,6 +298,7 @@ async def test_a_step_that_swallows_its_wait_fails_and_is_told_why() -> None:
 
     result = await run(greedy)
     assert result.error is not None
+    assert result.error.kind == "WaitMisused"
     assert "the step swallowed the exception with which it waits" in result.error.message
 
 

@@ -256,6 +256,7 @@ async def test_a_wait_that_is_not_awaited_fails_the_step_instead_of_being_skippe
 
     error = (await of(forgets).execute()).error
     assert error is not None
+    assert error.kind == "WaitMisused"
     assert error.message == "the step called sleep() without `await`, so nothing came of it: `await sleep(...)`"
 
 

@@ -72,12 +72,6 @@ PARTS = (
         "                pass",
     ),
     Bug(
-        "the lease of whoever had a task before ends that of who has it now",
-        "cerebelum_core.leases",
-        "self._by_task.get(lease.task_id) is lease and",
-        "lease.task_id in self._by_task and",
-    ),
-    Bug(
         "only the first of a worker's leases ends",
         "cerebelum_core.leases",
         "            if later is not None:\n                self._look(worker_id, later)\n",
@@ -100,12 +94,6 @@ PARTS = (
         "cerebelum_core.leases",
         "        ends = min(ends, self.ends_by)\n",
         "",
-    ),
-    Bug(
-        "whoever had a task when its lease ended has it still when it ends once more",
-        "cerebelum_core.leases",
-        "again = copy(lease)",
-        "again = lease",
     ),
     Bug(
         "a loss that cannot be recorded is forgotten",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tests.simulation.core.workers import Hired, hire, hire_deployed, hire_liar
+from tests.simulation.core.workers import Hired, hire, hire_deployed, hire_liar, hire_sitter
 
 if TYPE_CHECKING:
     from tests.simulation.core.world import World
@@ -18,11 +18,13 @@ class Staff(list[Hired]):
         self._hired = 0
 
     def hire(self) -> None:
-        """One more: of our own mostly, else one that was deployed, or a liar."""
+        """One more: of our own mostly, else one that was deployed, a liar, or one that never ends what it begins."""
         roll, self._hired = self._world.dice.random(), self._hired + 1
         free = [each.worker_id for each in self if not each.process.alive]
         if roll < 0.1:
             hired = hire_liar(self._world, f"liar{self._hired}")
+        elif roll < 0.15:
+            hired = hire_sitter(self._world, f"sitter{self._hired}")
         elif self._world.deployed and roll < 0.5:
             hired = hire_deployed(self._world, self._name("old", free))
         else:

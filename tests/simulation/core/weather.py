@@ -49,10 +49,9 @@ class Weather:
             self.outage_until = asyncio.get_running_loop().time() + self.dice.uniform(1, 10)
 
     def clear_up(self) -> None:
-        """No more faults, and little delay."""
+        """No more faults. What is slow stays so."""
         self.outage_until = 0.0
         self.chances = dict.fromkeys(self.chances, 0.0)
-        self.slowness_s = min(self.slowness_s, 0.01)
 
     async def hop(self) -> None:
         """A moment in which others may come first: some turns of the loop, or some time."""

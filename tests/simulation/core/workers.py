@@ -27,6 +27,8 @@ class Hired:
     process: Process
     worker: Worker | None = None
     finished: asyncio.Task[None] | None = field(default=None, repr=False)
+    sits: bool = False
+    """Whether it ends no step, and stays when the world turns kind: the Core must take from it what it has."""
 
     def holds(self, task_id: str) -> bool:
         """Whether a step runs here for this task, or its result waits to be taken."""
@@ -118,15 +120,8 @@ async def _lie(world: World, line: Line, worker_id: str) -> None:
     dice, known = world.dice, list[pb.Task]()
     while True:
         try:
-            await line.register(
-                pb.RegisterRequest(
-                    worker_id=worker_id,
-                    features=[pb.WorkerFeature.WORKER_FEATURE_MARKERS],
-                    workflows=[pb.WorkflowVersion(workflow_hash=digest) for digest in world.library.hashes],
-                    queues=world.queues.served_by(worker_id),
-                    held_task_ids=world.lies_about(dice.sample(known, k=min(len(known), dice.randrange(3)))),
-                )
-            )
+            claimed = world.lies_about(dice.sample(known, k=min(len(known), dice.randrange(3))))
+            await line.register(_as_ours(world, worker_id, claimed))
             for _ in range(dice.randrange(1, 4)):
                 task = await line.poll(worker_id, dice.choice((0, 5_000)))
                 if task.task_id:
@@ -136,6 +131,44 @@ async def _lie(world: World, line: Line, worker_id: str) -> None:
         except ClientError:
             await asyncio.sleep(1)
         await asyncio.sleep(dice.uniform(0, 30))
+
+
+def hire_sitter(world: World, worker_id: str) -> Hired:
+    """A worker that takes tasks, says that they run, and never ends one. In a kind world it takes no more, and has
+    only what may not run for ever.
+    """
+    line, process = Line(world, worker_id), Process(worker_id)
+    return Hired(worker_id, line, process, finished=process.start(_sit(world, line, worker_id)), sits=True)
+
+
+async def _sit(world: World, line: Line, worker_id: str) -> None:
+    held: dict[str, pb.Task] = {}
+    while True:
+        try:
+            told: pb.RegisterResponse | pb.HeartbeatResponse
+            told = await line.register(_as_ours(world, worker_id, list(held)))
+            while True:
+                gone = {*told.lost_task_ids, *told.cancelled_task_ids}
+                held = {each: task for each, task in held.items() if each not in gone}
+                if not world.calm:
+                    task = await line.poll(worker_id, 1_000)
+                    held |= {task.task_id: task} if task.task_id else {}
+                else:
+                    held = {each: task for each, task in held.items() if task.start_to_close_ms}
+                await asyncio.sleep(world.dice.uniform(0, 5))
+                told = await line.heartbeat(pb.HeartbeatRequest(worker_id=worker_id, held_task_ids=list(held)))
+        except ClientError:
+            await asyncio.sleep(1)
+
+
+def _as_ours(world: World, worker_id: str, held: list[str]) -> pb.RegisterRequest:
+    return pb.RegisterRequest(
+        worker_id=worker_id,
+        features=[pb.WorkerFeature.WORKER_FEATURE_MARKERS, pb.WorkerFeature.WORKER_FEATURE_LEASES],
+        workflows=[pb.WorkflowVersion(workflow_hash=digest) for digest in world.library.hashes],
+        queues=world.queues.served_by(worker_id),
+        held_task_ids=held,
+    )
 
 
 async def _tell_a_lie(world: World, line: Line, worker_id: str, task: pb.Task) -> None:

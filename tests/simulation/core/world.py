@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,9 @@ _DAY_S = 86_400
 _CALM_TURNS = 24
 """So many times five seconds it takes until the last fault from before has worn off."""
 
+_KEEPS_UP_TURNS = 4
+"""So many looks, five seconds apart, after which a follower has seen what there was on the first of them."""
+
 
 class World:
     def __init__(self, seed: int, folder: Path | None = None) -> None:
@@ -68,6 +72,8 @@ class World:
         self.core: Core | None = None
         self.former: Core | None = None
         """One that another has replaced, and that does not know it yet."""
+        self._lengths: deque[dict[str, int]] = deque(maxlen=_KEEPS_UP_TURNS)
+        """How long the histories were on the last looks."""
         self._overdue: dict[tuple[str, Timestamp | None], int] = {}
         self._stays: list[asyncio.Task[None]] = []
         self._cores = 0
@@ -277,7 +283,7 @@ class World:
         await self._boot()
         for hired in self.staff:
             hired.line.thawed.set()
-            if hired.worker is None:
+            if hired.worker is None and not hired.sits:
                 await hired.process.kill()
         if self.operator is not None:
             self._people.start(self.operator.look_after()).add_done_callback(self._person_left)
@@ -292,6 +298,7 @@ class World:
             self._raise_failure()
             if turn > _CALM_TURNS:
                 self._require_punctual_timers()
+                self._require_followers_that_keep_up()
             if self.settled.is_set() and all(stay.done() for stay in self._stays):
                 await self.office.close()
                 return
@@ -307,6 +314,13 @@ class World:
         self._overdue = {timer: self._overdue.get(timer, 0) + 1 for timer in overdue}
         late = [execution_id for (execution_id, _), turns in self._overdue.items() if turns > 2]
         require(not late, f"the timers of {late} do not fire")
+
+    def _require_followers_that_keep_up(self) -> None:
+        """In a kind world who follows an execution has soon seen what is durable of it."""
+        self._lengths.append({each: len(self.disk.history(each)) for each in self.callers})
+        for execution_id, length in self._lengths[0].items() if len(self._lengths) == _KEEPS_UP_TURNS else ():
+            seen = len(self.callers[execution_id].seen)
+            require(seen >= length, f"{execution_id}: a follower has seen {seen} events of {length}")
 
     def _skip_what_is_waited_for(self) -> None:
         heads = [head.head for each in self.callers if (head := self.disk.head(each)) is not None]
