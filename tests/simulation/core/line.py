@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 _M = TypeVar("_M", bound=Message)
 
 _REPEATED = {"submit_blueprint", "heartbeat", "submit_result", "start", "status", "approve", "reject", "cancel"}
-_REPEATED |= {"signal", "pause", "resume", "terminate", "retry", "redrive", "fork", "migrate"}
+_REPEATED |= {"signal", "record_memo", "pause", "resume", "terminate", "retry", "redrive", "fork", "migrate"}
 """Calls that may come twice, the second one late: a proxy, or a client without patience, said it again."""
 _PATIENCE_S = 10.0
 """How long a caller waits for an answer; a poll waits as much longer."""
@@ -72,6 +72,11 @@ class Line:
         self.world.truth.acknowledged(result, ack)
         return ack
 
+    async def record_memo(self, request: pb.MemoRequest) -> pb.MemoResponse:
+        response = await self._call("record_memo", lambda core: core.workers.record_memo(_copy(request)))
+        self.world.truth.kept(request, response)
+        return response
+
     async def work(
         self, requests: AsyncIterator[stream_pb.WorkRequest]
     ) -> AsyncGenerator[stream_pb.WorkResponse, None]:
@@ -92,6 +97,9 @@ class Line:
 
     async def status(self, execution_id: str) -> pb.ExecutionStatus:
         return await self._call("status", lambda core: core.executions.status(execution_id))
+
+    async def list(self) -> pb.ListExecutionsResponse:
+        return await self._call("list", lambda core: core.executions.list())
 
     async def await_result(self, execution_id: str) -> pb.ExecutionStatus:
         return await self._call("await_result", lambda core: core.executions.await_result(execution_id), 40.0)

@@ -34,7 +34,7 @@ class Operator:
 
     async def run(self) -> None:
         acts = (self._pause, self._resume, self._terminate, self._retry, self._redrive, self._fork, self._migrate)
-        acts = (*acts, self._resume, self._retry, self._retry)
+        acts = (*acts, self._resume, self._retry, self._retry, self._look)
         while not self._world.calm:
             await asyncio.sleep(self._world.dice.expovariate(1 / 6))
             await self._do(self._world.dice.choice(acts), self._anyone())
@@ -72,6 +72,13 @@ class Operator:
         if self._world.dice.random() < 0.3:
             end = ev.ExecutionCancelled
             await self._steer(execution_id, "terminate", end, lambda face: face.terminate(execution_id))
+
+    async def _look(self, execution_id: str) -> None:
+        """What is shown to people can be shown at any moment."""
+        await self._line.steer("explain", lambda face: face.explain(execution_id))
+        listed = await self._line.list()
+        for status in listed.executions:
+            self._world.truth.seen(status, self._world.disk.history(status.execution_id))
 
     async def _redrive(self, execution_id: str) -> None:
         await self._steer(execution_id, "redrive", ev.StepRedriven, lambda face: face.redrive(execution_id))

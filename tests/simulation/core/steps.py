@@ -16,6 +16,7 @@ from cerebelum import (
     Context,
     NonRetryable,
     SignalTimedOut,
+    memo,
     sleep,
     wait_for_approval,
     wait_for_signal,
@@ -48,6 +49,7 @@ class Plan:
     failing_tries: int
     ending: str
     catches: bool
+    keeps: bool
     signals_s: tuple[float | None, ...]
     """How long it waits for each of its signals, after its other waits."""
 
@@ -60,6 +62,7 @@ class Plan:
             failing_tries=dice.choice((0, 0, 0, 1, 2)),
             ending=dice.choice(("value",) * 12 + ("decision", "final")),
             catches=dice.random() < 0.5,
+            keeps=dice.random() < 0.3,
             signals_s=_signals(random.Random(f"{seed}/{execution_id}/{step}/signals")) if is_signalled(seed) else (),
         )
 
@@ -153,6 +156,10 @@ def _author(value: object) -> object:
 
 
 async def _act(plan: Plan, name: str, attempt: int) -> object:
+    if plan.keeps:
+        first = await memo("the first try", lambda: attempt)
+        if first > attempt:
+            raise NonRetryable(f"try {attempt} of {name} finds what try {first} has kept")
     answers = [await _waited(wait, plan.catches) for wait in plan.waits]
     answers += [await _signalled(timeout_s) for timeout_s in plan.signals_s]
     await asyncio.sleep(plan.work_s)

@@ -55,6 +55,14 @@ class Truth:
 
         self.promise(execution_id, f"signal {signal_id}", holds)
 
+    def kept(self, request: pb.MemoRequest, response: pb.MemoResponse) -> None:
+        def holds(past: History) -> bool:
+            kept = [event.fact for event in past if isinstance(event.fact, ev.MemoRecorded)]
+            return any((fact.key, fact.value) == (request.key, response.value) for fact in kept)
+
+        if response.outcome is not pb.ResultOutcome.RESULT_OUTCOME_STALE:
+            self.promise(request.execution_id, f"what {request.task_id} has kept", holds)
+
     def cancelled(self, execution_id: str) -> None:
         self.promise(execution_id, "its end", lambda past: end_of(past) == "CANCELLED")
 
