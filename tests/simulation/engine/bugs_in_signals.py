@@ -20,8 +20,9 @@ SIGNALS = (
     Bug(
         "a kept signal is not given to a wait that begins later",
         "cerebelum_engine.decide",
-        "        yield from deliveries(state)\n",
-        "        yield from deliveries(state) if not any(s.markers for s in state.steps.values()) else ()\n",
+        "    return [*deliveries(state), *too_many] if state.signals else too_many\n",
+        "    given = [] if any(s.markers for s in state.steps.values()) else deliveries(state)\n"
+        "    return [*given, *too_many] if state.signals else too_many\n",
     ),
     Bug(
         "a snapshot forgets the kept signals",
