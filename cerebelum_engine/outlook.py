@@ -24,13 +24,15 @@ class Outlook:
         self.broken = list(self._misplaced()) or [*self._astray(), *self._at_once()]
         """Rules that lead where there is no way: nothing else can be told before they are mended."""
 
+    def course(self) -> Iterator[str]:
+        """What is wrong with the ways through it, whatever its steps take."""
+        yield from self.broken or (*self._unreached(), *self._endless())
+
     def errors(self) -> Iterator[str]:
         """What must not be in any execution."""
+        yield from self.course()
         if self.broken:
-            yield from self.broken
             return
-        yield from self._unreached()
-        yield from self._endless()
         for step, name in self._lacking():
             if self._is_behind(name, step):
                 yield (

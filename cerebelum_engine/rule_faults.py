@@ -12,7 +12,7 @@ from cerebelum_proto.worker import worker_service_pb as pb
 
 
 def rule_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
-    """Everything that is wrong with the rules of a definition, one by one."""
+    """Whatever leaves it open where the rules of a definition lead."""
     names = {step.name for step in definition.timeline}
     for kind, rules in (("diverge", definition.diverge_rules), ("branch", definition.branch_rules)):
         for rule in rules:
@@ -22,15 +22,21 @@ def rule_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
             if count > 1:
                 yield f"step '{step}' has {count} {kind} rules: write all of their lines into one"
     for diverge in definition.diverge_rules:
-        yield from _pattern_errors(diverge)
         for pattern in diverge.patterns:
             if pattern.route is not None:
                 yield from _route_errors(f"pattern '{pattern.pattern}' of '{diverge.from_step}'", pattern.route, names)
     for branch in definition.branch_rules:
-        yield from _condition_errors(branch, definition)
         for case in branch.branches:
             if case.route is not None:
                 yield from _route_errors(f"condition '{case.condition}' of '{branch.from_step}'", case.route, names)
+
+
+def case_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
+    """What is wrong with patterns and conditions, wherever they lead."""
+    for diverge in definition.diverge_rules:
+        yield from _pattern_errors(diverge)
+    for branch in definition.branch_rules:
+        yield from _condition_errors(branch, definition)
 
 
 def rule_warnings(definition: pb.WorkflowDefinition) -> Iterator[str]:

@@ -10,7 +10,7 @@ from cerebelum_engine.outlook import Outlook
 from cerebelum_engine.paths import steps_of
 from cerebelum_engine.policies import retry_faults
 from cerebelum_engine.queues import DEFAULT_QUEUE, queue_fault
-from cerebelum_engine.rule_faults import quoted, rule_errors, rule_warnings
+from cerebelum_engine.rule_faults import case_errors, quoted, rule_errors, rule_warnings
 from cerebelum_engine.rules import written_routes
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -29,25 +29,27 @@ class Verdict:
 def validate(blueprint: pb.Blueprint) -> Verdict:
     """Examine a submitted blueprint. Total: it never raises.
 
-    What may happen when it runs is examined once all of its parts are sound.
+    The ways through it are examined once it is clear where they lead, and what its steps take once all else is sound.
     """
     definition = blueprint.definition
     if definition is None or not definition.timeline:
         return Verdict((*_name(blueprint), "the timeline is empty: give it at least one step"), ())
+    unclear = (*_step_names(definition), *_stage_errors(definition), *rule_errors(definition))
     errors = (
         *_name(blueprint),
-        *_step_names(definition),
-        *_stage_errors(definition),
+        *unclear,
         *_dependency_errors(definition),
         *_policy_errors(definition),
         *_queue_errors(definition),
-        *rule_errors(definition),
+        *case_errors(definition),
         *_signal_errors(definition),
     )
     warnings = tuple(rule_warnings(definition))
-    if errors:
+    if unclear:
         return Verdict(errors, warnings)
     outlook = Outlook(definition)
+    if errors:
+        return Verdict((*errors, *outlook.course()), warnings)
     lacking = tuple(outlook.lacking())
     if not definition.stages:
         # A deployed client's step is handed nothing where a result is missing; it has always been so.

@@ -119,6 +119,28 @@ def skipping(to: str, *stages: pb.Stage) -> list[str]:
     return list(validate(pb.Blueprint(workflow_module="order", definition=definition)).errors)
 
 
+def test_mistakes_in_what_steps_take_hide_none_in_the_ways_through_them() -> None:
+    def rule(step: str, *patterns: str) -> pb.DivergeRule:
+        again = pb.Route(action=pb.RouteAction.ROUTE_ACTION_RETRY)
+        return pb.DivergeRule(
+            from_step=step, patterns=[pb.PatternMatch(pattern=each, route=again) for each in patterns]
+        )
+
+    steps = [pb.Step(name="a"), pb.Step(name="b", depends_on=["nobody"]), pb.Step(name="c")]
+    definition = pb.WorkflowDefinition(
+        timeline=steps,
+        stages=[pb.Stage(steps=[name]) for name in "abc"],
+        diverge_rules=[rule("b", "_", "late")],
+    )
+    errors = validate(pb.Blueprint(workflow_module="order", definition=definition)).errors
+    assert [error.partition(":")[0] for error in errors] == [
+        "step 'b' depends on 'nobody', which is no step of this workflow",
+        "diverge rule from 'b'",
+        "step 'c' is never reached",
+        "step 'b' can never come to an end",
+    ]
+
+
 def test_a_step_that_is_passed_over_misses_nothing() -> None:
     assert skipping("d", *(pb.Stage(steps=[name]) for name in "abcde")) == []
 
