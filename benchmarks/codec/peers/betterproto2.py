@@ -5,11 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.codec.peers.serving import serve
+from benchmarks.codec.peers.serving import attributes, serve
 
 _STRUCTS = ("step_inputs", "result")
 
@@ -31,7 +30,7 @@ def main() -> None:
 def operations(kind: Any, values: dict[str, Any], struct: Any) -> Mapping[str, Callable[[], object]]:
     structs = tuple(name for name in _STRUCTS if name in values)
     plain = {name: value for name, value in values.items() if name not in structs}
-    fields = attrgetter(*values)
+    fields = attributes(values)
 
     def build() -> Any:
         return kind(**plain, **{name: struct.from_dict(values[name]) for name in structs})

@@ -5,10 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from operator import attrgetter
 from typing import Any
 
-from benchmarks.codec.peers.serving import serve
+from benchmarks.codec.peers.serving import attributes, serve
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.worker import worker_service_pb as worker
 
@@ -30,7 +29,7 @@ def main() -> None:
 def operations(kind: Any, values: dict[str, Any]) -> Mapping[str, Callable[[], object]]:
     instants = tuple(name for name in _INSTANTS if name in values)
     plain = {name: value for name, value in values.items() if name not in instants}
-    fields = attrgetter(*values)
+    fields = attributes(values)
 
     def build() -> Any:
         given = dict(values)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from benchmarks.codec.peers.serving import serve
+from benchmarks.codec.peers.serving import attributes, serve
 
 
 class Task(msgspec.Struct, omit_defaults=True):
@@ -49,7 +48,7 @@ class Flat(msgspec.Struct, omit_defaults=True):
 def offer(message: str, values: dict[str, Any]) -> Mapping[str, Callable[[], object]]:
     kind = {"Task": Task, "TaskResult": TaskResult, "Flat": Flat}[message]
     names = tuple(values)
-    fields = attrgetter(*names)
+    fields = attributes(names)
     encoder, decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(kind)
 
     def read(found: Any) -> dict[str, object]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from operator import attrgetter
 from typing import Any
 
 from protobuf.wkt import Struct, Timestamp
 
-from benchmarks.codec.peers.serving import serve
+from benchmarks.codec.peers.serving import attributes, serve
 
 _STRUCTS = ("step_inputs", "result")
 _INSTANTS = ("created_at", "completed_at")
@@ -32,7 +31,7 @@ def operations(kind: Any, values: dict[str, Any]) -> Mapping[str, Callable[[], o
     structs = tuple(name for name in _STRUCTS if name in values)
     instants = tuple(name for name in _INSTANTS if name in values)
     scalars = {name: value for name, value in values.items() if name not in (*structs, *instants)}
-    fields = attrgetter(*values)
+    fields = attributes(values)
 
     def build() -> Any:
         parts = {name: Struct.from_python(values[name]) for name in structs}

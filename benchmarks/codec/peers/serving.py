@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from time import process_time
 
 from benchmarks.codec import payloads
@@ -35,6 +35,12 @@ def serve(offer: Offer) -> None:
         answer = _time(operation, counts[key]) / counts[key] * 1e6
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
+
+
+def attributes(names: Iterable[str]) -> Callable[[object], object]:
+    """What reads them as code does, each by its name in the source: that is quicker than a getter."""
+    reader: Callable[[object], object] = eval(f"lambda message: ({', '.join(f'message.{name}' for name in names)})")
+    return reader
 
 
 def _calibrate(operation: Operation, round_s: float) -> int:

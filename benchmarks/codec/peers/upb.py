@@ -5,14 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, empty_pb2, message_factory, struct_pb2, timestamp_pb2
 from google.protobuf.internal import api_implementation
 
-from benchmarks.codec.peers.serving import serve
+from benchmarks.codec.peers.serving import attributes, serve
 
 _KNOWN = (empty_pb2, struct_pb2, timestamp_pb2)  # to import them is to make them known
 _STRUCTS = ("step_inputs", "result")
@@ -39,7 +38,7 @@ def operations(kind: Any, values: dict[str, object]) -> Mapping[str, Callable[[]
     structs = tuple(name for name in _STRUCTS if name in values)
     instants = tuple(name for name in _INSTANTS if name in values)
     scalars = {name: value for name, value in values.items() if name not in (*structs, *instants)}
-    fields = attrgetter(*values)
+    fields = attributes(values)
 
     def read(message: Any) -> dict[str, object]:
         found = {name: getattr(message, name) for name in scalars}
