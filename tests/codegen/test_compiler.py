@@ -14,6 +14,7 @@ import pytest
 
 from cerebelum_codegen.compiler.build import generated_modules
 from cerebelum_codegen.compiler.form import compiled_form
+from cerebelum_codegen.compiler.native import with_members
 from cerebelum_codegen.compiler.plain import typed_form
 from cerebelum_proto.worker import worker_service_pb
 from tests.codegen.generating import PROJECT, run
@@ -85,6 +86,61 @@ def test_members_are_read_once_and_mean_the_same() -> None:
         exec(source, namespace)
     plain, formed = ([str(eval("after(Light.RED, None), after(Light.GREEN, 1)", each))] for each in namespaces)
     assert formed == plain
+
+
+_SETTERS = """
+static int
+Leaf_set_name(m___LeafObject *self, PyObject *value, void *closure)
+{
+    if (value != NULL) {
+        PyObject *tmp = value;
+        self->_name = tmp;
+    } else {
+        self->_name = NULL;
+    }
+    return 0;
+}
+static int
+Leaf_set_size(m___LeafObject *self, PyObject *value, void *closure)
+{
+    if (value == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "'Leaf' object attribute 'size' cannot be deleted");
+        return -1;
+    }
+    PyObject *tmp = value;
+    self->_size = tmp;
+    return 0;
+}
+static PyGetSetDef Leaf_getseters[] = {
+    {"name",
+     (getter)Leaf_get_name, (setter)Leaf_set_name,
+     NULL, NULL},
+    {"size",
+     (getter)Leaf_get_size, (setter)Leaf_set_size,
+     NULL, NULL},
+    {NULL}  /* Sentinel */
+};
+static PyTypeObject CPyType_Leaf_template_ = {
+    .tp_getset = Leaf_getseters,
+};
+"""
+_NAME = '    {"name", T_OBJECT_EX, offsetof(m___LeafObject, _name), 0, NULL},\n'
+
+
+def test_an_attribute_that_may_hold_anything_or_nothing_becomes_a_member() -> None:
+    c = with_members(_SETTERS)
+    assert f"static PyMemberDef Leaf_members[] = {{\n{_NAME}    {{0}}\n}};" in c
+    assert "    .tp_getset = Leaf_getseters,\n    .tp_members = Leaf_members,\n" in c
+
+
+def test_members_join_those_that_are_there() -> None:
+    there = 'PyMemberDef Leaf_members[] = {\n    {"__dict__", T_OBJECT_EX, 16, 0, NULL},\n    {0}\n};\n'
+    assert with_members(there + _SETTERS) == there.replace("= {\n", f"= {{\n{_NAME}") + _SETTERS
+
+
+def test_what_mypyc_writes_in_another_way_stays_as_it_is() -> None:
+    other = _SETTERS.replace("PyObject *tmp = value;", "PyObject *taken = CPyStr_Check(value);")
+    assert with_members(other) == other
 
 
 def test_only_what_the_plugin_wrote_is_compiled(tmp_path: Path) -> None:

@@ -5,6 +5,15 @@ from __future__ import annotations
 import ast
 
 _NUMBERS = {"varint", "int32", "int64", "uint32", "uint64", "sint32", "sint64"}
+_WRITERS = {
+    "boolean": "_write_bool",
+    "pack_double": "write_f64_le",
+    "pack_float": "_write_float",
+    "pack_fixed32": "_write_fixed32",
+    "pack_fixed64": "_write_fixed64",
+    "pack_sfixed32": "_write_sfixed32",
+    "pack_sfixed64": "_write_sfixed64",
+}
 _CASTS = {"int", "str", "float"}
 
 
@@ -100,8 +109,8 @@ def _write(buffer: str, part: ast.expr) -> str:
             return f"_write_{kind}({buffer}, {ast.unparse(number)})"
         case ast.Call(func=ast.Name(id=kind), args=[number]) if kind in _NUMBERS:
             return f"_write_{kind}({buffer}, {ast.unparse(number)})"
-        case ast.Call(func=ast.Name(id="pack_double"), args=[number]):
-            return f"write_f64_le({buffer}, {ast.unparse(number)})"
+        case ast.Call(func=ast.Name(id=kind), args=[number]) if kind in _WRITERS:
+            return f"{_WRITERS[kind]}({buffer}, {ast.unparse(number)})"
         case _:
             return f"{buffer}.write({ast.unparse(part)})"
 

@@ -14,15 +14,7 @@ from pathlib import Path
 
 from cerebelum_codegen.compiler.form import compiled_form
 
-_SETUP = """
-import sys
-from mypyc.build import mypycify
-from setuptools import setup
-
-group, level, *modules = sys.argv[1:]
-extensions = mypycify(modules, opt_level=level, debug_level="0", group_name=group)
-setup(name=group, ext_modules=extensions, script_args=["-q", "build_ext", "--inplace"])
-"""
+_NATIVE = Path(__file__).with_name("native.py").read_text()
 
 _ENDINGS = (".so", ".pyd")
 
@@ -100,7 +92,7 @@ def _run_mypyc(stage: Path, group: str, level: str, around: list[str], modules: 
     wanted = dict.fromkeys([root, *around, os.environ.get("MYPYPATH", "")])
     roots = [path for path in wanted if path and not path.endswith("-packages")]
     done = subprocess.run(
-        [sys.executable, "-c", _SETUP, group, level, *_LENIENT, *modules],
+        [sys.executable, "-c", _NATIVE, group, level, *_LENIENT, *modules],
         cwd=stage,
         env={**os.environ, "MYPYPATH": os.pathsep.join(roots)},
         capture_output=True,

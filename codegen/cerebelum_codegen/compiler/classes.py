@@ -10,6 +10,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_READER = "_{}_from_bytes"
+
 
 @dataclass(frozen=True)
 class Attribute:
@@ -48,10 +50,15 @@ def _spelt_out(node: ast.stmt) -> Iterator[ast.stmt]:
     options = [keyword for keyword in written if keyword.arg != "slots"]
     by_keyword = any(keyword.arg == "kw_only" for keyword in options)
     node.body.append(constructor(fields, by_keyword=by_keyword))
+    # What may be missing can be a member (see `native.py`), as it is where the class has slots.
+    node.body.append(ast.parse(f"__deletable__ = {[field.name for field in fields]}").body[0])
     methods = {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
     if "__merge__" in methods and "from_bytes" not in methods:
-        node.body.append(_reader(node.name))
-    yield adoption(node.name, fields, options)
+        node.body.append(_called_reader(node.name))
+        yield from _reader(node.name)
+        yield adoption(node.name, fields, options, f"from_bytes={_READER.format(node.name)}")
+    else:
+        yield adoption(node.name, fields, options)
 
 
 def decorator_of(node: ast.ClassDef) -> ast.Call | ast.Name | None:
@@ -93,12 +100,11 @@ def constructor(fields: list[Attribute], *, by_keyword: bool, typed: bool = Fals
     return ast.parse("\n".join([f"def __init__({', '.join(parameters)}) -> None:", *(lines or ["    pass"])])).body[0]
 
 
-def _reader(name: str) -> ast.stmt:
-    """`from_bytes` without a step into the interpreter."""
+def _reader(name: str) -> list[ast.stmt]:
+    """`from_bytes` as a function: Python need not bind it to the class each time that it is called."""
     return ast.parse(
         f"""
-@classmethod
-def from_bytes(cls, data: bytes) -> {name}:
+def {_READER.format(name)}(data: bytes) -> {name}:
     message = {name}()
     try:
         message.__merge__(data, 0, len(data), MAX_DEPTH)
@@ -106,12 +112,19 @@ def from_bytes(cls, data: bytes) -> {name}:
         raise message._malformed(error) from None
     return message
 """
+    ).body
+
+
+def _called_reader(name: str) -> ast.stmt:
+    """The method, for compiled code: it calls the function where it stands."""
+    return ast.parse(
+        f"@classmethod\ndef from_bytes(cls, data: bytes) -> {name}:\n    return {_READER.format(name)}(data)"
     ).body[0]
 
 
-def adoption(name: str, fields: list[Attribute], options: list[ast.keyword]) -> ast.stmt:
+def adoption(name: str, fields: list[Attribute], options: list[ast.keyword], *more: str) -> ast.stmt:
     """The line that makes a spelt-out class a dataclass again when its module is imported."""
     annotations = {field.name: field.annotation for field in fields}
     defaults = "".join(f"{field.name!r}: {field.written}, " for field in fields if field.written is not None)
-    words = "".join(f", {ast.unparse(option)}" for option in options)
+    words = "".join(f", {word}" for word in (*map(ast.unparse, options), *more))
     return ast.parse(f"adopt({name}, {annotations!r}, {{{defaults}}}{words})").body[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from pathlib import Path
 
 from cerebelum_codegen.compiler.buffers import write_into_buffers
@@ -17,7 +18,7 @@ _READERS = {
     "unpack_sfixed32": "read_i32_le",
     "unpack_sfixed64": "read_i64_le",
 }
-_OWN = {"read_varint": "_read_varint", "pack_double": "_pack_double"}
+_OWN = {"read_varint": "_read_varint", "pack_double": "_pack_double", "is_default_float": "_is_default_float"}
 
 
 def compiled_form(source: str) -> str:
@@ -55,6 +56,19 @@ class _Readers(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id in _OWN:
-            node.func.id = _OWN[node.func.id]
-        return node
+        match node:
+            case ast.Call(func=ast.Name(id=name)) if name in _OWN:
+                return ast.Call(func=ast.Name(id=_OWN[name]), args=node.args, keywords=[])
+            case ast.Call(func=ast.Name(id="unpack_instant"), args=[data, at]):
+                return _each(data, at, range(11))
+            case ast.Call(func=ast.Subscript(value=ast.Name(id="unpack_entry"), slice=key), args=[data, at]):
+                before, behind = range(4), [f"4 + {ast.unparse(key)} + {more}" for more in range(4)]
+                return _each(data, at, [*before, f"4:{ast.unparse(at)} + 4 + {ast.unparse(key)}", *behind])
+            case _:
+                return node
+
+
+def _each(data: ast.expr, at: ast.expr, places: Iterable[int | str]) -> ast.expr:
+    """Bytes one by one: to fetch several in one call is quicker in the interpreter alone."""
+    parts = ", ".join(f"{ast.unparse(data)}[{ast.unparse(at)} + {place}]" for place in places)
+    return ast.parse(f"({parts})", mode="eval").body

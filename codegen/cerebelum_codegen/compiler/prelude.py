@@ -1,5 +1,6 @@
 """What stands at the head of every module in its compiled form: the innermost steps, on machine integers."""
 
+from math import copysign
 from typing import Any, cast
 
 from librt.strings import (
@@ -8,9 +9,12 @@ from librt.strings import (
     read_f64_le,
     read_i32_le,
     read_i64_le,
+    write_f32_le,
     write_f64_le,
+    write_i32_le,
+    write_i64_le,
 )
-from mypy_extensions import i64, u8
+from mypy_extensions import i32, i64, u8
 
 from cerebelum_codegen.runtime import wire as _wire
 from cerebelum_codegen.runtime.adoption import UNSET, adopt
@@ -65,6 +69,54 @@ def _write_sint64(out: BytesWriter, number: int) -> None:
         _write_varint(out, number << 1 ^ number >> 63)
     else:
         out.write(_wire.sint64(number))
+
+
+def _write_bool(out: BytesWriter, value: object) -> None:
+    if value is True:
+        out.append(1)
+    elif value is False:
+        out.append(0)
+    else:
+        out.write(_wire.boolean(cast(Any, value)))
+
+
+def _write_float(out: BytesWriter, number: float) -> None:
+    if -3.4e38 < number < 3.4e38:
+        write_f32_le(out, number)
+    else:
+        out.write(_wire.pack_float(number))
+
+
+def _write_fixed32(out: BytesWriter, number: int) -> None:
+    if 0 <= number <= 0x7FFFFFFF:
+        write_i32_le(out, cast(i32, number))
+    else:
+        out.write(_wire.pack_fixed32(number))
+
+
+def _write_fixed64(out: BytesWriter, number: int) -> None:
+    if 0 <= number <= 0x3FFFFFFFFFFFFFFF:
+        write_i64_le(out, number)
+    else:
+        out.write(_wire.pack_fixed64(number))
+
+
+def _write_sfixed32(out: BytesWriter, number: int) -> None:
+    if -0x80000000 <= number <= 0x7FFFFFFF:
+        write_i32_le(out, cast(i32, number))
+    else:
+        out.write(_wire.pack_sfixed32(number))
+
+
+def _write_sfixed64(out: BytesWriter, number: int) -> None:
+    if -0x4000000000000000 <= number <= 0x3FFFFFFFFFFFFFFF:
+        write_i64_le(out, number)
+    else:
+        out.write(_wire.pack_sfixed64(number))
+
+
+def _is_default_float(number: float) -> bool:
+    return number == 0 and copysign(1.0, number) > 0
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Final, TypeVar, cast
 
@@ -12,7 +12,14 @@ UNSET: Final = object()
 """An argument that was not given, where each instance gets a fresh value."""
 
 
-def adopt(kind: type, annotations: Mapping[str, str], defaults: Mapping[str, object], **options: bool) -> None:
+def adopt(
+    kind: type,
+    annotations: Mapping[str, str],
+    defaults: Mapping[str, object],
+    *,
+    from_bytes: Callable[[bytes], object] | None = None,
+    **options: bool,
+) -> None:
     """Let `dataclass` see the fields as they were written, and put the compiled attributes back in their place."""
     places = {name: kind.__dict__[name] for name in annotations if name in kind.__dict__}
     for name in places:
@@ -23,6 +30,8 @@ def adopt(kind: type, annotations: Mapping[str, str], defaults: Mapping[str, obj
     dataclass(init=False, **options)(kind)
     for name, place in places.items():
         setattr(kind, name, place)
+    if from_bytes is not None:
+        setattr(kind, "from_bytes", from_bytes)  # noqa: B010  # the class has one, bound each time that it is called
     setattr(kind, "__reduce__", _reduce)  # noqa: B010  # pickle finds no slots here to ask for
 
 

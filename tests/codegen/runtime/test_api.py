@@ -7,6 +7,7 @@ import dataclasses
 import pickle
 import sys
 from datetime import UTC, datetime, timedelta
+from types import MemberDescriptorType
 
 import pytest
 
@@ -31,6 +32,28 @@ def test_a_message_is_replaced_copied_and_pickled_as_any_dataclass(trial: Trial)
         assert pickle.loads(pickle.dumps(tree, protocol)) == tree
     if sys.version_info >= (3, 13):
         assert copy.replace(tree, name="c") == dataclasses.replace(tree, name="c")
+
+
+def test_a_field_may_be_deleted_and_is_missed_then(trial: Trial) -> None:
+    leaf = trial.kinds.Leaf(name="a")
+    del leaf.name
+    for use in (lambda: leaf.name, leaf.to_bytes):
+        with pytest.raises(AttributeError):
+            use()
+    leaf.name = "b"
+    assert leaf.to_bytes() == trial.kinds.Leaf(name="b").to_bytes()
+
+
+def test_a_field_is_read_where_it_stands_without_a_call(trial: Trial) -> None:
+    for message in (trial.kinds.Leaf, Task):
+        places = {type(message.__dict__[each.name]) for each in dataclasses.fields(message)}
+        assert places == {MemberDescriptorType}
+
+
+def test_a_message_reads_another_of_its_kind(trial: Trial) -> None:
+    leaf = trial.kinds.Leaf(name="a")
+    assert trial.kinds.Leaf().from_bytes(leaf.to_bytes()) == leaf
+    assert trial.kinds.Leaf.from_bytes(data=leaf.to_bytes()) == leaf
 
 
 def test_a_message_shows_what_it_holds(trial: Trial) -> None:
