@@ -18,6 +18,7 @@ from cerebelum_codegen.runtime.wire import (
     too_deep,
     truncated,
     unpack_double,
+    unpack_entry,
     varint,
 )
 
@@ -129,36 +130,34 @@ def read_struct(
         raise too_deep()
     # What is a dict already grows where it is, as lists do: a copy for each part would take the square of their time.
     found: dict[str, JsonValue] = {} if before is None else before if isinstance(before, dict) else dict(before)
+    last = end - 7
     while at < end:
+        # As everybody writes it: a short key, then a short value. What is spelt otherwise is read with more care.
+        if at < last and at + (k := data[at + 3]) < last:
+            entry, n, first, _, name, second, m, kind, inner = unpack_entry[k](data, at)
+            stop = at + 2 + n
+            if entry == first == 10 and second == 18 and n == k + 4 + m < 128 and stop <= end:
+                key, at = name.decode(), at + 8 + k
+                if kind == 0x1A and inner == m - 2:
+                    found[key] = data[at:stop].decode()
+                elif kind == 0x11 and m == 9:
+                    found[key] = unpack_double(data, at - 1)[0]
+                elif kind == 0x2A and inner == m - 2:
+                    found[key] = read_struct(data, at, stop, depth - 2)
+                elif kind == 0x32 and inner == m - 2:
+                    found[key] = read_list(data, at, stop, depth - 2)
+                else:
+                    found[key] = read_value(data, at - 2, stop, depth - 1)
+                at = stop
+                continue
         if data[at] != 10:
             data, at, end = stray(data, at, end, depth, [])
+            last = end - 7
             continue
-        n = data[at + 1]
-        at += 2
-        if n > 127:
-            n, at = read_size(data, at - 1)
+        n, at = read_size(data, at + 1)
         stop = at + n
         if stop > end:
             raise truncated()
-        # As everybody writes it: a short key, then its value. What is spelt otherwise is read with more care.
-        if n > 3 and data[at] == 10 and (n := data[at + 1]) < 128:
-            middle = at + 2 + n
-            if middle < stop and data[middle] == 18:
-                n = data[middle + 1]
-                value_at = middle + 2
-                if n > 127:
-                    n, value_at = read_size(data, value_at - 1)
-                if value_at + n == stop:
-                    key = data[at + 2 : middle].decode()
-                    kind = data[value_at] if n > 1 else 0
-                    if kind == 0x1A and data[value_at + 1] == n - 2 < 128:
-                        found[key] = data[value_at + 2 : stop].decode()
-                    elif kind == 0x11 and n == 9:
-                        found[key] = unpack_double(data, value_at + 1)[0]
-                    else:
-                        found[key] = read_value(data, value_at, stop, depth - 1)
-                    at = stop
-                    continue
         key, found[key] = _read_entry(data, at, stop, depth)
         at = stop
     return found
@@ -204,7 +203,7 @@ def read_list(data: bytes, at: int, end: int, depth: int, before: Sequence[JsonV
         stop = at + n
         if stop > end:
             raise truncated()
-        if 1 < n < 130 and data[at] == 0x1A and data[at + 1] == n - 2:
+        if 1 < n < 130 and data[at + 1] == n - 2 and data[at] == 0x1A:
             found.append(data[at + 2 : stop].decode())
         else:
             found.append(read_value(data, at, stop, depth - 1))

@@ -22,6 +22,12 @@ unpack_fixed32 = Struct("<I").unpack_from
 unpack_fixed64 = Struct("<Q").unpack_from
 unpack_sfixed32 = Struct("<i").unpack_from
 unpack_sfixed64 = Struct("<q").unpack_from
+unpack_instant = Struct("11B").unpack_from
+"""A Timestamp as nearly all are: a tag, five bytes of seconds, a tag, four bytes of nanoseconds or more."""
+unpack_entry = tuple(Struct(f"4B{key}s4B").unpack_from for key in range(256))
+"""An entry of a Struct, by the length of its key: tag, length, tag, length, key, tag, length, two bytes of value."""
+
+_pack1, _pack2, _pack3, _pack4 = (Struct(f"{count}B").pack for count in range(1, 5))
 
 _END_GROUP: Final = 4
 UINT64: Final = (1 << 64) - 1
@@ -29,12 +35,16 @@ UINT64: Final = (1 << 64) - 1
 
 def varint(number: int) -> bytes:
     """A non-negative number in base 128, lowest digits first."""
-    out: list[int] = []
-    while number > 127:
-        out.append(number & 127 | 128)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
+    if number < 128:
+        return _pack1(number)
+    if number < 1 << 14:
+        return _pack2(number & 127 | 128, number >> 7)
+    if number < 1 << 21:
+        return _pack3(number & 127 | 128, number >> 7 & 127 | 128, number >> 14)
+    if number < 1 << 28:
+        return _pack4(number & 127 | 128, number >> 7 & 127 | 128, number >> 14 & 127 | 128, number >> 21)
+    lowest = _pack4(number & 127 | 128, number >> 7 & 127 | 128, number >> 14 & 127 | 128, number >> 21 & 127 | 128)
+    return lowest + varint(number >> 28)
 
 
 SMALL: Final = tuple(varint(number) for number in range(1024))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Final, Self
 
 from cerebelum_codegen.runtime.errors import EncodeError
-from cerebelum_codegen.runtime.wire import MAX_DEPTH, UINT64, read_varint, stray, truncated, varint
+from cerebelum_codegen.runtime.wire import MAX_DEPTH, UINT64, read_varint, stray, truncated, unpack_instant, varint
 
 _NS: Final = 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -174,6 +174,16 @@ def _read_whole(data: bytes) -> tuple[int, int]:
 
 def read_timestamp(data: bytes, at: int, end: int, depth: int, before: Timestamp | None) -> Timestamp:
     """The Timestamp whose body lies between `at` and `end`; it goes on where `before` stopped."""
+    if 10 < end - at < 13 and before is None:
+        # As nearly all are written since 1978. Each byte but the last of a number has a mark, to be taken away.
+        first, a, b, c, d, e, second, f, g, h, i = unpack_instant(data, at)
+        if first == 8 and second == 16 and a & b & c & d & f & g & h > 127 > e:
+            seconds = a + (b << 7) + (c << 14) + (d << 21) + (e << 28) - 0x10204080
+            nanos = f + (g << 7) + (h << 14) + (i << 21) - 0x204080
+            if end - at == 11 and i < 128:
+                return Timestamp(seconds, nanos)
+            if end - at == 12 and i > 127 and data[at + 11] < 8:
+                return Timestamp(seconds, nanos + (data[at + 11] - 1 << 28))
     seconds, nanos = _read(data, at, end, depth, _NOTHING if before is None else (before.seconds, before.nanos))
     return Timestamp(seconds, nanos)
 

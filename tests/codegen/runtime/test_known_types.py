@@ -15,10 +15,14 @@ from google.protobuf.timestamp_pb2 import Timestamp as GoogleTimestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebelum_codegen.runtime import Duration, Timestamp
+from cerebelum_codegen.runtime import DecodeError, Duration, Timestamp
+from cerebelum_codegen.runtime.jsonvalue import JsonValue
 from cerebelum_proto.worker.worker_service_pb import Task
 from tests.codegen.conftest import Trial
 from tests.codegen.oracle import OBJECTS
+
+_FIRST, _LAST = -62_135_596_800, 253_402_300_799
+"""Seconds of the years 1 and 9999."""
 
 
 class Words(StrEnum):
@@ -144,6 +148,36 @@ def test_instants_and_spans_are_values() -> None:
     assert len({Timestamp(1), Timestamp(1, 0), Duration(1), Duration(1, 0)}) == 2
     with pytest.raises(AttributeError):
         Timestamp(1).seconds = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("seconds", [1 << bits for bits in (7, 14, 21, 28, 35)] + [_FIRST, _LAST])
+@pytest.mark.parametrize("nanos", [0, *(1 << bits for bits in (7, 14, 21, 28)), 999_999_999])
+def test_an_instant_is_read_whatever_it_is_long(seconds: int, nanos: int) -> None:
+    for second in {max(seconds - 1, _FIRST), seconds}:
+        for nano in {max(nanos - 1, 0), nanos}:
+            instant = Timestamp(second, nano)
+            assert Task.from_bytes(Task(created_at=instant).to_bytes()).created_at == instant
+            theirs = GoogleTimestamp(seconds=second, nanos=nano).SerializeToString()
+            assert Timestamp.from_bytes(theirs) == instant
+            assert instant.to_bytes() == theirs
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 111, *range(114, 125), 127, 128, 255, 256, 2000])
+@pytest.mark.parametrize("value", ["", "text", 1.5, True, False, None, {}, {"k": "v"}, [], ["v", None], "x" * 130])
+def test_an_entry_of_a_struct_is_read_whatever_its_key_is_long(length: int, value: JsonValue) -> None:
+    task = Task(step_inputs={"before": 1.0, "k" * length: value, "behind": "b"})
+    data = task.to_bytes()
+    assert Task.from_bytes(data) == task
+    spoiled = [data[:at] for at in range(max(3, len(data) - 400), len(data))]
+    assert all(_refused(each) for each in spoiled)
+
+
+def _refused(data: bytes) -> bool:
+    try:
+        Task.from_bytes(data)
+    except DecodeError:
+        return True
+    return False
 
 
 def test_a_timestamp_in_two_parts_is_one(trial: Trial) -> None:
