@@ -368,7 +368,7 @@ class FileDescriptorProto(Message):
         n: int
         stop: int
         place: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             if tag == 10:
@@ -533,7 +533,6 @@ class FileDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.edition = edition_item
@@ -548,7 +547,6 @@ class FileDescriptorProto(Message):
                 at = stop
                 tag = data[at] if at < end else 0
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -656,7 +654,7 @@ class DescriptorProto(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             if tag == 10:
@@ -773,12 +771,10 @@ class DescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 visibility_item = named(SymbolVisibility, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if visibility_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.visibility = visibility_item
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -981,7 +977,7 @@ class ExtensionRangeOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             while tag == 18:
@@ -1003,7 +999,6 @@ class ExtensionRangeOptions(Message):
                     n, at = read_varint(data, at - 1)
                 verification_item = named(ExtensionRangeOptions_VerificationState, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if verification_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.verification = verification_item
@@ -1031,7 +1026,6 @@ class ExtensionRangeOptions(Message):
                 at = stop
                 tag = data[at] if at < end else 0
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -1212,7 +1206,7 @@ class FieldDescriptorProto(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             if tag == 10:
@@ -1248,7 +1242,6 @@ class FieldDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 label_item = named(FieldDescriptorProto_Label, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if label_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.label = label_item
@@ -1261,7 +1254,6 @@ class FieldDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 type_item = named(FieldDescriptorProto_Type, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if type_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.type = type_item
@@ -1318,7 +1310,6 @@ class FieldDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 self.proto3_optional = n != 0
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -1465,7 +1456,7 @@ class EnumDescriptorProto(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             if tag == 10:
@@ -1527,12 +1518,10 @@ class EnumDescriptorProto(Message):
                     n, at = read_varint(data, at - 1)
                 visibility_item = named(SymbolVisibility, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if visibility_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.visibility = visibility_item
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -2066,7 +2055,7 @@ class FileOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             if tag == 10:
@@ -2095,7 +2084,6 @@ class FileOptions(Message):
                     n, at = read_varint(data, at - 1)
                 optimize_for_item = named(FileOptions_OptimizeMode, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if optimize_for_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.optimize_for = optimize_for_item
@@ -2251,7 +2239,6 @@ class FileOptions(Message):
                 at = stop
                 tag = data[at] if at < end else 0
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -2532,7 +2519,7 @@ class FieldOptions(Message):
         n: int
         stop: int
         place: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             if tag == 8:
@@ -2543,7 +2530,6 @@ class FieldOptions(Message):
                     n, at = read_varint(data, at - 1)
                 ctype_item = named(FieldOptions_CType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if ctype_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.ctype = ctype_item
@@ -2577,7 +2563,6 @@ class FieldOptions(Message):
                     n, at = read_varint(data, at - 1)
                 jstype_item = named(FieldOptions_JSType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if jstype_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.jstype = jstype_item
@@ -2611,7 +2596,6 @@ class FieldOptions(Message):
                     n, at = read_varint(data, at - 1)
                 retention_item = named(FieldOptions_OptionRetention, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if retention_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.retention = retention_item
@@ -2632,7 +2616,6 @@ class FieldOptions(Message):
                         n, place = read_varint(data, place - 1)
                     targets_item = named(FieldOptions_OptionTargetType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                     if targets_item is None:
-                        unknown = unknown or []
                         unknown.append(b"\x98\x01" + varint(n))
                     else:
                         self.targets.append(targets_item)
@@ -2648,7 +2631,6 @@ class FieldOptions(Message):
                     n, at = read_varint(data, at - 1)
                 targets_item = named(FieldOptions_OptionTargetType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if targets_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.targets.append(targets_item)
@@ -2698,7 +2680,6 @@ class FieldOptions(Message):
                 at = stop
                 tag = data[at] if at < end else 0
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -2740,7 +2721,7 @@ class FieldOptions_EditionDefault(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             if tag == 18:
@@ -2760,12 +2741,10 @@ class FieldOptions_EditionDefault(Message):
                     n, at = read_varint(data, at - 1)
                 edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.edition = edition_item
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -2817,7 +2796,7 @@ class FieldOptions_FeatureSupport(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             if tag == 8:
@@ -2828,7 +2807,6 @@ class FieldOptions_FeatureSupport(Message):
                     n, at = read_varint(data, at - 1)
                 edition_introduced_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_introduced_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.edition_introduced = edition_introduced_item
@@ -2841,7 +2819,6 @@ class FieldOptions_FeatureSupport(Message):
                     n, at = read_varint(data, at - 1)
                 edition_deprecated_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_deprecated_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.edition_deprecated = edition_deprecated_item
@@ -2863,7 +2840,6 @@ class FieldOptions_FeatureSupport(Message):
                     n, at = read_varint(data, at - 1)
                 edition_removed_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_removed_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.edition_removed = edition_removed_item
@@ -2877,7 +2853,6 @@ class FieldOptions_FeatureSupport(Message):
                 self.removal_error = data[at:stop].decode("utf-8", "surrogateescape")
                 at = stop
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -3365,7 +3340,7 @@ class MethodOptions(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             if tag == 136 and data[at + 1] == 2:
@@ -3383,7 +3358,6 @@ class MethodOptions(Message):
                     n, at = read_varint(data, at - 1)
                 idempotency_level_item = named(MethodOptions_IdempotencyLevel, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if idempotency_level_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.idempotency_level = idempotency_level_item
@@ -3411,7 +3385,6 @@ class MethodOptions(Message):
                 at = stop
                 tag = data[at] if at < end else 0
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -3669,7 +3642,7 @@ class FeatureSet(Message):
         if depth < 0:
             raise too_deep()
         n: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             if tag == 8:
@@ -3680,7 +3653,6 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 field_presence_item = named(FeatureSet_FieldPresence, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if field_presence_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.field_presence = field_presence_item
@@ -3693,7 +3665,6 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 enum_type_item = named(FeatureSet_EnumType, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if enum_type_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.enum_type = enum_type_item
@@ -3706,7 +3677,6 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 repeated_field_encoding_item = named(FeatureSet_RepeatedFieldEncoding, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if repeated_field_encoding_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.repeated_field_encoding = repeated_field_encoding_item
@@ -3719,7 +3689,6 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 utf8_validation_item = named(FeatureSet_Utf8Validation, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if utf8_validation_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.utf8_validation = utf8_validation_item
@@ -3732,7 +3701,6 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 message_encoding_item = named(FeatureSet_MessageEncoding, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if message_encoding_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.message_encoding = message_encoding_item
@@ -3745,7 +3713,6 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 json_format_item = named(FeatureSet_JsonFormat, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if json_format_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.json_format = json_format_item
@@ -3758,7 +3725,6 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 enforce_naming_style_item = named(FeatureSet_EnforceNamingStyle, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if enforce_naming_style_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.enforce_naming_style = enforce_naming_style_item
@@ -3771,7 +3737,6 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 default_symbol_visibility_item = named(FeatureSet_VisibilityFeature_DefaultSymbolVisibility, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if default_symbol_visibility_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.default_symbol_visibility = default_symbol_visibility_item
@@ -3784,12 +3749,10 @@ class FeatureSet(Message):
                     n, at = read_varint(data, at - 1)
                 enforce_proto_limits_item = named(FeatureSet_ProtoLimitsFeature_EnforceProtoLimits, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if enforce_proto_limits_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.enforce_proto_limits = enforce_proto_limits_item
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -3902,7 +3865,7 @@ class FeatureSetDefaults(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             while tag == 10:
@@ -3924,7 +3887,6 @@ class FeatureSetDefaults(Message):
                     n, at = read_varint(data, at - 1)
                 minimum_edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if minimum_edition_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.minimum_edition = minimum_edition_item
@@ -3937,12 +3899,10 @@ class FeatureSetDefaults(Message):
                     n, at = read_varint(data, at - 1)
                 maximum_edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if maximum_edition_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.maximum_edition = maximum_edition_item
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -3992,7 +3952,7 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
             raise too_deep()
         n: int
         stop: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             if tag == 24:
@@ -4003,7 +3963,6 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
                     n, at = read_varint(data, at - 1)
                 edition_item = named(Edition, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if edition_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.edition = edition_item
@@ -4030,7 +3989,6 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
                 self.fixed_features.__merge__(data, at, stop, depth - 1)
                 at = stop
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
@@ -4336,7 +4294,7 @@ class GeneratedCodeInfo_Annotation(Message):
         n: int
         stop: int
         place: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
             start, tag = at, data[at]
             while tag == 10:
@@ -4396,12 +4354,10 @@ class GeneratedCodeInfo_Annotation(Message):
                     n, at = read_varint(data, at - 1)
                 semantic_item = named(GeneratedCodeInfo_Annotation_Semantic, (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000)
                 if semantic_item is None:
-                    unknown = unknown or []
                     unknown.append(data[start:at])
                 else:
                     self.semantic = semantic_item
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()

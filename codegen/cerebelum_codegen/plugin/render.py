@@ -24,8 +24,8 @@ _WRITERS = {
     "timestamp": "write_timestamp",
     "duration": "write_duration",
 }
-_MOST_IN_ONE_PASS = 24
-"""Tags that one pass looks for. In longer chains pyright loses the types; such messages are read a field a pass."""
+_MOST_IN_A_RUN = 24
+"""Tags that one function looks for. In a longer one pyright loses the types, and people the thread."""
 _PACKERS = ("double", "float", "fixed32", "fixed64", "sfixed32", "sfixed64")
 _RPC_NAMES = ("Handler", "Metadata", "Method", "ProtoFile", "RequestContext", "Requests", "ResponseMetadata")
 _RPC_BASES = ("Service", "Stub")
@@ -176,6 +176,18 @@ def branches(message: MessageForm) -> list[Branch]:
     return found
 
 
+def runs(message: MessageForm) -> list[list[Branch]]:
+    """The same in runs: one function reads each."""
+    found = branches(message)
+    return [found[at : at + _MOST_IN_A_RUN] for at in range(0, len(found), _MOST_IN_A_RUN)]
+
+
+def keeps_numbers(message: MessageForm) -> bool:
+    """Whether a number in one of its fields may become an unknown field: one that a closed enum does not name."""
+    parts: list[Field | Member] = [*message.fields, *(each for oneof in message.oneofs for each in oneof.members)]
+    return any(part.value.kind == "closed_enum" for part in parts)
+
+
 def described(message: MessageForm) -> Iterator[str]:
     """The table of a message's fields, for what is not worth code of its own: JSON, extensions, required fields."""
     for part in message.parts:
@@ -209,11 +221,11 @@ def _environment() -> Environment:
     )
     environment.globals |= {
         "tag": tag_literal,
-        "branches": branches,
+        "message_runs": runs,
+        "keeps_numbers": keeps_numbers,
         "described": described,
         "writers": _WRITERS,
         "packers": _PACKERS,
-        "most_in_one_pass": _MOST_IN_ONE_PASS,
     }
     environment.filters["spelled"] = lambda texts: f"({', '.join(map(literal, texts))}{',' * (len(texts) == 1)})"
     # A loop in a long chain has a name of its own for where it is: pyright loses the type of one that all loops move.

@@ -69,6 +69,8 @@ class Event(Message):
     def __write__(self, depth: int) -> bytes:
         if depth < 0:
             raise endless()
+        x: bytes
+        n: int
         out: list[bytes] = []
         if self.execution_id != "":
             x = self.execution_id.encode()
@@ -208,330 +210,372 @@ class Event(Message):
     def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
         if depth < 0:
             raise too_deep()
-        n: int
-        stop: int
-        unknown: list[bytes] | None = None
+        unknown: list[bytes] = []
         while at < end:
-            start, tag = at, data[at]
-            if tag == 10:
-                n = data[at + 1]
-                at += 2
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                self.execution_id = data[at:stop].decode()
-                at = stop
-            elif tag == 16:
-                n = data[at + 1]
-                at += 2
-                if n > 127:
-                    n, at = read_varint(data, at - 1)
-                self.version = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
-            elif tag == 26:
-                n = data[at + 1]
-                at += 2
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                self.recorded_at = read_timestamp(data, at, stop, depth - 1, self.recorded_at)
-                at = stop
-            elif tag == 82:
-                n = data[at + 1]
-                at += 2
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ExecutionStarted:
-                    self.fact = ExecutionStarted()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 90:
-                n = data[at + 1]
-                at += 2
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ExecutionCompleted:
-                    self.fact = ExecutionCompleted()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 98:
-                n = data[at + 1]
-                at += 2
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ExecutionFailed:
-                    self.fact = ExecutionFailed()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 106:
-                n = data[at + 1]
-                at += 2
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ExecutionCancelled:
-                    self.fact = ExecutionCancelled()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 114:
-                n = data[at + 1]
-                at += 2
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ExecutionPaused:
-                    self.fact = ExecutionPaused()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 122:
-                n = data[at + 1]
-                at += 2
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ExecutionResumed:
-                    self.fact = ExecutionResumed()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 130 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not CancellationRequested:
-                    self.fact = CancellationRequested()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 138 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ExecutionRetried:
-                    self.fact = ExecutionRetried()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 146 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ExecutionForked:
-                    self.fact = ExecutionForked()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 154 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ExecutionMigrated:
-                    self.fact = ExecutionMigrated()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 162 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not StepCompleted:
-                    self.fact = StepCompleted()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 170 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not StepFailed:
-                    self.fact = StepFailed()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 178 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not AttemptFailed:
-                    self.fact = AttemptFailed()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 186 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not AttemptLost:
-                    self.fact = AttemptLost()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 194 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not RetryDue:
-                    self.fact = RetryDue()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 202 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not StepCancelled:
-                    self.fact = StepCancelled()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 210 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not StepDeadLettered:
-                    self.fact = StepDeadLettered()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 218 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not StepRedriven:
-                    self.fact = StepRedriven()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 242 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not SleepStarted:
-                    self.fact = SleepStarted()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 250 and data[at + 1] == 1:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not SleepEnded:
-                    self.fact = SleepEnded()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 194 and data[at + 1] == 2:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ApprovalRequested:
-                    self.fact = ApprovalRequested()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 202 and data[at + 1] == 2:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ApprovalGranted:
-                    self.fact = ApprovalGranted()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 210 and data[at + 1] == 2:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ApprovalRejected:
-                    self.fact = ApprovalRejected()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 218 and data[at + 1] == 2:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not ApprovalExpired:
-                    self.fact = ApprovalExpired()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 146 and data[at + 1] == 3:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not MemoRecorded:
-                    self.fact = MemoRecorded()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 226 and data[at + 1] == 3:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not SignalReceived:
-                    self.fact = SignalReceived()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 234 and data[at + 1] == 3:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not SignalAwaited:
-                    self.fact = SignalAwaited()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 242 and data[at + 1] == 3:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not SignalConsumed:
-                    self.fact = SignalConsumed()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
-            elif tag == 250 and data[at + 1] == 3:
-                n = data[at + 2]
-                at += 3
-                if n > 127:
-                    n, at = read_size(data, at - 1)
-                stop = at + n
-                if type(self.fact) is not SignalWaitExpired:
-                    self.fact = SignalWaitExpired()
-                self.fact.__merge__(data, at, stop, depth - 1)
-                at = stop
+            # In runs: one function for so many fields would be too much for those who read it, type checkers too.
+            start = at
+            at = self.__merge_1__(data, at, end, depth, unknown)
+            at = self.__merge_41__(data, at, end, depth, unknown)
             if at == start:
-                unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
         if at != end:
             raise truncated()
         if unknown:
             self._unknown = kept(self._unknown, unknown)
+
+    def __merge_1__(self, data: bytes, at: int, end: int, depth: int, unknown: list[bytes]) -> int:
+        n: int
+        stop: int
+        tag = data[at] if at < end else 0
+        if tag == 10:
+            n = data[at + 1]
+            at += 2
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            self.execution_id = data[at:stop].decode()
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 16:
+            n = data[at + 1]
+            at += 2
+            if n > 127:
+                n, at = read_varint(data, at - 1)
+            self.version = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+            tag = data[at] if at < end else 0
+        if tag == 26:
+            n = data[at + 1]
+            at += 2
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            self.recorded_at = read_timestamp(data, at, stop, depth - 1, self.recorded_at)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 82:
+            n = data[at + 1]
+            at += 2
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ExecutionStarted:
+                self.fact = ExecutionStarted()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 90:
+            n = data[at + 1]
+            at += 2
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ExecutionCompleted:
+                self.fact = ExecutionCompleted()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 98:
+            n = data[at + 1]
+            at += 2
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ExecutionFailed:
+                self.fact = ExecutionFailed()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 106:
+            n = data[at + 1]
+            at += 2
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ExecutionCancelled:
+                self.fact = ExecutionCancelled()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 114:
+            n = data[at + 1]
+            at += 2
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ExecutionPaused:
+                self.fact = ExecutionPaused()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 122:
+            n = data[at + 1]
+            at += 2
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ExecutionResumed:
+                self.fact = ExecutionResumed()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 130 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not CancellationRequested:
+                self.fact = CancellationRequested()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 138 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ExecutionRetried:
+                self.fact = ExecutionRetried()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 146 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ExecutionForked:
+                self.fact = ExecutionForked()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 154 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ExecutionMigrated:
+                self.fact = ExecutionMigrated()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 162 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not StepCompleted:
+                self.fact = StepCompleted()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 170 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not StepFailed:
+                self.fact = StepFailed()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 178 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not AttemptFailed:
+                self.fact = AttemptFailed()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 186 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not AttemptLost:
+                self.fact = AttemptLost()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 194 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not RetryDue:
+                self.fact = RetryDue()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 202 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not StepCancelled:
+                self.fact = StepCancelled()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 210 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not StepDeadLettered:
+                self.fact = StepDeadLettered()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 218 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not StepRedriven:
+                self.fact = StepRedriven()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 242 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not SleepStarted:
+                self.fact = SleepStarted()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 250 and data[at + 1] == 1:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not SleepEnded:
+                self.fact = SleepEnded()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 194 and data[at + 1] == 2:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ApprovalRequested:
+                self.fact = ApprovalRequested()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+        return at
+
+    def __merge_41__(self, data: bytes, at: int, end: int, depth: int, unknown: list[bytes]) -> int:
+        n: int
+        stop: int
+        tag = data[at] if at < end else 0
+        if tag == 202 and data[at + 1] == 2:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ApprovalGranted:
+                self.fact = ApprovalGranted()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 210 and data[at + 1] == 2:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ApprovalRejected:
+                self.fact = ApprovalRejected()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 218 and data[at + 1] == 2:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not ApprovalExpired:
+                self.fact = ApprovalExpired()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 146 and data[at + 1] == 3:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not MemoRecorded:
+                self.fact = MemoRecorded()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 226 and data[at + 1] == 3:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not SignalReceived:
+                self.fact = SignalReceived()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 234 and data[at + 1] == 3:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not SignalAwaited:
+                self.fact = SignalAwaited()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 242 and data[at + 1] == 3:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not SignalConsumed:
+                self.fact = SignalConsumed()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+            tag = data[at] if at < end else 0
+        if tag == 250 and data[at + 1] == 3:
+            n = data[at + 2]
+            at += 3
+            if n > 127:
+                n, at = read_size(data, at - 1)
+            stop = at + n
+            if type(self.fact) is not SignalWaitExpired:
+                self.fact = SignalWaitExpired()
+            self.fact.__merge__(data, at, stop, depth - 1)
+            at = stop
+        return at
 
 
 @dataclass(slots=True, kw_only=True)
