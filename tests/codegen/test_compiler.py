@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import dataclasses
 import pickle
+import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from types import ModuleType
 
@@ -131,6 +133,11 @@ def test_an_attribute_that_may_hold_anything_or_nothing_becomes_a_member() -> No
     c = with_members(_SETTERS)
     assert f"static PyMemberDef Leaf_members[] = {{\n{_NAME}    {{0}}\n}};" in c
     assert "    .tp_getset = Leaf_getseters,\n    .tp_members = Leaf_members,\n" in c
+
+
+def test_so_it_does_where_several_modules_are_compiled_together() -> None:
+    together, alone = (with_members(textwrap.indent(_SETTERS, margin)) for margin in (" " * 8, ""))
+    assert re.sub("^ +", "", together, flags=re.M) == re.sub("^ +", "", alone, flags=re.M)
 
 
 def test_members_join_those_that_are_there() -> None:

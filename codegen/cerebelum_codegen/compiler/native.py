@@ -14,11 +14,14 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-_SETTER = re.compile(r"^(\w+_set_\w+)\((\w+) \*self, PyObject \*value, void \*closure\)\n\{\n(.*?)^\}", re.M | re.S)
-_PAIRS = re.compile(r"^static PyGetSetDef (\w+)_getseters\[\] = \{\n(.*?)^\};\n", re.M | re.S)
-_PAIR = re.compile(r'^    \{"(\w+)",\n     \(getter\)\w+, \(setter\)(\w+),\n     NULL, NULL\},\n', re.M)
-_MEMBERS = re.compile(r"^PyMemberDef (\w+)_members\[\] = \{\n", re.M)
-_TYPE = re.compile(r"^    \.tp_getset = (\w+)_getseters,\n", re.M)
+# It indents all of it when it compiles several modules together.
+_SETTER = re.compile(
+    r"^( *)(\w+_set_\w+)\((\w+) \*self, PyObject \*value, void \*closure\)\n\1\{\n(.*?)^\1\}", re.M | re.S
+)
+_PAIRS = re.compile(r"^( *)static PyGetSetDef (\w+)_getseters\[\] = \{\n(.*?)^\1\};\n", re.M | re.S)
+_PAIR = re.compile(r'^ *\{"(\w+)",\n *\(getter\)\w+, \(setter\)(\w+),\n *NULL, NULL\},\n', re.M)
+_MEMBERS = re.compile(r"^ *PyMemberDef (\w+)_members\[\] = \{\n", re.M)
+_TYPE = re.compile(r"^ *\.tp_getset = (\w+)_getseters,\n", re.M)
 
 
 def main(group: str, level: str, modules: list[str]) -> None:
@@ -32,13 +35,13 @@ def main(group: str, level: str, modules: list[str]) -> None:
 
 def with_members(c: str) -> str:
     """What mypyc wrote, with members for the attributes that may hold anything or nothing."""
-    setters = {name: (struct, body) for name, struct, body in _SETTER.findall(c)}
-    members = {kind: _members(pairs, setters) for kind, pairs in _PAIRS.findall(c)}
+    setters = {name: (struct, body) for _, name, struct, body in _SETTER.findall(c)}
+    members = {kind: _members(pairs, setters) for _, kind, pairs in _PAIRS.findall(c)}
     begun = set(_MEMBERS.findall(c))
     # A type that has members already gets these in front of them; what stands behind by the same name does not count.
     c = _MEMBERS.sub(lambda found: found[0] + members.get(found[1], ""), c)
     added = {kind: lines for kind, lines in members.items() if lines and kind not in begun}
-    c = _PAIRS.sub(lambda found: _table(found[1], added) + found[0], c)
+    c = _PAIRS.sub(lambda found: _table(found[2], added) + found[0], c)
     return _TYPE.sub(lambda found: found[0] + f"    .tp_members = {found[1]}_members,\n" * (found[1] in added), c)
 
 

@@ -24,10 +24,10 @@ unpack_sfixed32 = Struct("<i").unpack_from
 unpack_sfixed64 = Struct("<q").unpack_from
 unpack_instant = Struct("11B").unpack_from
 """A Timestamp as nearly all are: a tag, five bytes of seconds, a tag, four bytes of nanoseconds or more."""
-unpack_entry = tuple(Struct(f"4B{key}s4B").unpack_from for key in range(256))
+unpack_entry = tuple([Struct(f"4B{key}s4B").unpack_from for key in range(256)])
 """An entry of a Struct, by the length of its key: tag, length, tag, length, key, tag, length, two bytes of value."""
 
-_pack1, _pack2, _pack3, _pack4 = (Struct(f"{count}B").pack for count in range(1, 5))
+_pack1, _pack2, _pack3, _pack4 = [Struct(f"{count}B").pack for count in range(1, 5)]
 
 _END_GROUP: Final = 4
 UINT64: Final = (1 << 64) - 1
