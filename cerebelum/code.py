@@ -21,6 +21,8 @@ class Code:
     """What is evaluated after a step, for the branch that follows it."""
     payloads: Payloads = PLAIN
     """Writes and reads values."""
+    waiting: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+    """Steps that waited for something when they ran last."""
     _plans: dict[str, Plan] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def plan(self, step: str) -> Plan | None:

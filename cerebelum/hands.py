@@ -126,6 +126,7 @@ class Held(Call):
         self._task = task
         self._code = code
         self._on_end = on_end
+        self.waits = task.step_name in code.waiting
 
     # -- a call ------------------------------------------------------------------------------
 
@@ -144,6 +145,10 @@ class Held(Call):
     def ended(self, result: pb.TaskResult | None) -> None:
         """Its step has ended, or was cancelled."""
         self.result = result
+        if self.waits:
+            self._code.waiting.add(self._task.step_name)
+        else:
+            self._code.waiting.discard(self._task.step_name)
         self._on_end(self)
 
     # -- what a running step tells the Core in between ---------------------------------------

@@ -3,6 +3,7 @@
 A task of its own would cost as much as all else that is done for a trivial step. So a lane, which is a task, begins one
 call after the other, each in a context of its own. The first that waits keeps the lane and ends with it, and the others
 go on in a new one. So does a call that has done something to its task or still holds it: none meets another's traces.
+A call that will probably wait has a task of its own from the start, for to leave a lane costs more than that.
 """
 
 from __future__ import annotations
@@ -12,11 +13,17 @@ import sys
 import weakref
 from abc import abstractmethod
 from collections import deque
-from collections.abc import Coroutine
-from contextvars import copy_context
+from collections.abc import Coroutine, Generator
+from contextvars import Context, copy_context
 
-from cerebelum.lane import Lane, Rest
+from cerebelum.lane import Lane
 from cerebelum_proto.worker.worker_service_pb import TaskResult
+
+_TURN_S = 0.01
+"""How long a lane begins calls before everything else has its turn: results are to be told, and signs of life."""
+
+_TRY_AGAIN_EACH = 64
+"""So many calls that were expected to wait, and one of them begins on a lane, to see whether its kind still does."""
 
 
 class Call:
@@ -25,7 +32,9 @@ class Call:
     def __init__(self) -> None:
         self.done = False
         """Whether it has ended."""
-        self.lane: Lane | None = None
+        self.waits = False
+        """Whether it is known to wait, or expected to."""
+        self.task: asyncio.Task[None] | asyncio.Task[TaskResult] | None = None
         self.dropped = False
 
     @abstractmethod
@@ -38,15 +47,19 @@ class Call:
 
     def cancel(self) -> None:
         """Interrupt it, as a task is; what has not begun never does."""
-        if self.lane is not None:
-            self.lane.cancel()
+        if self.task is not None:
+            self.task.cancel()
         else:
             self.dropped = True
 
     def end(self, result: TaskResult | None) -> None:
         """Be over."""
-        self.done, self.lane = True, None
+        self.done, self.task = True, None
         self.ended(result)
+
+    def settle(self, task: asyncio.Task[TaskResult]) -> None:
+        """Be over with a task of its own."""
+        self.end(None if task.cancelled() or task.exception() is not None else task.result())
 
 
 class Lanes:
@@ -55,12 +68,22 @@ class Lanes:
     def __init__(self) -> None:
         self._waiting: deque[Call] = deque()
         self._open: Lane | None = None
+        self._alone = 0
 
     def run(self, call: Call) -> None:
-        """Run a call, soon."""
+        """Run a call, soon. Where a loop has a task factory, whoever set it makes the task of every call."""
+        loop = asyncio.get_running_loop()
+        if loop.get_task_factory() is not None or (call.waits and self._is_to_be_alone()):
+            call.task = task = loop.create_task(call.begin())
+            task.add_done_callback(call.settle)
+            return
         self._waiting.append(call)
         if self._open is None or self._open.done():
             self._go_on()
+
+    def _is_to_be_alone(self) -> bool:
+        self._alone += 1
+        return self._alone % _TRY_AGAIN_EACH != 0
 
     def _go_on(self) -> None:
         """In a new lane, if there is anything left."""
@@ -70,44 +93,68 @@ class Lanes:
             self._open = Lane(self._drive(), loop=loop)
 
     async def _drive(self) -> None:
+        """Begin call after call, until one keeps the lane or its turn is over."""
         lane = self._open
         assert lane is not None, "a lane is open while it runs"
-        untouched = _marks(lane)
-        while self._waiting:
-            call = self._waiting.popleft()
-            if call.dropped:
-                call.end(None)
-                continue
-            context, coroutine = copy_context(), call.begin()
-            call.lane = lane
-            try:
-                waiting = context.run(coroutine.send, None)
-            except StopIteration as end:
-                result: TaskResult | None = end.value
-            except asyncio.CancelledError:
-                result = None
-            except BaseException:
+        untouched, time = _marks(lane), asyncio.get_running_loop().time
+        over_at = time() + _TURN_S
+        try:
+            while self._waiting and lane.untouched and _marks(lane) == untouched and time() < over_at:
+                call = self._waiting.popleft()
+                if call.dropped:
+                    call.end(None)
+                    continue
+                call.task, call.waits = lane, False
+                context, coroutine = copy_context(), call.begin()
+                try:
+                    waiting = context.run(coroutine.send, None)
+                except StopIteration as end:
+                    call.end(None if lane.cancelling() else end.value)
+                except asyncio.CancelledError:
+                    call.end(None)
+                except BaseException:
+                    call.end(None)
+                    raise
+                else:
+                    call.waits = True
+                    self._go_on()
+                    return await _Rest(call, context, coroutine, waiting)
+        finally:
+            if self._open is lane:
                 self._go_on()
+
+
+class _Rest:
+    """What is left of a call that waits."""
+
+    def __init__(
+        self, call: Call, context: Context, coroutine: Coroutine[object, None, TaskResult], waiting: object
+    ) -> None:
+        self._call = call
+        self._context = context
+        self._coroutine = coroutine
+        self._waiting = waiting
+
+    def __await__(self) -> Generator[object, None, None]:
+        call, run, coroutine, waiting = self._call, self._context.run, self._coroutine, self._waiting
+        while True:
+            thrown: BaseException | None = None
+            try:
+                yield waiting
+            except GeneratorExit:
+                run(coroutine.close)
+                raise
+            except BaseException as error:
+                thrown = error
+            try:
+                waiting = run(coroutine.send, None) if thrown is None else run(coroutine.throw, thrown)
+            except StopIteration as end:
+                return call.end(end.value)
+            except asyncio.CancelledError:
+                return call.end(None)
+            except BaseException:
                 call.end(None)
                 raise
-            else:
-                self._go_on()
-                await _to_the_end(call, Rest(context, coroutine, waiting))
-                return
-            call.end(None if lane.cancelling() else result)
-            if lane.touched or _marks(lane) != untouched:
-                break
-        self._go_on()
-
-
-async def _to_the_end(call: Call, rest: Rest) -> None:
-    result: TaskResult | None = None
-    try:
-        result = await rest
-    except asyncio.CancelledError:
-        pass
-    finally:
-        call.end(result)
 
 
 def _marks(lane: Lane) -> tuple[int, int]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 
 import pytest
 
 from cerebelum import WorkflowBuilder, step, workflow
 from cerebelum.hands import Hands, Held
+from cerebelum.lane import Lane
 from cerebelum.step import Timeline
 from cerebelum.threads import Threads
 from cerebelum_client import CerebelumClient
@@ -31,6 +32,7 @@ class Trial:
     def __init__(self, body: Body, number: int) -> None:
         self.step = step(name=f"step_{number}")(self._run)
         self.task_hash = 0
+        self.on_lane = False
         self.over = asyncio.Event()
         self._body = body
 
@@ -39,14 +41,15 @@ class Trial:
         return self.held.result is not None and self.held.result.status is TaskStatus.SUCCESS
 
     async def _run(self) -> None:
-        self.task_hash = hash(me())
+        self.task_hash, self.on_lane = hash(me()), isinstance(me(), Lane)
         await self._body()
 
 
 class Stage:
     """A worker's hands that hold one task of each of some steps, as soon as they are put there."""
 
-    def __init__(self, *bodies: Body) -> None:
+    def __init__(self, *bodies: Body, expected: bool = False) -> None:
+        """`expected` says whether the steps are known to wait."""
         self.trials = [Trial(body, number) for number, body in enumerate(bodies)]
 
         @workflow
@@ -54,6 +57,7 @@ class Stage:
             wf.timeline(Timeline.of([trial.step for trial in self.trials]))
 
         self._workflow = all_of_them
+        all_of_them.code.waiting.update(trial.step.name for trial in self.trials if expected)
         self._hands = Hands(
             "w", {all_of_them.hash: all_of_them}, Timestamp, 10, CerebelumClient("127.0.0.1:1"), Threads()
         )
@@ -64,18 +68,21 @@ class Stage:
         trial.held = self._hands.run(task, nothing, lambda: None, lambda _: trial.over.set())
 
 
-def begin(*bodies: Body) -> list[Trial]:
-    stage = Stage(*bodies)
+def begin(*bodies: Body, expected: bool = False) -> list[Trial]:
+    stage = Stage(*bodies, expected=expected)
     for trial in stage.trials:
         stage.put(trial)
     return stage.trials
 
 
-async def run(*bodies: Body) -> list[Trial]:
-    trials = begin(*bodies)
+async def run(*bodies: Body, expected: bool = False) -> list[Trial]:
+    trials = begin(*bodies, expected=expected)
     for trial in trials:
         await trial.over.wait()
     return trials
+
+
+both_ways = pytest.mark.parametrize("expected", [False, True])
 
 
 def me() -> asyncio.Task[object]:
@@ -97,9 +104,10 @@ async def test_steps_that_do_not_wait_share_a_task() -> None:
     assert all(trial.succeeded for trial in trials)
 
 
-async def test_a_step_that_waits_keeps_its_task_and_holds_up_nobody() -> None:
+@both_ways
+async def test_a_step_that_waits_keeps_its_task_and_holds_up_nobody(expected: bool) -> None:
     gate = asyncio.Event()
-    waits, goes = begin(gate.wait, nothing)
+    waits, goes = begin(gate.wait, nothing, expected=expected)
 
     await goes.over.wait()
     assert not waits.held.done
@@ -145,17 +153,19 @@ async def test_who_keeps_the_task_of_a_step_that_ended_interrupts_no_other() -> 
     assert second.succeeded
 
 
-async def test_a_step_that_cancels_itself_and_goes_on_to_its_end_counts_as_cancelled() -> None:
+@both_ways
+async def test_a_step_that_cancels_itself_and_goes_on_to_its_end_counts_as_cancelled(expected: bool) -> None:
     async def cancel_myself() -> None:
         me().cancel()
 
-    first, second = await run(cancel_myself, pause)
+    first, second = await run(cancel_myself, pause, expected=expected)
 
     assert first.held.result is None
     assert second.succeeded
 
 
-async def test_each_step_sees_the_context_variables_of_its_worker_and_none_of_the_others() -> None:
+@both_ways
+async def test_each_step_sees_the_context_variables_of_its_worker_and_none_of_the_others(expected: bool) -> None:
     found: list[str] = []
 
     async def say(mine: str) -> None:
@@ -170,12 +180,13 @@ async def test_each_step_sees_the_context_variables_of_its_worker_and_none_of_th
         word.set("at once")
 
     word.set("outer")
-    await run(say_at_once, lambda: say("b"), say_at_once, lambda: say("d"))
+    await run(say_at_once, lambda: say("b"), say_at_once, lambda: say("d"), expected=expected)
 
     assert found == ["outer", "outer", "outer", "outer", "b", "d"]
 
 
-async def test_a_step_that_waits_is_cancelled_as_a_task_is_and_may_clean_up() -> None:
+@both_ways
+async def test_a_step_that_waits_is_cancelled_as_a_task_is_and_may_clean_up(expected: bool) -> None:
     begun, cleaned = asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
@@ -185,7 +196,7 @@ async def test_a_step_that_waits_is_cancelled_as_a_task_is_and_may_clean_up() ->
         finally:
             cleaned.set()
 
-    (trial,) = begin(wait)
+    (trial,) = begin(wait, expected=expected)
     await begun.wait()
     trial.held.cancel()
     await trial.over.wait()
@@ -194,16 +205,18 @@ async def test_a_step_that_waits_is_cancelled_as_a_task_is_and_may_clean_up() ->
     assert trial.held.result is None
 
 
-async def test_a_step_that_is_cancelled_before_it_begins_never_does() -> None:
-    cancelled, other = begin(nothing, nothing)
+@both_ways
+async def test_a_step_that_is_cancelled_before_it_begins_never_does(expected: bool) -> None:
+    cancelled, other = begin(nothing, nothing, expected=expected)
     cancelled.held.cancel()
-    await other.over.wait()
+    await asyncio.gather(cancelled.over.wait(), other.over.wait())
 
     assert cancelled.held.done
     assert (cancelled.task_hash, cancelled.held.result) == (0, None)
 
 
-async def test_time_limits_and_task_groups_work_in_a_step() -> None:
+@both_ways
+async def test_time_limits_and_task_groups_work_in_a_step(expected: bool) -> None:
     async def late() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0):
@@ -217,10 +230,10 @@ async def test_time_limits_and_task_groups_work_in_a_step() -> None:
         async with asyncio.timeout(5):
             await nothing()
 
-    trials = await run(late, grouped, in_time, nothing)
+    trials = await run(late, grouped, in_time, nothing, expected=expected)
 
     assert all(trial.succeeded for trial in trials)
-    assert trials[2].task_hash == trials[3].task_hash
+    assert (trials[2].task_hash == trials[3].task_hash) is not expected
 
 
 def test_a_step_that_ends_its_process_does_so_and_leaves_the_others_to_a_new_lane() -> None:
@@ -252,3 +265,63 @@ async def test_steps_go_on_when_somebody_cancels_every_task_there_is() -> None:
     await other.over.wait()
 
     assert other.succeeded
+
+
+def test_steps_that_take_long_let_others_have_their_turn() -> None:
+    class Clocked(asyncio.SelectorEventLoop):
+        now = 0.0
+
+        def time(self) -> float:
+            return self.now
+
+    order: list[str] = []
+    loop = Clocked()
+
+    async def take_long() -> None:
+        order.append("step")
+        loop.now += 1.0
+
+    async def play() -> None:
+        trials = begin(take_long, take_long)
+        loop.call_soon(order.append, "another")
+        for trial in trials:
+            await trial.over.wait()
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        runner.run(play())
+
+    assert order == ["step", "another", "step"]
+
+
+async def test_a_step_that_waited_has_a_task_of_its_own_the_next_time_for_as_long_as_it_waits() -> None:
+    waits = True
+    stage = Stage(lambda: pause() if waits else nothing())
+    (trial,) = stage.trials
+
+    async def on_lane() -> bool:
+        trial.over.clear()
+        stage.put(trial)
+        await trial.over.wait()
+        return trial.on_lane
+
+    assert [await on_lane() for _ in range(3)] == [True, False, False]
+    waits = False
+    while not await on_lane():
+        pass
+    assert await on_lane()
+
+
+async def test_where_a_loop_has_a_task_factory_it_makes_the_task_of_every_step() -> None:
+    made: list[asyncio.Task[object]] = []
+
+    def make(loop: asyncio.AbstractEventLoop, work: Coroutine[object, None, object]) -> asyncio.Task[object]:
+        made.append(asyncio.Task(work, loop=loop))
+        return made[-1]
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(make)  # type: ignore[arg-type]  # it is told of no context, and none is given
+    trials = await run(nothing, pause)
+    loop.set_task_factory(None)
+
+    assert [hash(task) for task in made] == [trial.task_hash for trial in trials]
+    assert all(trial.succeeded for trial in trials)
