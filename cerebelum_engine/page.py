@@ -46,6 +46,8 @@ def _facts(blueprint: pb.Blueprint, told: pb.Description) -> Iterator[str]:
     yield f"| deadline | {span(told.deadline_ms) or 'none'} |"
     if shape.queue:
         yield f"| queue | {_code(shape.queue)} |"
+    if shape.signals:
+        yield f"| signals | {', '.join(map(_code, shape.signals))} |"
     if told.tags:
         yield f"| tags | {', '.join(map(_code, told.tags))} |"
 

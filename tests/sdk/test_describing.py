@@ -37,6 +37,7 @@ def till(wf: WorkflowBuilder) -> None:
     Every evening.
     """
     wf.timeline(count >> look >> close)
+    wf.signals("hurry")
     wf.diverge(count, {"short": fail("robbed"), "again": retry()})
     wf.branch(look, condition="count > 9", when_true=look.named("look_again"))
 
@@ -53,6 +54,7 @@ Closes a till.
 | execution id | a new one each time |
 | deadline | none |
 | queue | `shop` |
+| signals | `hurry` |
 
 ```mermaid
 flowchart TD
