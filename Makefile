@@ -81,7 +81,8 @@ test-compiled: setup
 compiled-suite: $(COMPILED)/installed
 	rm -rf $(COMPILED)/run && mkdir $(COMPILED)/run && cp -r tests proto buf.yaml pyproject.toml $(COMPILED)/run
 	cd $(COMPILED)/run && COMPILED_TRIAL=$(CURDIR)/$(COMPILED)/trial ../env/bin/python -m pytest -n 2 --dist loadgroup \
-		tests/codegen/runtime tests/cli/test_doctor.py tests/engine tests/core tests/client tests/sdk/test_*.py \
+		tests/codegen/runtime tests/codegen/http2 tests/codegen/rpc tests/cli/test_doctor.py \
+		tests/engine tests/core tests/client tests/sdk/test_*.py \
 		--ignore tests/sdk/test_typing.py
 
 # Both take BUILD=compiled, to run against the compiled build: minutes of compiling, once.

@@ -13,6 +13,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 # On the way of every step. What is left out is run seldom, or cannot be compiled.
 _RUNTIME = ("jsonvalue", "wkt", "empty")
+_HTTP2 = "codes connection control errors fields receiving stream"
+_RPC = "calling errors exchange framing incoming line"
 _ENGINE = (
     "answers blueprint changes commands decide effects evolve lifecycle_facts moves paths pending places policies "
     "queues results rules signals state status steps tasks times visit"
@@ -67,11 +69,13 @@ def _sources(root: Path) -> list[Source]:
     from cerebelum_codegen.compiler.plain import typed_form
 
     runtime = Path("cerebelum_codegen/runtime")
+    calls = [runtime / "http2" / f"{name}.py" for name in _HTTP2.split()]
+    calls += [runtime / "rpc" / f"{name}.py" for name in _RPC.split()]
     engine = [Path("cerebelum_engine", f"{name}.py") for name in _ENGINE.split()]
     core = [Path("cerebelum_core", f"{name}.py") for name in _CORE.split()]
     worker = [Path(f"{name}.py") for name in _WORKER.split()]
     return [
-        Source(root / "codegen", [runtime / "wire.py"], str),
+        Source(root / "codegen", [runtime / "wire.py", *calls], str),
         Source(root / "codegen", [runtime / f"{name}.py" for name in _RUNTIME], compiled_form),
         Source(root / "generated", generated_modules(root / "generated"), compiled_form),
         Source(root, [*engine, *core, *worker], typed_form),

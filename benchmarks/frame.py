@@ -19,6 +19,7 @@ PROJECT = Path(__file__).parents[1]
 CACHE = PROJECT / ".cache" / "benchmarks"
 
 CASES = {
+    "calls": "benchmarks.calls.case",
     "codec": "benchmarks.codec.case",
     "engine": "benchmarks.engine.case",
     "growth": "benchmarks.growth.growth",

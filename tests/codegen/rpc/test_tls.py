@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
@@ -28,13 +29,19 @@ CERTIFICATE = Path(__file__).parent / "certificates" / "server.pem"
 KEY = CERTIFICATE.with_suffix(".key")
 
 
-@pytest.fixture
-async def port(trial: Trial, notes: Notes) -> AsyncIterator[int]:
-    server = Server([our_service(trial, notes)], limits=Limits(handshake_s=0.1))
+@asynccontextmanager
+async def served(trial: Trial, notes: Notes, limits: Limits | None = None) -> AsyncIterator[int]:
+    server = Server([our_service(trial, notes)], limits=limits)
     await server.start("127.0.0.1", tls=server_tls(CERTIFICATE, KEY))
     yield server.port
     server.close()
     await server.wait_closed()
+
+
+@pytest.fixture
+async def port(trial: Trial, notes: Notes) -> AsyncIterator[int]:
+    async with served(trial, notes) as port:
+        yield port
 
 
 async def test_who_trusts_the_certificate_is_served(trial: Trial, port: int) -> None:
@@ -62,12 +69,13 @@ async def test_plain_text_is_not_served(trial: Trial, port: int) -> None:
     assert refused.value.code is StatusCode.UNAVAILABLE
 
 
-async def test_a_handshake_that_stands_still_is_dropped(port: int) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"\x16\x03\x01")
-    async with asyncio.timeout(SOME_TIME_S):
-        assert await reader.read() == b""
-    writer.close()
+async def test_a_handshake_that_stands_still_is_dropped(trial: Trial, notes: Notes) -> None:
+    async with served(trial, notes, Limits(handshake_s=0.1)) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"\x16\x03\x01")
+        async with asyncio.timeout(SOME_TIME_S):
+            assert await reader.read() == b""
+        writer.close()
 
 
 def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ connection for ever, and can be kept: a call costs no compression at all, for so
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from hpack import Decoder, Encoder, HPACKError, OversizedHeaderListError
@@ -73,7 +73,7 @@ class FieldReader:
         if known is not None:
             return known
         table = self._decoder.header_table
-        entries = table.dynamic_entries
+        entries = cast("Sequence[object]", table.dynamic_entries)  # objects: a compiled tuple is never the same twice
         size, count, newest = table.maxsize, len(entries), entries[0] if entries else None
         fields = Fields(tuple(self._decoded(block)))
         # An entry that is added is another object, whatever it says.

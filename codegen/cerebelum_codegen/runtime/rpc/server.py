@@ -15,9 +15,10 @@ from cerebelum_codegen.runtime.rpc import headers as h
 from cerebelum_codegen.runtime.rpc.connection import Link
 from cerebelum_codegen.runtime.rpc.context import Interceptor
 from cerebelum_codegen.runtime.rpc.errors import CallerGone, StatusCode
+from cerebelum_codegen.runtime.rpc.incoming import Incoming
 from cerebelum_codegen.runtime.rpc.limits import Keepalive, Limits, Terms
 from cerebelum_codegen.runtime.rpc.service import Service
-from cerebelum_codegen.runtime.rpc.serving import Incoming, refuse
+from cerebelum_codegen.runtime.rpc.serving import refuse
 
 _log = logging.getLogger(__name__)
 

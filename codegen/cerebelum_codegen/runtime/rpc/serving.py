@@ -13,60 +13,18 @@ from dataclasses import dataclass
 from typing import Generic
 
 from cerebelum_codegen.runtime.errors import DecodeError
-from cerebelum_codegen.runtime.http2.codes import ErrorCode
-from cerebelum_codegen.runtime.http2.connection import Connection
-from cerebelum_codegen.runtime.http2.fields import Fields, write_fields
-from cerebelum_codegen.runtime.http2.stream import Stream
+from cerebelum_codegen.runtime.http2.fields import write_fields
 from cerebelum_codegen.runtime.rpc import deadline
 from cerebelum_codegen.runtime.rpc import headers as h
 from cerebelum_codegen.runtime.rpc.context import Interceptor, RequestContext, surrounding
 from cerebelum_codegen.runtime.rpc.deadline import Deadline, parse_timeout
 from cerebelum_codegen.runtime.rpc.errors import CallerGone, RpcError, StatusCode
-from cerebelum_codegen.runtime.rpc.exchange import Exchange
 from cerebelum_codegen.runtime.rpc.framing import ENCODINGS, framed
+from cerebelum_codegen.runtime.rpc.incoming import Incoming
 from cerebelum_codegen.runtime.rpc.limits import Limits
 from cerebelum_codegen.runtime.rpc.method import Method, Request, Response
 
 _log = logging.getLogger(__name__)
-
-
-class Incoming(Exchange):
-    """A call as it arrives."""
-
-    def __init__(self, connection: Connection, stream: Stream, fields: Fields, peer: str) -> None:
-        super().__init__(connection, stream)
-        self.fields = fields
-        self.peer = peer
-        self.task: asyncio.Task[None] | None = None
-        """What serves it."""
-
-    def broken(self, code: int) -> None:
-        """The caller gave up."""
-        self.lose("the caller gave up")
-
-    def lose(self, reason: str) -> None:
-        """Nobody listens any more."""
-        self.fail(CallerGone(reason))
-        if self.task is not None:
-            self.task.cancel()
-
-    def begin(self, first: bytes) -> None:
-        """The headers of the answer."""
-        if self.fault is None and not self.stream.closed:
-            self.connection.headers(self.stream, first, False)
-
-    async def answer(self, first: bytes, message: bytes, last: bytes) -> None:
-        """Headers, one message and the status, in one write while the peer has room for it."""
-        self.begin(first)
-        await self.send(message)
-        self.end(last)
-
-    def end(self, last: bytes) -> None:
-        """The status; nothing follows."""
-        if self.fault is None and not self.stream.closed:
-            self.connection.headers(self.stream, last, True)
-            if not self.stream.closed:  # the caller may stop sending what nobody will read
-                self.connection.reset(self.stream, ErrorCode.NO_ERROR)
 
 
 class ServerCall(Generic[Request, Response]):
