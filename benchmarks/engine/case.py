@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 
 from benchmarks.engine import ours
 from benchmarks.engine.loops import Round, closed_loop, figure_of, open_loop, run_quick, warmed
-from benchmarks.engine.peers import PEERS
+from benchmarks.engine.peers import PEERS, figures_of
 from benchmarks.frame import Figure, Settings
 
 _STEPS = 5
@@ -18,9 +18,7 @@ Open = Callable[[str, int], AbstractAsyncContextManager[ours.Stack]]
 def figures(settings: Settings) -> Iterator[Figure]:
     """One figure for each way to start workflows and each number in flight."""
     yield from our_figures(settings)
-    for name in settings.peers:
-        PEERS[name].prepare()
-        yield from PEERS[name].figures(settings)
+    yield from figures_of(PEERS, settings)
 
 
 def our_figures(settings: Settings) -> Iterator[Figure]:

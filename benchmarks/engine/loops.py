@@ -111,6 +111,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, nargs="+", required=True)
     parser.add_argument("--recover", type=int, nargs=2, metavar=("IN_FLIGHT", "KILL_AFTER"))
     parser.add_argument("--timers", type=int, metavar="COUNT")
+    parser.add_argument("--case", default="engine")
+    parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--store", default="")
     parser.add_argument("--embedded", action="store_true")
     return parser.parse_args()

@@ -28,7 +28,7 @@ from cerebelum_proto.events.v1.events_pb import AttemptLost, Event
 _FEW = 100
 _IN_FLIGHT = 100
 _SECONDS = 3.0
-_ROWS = (10, 100, 1_000, 5_000)
+_ROWS = (10, 100, 1_000, 10_000)
 _HISTORIES = (10, 250, 1_000, 10_000)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.engine import ours
 from benchmarks.engine.loops import Round, closed_loop, run_quick
-from benchmarks.engine.peers import PEERS
+from benchmarks.engine.peers import figures_of
 from benchmarks.frame import Figure, Settings
 from benchmarks.growth.copies import fill, id_of, opened, write_template
 from benchmarks.growth.lateness import HEAD_START_S, lateness, medians
@@ -32,12 +32,16 @@ _BESIDE = 10
 
 
 def figures(settings: Settings) -> Iterator[Figure]:
-    """A thousand at once, for each engine; then very many."""
+    """A thousand at once, for each engine; and very many."""
+    yield from our_figures(settings)
+    yield from figures_of(["compiled"], settings, "--case", "timers")
+    for figure in figures_of(["restate"], settings, "--timers", str(_AT_ONCE)):
+        yield {**_WHEN, **figure}
+
+
+def our_figures(settings: Settings) -> Iterator[Figure]:
+    """Those of this project, as it is installed here."""
     yield run_quick(_at_once(settings))
-    if "restate" in settings.peers:
-        PEERS["restate"].prepare()
-        for figure in PEERS["restate"].figures(settings, "--timers", str(_AT_ONCE)):
-            yield {**_WHEN, **figure}
     yield run_quick(_in_one_second(settings))
 
 

@@ -15,6 +15,7 @@ from statistics import median
 
 from benchmarks.engine import ours
 from benchmarks.engine.loops import closed_loop, run_quick, warmed
+from benchmarks.engine.peers import figures_of
 from benchmarks.engine.workflows import five
 from benchmarks.frame import Figure, Settings
 from cerebelum.runner import run_task
@@ -50,13 +51,19 @@ _STEPS = 5
 
 def figures(settings: Settings) -> Iterator[Figure]:
     """Microseconds a step, part by part."""
+    yield from our_figures(settings)
+    yield from figures_of(["compiled"], settings, "--case", "profile")
+
+
+def our_figures(settings: Settings) -> Iterator[Figure]:
+    """Those of this project, as it is installed here."""
     total = 0.0
     for where, part, took_us in run_quick(_parts(settings.rounds)):
         total += took_us if where == "core" else 0.0
-        yield {"where": where, "part": part, "us_per_step": round(took_us, 2)}
-    yield {"where": "core", "part": "all of these", "us_per_step": round(total, 2)}
+        yield {"peer": "cerebelum", "where": where, "part": part, "us_per_step": round(took_us, 2)}
+    yield {"peer": "cerebelum", "where": "core", "part": "all of these", "us_per_step": round(total, 2)}
     for concurrency in settings.concurrency:
-        yield run_quick(_whole(settings, concurrency))
+        yield {"peer": "cerebelum", **run_quick(_whole(settings, concurrency))}
 
 
 async def _whole(settings: Settings, concurrency: int) -> Figure:

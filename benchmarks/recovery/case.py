@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.engine.loops import run_quick
-from benchmarks.engine.peers import PEERS
+from benchmarks.engine.peers import figures_of
 from benchmarks.frame import Figure, Settings
 from cerebelum import DistributedExecutor, ExecutionResult
 from cerebelum_cli.processes import Process
@@ -30,7 +30,14 @@ _LEASE_S = 2.0
 
 
 def figures(settings: Settings) -> Iterator[Figure]:
-    """One figure for each process that is killed: the medians of several rounds."""
+    """One figure for each process that is killed, for each engine."""
+    yield from our_figures(settings)
+    yield from figures_of(["compiled"], settings, "--case", "recovery")
+    yield from figures_of(["restate"], settings, "--recover", str(_IN_FLIGHT), str(_KILL_AFTER))
+
+
+def our_figures(settings: Settings) -> Iterator[Figure]:
+    """Those of this project, as it is installed here: the medians of several rounds."""
     for victim in ("core", "worker"):
         rounds = [run_quick(_round(victim, settings.store)) for _ in range(min(settings.rounds, 3))]
         yield {
@@ -41,9 +48,6 @@ def figures(settings: Settings) -> Iterator[Figure]:
             "lease_s": _LEASE_S,
             **{name: round(median(each[name] for each in rounds), 3) for name in rounds[0]},
         }
-    if "restate" in settings.peers:
-        PEERS["restate"].prepare()
-        yield from PEERS["restate"].figures(settings, "--recover", str(_IN_FLIGHT), str(_KILL_AFTER))
 
 
 @dataclass

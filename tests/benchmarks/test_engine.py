@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.engine import ours
 from benchmarks.engine.loops import closed_loop, figure_of
 from benchmarks.engine.table import table
+from benchmarks.profile import table as profile_table
 from benchmarks.profile.case import _parts
 
 
@@ -32,3 +33,16 @@ def test_a_table_holds_one_row_a_line_and_the_ratio_to_restate() -> None:
     theirs = {**line, "peer": "restate 1", "steps_per_s": 1000, "cpu_ms_per_wf": 6}
     rows = list(table([ours_line, theirs]))[2:]
     assert [row.rsplit("|", 2)[1].strip() for row in rows] == ["3.0", "1.0"]
+
+
+def test_a_profile_holds_one_row_a_part_and_one_column_a_build() -> None:
+    def line(peer: str, part: str, took_us: float) -> profile_table.Line:
+        return {"peer": peer, "where": "core", "part": part, "us_per_step": took_us}
+
+    lines = [line("cerebelum", "decode", 7.3), line("cerebelum", "route", 4), line("cerebelum, compiled", "decode", 1)]
+    assert list(profile_table.table(lines)) == [
+        "| where | part | µs a step, plain | µs a step, compiled |",
+        "|---|---|---|---|",
+        "| core | decode | 7.3 | 1.0 |",
+        "| core | route | 4.0 | - |",
+    ]

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,8 @@ class Peer:
             *words,
         ]
         if self.compiled:
-            command += ["--store", settings.store, *(["--embedded"] if settings.embedded else [])]
+            command += ["--store", settings.store, "--count", str(settings.count)]
+            command += ["--embedded"] if settings.embedded else []
         environment = {**os.environ, "PEER_FOLDER": str(self.folder)}
         where = self.folder / "run" if self.compiled else PROJECT
         with subprocess.Popen(command, cwd=where, env=environment, stdout=subprocess.PIPE, text=True) as process:
@@ -87,6 +88,14 @@ PEERS = {
     ),
     "dbos": Peer("dbos 3.4.0", "dbos", ("dbos==3.4.0",)),
 }
+
+
+def figures_of(names: Iterable[str], settings: Settings, *words: str) -> Iterator[Figure]:
+    """Those of the peers among these that are asked for; each is told these words."""
+    for name in settings.peers:
+        if name in names:
+            PEERS[name].prepare()
+            yield from PEERS[name].figures(settings, *words)
 
 
 def _run(folder: Path, *words: str, **environment: str) -> None:
