@@ -48,39 +48,37 @@ def _growth(lines: _Lines) -> Sequence[Panel]:
 
 
 def _timers(lines: _Lines) -> Sequence[Panel]:
-    late = [
-        (f"{_engine(line)}\n{_number(line, 'timers'):,.0f} in {_number(line, 'due_within_s'):g} s", line)
-        for line in lines
-    ]
-    at_once = [(label, line) for label, line in late if line["due_within_s"] == 0]
-    many = [(label, line) for label, line in late if line["due_within_s"] != 0]
+    at_once = [line for line in lines if line["due_within_s"] == 0]
+    many = [line for line in lines if line["due_within_s"] != 0]
     return tuple(
-        Panel(title, "lateness, ms: the median and the 99th percentile", bars=_both(chosen))
-        for title, chosen in (("Due at one instant", at_once), ("Due in one second", many))
+        Panel(f"{_number(chosen[0], 'timers'):,.0f} due {when}", "lateness, ms", bars=_late(chosen))
+        for when, chosen in (("at one instant", at_once), ("in one second", many))
         if chosen
     )
 
 
-def _both(late: Sequence[tuple[str, dict[str, object]]]) -> Sequence[tuple[str, float]]:
+def _late(lines: _Lines) -> Sequence[tuple[str, float]]:
     return [
-        (f"{percentile} {label}", _number(line, f"late_{percentile}_ms"))
-        for label, line in late
+        (f"{percentile}\n{_engine(line)}", _number(line, f"late_{percentile}_ms"))
+        for line in lines
         for percentile in ("p50", "p99")
     ]
 
 
 def _recovery(lines: _Lines) -> Sequence[Panel]:
-    named = [(f"{_engine(line)}\n{line['killed']} killed", line) for line in lines]
+    named = [(f"{line['killed']}\n{_engine(line)}", line) for line in lines]
     return (
         Panel(
-            "Everything done", "s after the kill", bars=[(name, _number(line, "all_done_s")) for name, line in named]
+            "All done once it was killed", "s", bars=[(name, _number(line, "all_done_s")) for name, line in named]
         ),
         Panel("Run twice", "steps", bars=[(name, _number(line, "steps_run_twice")) for name, line in named]),
     )
 
 
 def _engine(line: dict[str, object]) -> str:
-    return str(line.get("peer", "cerebelum")).partition(" ")[0]
+    """Which build of ours, or which other engine."""
+    peer, _, build = str(line.get("peer", "cerebelum")).partition(", ")
+    return build or ("plain" if peer == "cerebelum" else peer.partition(" ")[0])
 
 
 def _number(line: dict[str, object], name: str) -> float:
