@@ -68,9 +68,7 @@ def _late(lines: _Lines) -> Sequence[tuple[str, float]]:
 def _recovery(lines: _Lines) -> Sequence[Panel]:
     named = [(f"{line['killed']}\n{_engine(line)}", line) for line in lines]
     return (
-        Panel(
-            "All done once it was killed", "s", bars=[(name, _number(line, "all_done_s")) for name, line in named]
-        ),
+        Panel("All done once it was killed", "s", bars=[(name, _number(line, "all_done_s")) for name, line in named]),
         Panel("Run twice", "steps", bars=[(name, _number(line, "steps_run_twice")) for name, line in named]),
     )
 
