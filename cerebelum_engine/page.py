@@ -29,6 +29,8 @@ def page(blueprint: pb.Blueprint) -> str:
         parts.append(["## Rules", "", *_rules(shape)])
     if told.approvals:
         parts.append(["## Approvals", "", *_approvals(told.approvals)])
+    if shape.signals:
+        parts.append(["## Signals", "", *_signals(shape, told)])
     parts.append([told.source])
     return "\n\n".join("\n".join(part) for part in parts if any(part)) + "\n"
 
@@ -102,6 +104,16 @@ def _approvals(approvals: Sequence[pb.ApprovalDescription]) -> Iterator[str]:
     for each in approvals:
         limit = span(each.timeout_ms) or "as long as it takes"
         yield f"| {_code(each.name)} | {_text(each.doc)} | {_code(each.question)} | {_code(each.answer)} | {limit} |"
+
+
+def _signals(shape: pb.WorkflowDefinition, told: pb.Description) -> Iterator[str]:
+    described = {signal.name: signal for signal in told.signals}
+    yield from ("| signal | what has happened | brings | waits |", "|---|---|---|---|")
+    for name in shape.signals:
+        known = described.get(name) or pb.SignalDescription()
+        brings = "nothing" if known.brings == NOTHING else _code(known.brings) if known.brings else ""
+        limit = span(known.timeout_ms) or ("as long as it takes" if name in described else "")
+        yield f"| {_code(name)} | {_text(known.doc)} | {brings} | {limit} |"
 
 
 def _code(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What implementers of a declared workflow derive from: one method a step, and one call an approval."""
+"""What implementers of a declared workflow derive from: one method a step, one call an approval or a signal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cerebelum.declared.definition import INPUTS, Definition, StepType
 from cerebelum.errors import DefinitionError
 from cerebelum.rules import OTHERWISE, Predicate
 from cerebelum.step import CONTEXT, AnyStep
-from cerebelum.waits import decision_on
+from cerebelum.waits import decision_on, wait_for_signal
 from cerebelum.workflow import Workflow
 from cerebelum_client import Approval, PayloadError
 from cerebelum_codegen.runtime import Empty, Message
@@ -74,6 +74,21 @@ async def ask(name: str, question: Message | None, answer: type[_A], *, timeout:
     if not isinstance(decision.response, answer):
         raise PayloadError(f"the answer to '{name}' is {decision.response!r}, and its contract says {answer.FULL_NAME}")
     return decision.response
+
+
+async def next_signal(name: str, kind: type[_A], *, timeout: timedelta | None = None) -> _A:
+    """Wait, from within a step, for the next signal of this name, and go on with what it brings.
+
+    Raises:
+        SignalTimedOut: none came in time.
+        PayloadError: what it brings is not of its type.
+    """
+    payload: object = await wait_for_signal(name, kind, timeout=timeout)
+    if payload is None:
+        return kind()
+    if not isinstance(payload, kind):
+        raise PayloadError(f"signal '{name}' brings {payload!r}, and its contract says {kind.FULL_NAME}")
+    return payload
 
 
 def _faults(cls: type[DeclaredWorkflow]) -> list[str]:

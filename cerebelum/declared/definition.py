@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import cast
 
-from cerebelum.declared.events import ApprovalAnswered, ApprovalAsked, StepCompleted
+from cerebelum.declared.events import ApprovalAnswered, ApprovalAsked, Signalled, StepCompleted
 from cerebelum_client import PLAIN
 from cerebelum_codegen.runtime import Empty, Message
 from cerebelum_proto.options.v1.options_pb import IdReuse
@@ -53,6 +53,18 @@ class ApprovalType:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignalType:
+    """A signal: what it brings."""
+
+    name: str
+    request: type[Message]
+    signalled: type[Signalled[object]]
+    """The event that tells that it came."""
+    doc: str = ""
+    """The contract's comment on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
     """All that the contract says about a workflow."""
 
@@ -61,6 +73,7 @@ class Definition:
     outputs: type[Outputs]
     steps: tuple[StepType, ...]
     approvals: tuple[ApprovalType, ...] = ()
+    signals: tuple[SignalType, ...] = ()
     execution_id: str = ""
     """Made of fields of the inputs; empty for a new id each time."""
     id_reuse: IdReuse = IdReuse.ID_REUSE_SAME
@@ -81,6 +94,10 @@ class Definition:
     def approval(self, name: str) -> ApprovalType | None:
         """The approval of this name."""
         return next((each for each in self.approvals if each.name == name), None)
+
+    def signal(self, name: str) -> SignalType | None:
+        """The signal of this name."""
+        return next((each for each in self.signals if each.name == name), None)
 
     def step(self, name: str) -> StepType | None:
         """The step of this name; a newer version of the workflow may have others."""

@@ -98,6 +98,42 @@ class ApprovalExpired(Happening):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signalled(Happening, Generic[_T_co]):
+    """A signal came; it is kept until a step waits for it."""
+
+    signal: str
+    signal_id: str
+    payload: _T_co
+    sent_by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalAwaited(Happening):
+    """A step waits for a signal."""
+
+    step: str
+    signal: str
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalConsumed(Happening):
+    """A step got the signal that it waited for."""
+
+    step: str
+    signal: str
+    signal_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalWaitExpired(Happening):
+    """No signal of the name came in time."""
+
+    step: str
+    signal: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Completed(Happening, Generic[_T_co]):
     """The execution ended, with this result."""
 
@@ -127,6 +163,16 @@ class Other(Happening):
 
 
 Untyped: TypeAlias = (
-    StepFailed | AttemptFailed | Sleeping | ApprovalDenied | ApprovalExpired | Failed | Cancelled | Other
+    StepFailed
+    | AttemptFailed
+    | Sleeping
+    | ApprovalDenied
+    | ApprovalExpired
+    | SignalAwaited
+    | SignalConsumed
+    | SignalWaitExpired
+    | Failed
+    | Cancelled
+    | Other
 )
 """The events that are the same for every workflow."""

@@ -33,7 +33,8 @@ class WorkflowStatus(Generic[_R_co, _O_co]):
 
     execution_id: str
     state: str
-    """completed, failed, cancelled; while it goes on: running, sleeping, waiting_for_approval, paused."""
+    """completed, failed, cancelled; while it goes on: running, sleeping, waiting_for_approval, waiting_for_signal,
+    paused."""
     result: _R_co | None
     """What it ended with, once it has."""
     outputs: _O_co
@@ -99,6 +100,12 @@ class WorkflowHandle(Generic[_R_co, _O_co, _E_co]):
         self, name: str, question: type[_Question], answer: type[_Answer]
     ) -> ApprovalDesk[_Question, _Answer]:
         return ApprovalDesk(self._core, self.execution_id, name, question, answer)
+
+    async def _signal(self, name: str, payload: Message, kind: type[Message], *, signal_id: str, sent_by: str) -> bool:
+        """Send a signal; False when one with this id had come before. See `ExecutionHandle.signal`."""
+        if not isinstance(payload, kind):
+            raise TypeError(f"signal {name} brings {kind.FULL_NAME}, not {payload!r}")
+        return await self.execution.signal(name, payload, signal_id=signal_id, sent_by=sent_by)
 
     async def cancel(self, reason: str = "", *, cancelled_by: str = "", cleanup: timedelta = CLEANUP) -> None:
         """Ask it to end. Steps that run are cancelled and may take `cleanup` for their own.

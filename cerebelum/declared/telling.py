@@ -44,7 +44,8 @@ class Telling:
     def tell(self, event: ev.Event) -> told.Happening:
         """The typed event; `Other` for what has no type of its own."""
         version, at = event.version, (event.recorded_at or Timestamp()).to_datetime()
-        known = self._step(event.fact, version, at) or self._approval(event.fact, version, at)
+        fact = event.fact
+        known = self._step(fact, version, at) or self._approval(fact, version, at) or self._signal(fact, version, at)
         note_approval(self._asked, event)
         if known is not None:
             return known
@@ -103,6 +104,26 @@ class Telling:
                 )
             case ev.ApprovalExpired(step=step):
                 return told.ApprovalExpired(version=version, at=at, step=step, approval=self._name(step))
+            case _:
+                return None
+
+    def _signal(self, fact: ev.Event_Fact | None, version: int, at: datetime) -> told.Happening | None:
+        match fact:
+            case ev.SignalReceived(signal_id=signal_id, name=name, payload=payload, sent_by=by):
+                kind = self._definition.signal(name)
+                if kind is None:
+                    return None
+                read = PLAIN.read(payload, kind.request)
+                return kind.signalled(
+                    version=version, at=at, signal=name, signal_id=signal_id, payload=read, sent_by=by
+                )
+            case ev.SignalAwaited(step=step, name=name, expires_at=expires_at):
+                until = datetime_of(expires_at)
+                return told.SignalAwaited(version=version, at=at, step=step, signal=name, expires_at=until)
+            case ev.SignalConsumed(step=step, name=name, signal_id=signal_id):
+                return told.SignalConsumed(version=version, at=at, step=step, signal=name, signal_id=signal_id)
+            case ev.SignalWaitExpired(step=step, name=name):
+                return told.SignalWaitExpired(version=version, at=at, step=step, signal=name)
             case _:
                 return None
 

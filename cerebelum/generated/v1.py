@@ -5,9 +5,9 @@ generated for version 1 is in use; a change that would break it begins a `v2`.
 """
 
 from cerebelum.context import Context
-from cerebelum.declared.base import DeclaredWorkflow, ask
+from cerebelum.declared.base import DeclaredWorkflow, ask, next_signal
 from cerebelum.declared.client import WorkflowClient
-from cerebelum.declared.definition import ApprovalType, Definition, Outputs, StepType
+from cerebelum.declared.definition import ApprovalType, Definition, Outputs, SignalType, StepType
 from cerebelum.declared.events import (
     ApprovalAnswered,
     ApprovalAsked,
@@ -18,6 +18,10 @@ from cerebelum.declared.events import (
     Completed,
     Failed,
     Other,
+    SignalAwaited,
+    SignalConsumed,
+    Signalled,
+    SignalWaitExpired,
     Sleeping,
     Started,
     StepCompleted,
@@ -40,6 +44,7 @@ from cerebelum_proto.worker.worker_service_pb import (
     PatternMatch,
     Route,
     RouteAction,
+    SignalDescription,
     Stage,
     Step,
     StepDescription,
@@ -76,6 +81,12 @@ __all__ = [
     "RetryPolicy",
     "Route",
     "RouteAction",
+    "SignalAwaited",
+    "SignalConsumed",
+    "SignalDescription",
+    "SignalType",
+    "SignalWaitExpired",
+    "Signalled",
     "Sleeping",
     "Stage",
     "Started",
@@ -89,4 +100,5 @@ __all__ = [
     "WorkflowDefinition",
     "WorkflowHandle",
     "ask",
+    "next_signal",
 ]

@@ -59,6 +59,11 @@ class Messages:
         answer = self._answers[sources[0]]
         return answer, sources[0] if list(self._answers.values()).count(answer) > 1 else ""
 
+    def signal(self, name: str) -> str:
+        """What a signal brings, which nothing in Python says."""
+        self._nothing()  # what its rpc returns
+        return self._stub(f"{camel(name)}Signal", f"What signal `{name}` brings", [])
+
     def _composed(self, step: pb.Step, sources: list[str]) -> str:
         name = self._free(f"{camel(step.name)}Request")
         fields = [

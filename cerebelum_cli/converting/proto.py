@@ -47,6 +47,7 @@ class _Writer:
 
     def text(self) -> str:
         rpcs = [self._rpc(step) for step in self._definition.timeline]
+        rpcs += [self._signal(name) for name in self._definition.signals]
         imports = sorted({"cerebelum/options/v1/options.proto", *self._messages.files})
         path = f"{self._package.replace('.', '/')}/{snake(self._service)}.proto"
         approvals = "Approvals, execution ids, deadlines and tags stand in Python's code and calls: add them here."
@@ -90,12 +91,20 @@ class _Writer:
             f"{head} {{\n    option (cerebelum.options.v1.step) = {{{' '.join(told)}}};\n  }}" if told else f"{head};"
         )
 
+    def _signal(self, name: str) -> str:
+        brings = self._messages.signal(name)
+        option = "option (cerebelum.options.v1.signal) = {};"
+        return f"  rpc {camel(name)}({brings}) returns (google.protobuf.Empty) {{\n    {option}\n  }}"
+
 
 def _faults(workflow: Workflow) -> Iterator[str]:
     definition = workflow.blueprint.definition or pb.WorkflowDefinition()
     for step in definition.timeline:
         if snake(camel(step.name)) != step.name:
             yield f"  step '{step.name}' is no rpc: call it '{snake(step.name).strip('_')}', as in @step(name=...)"
+    for name in definition.signals:
+        if snake(camel(name)) != name:
+            yield f"  signal '{name}' is no rpc: call it '{snake(name).strip('_')}', as in wf.signals(...)"
     for name, predicates in workflow.code.predicates.items():
         for each in predicates:
             if not isinstance(each, TextCondition):

@@ -85,6 +85,10 @@ class _Writer:
             f"A step asks people by wait_for_approval({each.name!r}, ...), for a {each.response.FULL_NAME}."
             for each in told.approvals
         ]
+        lines += [
+            f"A step takes a signal by wait_for_signal({each.name!r}, ...), a {each.request.FULL_NAME}."
+            for each in told.signals
+        ]
         return "\n".join(lines) + ('\n"""' if len(lines) > 1 else '"""')
 
     def _imports(self) -> str:
@@ -168,6 +172,8 @@ class _Writer:
 
     def _said(self) -> Iterator[str]:
         yield f"wf.timeline({self._composed(self._shape.stages)})"
+        if self._shape.signals:
+            yield f"wf.signals({', '.join(map(_text, self._shape.signals))})"
         for rule in self._shape.diverge_rules:
             lines = [f"{_text(each.pattern)}: {self._target(each.route)}" for each in rule.patterns]
             yield from _laid(f"wf.diverge({self._variable(rule.from_step)}, {{", lines, "})").split("\n")

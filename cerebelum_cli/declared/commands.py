@@ -1,4 +1,7 @@
-"""The commands of a declared workflow: `start`, `result`, `status`, `watch`, one for each approval, and `reject`."""
+"""The commands of a declared workflow.
+
+They are `start`, `result`, `status`, `watch`, one for each approval, `reject`, one for each signal, and `cancel`.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,32 @@ from typing import TypeAlias
 import click
 
 from cerebelum.declared.client import WorkflowClient
-from cerebelum.declared.definition import ApprovalType, Definition, Outputs
+from cerebelum.declared.definition import ApprovalType, Definition, Outputs, SignalType
 from cerebelum.declared.events import Happening
 from cerebelum.declared.handle import ApprovalDesk, WorkflowHandle, WorkflowStatus
-from cerebelum_cli.decisions import show_decision
+from cerebelum_cli.decisions import cancel, show_decision, show_signal
 from cerebelum_cli.declared.flags import MessageFlags, kebab
 from cerebelum_cli.declared.happenings import happening_json, happening_words, readable, shown
 from cerebelum_cli.exits import Exit, run_async
-from cerebelum_cli.options import RemoteCore, core_option, execution_argument, json_option, who_option
+from cerebelum_cli.options import (
+    RemoteCore,
+    core_option,
+    execution_argument,
+    json_option,
+    sender_option,
+    signal_id_option,
+    who_option,
+)
 from cerebelum_cli.output import print_json
 from cerebelum_cli.timeline import Timeline
-from cerebelum_client import Core
+from cerebelum_client import PLAIN, Core
 from cerebelum_codegen.runtime import Message, Timestamp
+from cerebelum_proto.control.v1.control_pb import SignalResponse
 
 _Handle: TypeAlias = WorkflowHandle[object, Outputs, Happening]
 _Status: TypeAlias = WorkflowStatus[object, Outputs]
 _HELP = {"help_option_names": ["-h", "--help"]}
-_OURS = frozenset({"start", "result", "status", "watch", "reject"})
+_OURS = frozenset({"start", "result", "status", "watch", "reject", "cancel"})
 
 
 class _Commands(click.Group):
@@ -59,6 +71,9 @@ def _group(definition: Definition, name: str | None) -> click.Group:
         group.add_command(_approve(approval))
     if definition.approvals:
         group.add_command(_reject(definition.approvals))
+    for signal in definition.signals:
+        group.add_command(_signal(signal))
+    group.add_command(cancel)
     return group
 
 
@@ -267,3 +282,33 @@ def _reject(approvals: Sequence[ApprovalType]) -> click.Command:
         show_decision(execution_id, "rejected", approval.name, as_json)
 
     return reject
+
+
+# -- send ------------------------------------------------------------------------------------
+
+
+def _signal(kind: SignalType) -> click.Command:
+    name = kebab(kind.name)
+
+    @click.command(
+        f"signal-{name}" if name in _OURS else name,
+        help=f"{kind.doc}\n\nSends `{kind.name}`: the first step that waits for it gets it, now or later.".strip(),
+    )
+    @execution_argument
+    @signal_id_option
+    @sender_option
+    @core_option
+    @json_option
+    def signal(execution_id: str, signal_id: str, by: str, core: RemoteCore, as_json: bool, **values: object) -> None:
+        payload = flags.message(values)
+
+        async def call() -> SignalResponse:
+            async with core.client() as client:
+                return await client.executions.signal(
+                    execution_id, kind.name, PLAIN.write(payload), signal_id=signal_id, sent_by=by
+                )
+
+        show_signal(execution_id, kind.name, run_async(call()), as_json)
+
+    flags = _with_flags(signal, kind.request, "--data")
+    return signal

@@ -74,6 +74,20 @@ def _step_words(event: told.Happening) -> str:
         case told.ApprovalExpired():
             return f"{event.step}: nobody decided {event.approval} in time"
         case _:
+            return _signal_words(event)
+
+
+def _signal_words(event: told.Happening) -> str:
+    match event:
+        case told.Signalled():
+            return f"signal {event.signal}{_by(event.sent_by)} came with {shown(event.payload)}"
+        case told.SignalAwaited():
+            return f"{event.step}: waits for signal {event.signal}"
+        case told.SignalConsumed():
+            return f"{event.step}: takes signal {event.signal}"
+        case told.SignalWaitExpired():
+            return f"{event.step}: no signal {event.signal} came in time"
+        case _:
             return type(event).__name__
 
 

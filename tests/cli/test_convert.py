@@ -95,6 +95,7 @@ async def last(*, review: orders_pb.Approval | None = None, look: orders_pb.Vali
 def everything(wf: WorkflowBuilder) -> None:
     wf.timeline([look, weigh], [pay, pack >> label], [tell.named("tell_more"), [tell, wait] >> stop], last)
     big = TextCondition("look", "look.total_cents > 100000 && inputs.kind == 'EXPRESS'")
+    wf.signals("paid", "called_off")
     wf.branch(look, {big: review, TextCondition("look", "look.total_cents == 7"): end()}, otherwise=proceed())
     wf.diverge(review, {"no": fail("refused")})
     wf.diverge(look, {"out of stock": stop.named("halt"), "error": fail('not "there"'), "slow": retry()})
@@ -123,6 +124,7 @@ def untyped(wf: WorkflowBuilder) -> None:
 @workflow(name="tidying up")
 def unspeakable(wf: WorkflowBuilder) -> None:
     wf.timeline(odd.named("oddOne") >> wait)
+    wf.signals("payedFor")
     wf.branch(odd.named("oddOne"), condition=lambda value: value == 7, when_true=fail('it\'s "bad"'))
 
 
@@ -221,6 +223,7 @@ def test_what_proto_cannot_say_is_told_at_once_with_its_mend() -> None:
     assert "step 'oddOne' is no rpc: call it 'odd_one'" in str(told.value)
     assert "the predicate unspeakable.<locals>.<lambda> of 'oddOne' is Python: write it as CEL" in str(told.value)
     assert "has both quotes" in str(told.value)
+    assert "signal 'payedFor' is no rpc: call it 'payed_for', as in wf.signals(...)" in str(told.value)
 
 
 def test_the_command_takes_either_spelling(tmp_path: Path) -> None:

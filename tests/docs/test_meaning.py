@@ -17,6 +17,7 @@ from cerebelum import (
     ExecutionResult,
     PendingApproval,
     Retry,
+    Signal,
     Step,
     Worker,
     Workflow,
@@ -33,10 +34,11 @@ from cerebelum import (
     sleep,
     step,
     wait_for_approval,
+    wait_for_signal,
     workflow,
 )
 from cerebelum.embedded import embedded_core
-from cerebelum_proto.events.v1.events_pb import ApprovalRequested, StepCompleted
+from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SignalAwaited, StepCompleted
 from tests.docs.diagrams import with_diagrams
 
 PAGE = Path(__file__).parents[2] / "docs/meaning.md"
@@ -79,7 +81,7 @@ async def here(flow: Workflow, recorded: list[str]) -> ExecutionResult:
     async def yes(_: PendingApproval) -> Yes:
         return Yes()
 
-    result = await flow.execute("inputs", approver=yes)
+    result = await flow.execute("inputs", approver=yes, signals=[Signal("paid")])
     recorded += flow.code.steps  # without a history, each step once: it has only one result in the end
     return result
 
@@ -93,6 +95,8 @@ async def on_a_core(flow: Workflow, recorded: list[str]) -> ExecutionResult:
         async for event in core.executions.history(handle.execution_id, follow=True):
             if isinstance(event.fact, ApprovalRequested):
                 await handle.approve()
+            if isinstance(event.fact, SignalAwaited):
+                await handle.signal("paid")
             if isinstance(event.fact, StepCompleted):
                 recorded.append(event.fact.step)
         result = await handle.result()
@@ -234,7 +238,7 @@ async def test_lines_run_as_often_as_the_page_says(row: list[str], run: Run) -> 
 
     scope: dict[str, object] = {
         "lines": lines, "once": once, "fail_once": fail_once,
-        "sleep": sleep, "wait_for_approval": wait_for_approval, "memo": memo,
+        "sleep": sleep, "wait_for_approval": wait_for_approval, "wait_for_signal": wait_for_signal, "memo": memo,
     }  # fmt: skip
     body = "\n    ".join(["lines.append('first')", *code(does)[0].split("; "), "lines.append('last')"])
     exec(f"async def a():\n    {body}", scope)
@@ -247,3 +251,57 @@ async def test_lines_run_as_often_as_the_page_says(row: list[str], run: Run) -> 
 
     assert (await run(counts, recorded)).status == "completed"
     assert [lines.count("first"), lines.count("last"), recorded.count("a")] == [int(first), int(last), int(results)]
+
+
+Send = Callable[[Workflow, list[Signal]], Awaitable[ExecutionResult]]
+"""Runs a workflow to its end, and sends it signals at once."""
+
+
+async def sent_here(flow: Workflow, signals: list[Signal]) -> ExecutionResult:
+    return await flow.execute("inputs", signals=signals)
+
+
+async def sent_to_a_core(flow: Workflow, signals: list[Signal]) -> ExecutionResult:
+    async with embedded_core("memory://") as core:
+        handle = await DistributedExecutor(core).submit(flow, "inputs")
+        for each in signals:
+            await handle.signal(each.name, each.payload, signal_id=each.signal_id)
+        worker = Worker(core, workflows=[flow])
+        working = asyncio.create_task(worker.run())
+        result = await handle.result()
+        worker.stop()
+        await working
+    return result
+
+
+@pytest.mark.parametrize("send", [sent_here, sent_to_a_core], ids=["here", "on a Core"])
+@pytest.mark.parametrize("row", rows("signals"), ids=" ".join)
+async def test_a_wait_gets_the_signal_that_the_page_says(row: list[str], send: Send) -> None:
+    sent, does, ends = row
+    tries: list[str] = []
+
+    def fail_once() -> None:
+        tries.append("again")
+        if len(tries) == 1:
+            raise ValueError("the first time")
+
+    scope: dict[str, object] = {
+        "sleep": sleep, "wait_for_signal": wait_for_signal, "timedelta": timedelta, "fail_once": fail_once,
+    }  # fmt: skip
+    body = "\n    ".join(code(does)[0].split("; "))
+    exec(f"async def a():\n    {body}", scope)
+    policy = Retry(initial_interval=timedelta(milliseconds=1)) if "retry policy" in does else None
+    a = step(retry=policy)(scope["a"])
+
+    @workflow
+    def waits(wf: WorkflowBuilder) -> None:
+        wf.timeline(a)
+
+    told = [eval(each) for each in code(sent)]
+    signals = [Signal(name, payload, signal_id="".join(signal_id)) for name, payload, *signal_id in told]
+    result = await send(waits, signals)
+    if ends.startswith("failed"):
+        assert result.error is not None
+        assert result.error.kind == code(ends)[0]
+    else:
+        assert (result.status, result.output) == ("completed", eval(code(ends)[0]))

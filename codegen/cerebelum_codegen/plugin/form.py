@@ -217,6 +217,24 @@ class ApprovalForm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignalForm:
+    """An rpc that is a message from outside."""
+
+    name: str
+    method: str
+    attribute: str
+    """What the handle calls it."""
+    camel: str
+    doc: tuple[str, ...]
+    """What its methods say."""
+    comment: str
+    """The contract's comment as an expression; empty for none."""
+    request: str
+    timeout: str
+    """An expression; None for none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowForm:
     """A service that is a workflow."""
 
@@ -233,6 +251,7 @@ class WorkflowForm:
     """What else the contract says, as arguments."""
     steps: tuple[StepForm, ...]
     approvals: tuple[ApprovalForm, ...]
+    signals: tuple[SignalForm, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

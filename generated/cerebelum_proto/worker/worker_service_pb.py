@@ -2828,6 +2828,7 @@ class Description(Message):
     tags: list[str] = field(default_factory=list)
     source: str = ""
     """Where all this is written down, in a sentence."""
+    signals: list[SignalDescription] = field(default_factory=list)
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -2874,6 +2875,12 @@ class Description(Message):
             x = self.source.encode()
             n = len(x)
             out += (b"\x42", SMALL[n] if n < 1024 else varint(n), x)
+        for signals_item in self.signals:
+            if type(signals_item) is not SignalDescription:
+                raise wrong_type(signals_item, SignalDescription)
+            x = signals_item.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x4a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -2959,6 +2966,18 @@ class Description(Message):
                 stop = at + n
                 self.source = data[at:stop].decode()
                 at = stop
+                tag = data[at] if at < end else 0
+            while tag == 74:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                signals_item = SignalDescription()
+                signals_item.__merge__(data, at, stop, depth - 1)
+                self.signals.append(signals_item)
+                at = stop
+                tag = data[at] if at < end else 0
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -3151,6 +3170,96 @@ class ApprovalDescription(Message):
                 at = stop
                 tag = data[at] if at < end else 0
             if tag == 40:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class SignalDescription(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.SignalDescription"
+
+    name: str = ""
+    doc: str = ""
+    brings: str = ""
+    """The type of what it brings; empty: unknown."""
+    timeout_ms: int = 0
+    """How long a step waits for it, unless it says otherwise; 0 for as long as it takes."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.doc != "":
+            x = self.doc.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.brings != "":
+            x = self.brings.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.timeout_ms != 0:
+            out += (b"\x20", SMALL[self.timeout_ms] if 0 <= self.timeout_ms < 1024 else int64(self.timeout_ms))
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.doc = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.brings = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 32:
                 n = data[at + 1]
                 at += 2
                 if n > 127:
@@ -6144,6 +6253,7 @@ describe(
     FieldDescriptor(6, "deadline_ms", "int64"),
     FieldDescriptor(7, "tags", "string", repeated=True),
     FieldDescriptor(8, "source", "string"),
+    FieldDescriptor(9, "signals", SignalDescription, repeated=True),
 )
 describe(
     StepDescription,
@@ -6159,6 +6269,13 @@ describe(
     FieldDescriptor(3, "question", "string"),
     FieldDescriptor(4, "answer", "string"),
     FieldDescriptor(5, "timeout_ms", "int64"),
+)
+describe(
+    SignalDescription,
+    FieldDescriptor(1, "name", "string"),
+    FieldDescriptor(2, "doc", "string"),
+    FieldDescriptor(3, "brings", "string"),
+    FieldDescriptor(4, "timeout_ms", "int64"),
 )
 describe(
     WorkflowDefinition,

@@ -80,6 +80,29 @@ async def test_what_fails_or_is_refused_has_an_exit_code_and_a_reason(tmp_path: 
         assert "rejected by Ada: moved away" in ended.out
 
 
+async def test_signals_are_sent_with_their_own_flags_and_an_execution_is_cancelled(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on, on.client() as client:
+        await on.start_worker(module=WORK)
+        await orders(on, "start", "--order-id", "7", "--skus", "on_account")
+        paid = ("payment-received", "order/7", "--reference", "r1", "--cents", "500", "--signal-id", "1")
+        assert (await orders(on, *paid, "--by", "bank")).out == "sent payment_received\n"
+        assert (await orders(on, *paid)).out == "payment_received had been sent before\n"
+        await until(client, "order/7", ev.SignalAwaited)
+        assert (await orders(on, "status", "order/7")).out.startswith("order/7  waiting_for_signal\n")
+        assert (await orders(on, "hurry", "order/7", "--json")).code == Exit.OK
+        ended = await orders(on, "result", "order/7")
+        assert ended.out == 'order/7  completed\n{"trackingId": "r1", "address": "500 cents"}\n'
+        watched = (await orders(on, "watch", "order/7")).out
+        assert 'signal payment_received by bank came with {"reference": "r1", "cents": "500"}' in watched
+        assert "ship: waits for signal hurry" in watched
+        assert "ship: takes signal payment_received" in watched
+
+        await orders(on, "start", "--order-id", "8", "--skus", "on_account")
+        await until(client, "order/8", ev.SignalAwaited)
+        assert (await orders(on, "cancel", "order/8", "--reason", "changed my mind")).out == "cancelled order/8\n"
+        assert (await orders(on, "result", "order/8")).code == Exit.FAILED
+
+
 def test_of_several_workflows_the_first_word_names_one(tmp_path: Path) -> None:
     told = python("-m", "shop.v1.refunds_workflows", "refund", "--help", folder=tmp_path)
     assert "sign-off" in told.out

@@ -49,6 +49,10 @@ class Orders(OrderFulfilmentBase):
 
     async def ship(self, request: pb.ShipRequest, context: Told) -> pb.Shipment:
         question = pb.AddressQuestion(order_id=context.inputs.order_id, guess="home")
+        if "on_account" in context.inputs.skus:
+            await self.hurry()
+            payment = await self.payment_received()
+            return pb.Shipment(tracking_id=payment.reference, address=f"{payment.cents} cents")
         answer = await self.confirm_address(question) if "doubtful" in context.inputs.skus else pb.AddressAnswer()
         self.shipped.append(request)
         return pb.Shipment(tracking_id=f"t{context.inputs.order_id}", address=answer.address)

@@ -71,6 +71,7 @@ def test_the_dsl_says_the_very_same_blueprint() -> None:
     @workflow(name="shop.v1.OrderFulfilment")
     def orders(wf: WorkflowBuilder) -> None:
         wf.timeline(validate >> charge >> [notify, pack >> label] >> ship)
+        wf.signals("payment_received", "hurry")
         wf.diverge(validate, {"out_of_stock": backorder})
         wf.diverge(charge, {"CardDeclined": fail("no money")})
         dear = TextCondition("validate", "validate.total_cents > 100000 && inputs.kind == 'EXPRESS'")

@@ -17,6 +17,7 @@ from cerebelum import (
     DistributedExecutor,
     ExecutionFailed,
     Retry,
+    SignalTimedOut,
     WorkflowBuilder,
     Yes,
     as_workflow,
@@ -158,6 +159,49 @@ async def test_a_no_fails_the_step_that_does_not_catch_it(orders: wf.OrderFulfil
     await handle.confirm_address.reject("moved away", decided_by="Bo")
     with pytest.raises(ExecutionFailed, match="ApprovalRejected: rejected by Bo: moved away"):
         await handle.result()
+
+
+async def test_signals_are_sent_by_name_and_bring_their_own_types(
+    core: TestingCore, orders: wf.OrderFulfilmentClient
+) -> None:
+    handle = await orders.start(order(7, "on_account"))
+    assert await handle.payment_received(pb.Payment(reference="r1", cents=500), signal_id="1", sent_by="bank")
+    assert not await orders.handle("order/7").payment_received(pb.Payment(reference="r1", cents=500), signal_id="1")
+    await core.settle()
+    assert (await handle.status()).state == "waiting_for_signal"
+    await handle.hurry()
+    assert await handle.result() == pb.Shipment(tracking_id="r1", address="500 cents")
+    told = [event async for event in handle.watch()]
+    (came,) = [event for event in told if isinstance(event, wf.OrderFulfilmentPaymentReceivedSignalled)]
+    assert (came.payload, came.sent_by, came.signal_id) == (pb.Payment(reference="r1", cents=500), "bank", "1")
+    assert [event.signal for event in told if isinstance(event, v1.SignalConsumed)] == ["hurry", "payment_received"]
+    assert [event.signal for event in told if isinstance(event, v1.SignalAwaited)] == ["hurry", "payment_received"]
+
+
+async def test_a_signal_is_awaited_as_long_as_the_contract_says(
+    core: TestingCore, orders: wf.OrderFulfilmentClient
+) -> None:
+    handle = await orders.start(order(7, "on_account"))
+    await handle.hurry()
+    await core.skip(timedelta(hours=47, minutes=59))
+    assert (await handle.status()).state == "waiting_for_signal"
+    await core.skip(timedelta(minutes=2))
+    with pytest.raises(ExecutionFailed, match=SignalTimedOut.__name__):
+        await handle.result()
+    assert any([isinstance(event, v1.SignalWaitExpired) async for event in handle.watch()])
+
+
+async def test_a_signal_that_is_not_in_the_contract_or_of_another_type_is_refused(
+    core: TestingCore, orders: wf.OrderFulfilmentClient
+) -> None:
+    handle = await orders.start(order(7, "on_account"))
+    with pytest.raises(InvalidRequest, match="has no signal 'payed': it takes payment_received, hurry"):
+        await handle.execution.signal("payed")
+    with pytest.raises(TypeError, match=r"brings shop\.v1\.Payment"):
+        await handle.payment_received(pb.Order())  # type: ignore[arg-type]  # what the test is about
+    await handle.hurry()
+    await handle.execution.signal("payment_received", {"reference": "r2", "cents": 7})
+    assert await handle.result() == pb.Shipment(tracking_id="r2", address="7 cents")
 
 
 async def test_an_approval_ends_when_the_contract_says(core: TestingCore, orders: wf.OrderFulfilmentClient) -> None:

@@ -24,6 +24,7 @@ def blueprint_of(workflow: DeclaredWorkflow) -> pb.Blueprint:
             stages=list(workflow.stages),
             max_visits=workflow.max_visits if workflow.max_visits != DEFAULT_MAX_VISITS else 0,
             queue=workflow.queue,
+            signals=[signal.name for signal in workflow.signals],
             diverge_rules=[
                 pb.DivergeRule(
                     from_step=step, patterns=[pb.PatternMatch(pattern=each.text, route=each.route) for each in lines]
@@ -66,6 +67,12 @@ def _description(workflow: DeclaredWorkflow) -> pb.Description:
                 timeout_ms=each.timeout_ms,
             )
             for each in workflow.approvals
+        ],
+        signals=[
+            pb.SignalDescription(
+                name=each.name, doc="\n".join(each.doc), brings=each.request, timeout_ms=each.timeout_ms
+            )
+            for each in workflow.signals
         ],
         execution_id=workflow.execution_id,
         deadline_ms=workflow.deadline_ms,

@@ -51,7 +51,7 @@ def changes(before: Iterable[DeclaredWorkflow], after: Iterable[DeclaredWorkflow
 
 
 def _changed(old: DeclaredWorkflow, new: DeclaredWorkflow) -> Iterator[Change]:
-    broken = [*_of_callers(old, new), *_of_steps(old, new), *_of_approvals(old, new)]
+    broken = [*_of_callers(old, new), *_of_steps(old, new), *_of_approvals(old, new), *_of_signals(old, new)]
     yield from broken
     if not broken and hash_of(blueprint_of(old)) != hash_of(blueprint_of(new)):
         told = f"{new.service} runs otherwise ({', '.join(_what(old, new))}): executions in flight go on as they began"
@@ -100,6 +100,17 @@ def _of_approvals(old: DeclaredWorkflow, new: DeclaredWorkflow) -> Iterator[Chan
             yield _breaks(found.place, f"{told}: what asks now was asked as {approval.request} for {approval.response}")
 
 
+def _of_signals(old: DeclaredWorkflow, new: DeclaredWorkflow) -> Iterator[Change]:
+    now = {signal.name: signal for signal in new.signals}
+    for signal in old.signals:
+        if (found := now.get(signal.name)) is None:
+            told = f"signal '{signal.name}' is gone"
+            yield _breaks(new.place, f"{told}: who sends it with generated code of before is refused")
+        elif signal.request != found.request:
+            told = f"signal '{signal.name}' brings {found.request} and not {signal.request}"
+            yield _breaks(found.place, f"{told}: who sends it with generated code of before sends what cannot be read")
+
+
 def _what(old: DeclaredWorkflow, new: DeclaredWorkflow) -> Iterator[str]:
     """What is otherwise, in a word each."""
     if old.stages != new.stages:
@@ -113,6 +124,8 @@ def _what(old: DeclaredWorkflow, new: DeclaredWorkflow) -> Iterator[str]:
             yield f"what '{name}' takes"
         elif _policy(before[name]) != _policy(after[name]):
             yield f"the policy of '{name}'"
+    known = {signal.name for signal in old.signals}
+    yield from (f"signal '{signal.name}' is new" for signal in new.signals if signal.name not in known)
     if old.max_visits != new.max_visits:
         yield "its max_visits"
     if old.queue != new.queue:

@@ -1,6 +1,7 @@
 """A workflow as a proto file declares it, every decision taken: pure data, from which everything else is written.
 
-Messages go by their full names in proto (`shop.v1.Order`), steps and approvals by their rpc's name in snake case.
+Messages go by their full names in proto (`shop.v1.Order`), steps, approvals and signals by their rpc's name in snake
+case.
 """
 
 from __future__ import annotations
@@ -68,6 +69,18 @@ class DeclaredApproval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredSignal:
+    """An rpc that is a message to an execution from outside."""
+
+    name: str
+    rpc: str
+    request: str
+    timeout_ms: int = 0
+    doc: tuple[str, ...] = ()
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One line of a rule: a pattern or condition on what a step gave, and where it leads."""
 
@@ -94,6 +107,7 @@ class DeclaredWorkflow:
     steps: tuple[DeclaredStep, ...]
     """Those of the timeline in their order, then those of rules."""
     approvals: tuple[DeclaredApproval, ...] = ()
+    signals: tuple[DeclaredSignal, ...] = ()
     diverge: tuple[Line, ...] = ()
     branch: tuple[Line, ...] = ()
     execution_id: str = ""

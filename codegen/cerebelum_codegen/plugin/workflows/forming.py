@@ -7,11 +7,17 @@ from collections.abc import Iterator
 from cerebelum_codegen.plugin import names
 from cerebelum_codegen.plugin.descriptors import literal
 from cerebelum_codegen.plugin.errors import PluginError
-from cerebelum_codegen.plugin.form import ApprovalForm, StepForm, WorkflowForm
+from cerebelum_codegen.plugin.form import ApprovalForm, SignalForm, StepForm, WorkflowForm
 from cerebelum_codegen.plugin.source import Source
 from cerebelum_codegen.plugin.workflows import spelling
 from cerebelum_codegen.plugin.workflows.blueprint import blueprint_of
-from cerebelum_codegen.plugin.workflows.declared import NOTHING, DeclaredApproval, DeclaredStep, DeclaredWorkflow
+from cerebelum_codegen.plugin.workflows.declared import (
+    NOTHING,
+    DeclaredApproval,
+    DeclaredSignal,
+    DeclaredStep,
+    DeclaredWorkflow,
+)
 from cerebelum_codegen.plugin.workflows.reading import read_workflows
 from cerebelum_engine.endings import endings_of
 from cerebelum_proto.options.v1.options_pb import IdReuse
@@ -44,12 +50,17 @@ def _named(form: WorkflowForm) -> Iterator[str]:
     yield from (f"{form.name}{each}" for each in ("Outputs", "Result", "Event", "Base", "Handle", "Client"))
     yield from (f"{form.name}{step.camel}Completed" for step in form.steps)
     yield from (f"{form.name}{each.camel}{end}" for each in form.approvals for end in ("Asked", "Answered"))
+    yield from (f"{form.name}{each.camel}Signalled" for each in form.signals)
 
 
 def method_name(rpc: str) -> str:
     """What a step or an approval is called in Python."""
     name = names.method_name(rpc)
     return f"{name}_" if name in _METHOD_RESERVED else name
+
+
+def _on_handle(method: str) -> str:
+    return f"{method}_" if method in _HANDLE_RESERVED else method
 
 
 def _comment(lines: tuple[str, ...]) -> str:
@@ -78,6 +89,7 @@ class _Former:
             options=tuple(self._options()),
             steps=tuple(self._step(step) for step in workflow.steps),
             approvals=tuple(self._approval(each) for each in workflow.approvals),
+            signals=tuple(self._signal(each) for each in workflow.signals),
         )
 
     def _message(self, full_name: str) -> str:
@@ -124,11 +136,24 @@ class _Former:
         return ApprovalForm(
             name=approval.name,
             method=method,
-            attribute=f"{method}_" if method in _HANDLE_RESERVED else method,
+            attribute=_on_handle(method),
             camel=names.camel(approval.name),
             doc=approval.doc or (f"`{approval.rpc}`.",),
             comment=_comment(approval.doc),
             request=self._message(approval.request),
             response=self._message(approval.response),
             timeout=spelling.span(approval.timeout_ms),
+        )
+
+    def _signal(self, signal: DeclaredSignal) -> SignalForm:
+        method = method_name(signal.rpc)
+        return SignalForm(
+            name=signal.name,
+            method=method,
+            attribute=_on_handle(method),
+            camel=names.camel(signal.name),
+            doc=signal.doc or (f"`{signal.rpc}`.",),
+            comment=_comment(signal.doc),
+            request=self._message(signal.request),
+            timeout=spelling.span(signal.timeout_ms),
         )

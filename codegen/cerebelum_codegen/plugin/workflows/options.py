@@ -5,9 +5,9 @@ from __future__ import annotations
 from google.protobuf.descriptor_pb2 import MethodOptions, ServiceOptions
 
 from cerebelum_codegen.plugin.markers import WORKFLOW_OPTION, sized
-from cerebelum_proto.options.v1.options_pb import Approval, Step, Workflow
+from cerebelum_proto.options.v1.options_pb import Approval, Signal, Step, Workflow
 
-WORKFLOW, STEP, APPROVAL = WORKFLOW_OPTION, 50100, 50101
+WORKFLOW, STEP, APPROVAL, SIGNAL = WORKFLOW_OPTION, 50100, 50101, 50102
 """The numbers of the options."""
 
 
@@ -26,3 +26,9 @@ def approval_in(options: MethodOptions) -> Approval | None:
     """How people are asked; None for an rpc that asks nobody."""
     told = list(sized(options, APPROVAL))
     return Approval.from_bytes(b"".join(told)) if told else None
+
+
+def signal_in(options: MethodOptions) -> Signal | None:
+    """How the signal is waited for; None for an rpc that is none."""
+    told = list(sized(options, SIGNAL))
+    return Signal.from_bytes(b"".join(told)) if told else None

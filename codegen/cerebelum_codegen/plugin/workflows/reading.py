@@ -14,7 +14,14 @@ from cerebelum_codegen.plugin.source import Source
 from cerebelum_codegen.plugin.workflows import options
 from cerebelum_codegen.plugin.workflows.blueprint import examine
 from cerebelum_codegen.plugin.workflows.conditions import condition_faults
-from cerebelum_codegen.plugin.workflows.declared import DeclaredApproval, DeclaredStep, DeclaredWorkflow, Line
+from cerebelum_codegen.plugin.workflows.declared import (
+    NOTHING,
+    DeclaredApproval,
+    DeclaredSignal,
+    DeclaredStep,
+    DeclaredWorkflow,
+    Line,
+)
 from cerebelum_codegen.plugin.workflows.faults import Faults
 from cerebelum_codegen.plugin.workflows.grammar import milliseconds_in, route_in, stages_in
 from cerebelum_codegen.plugin.workflows.identity import id_faults
@@ -75,7 +82,7 @@ class _ServiceReader:
         self.told: Workflow = options.workflow_in(service.options)
 
     def read(self) -> DeclaredWorkflow:
-        steps, approvals = self._rpcs()
+        steps, approvals, signals = self._rpcs()
         told = self.told
         inputs = self._inputs()
         timeline = (*self.option, _TIMELINE)
@@ -90,6 +97,7 @@ class _ServiceReader:
             stages=tuple(stages),
             steps=self._ordered(steps, stages, [*diverge, *branch]),
             approvals=approvals,
+            signals=signals,
             diverge=diverge,
             branch=branch,
             execution_id=told.execution_id,
@@ -119,18 +127,24 @@ class _ServiceReader:
 
     # -- rpcs --------------------------------------------------------------------------------
 
-    def _rpcs(self) -> tuple[dict[str, DeclaredStep], tuple[DeclaredApproval, ...]]:
+    def _rpcs(self) -> tuple[dict[str, DeclaredStep], tuple[DeclaredApproval, ...], tuple[DeclaredSignal, ...]]:
         steps: dict[str, DeclaredStep] = {}
         approvals: dict[str, DeclaredApproval] = {}
+        signals: dict[str, DeclaredSignal] = {}
         for rpc in self._named():
-            approval, step = options.approval_in(rpc.method.options), options.step_in(rpc.method.options)
-            if approval is not None and step is not None:
-                self.faults.add(rpc.location, f"rpc {rpc.method.name} is a step and an approval: leave one option out")
-            if approval is None:
-                steps[rpc.name] = self._step(rpc, step or Step())
-            else:
+            told = rpc.method.options
+            step, approval, signal = options.step_in(told), options.approval_in(told), options.signal_in(told)
+            kinds = {"a step": step, "an approval": approval, "a signal": signal}
+            if len(named := [kind for kind, option in kinds.items() if option is not None]) > 1:
+                what = " and ".join(named)
+                self.faults.add(rpc.location, f"rpc {rpc.method.name} is {what}: leave one option out")
+            if approval is not None:
                 approvals[rpc.name] = self._approval(rpc, approval.timeout)
-        return steps, tuple(approvals.values())
+            elif signal is not None:
+                signals[rpc.name] = self._signal(rpc, signal.timeout)
+            else:
+                steps[rpc.name] = self._step(rpc, step or Step())
+        return steps, tuple(approvals.values()), tuple(signals.values())
 
     def _named(self) -> Iterator[_Rpc]:
         seen: dict[str, str] = {}
@@ -189,6 +203,18 @@ class _ServiceReader:
             place=self.faults.place(rpc.location),
         )
 
+    def _signal(self, rpc: _Rpc, timeout: str) -> DeclaredSignal:
+        if rpc.response != NOTHING:
+            self.faults.add(rpc.location, f"rpc {rpc.method.name} is a signal, which nobody answers: return {NOTHING}")
+        return DeclaredSignal(
+            name=rpc.name,
+            rpc=rpc.method.name,
+            request=rpc.request,
+            timeout_ms=self._span(timeout, (*rpc.location, 4, options.SIGNAL, 1), "timeout"),
+            doc=self.source.comments.doc(rpc.location, rpc.method.options.deprecated),
+            place=self.faults.place(rpc.location),
+        )
+
     def _ordered(
         self, steps: Mapping[str, DeclaredStep], stages: Sequence[pb.Stage], lines: Sequence[Line]
     ) -> tuple[DeclaredStep, ...]:
@@ -206,7 +232,7 @@ class _ServiceReader:
                 self.faults.note(
                     step.place,
                     f"rpc {step.rpc} stands nowhere: put '{name}' on the timeline or where a rule leads, or make it an "
-                    "approval",
+                    "approval or a signal",
                 )
         return tuple(steps[name] for name in places if name in steps)
 

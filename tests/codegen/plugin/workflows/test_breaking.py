@@ -114,6 +114,32 @@ def test_what_only_runs_otherwise_is_told_and_passes(
     assert "executions in flight go on as they began" in told
 
 
+SIGNAL = """  rpc Paid(Order) returns (google.protobuf.Empty) {
+    option (cerebelum.options.v1.signal) = {};
+  }
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (SIGNAL, "", "breaks: signal 'paid' is gone: who sends it"),
+        (
+            SIGNAL,
+            SIGNAL.replace("Order", "Receipt"),
+            "breaks: signal 'paid' brings shop.v1.Receipt and not shop.v1.Order",
+        ),
+        ("", SIGNAL, "new version: shop.v1.OrderFulfilment runs otherwise (signal 'paid' is new)"),
+    ],
+)
+def test_what_a_change_of_a_signal_does_is_told(tmp_path: Path, old: str, new: str, said: str) -> None:
+    before, after = (
+        read(tmp_path / name, EXAMPLE.read_text().replace(PACK, PACK + text)) for name, text in (("a", old), ("b", new))
+    )
+    (told,) = map(str, changes(before, after))
+    assert said in told
+
+
 def test_what_changes_no_execution_is_not_told(tell: Tell) -> None:
     assert tell(('deadline: "72h"', 'deadline: "96h"'), ("// Takes the money.", "// Takes the money at once.")) == []
 

@@ -44,6 +44,7 @@ A, B, C = "rpc A(Order) returns (MA);", "rpc B(MA) returns (MB);", "rpc C(MB) re
 ABC = f"{A} {B} {C}"
 LINE = 'inputs: "Order" timeline: "a >> b >> c"'
 STEP, APPROVAL = "option (cerebelum.options.v1.step)", "option (cerebelum.options.v1.approval)"
+SIGNAL = "option (cerebelum.options.v1.signal)"
 
 IN_OPTIONS: list[tuple[str, int | None, str]] = [
     ('inputs: "Order" timeline: "a >> b >> z"', 0, "'z' is no step of S: declare an rpc for it"),
@@ -183,6 +184,15 @@ IN_RPCS: list[tuple[str, str]] = [
     (f'{ABC} rpc D(MA) returns (MB) {{ {APPROVAL} = {{timeout: "x"}}; }}', "timeout: 'x' is no duration"),
     (f'{A} rpc B(MA) returns (MB) {{ {STEP} = {{queue: "-"}}; }} {C}', "queue '-' is no name: give it 1 to 100"),
     (f"{ABC} rpc D(MA) returns (MB) {{ {APPROVAL} = {{}}; {STEP} = {{}}; }}", "rpc D is a step and an approval"),
+    (f"{ABC} rpc D(MA) returns (MB) {{ {SIGNAL} = {{}}; }}", "rpc D is a signal, which nobody answers: return google."),
+    (
+        f'{ABC} rpc D(MA) returns (google.protobuf.Empty) {{ {SIGNAL} = {{timeout: "x"}}; }}',
+        "timeout: 'x' is no duration",
+    ),
+    (
+        f"{ABC} rpc D(MA) returns (google.protobuf.Empty) {{ {SIGNAL} = {{}}; {APPROVAL} = {{}}; }}",
+        "rpc D is an approval and a signal: leave one option out",
+    ),
     (
         f"{A} rpc B(MA) returns (google.protobuf.Timestamp); rpc C(MA) returns (MC);",
         "google.protobuf.Timestamp cannot travel between steps by itself",

@@ -34,6 +34,7 @@ service HTTPJob {
   rpc Abstractmethod(google.protobuf.Empty) returns (google.protobuf.Empty);
   rpc Self(Both) returns (Class);
   rpc Result(In) returns (Class) { option (cerebelum.options.v1.approval) = {}; }
+  rpc Watch(In) returns (google.protobuf.Empty) { option (cerebelum.options.v1.signal) = {}; }
   rpc Lambda(In) returns (Class) { option (cerebelum.options.v1.approval) = {timeout: "1h30m"}; }
 }
 
@@ -68,9 +69,9 @@ def test_odd_names_become_ones_that_python_takes(files: dict[str, str]) -> None:
     base = vars(module)["HTTPJobBase"]
     methods = {"import_", "v1_", "timedelta_", "abstractmethod_", "self"}
     assert base.__abstractmethods__ == methods
-    assert {name for name in vars(base) if not name.startswith("_")} == methods | {"result", "lambda_"}
+    assert {name for name in vars(base) if not name.startswith("_")} == methods | {"result", "watch", "lambda_"}
     handle = vars(module)["HTTPJobHandle"]
-    assert {name for name in vars(handle) if not name.startswith("_")} == {"result_", "lambda_"}
+    assert {name for name in vars(handle) if not name.startswith("_")} == {"result_", "watch_", "lambda_"}
     assert set(vars(module)["HTTPJobOutputs"].__dataclass_fields__) == methods
 
 

@@ -31,6 +31,9 @@ def test_every_workflow_has_a_page_and_nothing_else_is_written(tmp_path: Path) -
     made = pages(tmp_path, SHOP / "protos")
     assert sorted(made) == ["shop/v1/OrderFulfilment.md", "shop/v1/Refund.md", "shop/v1/Tidy.md"]
     assert "| ends with | `google.protobuf.Empty` |" in made["shop/v1/Tidy.md"]
+    told = made["shop/v1/OrderFulfilment.md"]
+    assert "| `payment_received` | The bank has the money. | `shop.v1.Payment` | 2d |" in told
+    assert "| `hurry` | Somebody looks after it now. | nothing | as long as it takes |" in told
 
 
 def test_a_page_follows_from_the_blueprint_that_a_core_is_given(tmp_path: Path) -> None:

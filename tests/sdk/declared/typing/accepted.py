@@ -107,6 +107,13 @@ async def answer(handle: wf.OrderFulfilmentHandle) -> None:
     assert_type(await handle.confirm_address.question(), pb.AddressQuestion | None)
     await handle.confirm_address.approve(pb.AddressAnswer(address="work"), decided_by="Bo")
     await handle.confirm_address.reject("no such street", decided_by="Bo")
+    assert_type(await handle.payment_received(pb.Payment(cents=7), signal_id="1", sent_by="bank"), bool)
+    await handle.hurry()
+
+
+async def wait(implementation: wf.OrderFulfilmentBase) -> None:
+    assert_type(await implementation.payment_received(timeout=timedelta(days=1)), pb.Payment)
+    await implementation.hurry()
 
 
 async def watch(handle: refunds_workflows.RefundHandle) -> None:
@@ -128,6 +135,8 @@ async def watch(handle: refunds_workflows.RefundHandle) -> None:
                 show(until)
             case v1.ApprovalDenied() | v1.ApprovalExpired() | v1.Cancelled():
                 show("no")
+            case v1.SignalAwaited() | v1.SignalConsumed() | v1.SignalWaitExpired():
+                show(event.signal)
             case v1.Other(fact=fact):
                 show(type(fact).__name__)
             case _:

@@ -57,6 +57,9 @@ async def use(client: CerebelumClient) -> None:
     await handle.confirm_address.approve("work")  # wrong
     await handle.confirm_address.approve(pb.AddressQuestion())  # wrong
     await handle.no_such_approval.approve()  # wrong
+    await handle.payment_received(pb.AddressAnswer())  # wrong
+    await handle.payment_received()  # wrong
+    await handle.hurry(pb.Payment())  # wrong
     async for event in handle.watch():
         match event:
             case wf.OrderFulfilmentChargeCompleted(output=receipt):

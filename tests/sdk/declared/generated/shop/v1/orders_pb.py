@@ -596,6 +596,66 @@ class Backordered(Message):
 
 
 @dataclass(slots=True, kw_only=True)
+class Payment(Message):
+    FULL_NAME: ClassVar[str] = "shop.v1.Payment"
+
+    reference: str = ""
+    cents: int = 0
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.reference != "":
+            x = self.reference.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.cents != 0:
+            out += (b"\x10", SMALL[self.cents] if 0 <= self.cents < 1024 else int64(self.cents))
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.reference = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 16:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.cents = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
 class AddressQuestion(Message):
     FULL_NAME: ClassVar[str] = "shop.v1.AddressQuestion"
 
@@ -748,6 +808,11 @@ describe(
 describe(
     Backordered,
     FieldDescriptor(1, "order_id", "int64"),
+)
+describe(
+    Payment,
+    FieldDescriptor(1, "reference", "string"),
+    FieldDescriptor(2, "cents", "int64"),
 )
 describe(
     AddressQuestion,

@@ -69,6 +69,14 @@ class OrderFulfilmentConfirmAddressAnswered(v1.ApprovalAnswered[orders_pb.Addres
     """`confirm_address` is answered."""
 
 
+class OrderFulfilmentPaymentReceivedSignalled(v1.Signalled[orders_pb.Payment]):
+    """Signal `payment_received` came."""
+
+
+class OrderFulfilmentHurrySignalled(v1.Signalled[v1.Empty]):
+    """Signal `hurry` came."""
+
+
 OrderFulfilmentEvent: TypeAlias = (
     v1.Started[orders_pb.Order]
     | OrderFulfilmentValidateCompleted
@@ -81,6 +89,8 @@ OrderFulfilmentEvent: TypeAlias = (
     | OrderFulfilmentReviewCompleted
     | OrderFulfilmentConfirmAddressAsked
     | OrderFulfilmentConfirmAddressAnswered
+    | OrderFulfilmentPaymentReceivedSignalled
+    | OrderFulfilmentHurrySignalled
     | v1.Completed[OrderFulfilmentResult]
     | v1.Untyped
 )
@@ -170,6 +180,7 @@ ORDER_FULFILMENT = v1.Definition(
                 ),
                 v1.Stage(steps=["ship"]),
             ],
+            signals=["payment_received", "hurry"],
         ),
         description=v1.Description(
             doc="Takes an order from cart to doorstep.",
@@ -231,6 +242,19 @@ ORDER_FULFILMENT = v1.Definition(
             deadline_ms=259200000,
             tags=["orders"],
             source="Written by protoc-gen-cerebelum from shop/v1/orders.proto.",
+            signals=[
+                v1.SignalDescription(
+                    name="payment_received",
+                    doc="The bank has the money.",
+                    brings="shop.v1.Payment",
+                    timeout_ms=172800000,
+                ),
+                v1.SignalDescription(
+                    name="hurry",
+                    doc="Somebody looks after it now.",
+                    brings="google.protobuf.Empty",
+                ),
+            ],
         ),
     ),
     inputs=orders_pb.Order,
@@ -311,6 +335,20 @@ ORDER_FULFILMENT = v1.Definition(
             doc="Where should it go?",
         ),
     ),
+    signals=(
+        v1.SignalType(
+            name="payment_received",
+            request=orders_pb.Payment,
+            signalled=OrderFulfilmentPaymentReceivedSignalled,
+            doc="The bank has the money.",
+        ),
+        v1.SignalType(
+            name="hurry",
+            request=v1.Empty,
+            signalled=OrderFulfilmentHurrySignalled,
+            doc="Somebody looks after it now.",
+        ),
+    ),
     execution_id="order/{order_id}",
     deadline=timedelta(days=3),
     tags=("orders",),
@@ -378,6 +416,14 @@ class OrderFulfilmentBase(v1.DeclaredWorkflow):
         """Where should it go?"""
         return await v1.ask("confirm_address", request, orders_pb.AddressAnswer, timeout=timeout)
 
+    async def payment_received(self, *, timeout: timedelta | None = timedelta(days=2)) -> orders_pb.Payment:
+        """The bank has the money."""
+        return await v1.next_signal("payment_received", orders_pb.Payment, timeout=timeout)
+
+    async def hurry(self, *, timeout: timedelta | None = None) -> None:
+        """Somebody looks after it now."""
+        await v1.next_signal("hurry", v1.Empty, timeout=timeout)
+
 
 class OrderFulfilmentHandle(v1.WorkflowHandle[OrderFulfilmentResult, OrderFulfilmentOutputs, OrderFulfilmentEvent]):
     """One execution of `shop.v1.OrderFulfilment`."""
@@ -389,6 +435,14 @@ class OrderFulfilmentHandle(v1.WorkflowHandle[OrderFulfilmentResult, OrderFulfil
     def confirm_address(self) -> v1.ApprovalDesk[orders_pb.AddressQuestion, orders_pb.AddressAnswer]:
         """Where should it go?"""
         return self._approval("confirm_address", orders_pb.AddressQuestion, orders_pb.AddressAnswer)
+
+    async def payment_received(self, payload: orders_pb.Payment, *, signal_id: str = "", sent_by: str = "") -> bool:
+        """The bank has the money."""
+        return await self._signal("payment_received", payload, orders_pb.Payment, signal_id=signal_id, sent_by=sent_by)
+
+    async def hurry(self, *, signal_id: str = "", sent_by: str = "") -> bool:
+        """Somebody looks after it now."""
+        return await self._signal("hurry", v1.Empty(), v1.Empty, signal_id=signal_id, sent_by=sent_by)
 
 
 class OrderFulfilmentClient(v1.WorkflowClient[orders_pb.Order, OrderFulfilmentHandle]):
