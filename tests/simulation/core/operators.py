@@ -31,6 +31,8 @@ class Operator:
         self._world = world
         self._line = Line(world, "operator")
         self._forks = 0
+        self._refused: list[str] = []
+        """Forks that a copy of the same call may make yet."""
 
     async def run(self) -> None:
         acts = (self._pause, self._resume, self._terminate, self._retry, self._redrive, self._fork, self._migrate)
@@ -42,6 +44,9 @@ class Operator:
     async def look_after(self) -> None:
         """Let go on what stands still, until everything has ended."""
         await asyncio.sleep(_OVER_S)
+        for name in self._refused:
+            if self._world.disk.history(name):
+                self._world.adopt(name)
         self._world.settled.set()
         while True:
             for execution_id in list(self._world.callers):
@@ -113,6 +118,9 @@ class Operator:
                 break
             except CoreUnavailable:
                 await asyncio.sleep(1)
+            except (Refused, InvalidRequest, NotFound):
+                self._refused.append(name)
+                raise
         self._world.adopt(name)
         self._world.truth.promise(name, "its origin", lambda past: _has(past, ev.ExecutionForked))
 
