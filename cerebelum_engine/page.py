@@ -29,7 +29,7 @@ def page(blueprint: pb.Blueprint) -> str:
         parts.append(["## Rules", "", *_rules(shape)])
     if told.approvals:
         parts.append(["## Approvals", "", *_approvals(told.approvals)])
-    if shape.signals:
+    if told.signals:
         parts.append(["## Signals", "", *_signals(shape, told)])
     parts.append([told.source])
     return "\n\n".join("\n".join(part) for part in parts if any(part)) + "\n"
@@ -48,7 +48,7 @@ def _facts(blueprint: pb.Blueprint, told: pb.Description) -> Iterator[str]:
     yield f"| deadline | {span(told.deadline_ms) or 'none'} |"
     if shape.queue:
         yield f"| queue | {_code(shape.queue)} |"
-    if shape.signals:
+    if shape.signals and not told.signals:
         yield f"| signals | {', '.join(map(_code, shape.signals))} |"
     if told.tags:
         yield f"| tags | {', '.join(map(_code, told.tags))} |"

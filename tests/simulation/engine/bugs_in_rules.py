@@ -79,9 +79,9 @@ MOVES = (
     ),
     Bug(
         "one visit too few",
-        "cerebelum_engine.decide",
-        "if state.steps[name].visit > most",
-        "if state.steps[name].visit >= most",
+        "cerebelum_engine.blueprint",
+        "max_visits=definition.max_visits or",
+        "max_visits=definition.max_visits - 1 or",
     ),
     Bug(
         "back_to keeps what comes after its target",

@@ -115,7 +115,7 @@ class World:
             moves += [self.time_out] if self.dice.random() < 0.3 else []
             moves += [self.hand_out, self.deliver, self.try_again] * 3 if self.parting else []
             moves += [self.hand_out, self.deliver] * 3 if self.cut_short else []
-            moves += [self.redrive, self.hand_out] * 2 if self.killer and self.dead() else []
+            moves += [self.redrive if self.dead() else self.hand_out] * 4 if self.killer else []
         moves += [self.calm_down] * (not self.chaos)
         if self.leases and self.dice.random() < 0.3:
             moves += [self.keep]
