@@ -15,6 +15,7 @@ from cerebelum import Context, DistributedExecutor, ProgressReporter, Worker, Wo
 from cerebelum.embedded import EmbeddedCore
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
+from cerebelum_core import leases
 from cerebelum_core.node import Node, NodeConfig
 from cerebelum_core.store import MemoryStore
 from cerebelum_proto.stream.v1 import stream_pb
@@ -59,6 +60,8 @@ def patient(wf: WorkflowBuilder) -> None:
 
 @pytest.mark.parametrize("streams", [True, False])
 def test_a_step_that_gives_signs_of_life_is_left_alone_by_the_core_too(streams: bool) -> None:
+    if not leases.__file__.endswith(".py"):
+        pytest.skip("compiled modules call each other directly: nobody can listen in between them")
     told: Counter[str] = Counter()
 
     async def main() -> None:

@@ -107,8 +107,14 @@ class Server:
 
     def close(self) -> None:
         """Stop at once: calls under way are cancelled, connections are closed."""
+        self._refusal = self._refusal or "the server stopped"
         if self._listening is not None:
             self._listening.close()
+            # A connection that is being accepted just now is not among them yet.
+            self._listening.get_loop().call_soon(self._close_links)
+        self._close_links()
+
+    def _close_links(self) -> None:
         for link in list(self._links):
             link.close("the server stopped")
 
