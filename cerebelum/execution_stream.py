@@ -6,14 +6,13 @@ The stream may break: what has not ended is asked for again on the next one, und
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Protocol
+from typing import Protocol, Unpack
 
 from cerebelum.code import Code
-from cerebelum.policies import Retry
+from cerebelum.options import StartOptions
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.workflow import Workflow, code_of
 from cerebelum_client import ClientError, Core, CoreUnavailable
@@ -33,13 +32,7 @@ class Requests(Protocol):
         self,
         workflow: Workflow | str,
         inputs: object = None,
-        *,
-        execution_id: str | None = None,
-        timeout: timedelta | None = None,
-        tags: Sequence[str] = (),
-        queue: str | None = None,
-        retries: Mapping[str, Retry] | None = None,
-        correlation_id: str = "",
+        **options: Unpack[StartOptions],
     ) -> Awaitable[pb.ExecuteRequest]:
         """The request."""
 
@@ -66,29 +59,14 @@ class ExecutionStream:
         self,
         workflow: Workflow | str,
         inputs: object = None,
-        *,
-        execution_id: str | None = None,
-        timeout: timedelta | None = None,
-        tags: Sequence[str] = (),
-        queue: str | None = None,
-        retries: Mapping[str, Retry] | None = None,
-        correlation_id: str = "",
+        **options: Unpack[StartOptions],
     ) -> ExecutionResult:
         """Start an execution and wait for its end, however often the Core is started again meanwhile.
 
         Raises:
             ClientError: it cannot be started; see `DistributedExecutor.submit`.
         """
-        request = await self._request(
-            workflow,
-            inputs,
-            execution_id=execution_id,
-            timeout=timeout,
-            tags=tags,
-            queue=queue,
-            retries=retries,
-            correlation_id=correlation_id,
-        )
+        request = await self._request(workflow, inputs, **options)
         asked = _Asked(request, code_of(workflow), asyncio.get_running_loop().create_future())
         self._unsent.append(asked)
         self._changed.set()

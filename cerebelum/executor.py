@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Unpack
 
 from cerebelum.execution_stream import ExecutionStream, execution_id_in
 from cerebelum.handle import ExecutionHandle
+from cerebelum.options import StartOptions
 from cerebelum.policies import Retry, policies_of
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.workflow import Workflow, code_of, submit
@@ -32,25 +34,10 @@ class DistributedExecutor(Connected):
         self,
         workflow: Workflow | str,
         inputs: object = None,
-        *,
-        execution_id: str | None = None,
-        timeout: timedelta | None = None,
-        tags: Sequence[str] = (),
-        queue: str | None = None,
-        retries: Mapping[str, Retry] | None = None,
-        correlation_id: str = "",
+        **options: Unpack[StartOptions],
     ) -> ExecutionResult:
         """Start an execution and wait for its end, in one call. See `submit`."""
-        request = await self.request(
-            workflow,
-            inputs,
-            execution_id=execution_id,
-            timeout=timeout,
-            tags=tags,
-            queue=queue,
-            retries=retries,
-            correlation_id=correlation_id,
-        )
+        request = await self.request(workflow, inputs, **options)
         handle = self.handle(execution_id_in(request), workflow)
         try:
             status = await self._core.executions.await_result(start=request)
@@ -64,19 +51,11 @@ class DistributedExecutor(Connected):
         self,
         workflow: Workflow | str,
         inputs: object = None,
-        *,
-        execution_id: str | None = None,
-        timeout: timedelta | None = None,
-        tags: Sequence[str] = (),
-        queue: str | None = None,
-        retries: Mapping[str, Retry] | None = None,
-        correlation_id: str = "",
+        **options: Unpack[StartOptions],
     ) -> ExecutionHandle:
         """Start an execution of this workflow, or of the newest one with this name that the Core knows.
 
-        The same id, workflow and inputs again are the same execution. With `timeout` it fails when it takes longer;
-        with `queue` all of its steps go to the workers that serve it, and with `retries` steps are tried again as these
-        say, by their names, whatever they say themselves.
+        The same id, workflow and inputs again are the same execution. What the options mean: `StartOptions`.
 
         Raises:
             PayloadError: the inputs cannot travel.
@@ -85,16 +64,7 @@ class DistributedExecutor(Connected):
             CoreUnavailable: nobody answers.
             DefinitionError: the Core refuses the workflow.
         """
-        request = await self.request(
-            workflow,
-            inputs,
-            execution_id=execution_id,
-            timeout=timeout,
-            tags=tags,
-            queue=queue,
-            retries=retries,
-            correlation_id=correlation_id,
-        )
+        request = await self.request(workflow, inputs, **options)
         await self._core.executions.start(request)
         return self.handle(execution_id_in(request), workflow)
 
@@ -110,7 +80,7 @@ class DistributedExecutor(Connected):
         retries: Mapping[str, Retry] | None = None,
         correlation_id: str = "",
     ) -> pb.ExecuteRequest:
-        """What `submit` asks of the Core, once the Core has the workflow."""
+        """What `submit` asks of the Core, once the Core has the workflow. Here `StartOptions` meet their defaults."""
         known = workflow if isinstance(workflow, Workflow) else None
         if known is not None and known.hash not in self._submitted:
             await submit(self._core, known.blueprint)

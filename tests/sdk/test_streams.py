@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -167,3 +168,12 @@ async def test_a_closed_stream_tells_those_who_still_wait_on_it() -> None:
             await asyncio.sleep(0)
         with pytest.raises(CoreUnavailable):
             await waiting
+
+
+async def test_an_option_that_there_is_none_of_starts_nothing() -> None:
+    misspelt: Any = {"exection_id": "order-1"}
+    async with embedded_core("memory://") as core, working(core) as executor, executor.stream() as stream:
+        for start in (executor.submit, executor.execute, stream.execute):
+            with pytest.raises(TypeError, match="exection_id"):
+                await start(sums, 1, **misspelt)
+        assert not (await core.executions.list()).executions

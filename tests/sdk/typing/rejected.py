@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cerebelum import (
     Context,
+    DistributedExecutor,
     PendingApproval,
     Retry,
     Worker,
@@ -58,5 +59,8 @@ async def use() -> None:
     second(first=1)  # wrong
     await order.execute(1, approver=approver)  # wrong
     await order.execute(1, signals=["paid"])  # wrong
+    executor = DistributedExecutor("core:50051")
+    await executor.submit(order, 1, exection_id="order-1")  # wrong
+    await executor.execute(order, 1, timeout=30)  # wrong
     Worker("core:50051", workflows=order)  # wrong
     Worker("core:50051", workflows=[first])  # wrong
