@@ -16,6 +16,8 @@ class Claims:
         self._recovering = set(Kind)
         self._held_back: dict[str, Offer] = {}
         self._early: dict[str, tuple[str, float]] = {}
+        self._honoured: dict[str, Kind] = {}
+        """Tasks that a worker has by its own word. Before the restart another may have been given them as well."""
 
     def __len__(self) -> int:
         return len(self._held_back)
@@ -39,15 +41,27 @@ class Claims:
         """Keep an offer from all but the worker that may have it."""
         self._held_back[offer.task_id] = offer
 
+    def honour(self, offer: Offer) -> None:
+        """A worker has it by its own word."""
+        self.settle(offer.task_id)
+        if offer.pool.kind in self._recovering:
+            self._honoured[offer.task_id] = offer.pool.kind
+
+    def is_contested(self, task_id: str) -> bool:
+        """Whether a task that its worker gives back may be claimed by another one yet."""
+        return task_id in self._honoured
+
     def settle(self, task_id: str) -> None:
         """It is known who has it, or nobody owes it any more."""
         self._held_back.pop(task_id, None)
+        self._honoured.pop(task_id, None)
 
     def close(self, kind: Kind) -> list[Offer]:
         """No worker of a kind claims anything any more: the offers that nobody claimed."""
         self._recovering.discard(kind)
         if kind is Kind.OURS:
             self._early.clear()
+        self._honoured = {task_id: each for task_id, each in self._honoured.items() if each is not kind}
         left = [offer for offer in self._held_back.values() if offer.pool.kind is kind]
         for offer in left:
             del self._held_back[offer.task_id]

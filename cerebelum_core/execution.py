@@ -60,6 +60,9 @@ class Observer(Protocol):
     def loaded(self, state: State, effects: Sequence[Effect]) -> None:
         """This state was read from the store. It may owe more than was told before, or what others have in hand."""
 
+    def unsure(self, execution_id: str) -> None:
+        """Until it is read again (`loaded`), nobody knows what an execution owes."""
+
     def doubted(self, execution_id: str) -> None:
         """Nobody knows whether events became durable. The next command finds out: see that there is one."""
 
@@ -118,7 +121,8 @@ class Execution:
         self._letters: list[_Letter] = []
         self._writing: _Batch | None = None
         self._busy = False
-        self._in_doubt = False
+        self.in_doubt = False
+        """Whether what was written last may be durable or not: only reading tells."""
         self._recovering: asyncio.Task[None] | None = None
         self._settling: list[asyncio.Future[None]] = []
 
@@ -149,7 +153,7 @@ class Execution:
         while self._letters:
             self._busy = True
             letters, self._letters = self._letters, []
-            if self._in_doubt:
+            if self.in_doubt:
                 self._recover(letters)
                 return
             try:
@@ -222,7 +226,7 @@ class Execution:
     # -- when something goes wrong -----------------------------------------------------------
 
     def _recover(self, letters: list[_Letter], error: Exception | None = None) -> None:
-        self._in_doubt = True
+        self._doubt()
         self._recovering = asyncio.ensure_future(self._decide_anew(letters, error))
 
     async def _decide_anew(self, letters: list[_Letter], error: Exception | None) -> None:
@@ -250,16 +254,20 @@ class Execution:
                     await self._store.append(self._append_of(batch))
                     self._take(batch)
             except Exception as again:
-                self._in_doubt = True
+                self._doubt()
                 error = again
             else:
                 return batch
         raise error or AssertionError("unreachable")
 
+    def _doubt(self) -> None:
+        self.in_doubt = True
+        self._observer.unsure(self.id)
+
     async def _find_out(self) -> None:
         """Read what is durable. What was written without an answer is owed like anything else."""
         self.state = await self._home.reread(self)
-        self._in_doubt = False
+        self.in_doubt = False
         effects = pending(self.state)
         self.owes_tasks = bool(tasks_among(effects))
         if self.state.started is not None:

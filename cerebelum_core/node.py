@@ -137,6 +137,10 @@ class Node:
         if state.ended:
             self.endings.ended(state)
 
+    def unsure(self, execution_id: str) -> None:
+        """What an execution owes is unknown until it is read: hand out nothing of it."""
+        self.router.withdraw(execution_id)
+
     def doubted(self, execution_id: str) -> None:
         """What became of an append is unknown: ask again until it is."""
         if execution_id not in self._doubts:

@@ -32,16 +32,17 @@ class Queues:
             self._limited[offer.task_id] = offer
             self._overdue.set(offer.task_id, (offer.unclaimed_at.to_ns() - self._clock.now().to_ns()) / 1e9)
 
-    def remove(self, offer: Offer) -> None:
-        """It waits no longer, if it did."""
+    def remove(self, offer: Offer) -> bool:
+        """It waits no longer. Whether it did."""
         queue = self._by_pool.get(offer.pool)
         if queue is None or queue.pop(offer.task_id, None) is None:
-            return
+            return False
         if not queue:
             del self._by_pool[offer.pool]
         if offer.unclaimed_at is not None:
             self._limited.pop(offer.task_id, None)
             self._overdue.clear(offer.task_id)
+        return True
 
     def take(self, pools: Iterable[Pool]) -> Offer | None:
         """The offer that has waited longest in these, out of its queue."""

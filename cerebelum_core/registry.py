@@ -142,7 +142,9 @@ class Registry:
     def live_state(self, execution_id: str) -> State | None:
         """Where an execution stands that is in memory; None when it has to be read."""
         execution = self._live.get(execution_id)
-        return execution.state if execution is not None and execution.state.started is not None else None
+        if execution is None or execution.in_doubt or execution.state.started is None:
+            return None
+        return execution.state
 
     async def state(self, execution_id: str) -> State:
         """Where an execution stands. Reading does not wake it.

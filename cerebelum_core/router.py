@@ -38,6 +38,8 @@ class TaskRouter:
         self._claims = Claims()
         self._sessions: dict[str, Session] = {}
         self._numbers = count()
+        self._withdrawn: set[str] = set()
+        """Executions of which nobody knows what they owe."""
         self._draining = False
 
     # -- what is owed ------------------------------------------------------------------------
@@ -49,6 +51,22 @@ class TaskRouter:
     def recover(self, state: State, tasks: Iterable[DispatchTask]) -> None:
         """The same for an execution read from the store: its tasks may be in hands that this Core forgot."""
         self._take_over(state, tasks, recovered=True)
+
+    def withdraw(self, execution_id: str) -> None:
+        """Nobody knows what an execution owes until it is read (`recover`): what of it waits, waits no longer.
+
+        What workers have, and what is being recorded as lost, stays as it is.
+        """
+        if execution_id in self._owed:
+            self._withdrawn.add(execution_id)
+            for offer in list(self._owed[execution_id].values()):
+                if self._queues.remove(offer):
+                    self._take_back(offer)
+
+    def _take_back(self, offer: Offer) -> None:
+        """Forget an offer that nobody has, until it is made anew."""
+        self._owed[offer.execution_id].pop(offer.task_id, None)
+        self._offers.pop(offer.task_id, None)
 
     def in_hand(self, execution_id: str) -> frozenset[str]:
         """The tasks of an execution that workers have, or may have since before a restart."""
@@ -78,6 +96,8 @@ class TaskRouter:
         return bool(len(self.leases) or len(self._claims))
 
     def _take_over(self, state: State, tasks: Iterable[DispatchTask], *, recovered: bool) -> None:
+        if self._withdrawn:
+            self._withdrawn.discard(state.execution_id)
         before = self._owed.pop(state.execution_id, {})
         owed: dict[str, Offer] = {}
         new: list[Offer] = []
@@ -120,6 +140,7 @@ class TaskRouter:
         self._offers[offer.task_id] = offer
         claim = self._claims.claim(offer.task_id)
         if claim is not None:
+            self._claims.honour(offer)
             self._lease(offer, *claim)
         elif recovered and self._claims.awaits(offer.pool.kind):
             self._claims.hold_back(offer)
@@ -170,10 +191,16 @@ class TaskRouter:
     def give_back(self, lease: Lease) -> None:
         """The worker never got the task: offer it again."""
         if self.leases.end_this(lease) and (offer := self._offers.get(lease.task_id)):
-            self._place(offer, first=True)
+            if self._claims.is_contested(lease.task_id):
+                self._claims.hold_back(offer)
+            else:
+                self._place(offer, first=True)
 
     def _place(self, offer: Offer, *, first: bool = False) -> None:
         """Hand an offer to who waits, the last worker of its execution if that one waits, or queue it."""
+        if self._withdrawn and offer.execution_id in self._withdrawn:
+            self._take_back(offer)
+            return
         if offer.handout is Handout.STOP:
             # An answer is waited for that nobody is left to give.
             self._on_lost(Lease(offer.task_id, offer.execution_id, "", 0, 0), "no worker has it any more")
@@ -210,7 +237,7 @@ class TaskRouter:
                 self.leases.renew([lease])
             elif lease is None and offer is not None:
                 self._queues.remove(offer)
-                self._claims.settle(task_id)
+                self._claims.honour(offer)
                 self._lease(offer, worker_id, lease_s)
             elif offer is None and self._claims.awaits(Kind.OURS):
                 self._claims.expect(task_id, worker_id, lease_s)

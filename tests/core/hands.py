@@ -55,6 +55,9 @@ class Told:
     def loaded(self, state: State, effects: Sequence[Effect]) -> None:
         self.loaded_states.append(state)
 
+    def unsure(self, execution_id: str) -> None:
+        """Nothing was handed out."""
+
     def doubted(self, execution_id: str) -> None:
         self.doubts.append(execution_id)
 

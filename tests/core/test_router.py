@@ -352,3 +352,61 @@ async def test_when_the_core_drains_everybody_is_answered_and_nobody_waits_any_m
     await _turn()
     desk.router.drain()
     assert await taken(*waiting, desk.poll("u")) == [None, None, None]
+
+
+@in_virtual_time
+async def test_what_an_unsure_execution_owed_is_handed_out_only_once_it_is_read() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("x/a/1"), task("x/b/1"))
+    held = await desk.poll("w1")
+    assert held is not None
+    desk.router.withdraw("x")
+    desk.router.give_back(held)  # it never reached its worker
+    waiting = desk.poll("w2")
+    await asyncio.sleep(1)
+    assert not waiting.done()
+    desk.owe("x", task("x/a/2"), read=True)
+    found = await waiting
+    assert found is not None
+    assert found.task_id == "x/a/2"
+
+
+@in_virtual_time
+async def test_what_a_worker_has_stays_in_its_hands_while_its_execution_is_unsure() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("x/a/1"))
+    held = await desk.poll("w1")
+    desk.router.withdraw("x")
+    desk.owe("x", task("x/a/1"), read=True)
+    assert desk.router.leases.get("x/a/1") is held
+
+
+@in_virtual_time
+async def test_a_task_that_is_being_recorded_as_lost_is_not_offered_again_when_its_execution_was_unsure() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("x/a/1"))
+    held = await desk.poll("w1")
+    assert held is not None
+    desk.router.lose(held, "its worker is gone")
+    desk.router.withdraw("x")
+    desk.owe("x", task("x/a/1"), read=True)
+    waiting = desk.poll("w2", timeout_s=1)
+    assert await waiting is None
+    desk.owe("x", task("x/a/2"))
+    found = await desk.poll("w2")
+    assert found is not None
+    assert found.task_id == "x/a/2"
+
+
+@in_virtual_time
+async def test_a_claimed_task_that_is_given_back_waits_for_the_word_of_others() -> None:
+    desk = Desk()
+    desk.owe("x", task("x/a/1"), read=True)
+    assert desk.router.hold("w1", ["x/a/1"], 30) == []
+    claimed = desk.router.leases.get("x/a/1")
+    assert claimed is not None
+    desk.router.give_back(claimed)
+    assert await desk.poll("w2", timeout_s=1) is None
+    assert desk.router.hold("w3", ["x/a/1"], 30) == [], "it had been given to both before the restart"
+    desk.opened()
+    assert await desk.poll("w2", timeout_s=1) is None
