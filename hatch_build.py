@@ -25,7 +25,7 @@ _CORE = (
     "store/callbacks store/records store/rows store/sqlite store/sqlite_batch store/writer"
 )
 _WORKER = (
-    "cerebelum/hands cerebelum/lanes cerebelum/plan cerebelum/runner cerebelum/running cerebelum/signals "
+    "cerebelum/hands cerebelum/lanes cerebelum/lifeline cerebelum/plan cerebelum/runner cerebelum/running "
     "cerebelum/streaming cerebelum_client/payload cerebelum_client/plain"
 )
 

@@ -40,7 +40,7 @@ from cerebelum.progress import ProgressReporter
 from cerebelum.repeating import poll, retry
 from cerebelum.results import ExecutionError, ExecutionResult, Explanation, Progress
 from cerebelum.rules import Action, back_to, end, fail, mapping, proceed, skip_to
-from cerebelum.sending import Signal
+from cerebelum.signals import Signal
 from cerebelum.step import Step, Timeline, step
 from cerebelum.waits import Decision, memo, sleep, wait_for_approval, wait_for_signal
 from cerebelum.worker import Worker

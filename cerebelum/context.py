@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from cerebelum.signals import Signals
+from cerebelum.lifeline import Lifeline
 
 _Inputs = TypeVar("_Inputs")
 
@@ -22,12 +22,12 @@ class Context(Generic[_Inputs]):
     step_name: str = ""
     attempt: int = 1
     """Which try this is, from 1."""
-    _signals: Signals = field(default_factory=Signals, repr=False, compare=False)
+    _lifeline: Lifeline = field(default_factory=Lifeline, repr=False, compare=False)
 
     @property
     def cancelled(self) -> bool:
         """Whether the step was told to stop. A plain `def` looks here; an `async def` is cancelled by itself."""
-        return self._signals.cancelled
+        return self._lifeline.cancelled
 
     def heartbeat(self) -> Awaitable[None]:
         """A sign of life: the step's `heartbeat_timeout` begins anew.
@@ -39,4 +39,4 @@ class Context(Generic[_Inputs]):
         Raises:
             asyncio.CancelledError: in a thread, when the step was told to stop. Clean up, and let it pass.
         """
-        return self._signals.beat()
+        return self._lifeline.beat()

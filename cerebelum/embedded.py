@@ -16,7 +16,7 @@ from cerebelum.executor import DistributedExecutor
 from cerebelum.handle import ExecutionHandle
 from cerebelum.local import Approver, No, PendingApproval
 from cerebelum.results import ExecutionResult
-from cerebelum.sending import Signals, identified
+from cerebelum.signals import Signals, identified
 from cerebelum.worker import Worker
 from cerebelum.workflow import Workflow, queues_in
 from cerebelum_client import Calls, Core, Refused, Stubs

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
 from cerebelum.code import NO_CODE, Code
 from cerebelum.lanes import Call, Lanes
+from cerebelum.lifeline import Lifeline
 from cerebelum.runner import run_task
-from cerebelum.signals import Signals
 from cerebelum.threads import Threads
 from cerebelum.workflow import Workflow
 from cerebelum_client import ClientError, Core, CoreUnavailable
@@ -68,8 +68,8 @@ class Hands:
         pass_on: Callable[[], None],
         on_end: Callable[[Held], None],
     ) -> Held:
-        """Hold a task and run its step, whose signs of life go where `Signals` says; `on_end` is told of its end."""
-        held = Held(self, task, self._codes.get(task.workflow_hash, NO_CODE), Signals(tell, pass_on), on_end)
+        """Hold a task and run its step, whose signs of life go where `Lifeline` says; `on_end` is told of its end."""
+        held = Held(self, task, self._codes.get(task.workflow_hash, NO_CODE), Lifeline(tell, pass_on), on_end)
         self._held[task.task_id] = held
         self._lanes.run(held)
         return held
@@ -86,16 +86,16 @@ class Hands:
             held = self._held.get(task_id)
             if held is not None and not held.done:
                 _log.warning("task %s has moved on; it is stopped here", task_id)
-                held.signals.drop()
+                held.lifeline.drop()
                 held.cancel()
 
     def stop(self, task_ids: Sequence[str]) -> None:
         """Interrupt steps whose executions are to end: once each, so that they can clean up."""
         for task_id in task_ids:
             held = self._held.get(task_id)
-            if held is not None and not held.done and not held.signals.cancelled:
+            if held is not None and not held.done and not held.lifeline.cancelled:
                 _log.info("task %s is cancelled; its step may clean up", task_id)
-                held.signals.stop()
+                held.lifeline.stop()
                 held.cancel()
 
     def cancel(self) -> None:
@@ -115,11 +115,11 @@ class Held(Call):
     """A task in a worker's hands: its step runs, or its result waits for the Core to take it. It is the step's line."""
 
     def __init__(
-        self, hands: Hands, task: pb.Task, code: Code, signals: Signals, on_end: Callable[[Held], None]
+        self, hands: Hands, task: pb.Task, code: Code, lifeline: Lifeline, on_end: Callable[[Held], None]
     ) -> None:
         super().__init__()
         self.task_id = task.task_id
-        self.signals = signals
+        self.lifeline = lifeline
         self.result: pb.TaskResult | None = None
         """What came of it, once it has ended by itself."""
         self._hands = hands
@@ -138,7 +138,7 @@ class Held(Call):
             worker_id=self._hands.worker_id,
             now=self._hands.now,
             threads=self._hands.threads,
-            signals=self.signals,
+            lifeline=self.lifeline,
             line=self,
         )
 
@@ -176,7 +176,7 @@ class Held(Call):
 
     async def report(self, percent: int, message: str) -> None:
         """Tell how far the step is. A Core that is not there is not waited for."""
-        self.signals.beat()
+        self.lifeline.beat()
         progress = pb.StepProgress(task_id=self.task_id, percent=percent, message=message)
         request = pb.HeartbeatRequest(
             worker_id=self._hands.worker_id,

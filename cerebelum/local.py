@@ -13,7 +13,7 @@ from cerebelum.code import Code
 from cerebelum.errors import CerebelumError
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.runner import run_task
-from cerebelum.sending import Signals, identified
+from cerebelum.signals import Signals, identified
 from cerebelum.threads import Threads
 from cerebelum_client import new_execution_id
 from cerebelum_client.executions import limit_ms

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import get_args
 
 from cerebelum.context import Context
+from cerebelum.lifeline import Lifeline
 from cerebelum.rules import Predicate
-from cerebelum.signals import Signals
 from cerebelum.step import CONTEXT, INPUTS, AnyStep
 from cerebelum_client import PayloadError, Payloads
 from cerebelum_client.annotations import hints_of
@@ -33,7 +33,7 @@ class Plan:
         }
         self._payloads = payloads
 
-    def arguments(self, task: Task, signals: Signals) -> dict[str, object]:
+    def arguments(self, task: Task, lifeline: Lifeline) -> dict[str, object]:
         """What the step is called with for a task.
 
         Raises:
@@ -52,7 +52,7 @@ class Plan:
                 workflow_name=task.workflow_module,
                 step_name=task.step_name,
                 attempt=task.attempt,
-                _signals=signals,
+                _lifeline=lifeline,
             )
         return taken
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 
+from cerebelum.lifeline import Beat
 from cerebelum.running import Line, running
-from cerebelum.signals import Beat
 
 
 class ProgressReporter:

@@ -21,10 +21,10 @@ from cerebelum.errors import (
     WaitMisused,
     WorkerError,
 )
+from cerebelum.lifeline import Lifeline
 from cerebelum.plan import Plan
 from cerebelum.rules import Predicate, ask
 from cerebelum.running import ALONE, Line, Suspend, Waits, current_waits
-from cerebelum.signals import Signals
 from cerebelum.threads import Threads
 from cerebelum_client import PayloadError, Payloads, write_marker
 from cerebelum_codegen.runtime import CodecError, Timestamp
@@ -52,7 +52,7 @@ async def run_task(
     worker_id: str,
     now: Callable[[], Timestamp],
     threads: Threads,
-    signals: Signals | None = None,
+    lifeline: Lifeline | None = None,
     line: Line = ALONE,
 ) -> TaskResult:
     """Run the step of a task, and ask the predicates of the branch that follows it about its value.
@@ -60,14 +60,14 @@ async def run_task(
     Whatever the step does ends in a result; only being dropped passes through.
     """
     result = TaskResult(task_id=task.task_id, execution_id=task.execution_id, worker_id=worker_id, started_at=now())
-    signals = signals or Signals()
+    lifeline = lifeline or Lifeline()
     try:
         waits = Waits(task, code.payloads, line, task.created_at or result.started_at or now())
-        await _run(task, code, result, signals, waits, threads)
+        await _run(task, code, result, lifeline, waits, threads)
     except asyncio.CancelledError as error:
-        if signals.stopping:
+        if lifeline.stopping:
             _fail_with(result, TaskStatus.CANCELLED, "cancelled", "the step was told to stop")
-        elif signals.cancelled or _is_cancelled():
+        elif lifeline.cancelled or _is_cancelled():
             raise
         else:
             _fail(result, error)  # nobody cancelled it: the step raised it by itself
@@ -77,7 +77,7 @@ async def run_task(
     return result
 
 
-async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, waits: Waits, threads: Threads) -> None:
+async def _run(task: Task, code: Code, result: TaskResult, lifeline: Lifeline, waits: Waits, threads: Threads) -> None:
     plan = code.plan(task.step_name)
     if plan is None:
         raise WorkerError(
@@ -86,8 +86,8 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
         )
     token = current_waits.set(waits)
     try:
-        arguments = plan.arguments(task, signals)
-        value = await _within_limits(task, signals, _call(plan, arguments, signals, threads))
+        arguments = plan.arguments(task, lifeline)
+        value = await _within_limits(task, lifeline, _call(plan, arguments, lifeline, threads))
     except Suspend as suspend:
         write_marker(suspend.request, result)
         return
@@ -98,7 +98,7 @@ async def _run(task: Task, code: Code, result: TaskResult, signals: Signals, wai
         value = {"error": decided.reason}
     except _OutOfTime as over:
         _fail_with(result, TaskStatus.TIMEOUT, over.kind, str(over))
-        signals.drop()  # what goes on in a thread is told so
+        lifeline.drop()  # what goes on in a thread is told so
         return
     finally:
         current_waits.reset(token)
@@ -128,17 +128,17 @@ class _OutOfTime(Exception):
         self.kind = kind
 
 
-def _within_limits(task: Task, signals: Signals, call: Awaitable[object]) -> Awaitable[object]:
+def _within_limits(task: Task, lifeline: Lifeline, call: Awaitable[object]) -> Awaitable[object]:
     if not task.start_to_close_ms and not task.heartbeat_timeout_ms:
         return call
-    return _limited(task.start_to_close_ms / 1000 or None, task.heartbeat_timeout_ms / 1000 or None, signals, call)
+    return _limited(task.start_to_close_ms / 1000 or None, task.heartbeat_timeout_ms / 1000 or None, lifeline, call)
 
 
 async def _limited(
-    timeout_s: float | None, silence_s: float | None, signals: Signals, call: Awaitable[object]
+    timeout_s: float | None, silence_s: float | None, lifeline: Lifeline, call: Awaitable[object]
 ) -> object:
     try:
-        async with asyncio.timeout(timeout_s) as limit, signals.within(silence_s) as pulse:
+        async with asyncio.timeout(timeout_s) as limit, lifeline.within(silence_s) as pulse:
             return await call
     except TimeoutError:
         if pulse.expired():
@@ -167,24 +167,24 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _call(plan: Plan, arguments: dict[str, object], signals: Signals, threads: Threads) -> Awaitable[object]:
+def _call(plan: Plan, arguments: dict[str, object], lifeline: Lifeline, threads: Threads) -> Awaitable[object]:
     if plan.is_coroutine:
         return cast("Awaitable[object]", plan.function(**arguments))
-    return _threaded(plan, arguments, signals, threads)
+    return _threaded(plan, arguments, lifeline, threads)
 
 
-async def _threaded(plan: Plan, arguments: dict[str, object], signals: Signals, threads: Threads) -> object:
-    value = await _in_thread(threads.run(partial(plan.function, **arguments)), signals)
+async def _threaded(plan: Plan, arguments: dict[str, object], lifeline: Lifeline, threads: Threads) -> object:
+    value = await _in_thread(threads.run(partial(plan.function, **arguments)), lifeline)
     return await value if inspect.isawaitable(value) else value
 
 
-async def _in_thread(working: asyncio.Future[object], signals: Signals) -> object:
+async def _in_thread(working: asyncio.Future[object], lifeline: Lifeline) -> object:
     """No thread can be interrupted: one that was told to stop is waited for until it has looked."""
     while True:
         try:
             return await asyncio.shield(working)
         except asyncio.CancelledError:
-            if working.done() or not signals.stopping:
+            if working.done() or not lifeline.stopping:
                 raise
 
 

@@ -1,145 +1,40 @@
-"""Between a running step and its worker: signs of life one way, a cancellation the other. Safe from any thread."""
+"""What is sent from here to an execution that runs in this process: the same each time that it is run again."""
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Awaitable, Callable, Generator
-from enum import Enum
-from math import inf
-from types import TracebackType
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 
-class _Course(Enum):
-    RUN = "run"
-    STOP = "stop"
-    DROP = "drop"
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A signal that `execute` is to send."""
+
+    name: str
+    payload: object = None
+    """What the step that waits for it gets."""
+    signal_id: str = field(default="", kw_only=True)
+    """With the same id it is the same signal; by default it is known by its place among those that are sent."""
+    sent_by: str = field(default="local", kw_only=True)
 
 
-_PASS_ON_S = 2.0
-"""The Core hears of signs of life at most so much later than they are given, and no more often."""
+Signals: TypeAlias = Iterable[Signal] | AsyncIterable[Signal]
+"""Those that an execution is sent, one after another: at once, or as an asynchronous iterator has them."""
 
 
-async def _nobody_to_tell() -> None:
-    """A local run has no lease."""
+async def identified(signals: Signals) -> AsyncGenerator[Signal, None]:
+    """The signals as they come, each with an id."""
+    number = 0
+    async for signal in _each(signals):
+        number += 1
+        yield signal if signal.signal_id else replace(signal, signal_id=str(number))
 
 
-def _nobody_to_hear() -> None:
-    """Nor does anybody else limit its silence."""
-
-
-class Signals:
-    """What one try of a step tells its worker, and is told.
-
-    `tell` tells the Core at once that the worker lives; `pass_on` tells it, soon, that the step does.
-    """
-
-    _course = _Course.RUN
-    _loop: asyncio.AbstractEventLoop | None = None
-    _pulse: asyncio.Timeout | None = None
-    _limit_s = 0.0
-    _passed_on_at = -inf
-    _passing_on: asyncio.TimerHandle | None = None
-
-    def __init__(
-        self,
-        tell: Callable[[], Awaitable[None]] = _nobody_to_tell,
-        pass_on: Callable[[], None] = _nobody_to_hear,
-    ) -> None:
-        self._tell = tell
-        self._pass_on = pass_on
-        self._thread_id = threading.get_ident()
-
-    # -- the worker's side -------------------------------------------------------------------
-
-    def stop(self) -> None:
-        """Tell the step to stop: it may clean up, and its outcome is waited for."""
-        self._course = _Course.STOP
-
-    def drop(self) -> None:
-        """Tell the step to stop; nobody wants its outcome any more."""
-        self._course = _Course.DROP
-
-    @property
-    def stopping(self) -> bool:
-        """Whether it was told to stop and is waited for."""
-        return self._course is _Course.STOP
-
-    def within(self, limit_s: float | None) -> Pulse:
-        """Interrupt the block when no sign of life comes for so long."""
-        return Pulse(self, limit_s)
-
-    def listen(self, pulse: asyncio.Timeout, limit_s: float) -> None:
-        """Put a time limit off with every sign of life."""
-        self._loop, self._pulse, self._limit_s = asyncio.get_running_loop(), pulse, limit_s
-
-    def rest(self) -> None:
-        """Listen no more."""
-        self._pulse = None
-        if self._passing_on is not None:
-            self._passing_on.cancel()
-
-    # -- the step's side ---------------------------------------------------------------------
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether it was told to stop."""
-        return self._course is not _Course.RUN
-
-    def beat(self) -> Beat:
-        """A sign of life. Awaited, the Core is told at once.
-
-        Raises:
-            asyncio.CancelledError: in a thread, when the step was told to stop. A coroutine is cancelled by itself.
-        """
-        if threading.get_ident() == self._thread_id:
-            self._renew()
-        elif self.cancelled:
-            raise asyncio.CancelledError("the step was told to stop")
-        elif self._loop is not None:
-            self._loop.call_soon_threadsafe(self._renew)
-        return Beat(self._tell)
-
-    def _renew(self) -> None:
-        if self._pulse is None or not self._limit_s or self._pulse.expired():
-            return
-        loop = asyncio.get_running_loop()
-        self._pulse.reschedule(loop.time() + self._limit_s)
-        if self._passing_on is None:
-            after_s = self._passed_on_at + min(self._limit_s / 2, _PASS_ON_S) - loop.time()
-            self._passing_on = loop.call_later(max(after_s, 0), self._pass_it_on)
-
-    def _pass_it_on(self) -> None:
-        self._passing_on = None
-        self._passed_on_at = asyncio.get_running_loop().time()
-        self._pass_on()
-
-
-class Pulse:
-    """A block with a limit for the silence of a step."""
-
-    def __init__(self, signals: Signals, limit_s: float | None) -> None:
-        self._signals = signals
-        self._limit_s = limit_s
-        self._timeout = asyncio.timeout(limit_s)
-
-    async def __aenter__(self) -> asyncio.Timeout:
-        await self._timeout.__aenter__()
-        self._signals.listen(self._timeout, self._limit_s or 0.0)
-        return self._timeout
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._signals.rest()
-        await self._timeout.__aexit__(kind, error, trace)
-
-
-class Beat:
-    """What `heartbeat()` returns: await it in a coroutine, leave it in a thread."""
-
-    def __init__(self, tell: Callable[[], Awaitable[None]] = _nobody_to_tell) -> None:
-        self._tell = tell
-
-    def __await__(self) -> Generator[object, None, None]:
-        return self._tell().__await__()
+async def _each(signals: Signals) -> AsyncGenerator[Signal, None]:
+    if isinstance(signals, AsyncIterable):
+        async for signal in signals:
+            yield signal
+    else:
+        for signal in signals:
+            yield signal

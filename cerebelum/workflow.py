@@ -13,7 +13,7 @@ from cerebelum.code import NO_CODE, Code
 from cerebelum.errors import DefinitionError
 from cerebelum.local import Approver, run_locally
 from cerebelum.results import ExecutionResult
-from cerebelum.sending import Signals
+from cerebelum.signals import Signals
 from cerebelum_client import Converter, Core, Payloads
 from cerebelum_engine import DEFAULT_MAX_VISITS, Blueprint, compile_blueprint
 from cerebelum_proto.worker import worker_service_pb as pb

@@ -17,20 +17,20 @@ class Watchers:
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
-        self._signals: dict[str, list[asyncio.Event]] = {}
+        self._followers: dict[str, list[asyncio.Event]] = {}
         self._closed = False
 
     def notify(self, execution_id: str) -> None:
         """New events of an execution are durable."""
-        for signal in self._signals.get(execution_id, ()):
-            signal.set()
+        for woken in self._followers.get(execution_id, ()):
+            woken.set()
 
     def close(self) -> None:
         """End every follower."""
         self._closed = True
-        for signals in list(self._signals.values()):
-            for signal in signals:
-                signal.set()
+        for followers in list(self._followers.values()):
+            for woken in followers:
+                woken.set()
 
     async def follow(self, execution_id: str, after_version: int, *, live: bool) -> AsyncGenerator[Event, None]:
         """The history after a version; with `live`, each new event until the execution has ended.
@@ -40,11 +40,11 @@ class Watchers:
         """
         if await self._store.head(execution_id) is None:
             raise UnknownExecution(f"there is no execution '{execution_id}'")
-        signal = asyncio.Event()
-        self._signals.setdefault(execution_id, []).append(signal)
+        woken = asyncio.Event()
+        self._followers.setdefault(execution_id, []).append(woken)
         try:
             while True:
-                signal.clear()
+                woken.clear()
                 events = await self._store.read(execution_id, after_version=after_version, limit=_PAGE)
                 for event in events:
                     yield event
@@ -53,11 +53,11 @@ class Watchers:
                     continue
                 if not live or self._closed or await self._has_ended(execution_id, events):
                     return
-                await signal.wait()
+                await woken.wait()
         finally:
-            self._signals[execution_id].remove(signal)
-            if not self._signals[execution_id]:
-                del self._signals[execution_id]
+            self._followers[execution_id].remove(woken)
+            if not self._followers[execution_id]:
+                del self._followers[execution_id]
 
     async def _has_ended(self, execution_id: str, events: Sequence[Event]) -> bool:
         if events:

@@ -42,7 +42,7 @@ async def test_a_follower_gets_what_is_there_and_each_new_event_until_the_end() 
     watchers.notify("x")
     await following
     assert seen == [1, 2, 3, 4]
-    assert not watchers._signals
+    assert not watchers._followers
 
 
 @in_virtual_time
@@ -90,7 +90,7 @@ async def test_the_end_of_the_core_ends_every_follower() -> None:
     await asyncio.sleep(1)
     watchers.close()
     await asyncio.gather(*followers)
-    assert not watchers._signals
+    assert not watchers._followers
 
 
 @in_virtual_time
@@ -102,7 +102,7 @@ async def test_a_follower_that_goes_away_is_forgotten() -> None:
     await asyncio.sleep(1)
     following.cancel()
     await asyncio.sleep(1)
-    assert not watchers._signals
+    assert not watchers._followers
 
 
 @in_virtual_time

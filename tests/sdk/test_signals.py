@@ -1,24 +1,63 @@
-"""Signs of life and cancellations, between a running step and its worker. Virtual time, but for threads."""
+"""Signals sent to a workflow that runs here, on a durable store, and on a Core under test: one meaning in all."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from cerebelum import Context, ExecutionResult, Retry, Workflow, WorkflowBuilder, step, workflow
-from cerebelum.runner import run_task
-from cerebelum.signals import Signals
-from cerebelum.step import AnyStep
-from cerebelum.threads import Threads
-from cerebelum_codegen.runtime import Timestamp
-from cerebelum_proto.worker.worker_service_pb import Task, TaskResult, TaskStatus
+from cerebelum import (
+    CerebelumError,
+    DistributedExecutor,
+    ExecutionResult,
+    OutsideStep,
+    Signal,
+    SignalTimedOut,
+    Step,
+    Workflow,
+    WorkflowBuilder,
+    poll,
+    sleep,
+    step,
+    testing,
+    wait_for_approval,
+    wait_for_signal,
+    workflow,
+)
+from cerebelum_client import AlreadyExists, InvalidRequest, NotFound, Refused
 from tests.simulation.virtual_time import run
 
 
-def of(only: AnyStep) -> Workflow:
+@dataclass
+class Payment:
+    amount: int
+
+
+@step
+async def charge() -> int:
+    try:
+        payment = await wait_for_signal("paid", Payment, timeout=timedelta(days=3))
+    except SignalTimedOut as late:
+        return 0 if str(late) == "no signal 'paid' came in time" else -1
+    return payment.amount
+
+
+@step
+async def ship(charge: int) -> str:
+    return f"{charge} paid, shipped {await wait_for_signal('packed')}"
+
+
+@workflow
+def order(wf: WorkflowBuilder) -> None:
+    wf.timeline(charge >> ship)
+    wf.signals("paid", "packed")
+
+
+def of(only: Step[..., object]) -> Workflow:
     @workflow(name="play")
     def play(wf: WorkflowBuilder) -> None:
         wf.timeline(only)
@@ -26,131 +65,133 @@ def of(only: AnyStep) -> Workflow:
     return play
 
 
-def executed(only: AnyStep) -> ExecutionResult:
-    return run(lambda: of(only).execute())
+async def test_a_workflow_goes_on_with_the_signals_that_it_is_sent_here_and_on_a_store(tmp_path: Path) -> None:
+    signals = [Signal("packed", "a box"), Signal("paid", Payment(7))]
+    here = await order.execute(signals=signals)
+    durable = await order.execute(signals=signals, store=f"sqlite:///{tmp_path}/a.db", execution_id="x")
+    assert here.output == durable.output == "7 paid, shipped a box"
+    again = await order.execute(signals=signals, store=f"sqlite:///{tmp_path}/a.db", execution_id="x")
+    assert again.completed_at == durable.completed_at
 
 
-@step(heartbeat_timeout=timedelta(seconds=10))
-async def beats(context: Context[None]) -> str:
-    for _ in range(10):
-        await asyncio.sleep(9)
-        await context.heartbeat()
-    return "done"
+def test_signals_come_when_an_iterator_has_them_and_three_days_pass_at_once() -> None:
+    async def late() -> AsyncIterator[Signal]:
+        await asyncio.sleep(timedelta(days=2).total_seconds())
+        yield Signal("paid", Payment(7))
+        yield Signal("paid", Payment(8))  # nobody waits for a second one
+        yield Signal("packed", "a box")
+
+    async def never() -> AsyncIterator[Signal]:
+        await asyncio.sleep(timedelta(days=4).total_seconds())
+        yield Signal("packed", "a box")
+
+    def execute(signals: AsyncIterator[Signal]) -> ExecutionResult:
+        return run(lambda: order.execute(signals=signals))
+
+    assert execute(late()).output == "7 paid, shipped a box"
+    assert execute(never()).output == "0 paid, shipped a box"
 
 
-@step(heartbeat_timeout=timedelta(seconds=10), retry=Retry(max_attempts=2, jitter=0))
-async def falls_silent(context: Context[None]) -> str:
-    await asyncio.sleep(9)
-    await context.heartbeat()
-    await asyncio.sleep(11 if context.attempt == 1 else 9)
-    return f"done at try {context.attempt}"
+async def test_a_wait_that_nobody_ends_says_how_to_end_it() -> None:
+    with pytest.raises(CerebelumError, match="step 'ship' waits for signal 'packed' and nobody is there to send it"):
+        await order.execute(signals=[Signal("paid", Payment(7))])
 
 
-@step(heartbeat_timeout=timedelta(seconds=10))
-async def never_beats() -> str:
-    await asyncio.sleep(11)
-    return "done"
+async def test_a_signal_that_the_workflow_does_not_take_is_refused_with_those_that_it_takes(tmp_path: Path) -> None:
+    told = "workflow 'order' has no signal 'payed': it takes paid, packed"
+    with pytest.raises(CerebelumError, match=told):
+        await order.execute(signals=[Signal("payed")])
+    with pytest.raises(InvalidRequest, match=told):
+        await order.execute(signals=[Signal("payed")], store=f"sqlite:///{tmp_path}/a.db")
 
 
-def test_a_step_that_gives_signs_of_life_may_run_for_long() -> None:
-    assert executed(beats).unwrap() == "done"
+async def test_signals_of_an_execution_on_a_core_are_not_sent_from_here() -> None:
+    with pytest.raises(ValueError, match="cerebelum signal"):
+        await order.execute(signals=[Signal("paid")], distributed=True)
 
 
-def test_a_step_that_falls_silent_fails_and_obeys_its_retry_policy() -> None:
-    assert executed(falls_silent).unwrap() == "done at try 2"
-    result = executed(never_beats)
+async def test_a_handle_sends_signals_and_is_told_of_repeats_and_refusals() -> None:
+    async with testing.core([order]) as core:
+        handle = await core.start(order, execution_id="x")
+        (told,) = await handle.why()
+        assert (told.standing, told.step) == ("awaiting_signal", "charge")
+        assert "waits for signal 'paid'; cerebelum signal x paid" in told.message
+        assert (await handle.status()).status == "waiting_for_signal"
+        assert await handle.signal("paid", Payment(7), signal_id="1")
+        assert not await handle.signal("paid", Payment(7), signal_id="1")
+        with pytest.raises(AlreadyExists, match="signal id '1' is that of a signal 'paid'"):
+            await handle.signal("packed", signal_id="1")
+        with pytest.raises(InvalidRequest, match="it takes paid, packed"):
+            await handle.signal("payed")
+        with pytest.raises(NotFound):
+            await DistributedExecutor(core.core).handle("nobody").signal("paid")
+        await core.signal(handle, "packed", "a box", sent_by="Ada")
+        assert await core.output(handle) == "7 paid, shipped a box"
+        assert not await handle.signal("paid", Payment(7), signal_id="1")
+        with pytest.raises(Refused, match="has ended"):
+            await handle.signal("paid", Payment(7))
+
+
+async def test_time_that_passes_ends_a_wait_under_test() -> None:
+    async with testing.core([order]) as core:
+        handle = await core.start(order)
+        await core.skip(timedelta(days=3))
+        await core.signal(handle, "packed", "a box")
+        assert await core.output(handle) == "0 paid, shipped a box"
+
+
+async def test_code_between_waits_sees_each_signal_once_and_in_order() -> None:
+    @step
+    async def counts() -> list[object]:
+        taken: list[object] = []
+        while (each := await wait_for_signal("item")) is not None:
+            taken.append(each)
+            await sleep(0.001)
+        return taken
+
+    signals = [Signal("item", number) for number in (3, 1, 2)] + [Signal("item")]
+    assert (await of(counts).execute(signals=signals)).output == [3, 1, 2]
+
+
+async def test_a_step_that_waits_otherwise_than_on_its_last_run_fails_and_is_told_how() -> None:
+    runs: list[str] = []
+
+    @step
+    async def fickle() -> None:
+        runs.append("again")
+        await wait_for_signal("paid" if len(runs) == 1 else "packed")
+
+    @step
+    async def confused() -> None:
+        runs.append("again")
+        await (wait_for_signal("paid") if len(runs) == 1 else wait_for_approval())
+
+    for each in (fickle, confused):
+        runs.clear()
+        result = await of(each).execute(signals=[Signal("paid")])
+        assert result.error is not None
+        assert result.error.kind == "MarkerMismatch"
+        assert "where on its last run something ended as signal 'paid'" in result.error.message
+
+
+async def test_what_came_is_read_as_the_step_says_or_the_step_fails() -> None:
+    result = await order.execute(signals=[Signal("paid", {"sum": 7})])
     assert result.error is not None
-    assert (result.error.kind, result.error.message) == (
-        "heartbeat_timeout",
-        "the step gave no sign of life for 10 s",
-    )
+    assert result.error.kind == "PayloadError"
 
 
-async def ran(only: AnyStep, signals: Signals, interrupt: asyncio.Event | threading.Event, *, drop: bool) -> TaskResult:
-    """Run a step, and stop or drop it once it has begun."""
-    task = Task(task_id="x/a/1.1.0", execution_id="x", step_name=only.name)
-    running = asyncio.create_task(
-        run_task(task, of(only).code, worker_id="w", now=Timestamp, threads=Threads(), signals=signals)
-    )
-    if isinstance(interrupt, asyncio.Event):
-        await interrupt.wait()
-    else:
-        await asyncio.to_thread(interrupt.wait)
-    if drop:
-        signals.drop()
-    else:
-        signals.stop()
-    running.cancel()
-    return await running
+async def test_a_poll_in_between_changes_nothing() -> None:
+    @step
+    async def polls() -> object:
+        first = await wait_for_signal("item")
+        await poll(lambda: True, every=timedelta(seconds=1), until=lambda there: there)
+        return [first, await wait_for_signal("item")]
+
+    assert (await of(polls).execute(signals=[Signal("item", 1), Signal("item", 2)])).output == [1, 2]
 
 
-def waiting(cleanup: str) -> tuple[AnyStep, asyncio.Event, list[str]]:
-    begun, noted = asyncio.Event(), list[str]()
-
-    @step(name="a")
-    async def a() -> str:
-        begun.set()
-        try:
-            await asyncio.sleep(1_000)
-        except asyncio.CancelledError:
-            await asyncio.sleep(5)
-            noted.append("cleaned up")
-            if cleanup == "raises":
-                raise OSError("disk full") from None
-            if cleanup == "returns":
-                return "finished all the same"
-            raise
-        return "undisturbed"
-
-    return a, begun, noted
-
-
-@pytest.mark.parametrize(
-    ("cleanup", "status", "kind"),
-    [
-        ("passes", TaskStatus.CANCELLED, "cancelled"),
-        ("raises", TaskStatus.FAILED, "OSError"),
-        ("returns", TaskStatus.SUCCESS, ""),
-    ],
-)
-def test_a_step_that_is_told_to_stop_cleans_up_and_its_outcome_is_handed_in(
-    cleanup: str, status: TaskStatus, kind: str
-) -> None:
-    async def main() -> None:
-        a, begun, noted = waiting(cleanup)
-        result = await ran(a, Signals(), begun, drop=False)
-        assert (result.status, result.error.kind if result.error else "") == (status, kind)
-        assert noted == ["cleaned up"]
-
-    run(main)
-
-
-def test_of_a_step_that_is_dropped_nothing_is_handed_in() -> None:
-    async def main() -> None:
-        a, begun, _ = waiting("passes")
-        with pytest.raises(asyncio.CancelledError):
-            await ran(a, Signals(), begun, drop=True)
-
-    run(main)
-
-
-@pytest.mark.parametrize("looks", ["heartbeat", "cancelled"])
-async def test_a_step_in_a_thread_is_waited_for_until_it_has_looked(looks: str) -> None:
-    begun, noted = threading.Event(), list[str]()
-
-    @step(name="a")
-    def a(context: Context[None]) -> str:
-        begun.set()
-        pause = threading.Event()
-        try:
-            while not (looks == "cancelled" and context.cancelled):
-                if looks == "heartbeat":
-                    context.heartbeat()
-                pause.wait(0.001)
-        finally:
-            noted.append("cleaned up")
-        return "stopped by itself"
-
-    result = await ran(a, Signals(), begun, drop=False)
-    assert result.status is (TaskStatus.CANCELLED if looks == "heartbeat" else TaskStatus.SUCCESS)
-    assert noted == ["cleaned up"]
+async def test_a_wait_belongs_into_a_step_and_has_a_name() -> None:
+    with pytest.raises(OutsideStep, match=r"wait_for_signal\(\) was called where no step runs"):
+        await wait_for_signal("paid")
+    with pytest.raises(ValueError, match="a signal has a name"):
+        await wait_for_signal("")
