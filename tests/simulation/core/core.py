@@ -40,7 +40,7 @@ class Core:
             world.disk.open(self.process.name),
             world.weather,
             world.note,
-            ended=world.hands.end,
+            wrote=world.hands.wrote,
             closes=isinstance(world.disk, SqliteDisk),
         )
         self.node = Node(

@@ -133,13 +133,13 @@ class FaultyStore:
         weather: Weather,
         note: Callable[[str], None],
         *,
-        ended: Callable[[str], None],
+        wrote: Callable[[Append], None],
         closes: bool,
     ) -> None:
         self._inner = inner
         self._weather = weather
         self._note = note
-        self._ended = ended
+        self._wrote = wrote
         self._closes = closes
         self.kind = inner.kind
         self.known: dict[str, int] = {}
@@ -158,8 +158,7 @@ class FaultyStore:
             raise StoreUnavailable("simulated: it was not written")
         await self._inner.append(append)
         self._note(f"wrote {what}")
-        if append.head.ended_at is not None:
-            self._ended(append.execution_id)
+        self._wrote(append)
         await self._weather.hop()
         if self._weather.happens("commit_unanswered"):
             self._note(f"is not told that it wrote {what}")

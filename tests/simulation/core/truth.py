@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from cerebelum_core.leases import Leases
+from cerebelum_core.store import Append
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -104,6 +105,8 @@ class Hands:
         self._heard: dict[str, dict[tuple[str, str], float]] = defaultdict(dict)
         self.lied_about: set[str] = set()
         """Tasks of which somebody claimed wrongly to have them."""
+        self._lost: set[str] = set()
+        """Tasks that are recorded as lost."""
 
     def keep(self, worker_id: str, held: Iterable[str], lost: Iterable[str]) -> None:
         """The Core has heard that a worker holds these, and agreed."""
@@ -122,10 +125,12 @@ class Hands:
                 if holder == worker_id:
                     del heard[holder, task_id]
 
-    def end(self, execution_id: str) -> None:
-        """An execution has ended: nobody has anything of it any more, also if it is let go on later."""
-        for visit in [visit for visit in self._heard if visit.startswith(f"{execution_id}/")]:
-            del self._heard[visit]
+    def wrote(self, append: Append) -> None:
+        """This is durable. Once an execution has ended, nobody has anything of it, also if it is let go on later."""
+        self._lost |= {event.fact.task_id for event in append.events if isinstance(event.fact, ev.AttemptLost)}
+        if append.head.ended_at is not None:
+            for visit in [visit for visit in self._heard if visit.startswith(f"{append.execution_id}/")]:
+                del self._heard[visit]
 
     def give(self, worker_id: str, task_id: str) -> None:
         """The Core hands a task out."""
@@ -137,8 +142,12 @@ class Hands:
         self._heard[_visit(task_id)][worker_id, task_id] = _now()
 
     def _hear(self, worker_id: str, task_id: str) -> None:
-        """A sign of life that comes after a lease has ended is too late, whatever it is answered."""
+        """A sign of life that comes after a lease has ended is too late, whatever it is answered. So is the first one
+        of a task that is recorded as lost: a Core that has just begun cannot know that yet.
+        """
         heard = self._heard[_visit(task_id)]
+        if (worker_id, task_id) not in heard and task_id in self._lost:
+            return
         if heard.get((worker_id, task_id), _now()) >= _now() - self._term_s:
             heard[worker_id, task_id] = _now()
 
