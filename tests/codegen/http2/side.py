@@ -44,7 +44,7 @@ class Side:
     begins: int = 0
     noise: int = 0
     pings: int = 0
-    farewells: list[tuple[int, int]] = field(default_factory=list)
+    farewells: list[tuple[int, int, str]] = field(default_factory=list)
     streams: dict[int, Stream] = field(default_factory=dict)
     owners: dict[int, Owner] = field(default_factory=dict)
 
@@ -69,8 +69,8 @@ class Side:
         self.noise += 1
         self.pings += ping
 
-    def left(self, last_stream: int, code: int) -> None:
-        self.farewells.append((last_stream, code))
+    def left(self, last_stream: int, code: int, reason: str) -> None:
+        self.farewells.append((last_stream, code, reason))
 
     def freed(self) -> None: ...
 

@@ -17,7 +17,7 @@ from hyperframe.frame import (
 )
 
 from cerebelum_codegen.runtime.http2.codes import PREFACE, ErrorCode
-from cerebelum_codegen.runtime.http2.connection import OUR_WINDOW_BYTES, frame
+from cerebelum_codegen.runtime.http2.connection import OUR_WINDOW_BYTES, STREAM_WINDOW_BYTES, UNTOLD_STREAMS, frame
 from cerebelum_codegen.runtime.http2.errors import ConnectionFault
 from cerebelum_codegen.runtime.http2.fields import write_field, write_fields
 from tests.codegen.http2.side import ANSWER, REQUEST, Side, begun
@@ -125,14 +125,17 @@ def test_a_frame_is_refused_by_its_announcement_alone() -> None:
         side.hear(b"\xff\xff\xff" + bytes(6))
 
 
-def test_more_bytes_than_the_connection_has_room_for_end_it() -> None:
+def test_a_stream_that_nobody_reads_takes_no_room_from_the_others() -> None:
     side = begun(max_streams=1_000)
-    side.hear(headers(1), headers(3))
-    part = DataFrame(1, bytes(16_384))
-    side.hear(*[part] * (OUR_WINDOW_BYTES // 16_384))
-    with pytest.raises(ConnectionFault) as fault:
-        side.hear(DataFrame(3, b"x"))
-    assert fault.value.code is ErrorCode.FLOW_CONTROL_ERROR
+    granted = 0
+    for stream_id in range(1, 41, 2):
+        side.hear(headers(stream_id))
+        for _ in range(STREAM_WINDOW_BYTES // 16_384):
+            answered = side.hear(DataFrame(stream_id, bytes(16_384)))
+            granted += sum(each.window_increment for each in answered if each.stream_id == 0)
+    assert granted > 20 * STREAM_WINDOW_BYTES - OUR_WINDOW_BYTES
+    (answered,) = side.hear(DataFrame(1, b"x"))
+    assert (answered.stream_id, answered.error_code) == (1, ErrorCode.FLOW_CONTROL_ERROR)
 
 
 # -- what ends a stream ------------------------------------------------------------------------
@@ -239,7 +242,7 @@ def test_settings_and_pings_are_answered() -> None:
 def test_a_farewell_is_told() -> None:
     side = begun()
     side.hear(GoAwayFrame(0, last_stream_id=5, error_code=2, additional_data=b"why"))
-    assert side.farewells == [(5, 2)]
+    assert side.farewells == [(5, 2, "why")]
 
 
 @pytest.mark.parametrize(
@@ -249,9 +252,11 @@ def test_a_farewell_is_told() -> None:
         [PriorityFrame(1, depends_on=3)],
         [frame(0x10, 0, 0, bytes(8))],
         [SettingsFrame(0)],
+        [SettingsFrame(0, flags=["ACK"])],
+        [PingFrame(0, bytes(8), flags=["ACK"])],
         [RstStreamFrame(1)],
     ],
-    ids=["empty data", "priority", "unknown", "settings", "reset"],
+    ids=["empty data", "priority", "unknown", "settings", "settings obeyed", "ping answered", "reset"],
 )
 def test_what_costs_nothing_to_send_is_counted(pieces: list[Frame | bytes]) -> None:
     side = begun()
@@ -259,6 +264,20 @@ def test_what_costs_nothing_to_send_is_counted(pieces: list[Frame | bytes]) -> N
     before = side.noise
     side.hear(*pieces)
     assert side.noise == before + 1
+
+
+def test_the_last_of_many_windows_in_one_frame_is_the_one_that_counts() -> None:
+    side = begun()
+    side.hear(headers(1), WindowUpdateFrame(1, 1))
+    side.hear(frame(4, 0, 0, b"\x00\x04\x7f\xff\xff\xff" + b"\x00\x04\x00\x00\x00\x07"))
+    assert side.streams[1].room == 8
+
+
+def test_a_window_that_nobody_waits_for_wakes_nobody() -> None:
+    side = begun()
+    side.hear(headers(1))
+    side.hear(*[WindowUpdateFrame(0, 1)] * 100)
+    assert side.owners[1].told == []
 
 
 def test_a_receiver_that_was_stopped_hears_nothing_of_what_is_left() -> None:
@@ -307,6 +326,23 @@ def test_an_answer_that_breaks_the_rules_ends_its_call_alone(pieces: list[Frame 
     assert (answered.stream_id, answered.error_code) == (1, ErrorCode.PROTOCOL_ERROR)
     assert side.owners[1].broken_by == ErrorCode.PROTOCOL_ERROR
     assert not other.closed
+
+
+def test_answers_to_calls_that_were_given_up_long_ago_are_passed_over() -> None:
+    side = begun(client=True)
+    for _ in range(1_500):
+        side.connection.reset(side.open(CALL, end=True), ErrorCode.CANCEL)
+    waiting = side.open(CALL, end=True)
+    side.hear(headers(1, ANSWERED), DataFrame(1, b"late"), headers(1, TRAILERS, "END_STREAM"))
+    side.hear(headers(waiting.id, ANSWERED))
+    assert waiting.first is not None
+
+
+def test_a_server_s_limit_of_calls_is_not_known_before_its_settings() -> None:
+    side = Side(client=True)
+    assert side.connection.peer_max_streams == UNTOLD_STREAMS
+    side.hear(SettingsFrame(0))
+    assert side.connection.peer_max_streams > 1 << 30
 
 
 def test_an_answer_that_is_announced_first_comes_later() -> None:

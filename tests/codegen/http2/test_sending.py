@@ -16,8 +16,8 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from cerebelum_codegen.runtime.http2.codes import PREFACE, ErrorCode
-from cerebelum_codegen.runtime.http2.connection import OUR_WINDOW_BYTES
+from cerebelum_codegen.runtime.http2.codes import LAST_STREAM, PREFACE, ErrorCode
+from cerebelum_codegen.runtime.http2.connection import OUR_WINDOW_BYTES, STREAM_WINDOW_BYTES, TURN_BYTES
 from cerebelum_codegen.runtime.http2.fields import write_field, write_fields
 from tests.codegen.http2.side import HEADERS_BYTES, REQUEST, Side, begun, frames
 
@@ -30,13 +30,20 @@ def test_a_client_says_its_preface_its_settings_and_no_limit_of_streams() -> Non
     assert data.startswith(PREFACE)
     settings, window = frames(data)
     assert isinstance(settings, SettingsFrame)
-    assert settings.settings == {2: 0, 4: OUR_WINDOW_BYTES, 6: HEADERS_BYTES}
+    assert settings.settings == {2: 0, 4: STREAM_WINDOW_BYTES, 6: HEADERS_BYTES}
     assert window.window_increment == OUR_WINDOW_BYTES - 65_535
 
 
 def test_a_server_tells_how_many_streams_it_takes() -> None:
     settings, _ = frames(Side(max_streams=9).connection.take())
     assert settings.settings[3] == 9
+
+
+def test_a_connection_whose_numbers_are_used_up_takes_no_further_call() -> None:
+    side = begun(client=True)
+    side.connection.next_id = LAST_STREAM
+    assert side.open(CALL).id == LAST_STREAM
+    assert side.farewells == [(LAST_STREAM, 0, "no number is left for another stream")]
 
 
 def test_large_headers_go_in_parts_that_belong_together() -> None:
@@ -83,6 +90,17 @@ def test_nothing_is_sendable_while_the_transport_is_full() -> None:
     assert side.connection.sendable(stream) == 0
 
 
+def test_what_is_sent_in_one_turn_has_an_end_however_much_the_peer_would_take() -> None:
+    side = begun(client=True)
+    side.hear(SettingsFrame(0, settings={4: (1 << 31) - 1}), WindowUpdateFrame(0, 1 << 30))
+    first, second = side.open(CALL), side.open(CALL)
+    assert side.connection.sendable(first) == TURN_BYTES
+    side.connection.data(first, bytes(TURN_BYTES), False)
+    assert (side.connection.sendable(first), side.connection.sendable(second)) == (0, 0)
+    side.connection.take()
+    assert side.connection.sendable(second) == TURN_BYTES
+
+
 def test_a_peer_without_a_table_is_told_that_none_is_used() -> None:
     side = begun(client=True)
     side.hear(SettingsFrame(0, settings={1: 0}))
@@ -100,19 +118,19 @@ def test_room_is_granted_anew_in_halves_of_a_window() -> None:
     side = begun()
     side.hear(HeadersFrame(1, CALL, flags=["END_HEADERS"]))
     stream = side.streams[1]
-    half = OUR_WINDOW_BYTES // 2
+    half = STREAM_WINDOW_BYTES // 2
     side.connection.grant(stream, half - 1)
     assert side.connection.take() == b""
     side.connection.grant(stream, 1)
     sent = frames(side.connection.take())
-    assert [(each.stream_id, each.window_increment) for each in sent] == [(0, half), (1, half)]
+    assert [(each.stream_id, each.window_increment) for each in sent] == [(1, half)]
 
 
 def test_a_stream_that_has_ended_needs_no_room() -> None:
     side = begun()
     side.hear(HeadersFrame(1, CALL, flags=["END_HEADERS", "END_STREAM"]))
-    side.connection.grant(side.streams[1], OUR_WINDOW_BYTES)
-    assert [each.stream_id for each in frames(side.connection.take())] == [0]
+    side.connection.grant(side.streams[1], STREAM_WINDOW_BYTES)
+    assert side.connection.take() == b""
 
 
 def test_a_stream_is_closed_when_both_have_said_all() -> None:

@@ -81,6 +81,8 @@ def our_service(trial: Trial, notes: Notes) -> Any:
             texts = []
             async for request in requests:
                 texts.append(request.text)
+                if request.text == "wait":
+                    await notes.wait()
                 if request.text == "enough":
                     break
                 if request.text == "refuse":
@@ -141,6 +143,8 @@ def grpcio_service(trial: Trial, notes: Notes) -> grpc.GenericRpcHandler:
         texts = []
         async for request in requests:
             texts.append(request.text)
+            if request.text == "wait":
+                await notes.wait()
             if request.text == "enough":
                 break
             if request.text == "refuse":

@@ -10,6 +10,7 @@ from typing import Any
 import grpc.aio
 import pytest
 
+from cerebelum_codegen.runtime.http2.codes import LAST_STREAM
 from cerebelum_codegen.runtime.http2.stream import Stream
 from cerebelum_codegen.runtime.rpc import (
     Channel,
@@ -298,6 +299,18 @@ async def test_more_calls_than_streams_wait_for_their_turn(trial: Trial, notes: 
     assert [answer.text for answer in answers] == [str(n) for n in range(50)]
 
 
+async def test_a_connection_whose_numbers_are_used_up_is_followed_by_another(
+    trial: Trial, server: Server, stub: Any, notes: Notes
+) -> None:
+    await stub.ask(trial.calls.Question(text="a"))
+    (slot,) = stub._channel._slots
+    first = slot.ready()
+    first.http2.next_id = LAST_STREAM
+    for _ in range(2):
+        assert (await stub.ask(trial.calls.Question(text="a"))).text == "a"
+    assert (first.closing, first.http2.next_id) == (True, LAST_STREAM + 2)
+
+
 async def test_a_closed_channel_opens_nothing(trial: Trial, server: Server) -> None:
     channel = Channel("127.0.0.1", server.port)
     channel.close()
@@ -347,7 +360,9 @@ async def test_an_answer_beyond_the_limit_is_refused(trial: Trial, server: Serve
         assert (await stub.ask(trial.calls.Question(text="a"))).text == "a"
 
 
-@pytest.mark.parametrize("metadata", [{"x": "new\nline"}, {"X": "a"}, {"x-bin": "text"}, {"x": b"bytes"}, {"te": "a"}])
+@pytest.mark.parametrize(
+    "metadata", [{"x": "new\nline"}, {"X": "a"}, {"x-bin": "text"}, {"x": b"bytes"}, {"te": "a"}, {"upgrade": "a"}]
+)
 async def test_metadata_that_cannot_travel_is_a_value_error(stub: Any, trial: Trial, metadata: Any) -> None:
     with pytest.raises(ValueError, match="metadata"):
         await stub.ask(trial.calls.Question(), metadata=metadata)
@@ -367,6 +382,23 @@ async def test_metadata_that_cannot_be_answered_is_a_fault_of_the_server(
     async with served(service) as server, Channel("127.0.0.1", server.port) as channel:
         with pytest.raises(RpcError) as failed:
             await trial.calls_grpc.CallsStub(channel).ask(trial.calls.Question())
+    assert failed.value.code is StatusCode.INTERNAL
+    assert "the metadata 'x' carries printable" in caplog.text
+
+
+async def test_a_stream_whose_first_metadata_cannot_be_answered_is_a_fault_of_the_server(
+    trial: Trial, notes: Notes, caplog: pytest.LogCaptureFixture
+) -> None:
+    service = our_service(trial, notes)
+
+    async def listen(request: Any, context: RequestContext) -> AsyncIterator[Any]:
+        context.response_metadata.initial["x"] = "new\nline"
+        yield trial.calls.Answer()
+
+    service.listen = listen
+    async with served(service) as server, Channel("127.0.0.1", server.port) as channel:
+        with pytest.raises(RpcError) as failed:
+            await anext(trial.calls_grpc.CallsStub(channel).listen(trial.calls.Question()))
     assert failed.value.code is StatusCode.INTERNAL
     assert "the metadata 'x' carries printable" in caplog.text
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from h2.errors import ErrorCodes
 from h2.events import PingReceived
+from h2.settings import SettingCodes
 from hyperframe.frame import ContinuationFrame, DataFrame, HeadersFrame, PingFrame, SettingsFrame
 
 from cerebelum_codegen.runtime.rpc import Channel, Keepalive, Limits, Server, StatusCode
@@ -140,6 +141,7 @@ async def test_a_request_that_cannot_be_read_is_told_why(server: Server, sent: b
         # Half a megabyte of nothing in half a thousand bytes.
         (gzip.compress(bytes(1 << 19), mtime=0), StatusCode.RESOURCE_EXHAUSTED),
         (gzip.compress(b"cut off", mtime=0)[:-9], StatusCode.INTERNAL),
+        (gzip.compress(b"", mtime=0) * 2, StatusCode.INTERNAL),
     ],
 )
 async def test_a_compressed_request_is_held_to_the_same_limit(server: Server, packed: bytes, code: StatusCode) -> None:
@@ -147,6 +149,19 @@ async def test_a_compressed_request_is_held_to_the_same_limit(server: Server, pa
         stream = peer.request(grpc_encoding="gzip")
         peer.data(stream, b"\1" + framed(packed)[1:], end=True)
         assert (await peer.answer(stream))["grpc-status"] == str(code.value)
+
+
+async def test_a_flag_that_means_nothing_is_refused(server: Server) -> None:
+    async with raw(server.port) as peer:
+        stream = peer.request(grpc_encoding="gzip")
+        peer.data(stream, b"\2" + framed(gzip.compress(b"", mtime=0))[1:], end=True)
+        assert (await peer.answer(stream))["grpc-status"] == str(StatusCode.INTERNAL.value)
+
+
+async def test_whose_compression_is_not_read_is_told_which_are(server: Server) -> None:
+    async with raw(server.port) as peer:
+        answer = await peer.answer(peer.request(grpc_encoding="br"))
+        assert answer["grpc-accept-encoding"] == "identity,gzip"
 
 
 async def test_a_large_message_is_refused_by_its_announcement_alone(server: Server) -> None:
@@ -227,10 +242,12 @@ async def test_a_connection_too_many_is_closed(server: Server) -> None:
     "noise",
     [
         lambda peer: peer.send(PingFrame(0, bytes(8))),
+        lambda peer: peer.send(PingFrame(0, bytes(8), flags=["ACK"])),
         lambda peer: peer.send(SettingsFrame(0, settings={3: len(peer.http2.streams)})),
+        lambda peer: peer.send(SettingsFrame(0, flags=["ACK"])),
         lambda peer: peer.http2.reset_stream(peer.request(), ErrorCodes.CANCEL),
     ],
-    ids=["pings", "settings", "resets"],
+    ids=["pings", "answers to no ping", "settings", "answers to no settings", "resets"],
 )
 async def test_a_peer_that_only_makes_noise_is_told_to_calm_down(server: Server, noise: Callable[[Raw], None]) -> None:
     async with raw(server.port) as peer:
@@ -289,6 +306,17 @@ class TestPatience:
             peer.data(stream, b"\0\0\0")
             assert (await peer.answer(stream))["grpc-status"] == str(StatusCode.DEADLINE_EXCEEDED.value)
 
+    @pytest.mark.parametrize("changes", [{"grpc_timeout": "50m"}, {}], ids=["deadline", "limit"])
+    async def test_an_answer_that_its_caller_does_not_take_is_given_up(
+        self, trial: Trial, notes: Notes, changes: dict[str, str]
+    ) -> None:
+        limits = Limits() if changes else Limits(request_s=0.05)
+        async with served(our_service(trial, notes), limits=limits) as server, raw(server.port) as peer:
+            peer.http2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            stream = peer.request(**changes)
+            peer.data(stream, framed(trial.calls.Question(text="a").to_bytes()), end=True)
+            assert (await peer.answer(stream))["reset"] == str(int(ErrorCodes.CANCEL))
+
     async def test_a_peer_that_answers_no_ping_is_dropped_and_its_calls_with_it(
         self, trial: Trial, notes: Notes
     ) -> None:
@@ -330,6 +358,21 @@ async def test_a_peer_that_reads_none_of_its_answers_is_dropped(
                 peer.send(*[PingFrame(0, bytes(8))] * 500)
                 await asyncio.sleep(0)
     server.close()
+
+
+async def test_a_peer_with_room_for_everything_is_sent_no_more_than_the_network_takes(
+    trial: Trial, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cerebelum_codegen.runtime.rpc.connection._MOST_UNSENT_BYTES", 3_000_000)
+    question = framed(trial.calls.Question(text="a", count=1_500_000).to_bytes())
+    async with served(our_service(trial, notes)) as server, raw(server.port) as peer:
+        most = (1 << 31) - 1
+        peer.http2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: most})
+        peer.http2.increment_flow_control_window(most - 65_535)
+        streams = [peer.request() for _ in range(5)]
+        for stream in streams:
+            peer.data(stream, question, end=True)
+        await peer.answer(streams[-1])
 
 
 async def test_many_connections_at_once_are_served(trial: Trial, notes: Notes) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc
 import pytest
 
-from cerebelum_codegen.runtime.rpc import ResponseMetadata, RpcError, StatusCode
+from cerebelum_codegen.runtime.rpc import RequestContext, ResponseMetadata, RpcError, StatusCode
 from tests.codegen.conftest import Trial
 from tests.codegen.rpc.conftest import grpcio_stub, served
 from tests.codegen.rpc.echo import DETAILS, WORDS, Notes, our_service
@@ -62,6 +62,33 @@ async def test_messages_of_megabytes_pass_through_every_window(pair: Any, trial:
     load = bytes(range(256)) * 4096 * 3
     answers = [answer async for answer in pair.listen(trial.calls.Question(text="n", count=4, load=load))]
     assert [answer.load == load for answer in answers] == [True] * 4
+
+
+async def test_an_answer_that_nobody_reads_holds_up_no_other(pair: Any, trial: Trial) -> None:
+    question = trial.calls.Question(text="n", count=10, load=bytes(1 << 20))
+    unread = [pair.listen(question) for _ in range(3)]
+    async with asyncio.timeout(SOME_TIME_S):
+        for answers in unread:
+            await anext(answers)
+        for _ in range(20):
+            assert len((await pair.ask(trial.calls.Question(text="a", count=1 << 20))).load) == 1 << 20
+    for answers in unread:
+        await answers.aclose()
+
+
+async def test_requests_that_nobody_reads_hold_up_no_other(pair: Any, trial: Trial, notes: Notes) -> None:
+    def questions() -> Iterator[Any]:
+        yield trial.calls.Question(text="wait")
+        for _ in range(10):
+            yield trial.calls.Question(load=bytes(1 << 20))
+
+    async with asyncio.timeout(SOME_TIME_S):
+        telling = [asyncio.create_task(pair.tell(questions())) for _ in range(3)]
+        await notes.started.wait()
+        for _ in range(20):
+            assert (await pair.ask(trial.calls.Question(text="a", load=bytes(1 << 20)))).text == "a"
+        notes.release.set()
+        assert [len((await each).text.split(",")) for each in telling] == [11] * 3
 
 
 async def test_many_calls_share_a_connection(pair: Any, trial: Trial) -> None:
@@ -159,6 +186,19 @@ async def test_a_method_that_is_not_served_is_unimplemented(trial: Trial, notes:
             await grpcio_ask(trial, server.port, "/trial.Unserved/Ask")
     assert refused.value.code is StatusCode.UNIMPLEMENTED
     assert "/trial.Unserved/Ask" in refused.value.message
+
+
+async def test_a_long_refusal_is_shortened_to_what_others_read(trial: Trial, notes: Notes) -> None:
+    service = our_service(trial, notes)
+
+    async def ask(request: Any, context: RequestContext) -> Any:
+        raise RpcError(StatusCode.NOT_FOUND, "✗" * 5000)
+
+    service.ask = ask
+    async with served(service) as server, grpcio_stub(trial, server.port) as stub:
+        with pytest.raises(RpcError) as refused:
+            await stub.ask(trial.calls.Question())
+    assert (refused.value.code, set(refused.value.message)) == (StatusCode.NOT_FOUND, {"✗", "."})
 
 
 async def grpcio_ask(trial: Trial, port: int, route: str) -> Any:

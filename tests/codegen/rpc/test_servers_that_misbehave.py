@@ -78,6 +78,7 @@ def headers(*more: tuple[str, str], end: bool = True, data: bytes = b"") -> Answ
         (headers(*GRPC, data=b"\0\0\0\0\1\xff"), StatusCode.INTERNAL),
         (headers(*GRPC, ("grpc-status", "99")), StatusCode.UNKNOWN),
         (headers(*GRPC, ("grpc-status", "0")), StatusCode.INTERNAL),
+        (headers(*GRPC, ("grpc-status", "00")), StatusCode.INTERNAL),
         (headers(*GRPC, ("grpc-encoding", "br"), data=b"\1\0\0\0\1\xff"), StatusCode.INTERNAL),
         (headers((":status", "503"), ("content-type", "text/html"), data=b"<html>"), StatusCode.UNAVAILABLE),
         (headers((":status", "200"), ("content-type", "text/html"), data=b"<html>"), StatusCode.UNKNOWN),
@@ -92,6 +93,45 @@ async def test_an_answer_that_is_none_is_an_error_and_no_hang(trial: Trial, answ
             with pytest.raises(RpcError) as failed:
                 await trial.calls_grpc.CallsStub(channel).ask(trial.calls.Question())
     assert failed.value.code is code
+
+
+async def test_a_call_that_a_server_leaves_unbegun_is_made_again_whyever_it_leaves(trial: Trial) -> None:
+    farewells: list[bytes] = [b"too_many_pings"]
+
+    def answer(http2: H2Connection, stream_id: int) -> None:
+        if farewells:
+            http2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM, farewells.pop(), last_stream_id=0)
+        else:
+            headers(*GRPC, ("grpc-status", "5"), ("grpc-message", "begun"))(http2, stream_id)
+
+    async with misbehaving(answer) as port, Channel("127.0.0.1", port, retry=QUICK) as channel:
+        with pytest.raises(RpcError, match="begun"):
+            await trial.calls_grpc.CallsStub(channel).ask(trial.calls.Question())
+
+
+async def test_why_a_server_leaves_is_told_in_its_own_words(trial: Trial) -> None:
+    def answer(http2: H2Connection, stream_id: int) -> None:
+        http2.close_connection(ErrorCodes.ENHANCE_YOUR_CALM, b"too_many_pings")
+
+    async with misbehaving(answer) as port, Channel("127.0.0.1", port) as channel:
+        with pytest.raises(RpcError, match="ENHANCE_YOUR_CALM too_many_pings"):
+            await trial.calls_grpc.CallsStub(channel).ask(trial.calls.Question())
+
+
+async def test_a_call_whose_time_is_over_is_not_made(trial: Trial) -> None:
+    asked: list[int] = []
+
+    def answer(http2: H2Connection, stream_id: int) -> None:
+        asked.append(stream_id)
+        headers(*GRPC, ("grpc-status", "5"))(http2, stream_id)
+
+    async with misbehaving(answer) as port, Channel("127.0.0.1", port) as channel:
+        stub = trial.calls_grpc.CallsStub(channel)
+        for timeout_s in (None, 0, None):
+            with pytest.raises(RpcError) as failed:
+                await stub.ask(trial.calls.Question(), timeout_s=timeout_s)
+            assert failed.value.code is (StatusCode.NOT_FOUND if timeout_s is None else StatusCode.DEADLINE_EXCEEDED)
+    assert asked == [1, 3]
 
 
 @pytest.mark.parametrize(

@@ -62,3 +62,8 @@ class ErrorCode(IntEnum):
     ENHANCE_YOUR_CALM = 11
     INADEQUATE_SECURITY = 12
     HTTP_1_1_REQUIRED = 13
+
+
+def error_name(code: int) -> str:
+    """How a peer's error is called."""
+    return ErrorCode(code).name if code <= ErrorCode.HTTP_1_1_REQUIRED else f"HTTP/2 error {code}"

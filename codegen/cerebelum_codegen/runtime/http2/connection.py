@@ -33,8 +33,13 @@ from cerebelum_codegen.runtime.http2.codes import (
 from cerebelum_codegen.runtime.http2.stream import Stream, StreamOwner
 
 OUR_WINDOW_BYTES: Final = 4 * 1024 * 1024
-"""How much a peer may send ahead of what is taken, on a stream and on the connection."""
-_GRANT_BYTES: Final = OUR_WINDOW_BYTES // 2
+"""How much may be under way to us, on all streams together."""
+STREAM_WINDOW_BYTES: Final = 1024 * 1024
+"""How much a peer may send on a stream ahead of what is taken."""
+TURN_BYTES: Final = 1024 * 1024
+"""How much is sent within one turn of the loop: what the network makes of it is seen only then."""
+UNTOLD_STREAMS: Final = 100
+"""How many streams are opened before the peer has said how many it takes."""
 _FORGIVEN: Final = 1_000
 _EMPTY_TABLE: Final = b"\x20"
 
@@ -55,8 +60,8 @@ class Listener(Protocol):
     def disturbed(self, ping: bool) -> None:
         """The peer has said what costs it nothing, and means nothing or undoes what it said before."""
 
-    def left(self, last_stream: int, code: int) -> None:
-        """The peer takes no further streams, and will not answer those after the last."""
+    def left(self, last_stream: int, code: int, reason: str) -> None:
+        """No further streams are taken, and those after the last will not be answered."""
 
     def freed(self) -> None:
         """There may be a place for another stream."""
@@ -86,13 +91,13 @@ class Connection:
         """The next stream that is opened here."""
         self.room = WINDOW_BYTES
         """How many bytes the peer will take, on all streams together."""
-        self.window = OUR_WINDOW_BYTES
-        """How many bytes the peer may still send."""
         self.stream_room = WINDOW_BYTES
         """How many bytes the peer will take on a new stream."""
         self.frame_bytes = FRAME_BYTES
-        self.peer_max_streams = LAST_STREAM
+        self.peer_max_streams = UNTOLD_STREAMS
         self.data_sent = 0
+        self.queued = 0
+        """How many bytes of data are still to be written."""
         self.forgiven: dict[int, None] = {}
         """Streams that were reset here: what their peer had already sent on them is passed over."""
         self.held = False
@@ -104,14 +109,10 @@ class Connection:
         self._resize = b""
         self._say_settings(max_streams, max_header_bytes)
 
-    @property
-    def full(self) -> bool:
-        """Whether the peer takes no further stream now."""
-        return len(self.streams) >= self.peer_max_streams
-
     def take(self) -> bytes:
         """What is to be written."""
         self.told = False
+        self.queued = 0
         out = self._out
         if not out:
             return b""
@@ -121,9 +122,11 @@ class Connection:
 
     def open(self) -> Stream:
         """A new stream, which the caller has seen that there is a place for; it begins with the headers."""
-        stream = Stream(self.next_id, self.stream_room, OUR_WINDOW_BYTES)
+        stream = Stream(self.next_id, self.stream_room, STREAM_WINDOW_BYTES)
         self.next_id += 2
         self.streams[stream.id] = stream
+        if self.next_id > LAST_STREAM:
+            self.listener.left(LAST_STREAM, ErrorCode.NO_ERROR, "no number is left for another stream")
         return stream
 
     def headers(self, stream: Stream, block: bytes, end: bool) -> None:
@@ -140,7 +143,7 @@ class Connection:
 
     def sendable(self, stream: Stream) -> int:
         """How many bytes may be sent now; less than nothing after the peer has narrowed its windows."""
-        return 0 if self.held else min(self.room, stream.room)
+        return 0 if self.held else min(self.room, stream.room, TURN_BYTES - self.queued)
 
     def data(self, stream: Stream, data: bytes, end: bool) -> None:
         """Send bytes, which the caller has seen that there is room for."""
@@ -148,6 +151,7 @@ class Connection:
         self.room -= size
         stream.room -= size
         self.data_sent += size
+        self.queued += size
         at = 0
         while size - at > most:
             self._write(frame(DATA, 0, stream.id, data[at : at + most]))
@@ -177,21 +181,19 @@ class Connection:
 
     def grant(self, stream: Stream, taken: int) -> None:
         """Let the peer send as much again as was taken. It is told when half of a window has come together."""
-        self.grant_connection(taken)
         if stream.ended or stream.closed:
             return
         stream.credit += taken
-        if stream.credit >= _GRANT_BYTES:
+        if stream.credit >= STREAM_WINDOW_BYTES // 2:
             self._write(frame(WINDOW_UPDATE, 0, stream.id, _number(stream.credit)))
             stream.window += stream.credit
             stream.credit = 0
 
-    def grant_connection(self, taken: int) -> None:
-        """The same for bytes that belong to no stream any more."""
-        self._credit += taken
-        if self._credit >= _GRANT_BYTES:
+    def heard(self, size: int) -> None:
+        """Let as much be sent on any stream as has arrived. What nobody reads is stopped by its stream's window."""
+        self._credit += size
+        if self._credit >= OUR_WINDOW_BYTES // 2:
             self._write(frame(WINDOW_UPDATE, 0, 0, _number(self._credit)))
-            self.window += self._credit
             self._credit = 0
 
     def ping(self, content: bytes, *, answer: bool = False) -> None:
@@ -214,7 +216,7 @@ class Connection:
         said = [
             (ENABLE_PUSH, 0),
             (MAX_CONCURRENT_STREAMS, max_streams),
-            (INITIAL_WINDOW_SIZE, OUR_WINDOW_BYTES),
+            (INITIAL_WINDOW_SIZE, STREAM_WINDOW_BYTES),
             (MAX_HEADER_LIST_SIZE, max_header_bytes),
         ]
         settings = b"".join([_setting(key, value) for key, value in said if not self.client or key != 3])

@@ -30,6 +30,8 @@ _TABLE_BYTES = 4096
 """The table of headers that a peer has unless it says otherwise."""
 _FRAME_BYTES = 4 * FRAME_BYTES
 """The largest frame that is sent, whatever the peer would take: others on the connection want their turn."""
+_MOST_WORDS = 200
+"""How much is kept of what a peer says when it leaves."""
 
 _each_setting = Struct(">HL").iter_unpack
 
@@ -70,16 +72,22 @@ class Control:
     def _settings(self, flags: int, content: bytes) -> None:
         if len(content) % 6 or (flags & ACK and content):
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "settings of another size")
-        if flags & ACK:
-            return
+        if not flags & ACK:
+            self._obey(content)
+        self._listener.disturbed(ping=False)
+
+    def _obey(self, content: bytes) -> None:
+        connection, room = self._connection, self._connection.stream_room
+        if not self.begun:
+            connection.peer_max_streams = LAST_STREAM
         for key, value in _each_setting(content):
             self._setting(key, value)
-        self._connection.acknowledge()
+        if connection.stream_room != room:  # once, however often one frame says it
+            self._resized(connection.stream_room - room)
+        connection.acknowledge()
         if not self.begun:
             self.begun = True
             self._listener.begun()
-        self._listener.disturbed(ping=False)
-        self._widened()
 
     def _setting(self, key: int, value: int) -> None:
         connection = self._connection
@@ -92,7 +100,6 @@ class Control:
         elif key == INITIAL_WINDOW_SIZE:
             if value > LARGEST_WINDOW_BYTES:
                 raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window that is too large")
-            self._resized(value - connection.stream_room)
             connection.stream_room = value
         elif key == MAX_FRAME_SIZE:
             if not FRAME_BYTES <= value <= LARGEST_FRAME_BYTES:
@@ -106,14 +113,17 @@ class Control:
             stream.room += more
             if stream.room > LARGEST_WINDOW_BYTES:
                 raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "a window that is too large")
+        self._widened()
 
     def _window_update(self, content: bytes) -> None:
         more, connection = increment(content), self._connection
+        waited_for = connection.room <= 0
         connection.room += more
         if more == 0 or connection.room > LARGEST_WINDOW_BYTES:
             code = ErrorCode.FLOW_CONTROL_ERROR if more else ErrorCode.PROTOCOL_ERROR
             raise ConnectionFault(code, "a window that cannot be")
-        self._widened()
+        if waited_for:
+            self._widened()
 
     def _widened(self) -> None:
         for stream in list(self._connection.streams.values()):
@@ -125,13 +135,14 @@ class Control:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a ping of another size")
         if not flags & ACK:
             self._connection.ping(content, answer=True)
-            self._listener.disturbed(ping=True)
+        self._listener.disturbed(ping=not flags & ACK)
 
     def _goaway(self, content: bytes) -> None:
         if len(content) < 8:
             raise ConnectionFault(ErrorCode.FRAME_SIZE_ERROR, "a farewell of another size")
         last = int.from_bytes(content[:4], "big") & LAST_STREAM
-        self._listener.left(last, int.from_bytes(content[4:8], "big"))
+        words = content[8 : 8 + _MOST_WORDS].decode("ascii", "replace")
+        self._listener.left(last, int.from_bytes(content[4:8], "big"), words)
 
     def _priority(self, stream_id: int, content: bytes) -> None:
         if stream_id == 0:

@@ -26,7 +26,8 @@ _RESIZE = 0x20
 
 _NAME = re.compile(r":?[!#$%&'*+\-.^_`|~0-9a-z]+")
 _VALUE = re.compile(r"[^\0\r\n]*")
-_OF_CONNECTIONS = frozenset({"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"})
+OF_CONNECTIONS = frozenset({"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"})
+"""Headers of HTTP/1.1, which make a list malformed."""
 _PSEUDO = frozenset({":method", ":scheme", ":authority", ":path", ":status"})
 _ENCODER = Encoder()
 _LITERAL = b"\x10"
@@ -126,7 +127,7 @@ def _fault(pairs: Iterable[tuple[str, str]]) -> str:
             regular = True
         elif regular or name in seen or name not in _PSEUDO:
             return f"the pseudo-header {name[:40]!r} is out of place"
-        if name in _OF_CONNECTIONS or (name == "te" and value != "trailers"):
+        if name in OF_CONNECTIONS or (name == "te" and value != "trailers"):
             return f"the header '{name}' belongs to HTTP/1.1"
         seen.add(name)
     return ""

@@ -24,7 +24,7 @@ from cerebelum_codegen.runtime.http2.codes import (
     WINDOW_UPDATE,
     ErrorCode,
 )
-from cerebelum_codegen.runtime.http2.connection import OUR_WINDOW_BYTES, Connection
+from cerebelum_codegen.runtime.http2.connection import STREAM_WINDOW_BYTES, Connection
 from cerebelum_codegen.runtime.http2.control import Control, increment
 from cerebelum_codegen.runtime.http2.errors import ConnectionFault
 from cerebelum_codegen.runtime.http2.fields import FieldReader, Fields
@@ -111,19 +111,15 @@ class Receiver:
     def _data(self, flags: int, stream_id: int, content: bytes) -> None:
         connection, size = self._connection, len(content)
         self._known(stream_id)
-        connection.window -= size
-        if connection.window < 0:
-            raise ConnectionFault(ErrorCode.FLOW_CONTROL_ERROR, "more bytes than there is room for")
+        connection.heard(size)
         if flags & PADDED:
             content = _unpadded(content)
         stream = connection.streams.get(stream_id)
         if stream is None or stream.ended:
-            connection.grant_connection(size)
             self._too_late(stream_id, stream)
             return
         stream.window -= size
         if stream.window < 0 or stream.first is None:
-            connection.grant_connection(size)
             code = ErrorCode.PROTOCOL_ERROR if stream.first is None else ErrorCode.FLOW_CONTROL_ERROR
             self._broken(stream, code)
             return
@@ -190,7 +186,10 @@ class Receiver:
         stream = self._connection.streams.get(stream_id)
         if stream is not None:
             self._further(stream, fields, end)
-        elif self._connection.client or stream_id % 2 == 0 or stream_id <= self._connection.highest:
+        elif self._connection.client:
+            self._known(stream_id)
+            self._too_late(stream_id, None)
+        elif stream_id % 2 == 0 or stream_id <= self._connection.highest:
             self._known(stream_id)
             if stream_id not in self._connection.forgiven:
                 raise ConnectionFault(ErrorCode.PROTOCOL_ERROR, f"stream {stream_id} is opened when it has ended")
@@ -208,7 +207,7 @@ class Receiver:
             connection.refuse(stream_id, ErrorCode.REFUSED_STREAM)
             self._listener.disturbed(ping=False)
             return
-        stream = Stream(stream_id, connection.stream_room, OUR_WINDOW_BYTES)
+        stream = Stream(stream_id, connection.stream_room, STREAM_WINDOW_BYTES)
         stream.first, stream.ended = fields, end
         connection.streams[stream_id] = stream
         stream.owner = self._listener.called(stream)

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from cerebelum_codegen.runtime.http2.fields import Fields
 
+_FEW_PARTS = 64
+_CRUMB_BITS = 9
+
 
 class StreamOwner(Protocol):
     """Who is told what happens to a stream."""
@@ -65,19 +68,18 @@ class Stream:
         self._at = 0
 
     def put(self, data: bytes) -> None:
-        """Keep what has arrived."""
+        """Keep what has arrived. Crumbs are joined: each would take more room than the bytes in it."""
         self._parts.append(data)
         self.waiting += len(data)
+        if len(self._parts) > _FEW_PARTS + (self.waiting >> _CRUMB_BITS):
+            self._join()
 
     def peek(self, count: int) -> bytes:
         """The next `count` bytes, which must be there; they stay."""
         part = self._parts[0]
         if len(part) - self._at >= count:
             return part[self._at : self._at + count]
-        joined = b"".join([part[self._at :], *list(self._parts)[1:]])
-        self._parts = deque((joined,))
-        self._at = 0
-        return joined[:count]
+        return self._join()[:count]
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes, which must be there."""
@@ -91,8 +93,14 @@ class Stream:
             self._at = 0
         return taken
 
-    def drop(self) -> int:
-        """Forget what nobody has taken; how many bytes that were."""
-        dropped, self.waiting, self._at = self.waiting, 0, 0
+    def drop(self) -> None:
+        """Forget what nobody has taken."""
+        self.waiting = self._at = 0
         self._parts.clear()
-        return dropped
+
+    def _join(self) -> bytes:
+        first, *others = self._parts
+        joined = b"".join([first[self._at :], *others])
+        self._parts = deque((joined,))
+        self._at = 0
+        return joined

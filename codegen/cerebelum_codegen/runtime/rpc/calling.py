@@ -6,7 +6,7 @@ import asyncio
 from typing import Generic
 
 from cerebelum_codegen.runtime.errors import DecodeError
-from cerebelum_codegen.runtime.http2.codes import ErrorCode
+from cerebelum_codegen.runtime.http2.codes import ErrorCode, error_name
 from cerebelum_codegen.runtime.http2.connection import Connection
 from cerebelum_codegen.runtime.http2.fields import write_field
 from cerebelum_codegen.runtime.rpc import headers as h
@@ -35,10 +35,18 @@ class ClientCall(Exchange, Generic[Request, Response]):
         block: bytes,
         most: int,
     ) -> None:
-        """Send the headers of a call, which begin with `block`. An answer may have `most` bytes."""
+        """Send the headers of a call, which begin with `block`. An answer may have `most` bytes.
+
+        Raises:
+            RpcError: its time is over already.
+            ValueError: its metadata cannot travel.
+        """
         deadline = context.deadline
         if deadline is not None:
-            block += write_field("grpc-timeout", format_timeout(deadline.remaining_s()))
+            remaining_s = deadline.remaining_s()
+            if not remaining_s:
+                raise too_late(method.route)
+            block += write_field("grpc-timeout", format_timeout(remaining_s))
         if context.metadata:
             block += h.write_metadata(context.metadata)
         super().__init__(connection, connection.open())
@@ -131,4 +139,4 @@ def too_late(route: str) -> RpcError:
 def _reset_error(code: int) -> RpcError:
     if code == ErrorCode.REFUSED_STREAM:
         return Unprocessed("the server has no room for another call on this connection")
-    return RpcError(_RESETS.get(code, StatusCode.INTERNAL), f"the peer reset the call (HTTP/2 error {code})")
+    return RpcError(_RESETS.get(code, StatusCode.INTERNAL), f"the peer reset the call ({error_name(code)})")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from cerebelum_codegen.runtime.http2.codes import LAST_STREAM, ErrorCode
-from cerebelum_codegen.runtime.http2.connection import Connection
+from cerebelum_codegen.runtime.http2.connection import TURN_BYTES, Connection
 from cerebelum_codegen.runtime.http2.errors import ConnectionFault
 from cerebelum_codegen.runtime.http2.receiving import Receiver
 from cerebelum_codegen.runtime.http2.stream import Stream
@@ -102,9 +102,7 @@ class Link(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The transport takes more."""
         self.http2.held = False
-        for stream in list(self.http2.streams.values()):
-            if stream.owner is not None:
-                stream.owner.widened()
+        self._widened()
         self.line.call_up()
 
     def connection_lost(self, exc: BaseException | None) -> None:
@@ -176,12 +174,20 @@ class Link(asyncio.Protocol):
 
     def flush(self) -> None:
         """Write what has come together."""
+        more = self.http2.queued >= TURN_BYTES
         data = self.http2.take()
         if self.closing or not data:
             return
         self._transport.write(data)
         if self._transport.get_write_buffer_size() > _MOST_UNSENT_BYTES:
             self.abort("it reads none of its answers")
+        elif more and not self.http2.held:
+            self._widened()
+
+    def _widened(self) -> None:
+        for stream in list(self.http2.streams.values()):
+            if stream.owner is not None:
+                stream.owner.widened()
 
 
 def _written(address: object) -> str:

@@ -61,8 +61,7 @@ class Exchange:
         stream, connection = self.stream, self.connection
         if not stream.closed:
             connection.reset(stream, code)
-        if stream.waiting:
-            connection.grant_connection(max(stream.drop() - self._granted, 0))
+        stream.drop()
         stream.owner = None  # they hold each other, and would wait for the garbage collector
 
     # -- reading -----------------------------------------------------------------------------
@@ -116,11 +115,11 @@ class Exchange:
         return size
 
     def _taken(self, size: int, encoding: str, most: int) -> bytes:
-        packed = self.stream.take(PREFIX_BYTES)[0]
+        flag = self.stream.take(PREFIX_BYTES)[0]
         content = self.stream.take(size)
         self.connection.grant(self.stream, PREFIX_BYTES + size - self._granted)
         self._granted = 0
-        return unpacked(content, encoding, most) if packed else content
+        return unpacked(content, flag, encoding, most) if flag else content
 
     # -- sending -----------------------------------------------------------------------------
 

@@ -31,12 +31,14 @@ def framed(message: Travelling, wanted: type[Travelling]) -> bytes:
     return b"\x00" + len(content).to_bytes(4, "big") + content
 
 
-def unpacked(content: bytes, encoding: str, most: int) -> bytes:
-    """The content of a message that was compressed.
+def unpacked(content: bytes, flag: int, encoding: str, most: int) -> bytes:
+    """The content of a message whose flag says that it was compressed.
 
     Raises:
         RpcError: it cannot be read, or is larger than `most` bytes when unpacked.
     """
+    if flag != 1:
+        raise RpcError(StatusCode.INTERNAL, f"a message begins with {flag}, where only 0 and 1 mean something")
     if encoding != "gzip":
         raise RpcError(StatusCode.INTERNAL, f"a message is compressed, but its encoding is called '{encoding}'")
     unpacking = zlib.decompressobj(_GZIP)
@@ -48,6 +50,8 @@ def unpacked(content: bytes, encoding: str, most: int) -> bytes:
         raise too_large("more bytes when unpacked", most)
     if not unpacking.eof:
         raise cut_off()
+    if unpacking.unused_data:
+        raise RpcError(StatusCode.INTERNAL, "a compressed message is followed by something else")
     return unpacked
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from multidict import MultiDict
 
-from cerebelum_codegen.runtime.http2.fields import Fields, write_field, write_fields
+from cerebelum_codegen.runtime.http2.fields import OF_CONNECTIONS, Fields, write_field, write_fields
 from cerebelum_codegen.runtime.rpc.context import Metadata
 from cerebelum_codegen.runtime.rpc.errors import RpcError, StatusCode
 
@@ -18,10 +18,10 @@ Headers = list[tuple[str, str]]
 
 CONTENT_TYPE = "application/grpc"
 _PRINTABLE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
-_LONGEST_MESSAGE = 2_000
+_LONGEST_MESSAGE_BYTES = 2_000
 _NAME = re.compile(r"[0-9a-z_.\-]+")
 _VALUE = re.compile(r"[ -~]+")
-_RESERVED = frozenset({"te", "content-type", "user-agent", "content-length"})
+_RESERVED = OF_CONNECTIONS | {"te", "content-type", "user-agent", "content-length"}
 _HTTP = {
     "400": StatusCode.INTERNAL,
     "401": StatusCode.UNAUTHENTICATED,
@@ -90,23 +90,28 @@ def write_status(code: StatusCode, message: str = "", details: bytes = b"") -> H
     """A status as headers. Words that are too long for others' header limits are shortened."""
     headers = [("grpc-status", str(code.value))]
     if message:
-        shown = message if len(message) <= _LONGEST_MESSAGE else f"{message[:_LONGEST_MESSAGE]}..."
-        headers.append(("grpc-message", quote(shown, safe=_PRINTABLE, errors="replace")))
+        headers.append(("grpc-message", quote(_shortened(message.encode(errors="replace")), safe=_PRINTABLE)))
     if details:
         headers.append(("grpc-status-details-bin", b64encode(details).decode()))
     return headers
 
 
+def _shortened(message: bytes) -> bytes:
+    if len(message) <= _LONGEST_MESSAGE_BYTES:
+        return message
+    return message[:_LONGEST_MESSAGE_BYTES].decode(errors="ignore").encode() + b"..."
+
+
 def read_status(found: Mapping[str, str]) -> RpcError | None:
     """What went wrong, by the headers that end a call; None when nothing did."""
     text = found.get("grpc-status", "")
-    if text == "0":
-        return None
     try:
         code = StatusCode(int(text))
     except ValueError:
         said = f"status '{text[:20]}'" if text else "no status"
         return RpcError(StatusCode.UNKNOWN, f"the server ended the call with {said}")
+    if code is StatusCode.OK:
+        return None
     message = unquote(found.get("grpc-message", ""), errors="replace") or "no reason given"
     return RpcError(code, message, details=read_bytes(found.get("grpc-status-details-bin", "")) or b"")
 

@@ -37,11 +37,26 @@ class Incoming(Exchange):
         if self.fault is None and not self.stream.closed:
             self.connection.headers(self.stream, first, False)
 
-    async def answer(self, first: bytes, message: bytes, last: bytes) -> None:
-        """Headers, one message and the status, in one write while the peer has room for it."""
+    async def answer(self, first: bytes, message: bytes, last: bytes, within_s: float) -> None:
+        """Headers, one message and the status, in one write while the peer has room for it.
+
+        Raises:
+            CallerGone: the peer did not make room in time.
+        """
         self.begin(first)
-        await self.send(message)
+        if len(message) <= self.connection.sendable(self.stream):
+            await self.send(message)
+        else:
+            await self._send_in_time(message, within_s)
         self.end(last)
+
+    async def _send_in_time(self, message: bytes, within_s: float) -> None:
+        try:
+            async with asyncio.timeout(within_s):
+                await self.send(message)
+        except TimeoutError:
+            self.release(ErrorCode.CANCEL)
+            raise CallerGone(f"the answer was not taken within {within_s:g} s") from None
 
     def end(self, last: bytes) -> None:
         """The status; nothing follows."""

@@ -34,7 +34,7 @@ class Limits:
     handshake_s: float = 10.0
     """How long a connection may take until it speaks HTTP/2, TLS included."""
     request_s: float = 60.0
-    """How long a request that is one message may take to arrive."""
+    """How long a request that is one message may take to arrive, and an answer that is one to be taken."""
     idle_s: float = 600.0
     """How long a connection without calls stays open."""
 

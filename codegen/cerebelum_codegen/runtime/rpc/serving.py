@@ -64,8 +64,8 @@ class ServerCall(Generic[Request, Response]):
         """Answer with a message."""
         data = framed(response, self._method.response)
         if not self._begun:
-            self._begun = True
             self._incoming.begin(self._first())
+            self._begun = True
         await self._incoming.send(data)
 
     def answer(self, response: Response) -> None:
@@ -82,7 +82,9 @@ class ServerCall(Generic[Request, Response]):
         if self._answer is None or error is not None:
             self._incoming.end(first + last)
         else:
-            await self._incoming.answer(first, self._answer, last)
+            remaining_s = self.context.remaining_s
+            within_s = self._limits.request_s if remaining_s is None else min(remaining_s, self._limits.request_s)
+            await self._incoming.answer(first, self._answer, last, within_s)
 
     async def _receive_in_time(self) -> Request | None:
         try:
@@ -134,6 +136,10 @@ class MethodHandler(Handler, Generic[Request, Response]):
 
     async def serve(self, incoming: Incoming, interceptors: Sequence[Interceptor], limits: Limits) -> None:
         """Answer one call."""
+        encoding = incoming.fields.found.get("grpc-encoding", "identity")
+        if encoding not in ENCODINGS:
+            refuse_encoding(incoming, encoding)
+            return
         metadata = h.read_metadata(incoming.fields)
         context = RequestContext(route=self.method.route, metadata=metadata, peer=incoming.peer)
         call = ServerCall(incoming, self.method, context, limits)
@@ -144,7 +150,7 @@ class MethodHandler(Handler, Generic[Request, Response]):
     ) -> RpcError | None:
         context = call.context
         try:
-            _admit(context, headers)
+            _take_deadline(context, headers)
             if context.deadline is None:
                 await self._surrounded(call, interceptors)
                 return None
@@ -180,14 +186,8 @@ class MethodHandler(Handler, Generic[Request, Response]):
             await self.answer(call)
 
 
-def _admit(context: RequestContext, headers: dict[str, str]) -> None:
-    """Take the deadline and the encoding of a call from its headers."""
-    encoding = headers.get("grpc-encoding", "identity")
-    if encoding not in ENCODINGS:
-        context.response_metadata.initial.clear()
-        raise RpcError(
-            StatusCode.UNIMPLEMENTED, f"messages in '{encoding[:20]}' are not read here: send {' or '.join(ENCODINGS)}"
-        )
+def _take_deadline(context: RequestContext, headers: dict[str, str]) -> None:
+    """Take the deadline of a call from its headers."""
     timeout = headers.get("grpc-timeout")
     if timeout is None:
         return
@@ -198,7 +198,13 @@ def _admit(context: RequestContext, headers: dict[str, str]) -> None:
     deadline.current.set(context.deadline)
 
 
-def refuse(incoming: Incoming, http_status: str, code: StatusCode, message: str) -> None:
+def refuse(incoming: Incoming, http_status: str, code: StatusCode, message: str, *more: tuple[str, str]) -> None:
     """Answer what is no call of ours."""
-    headers = [(":status", http_status), ("content-type", h.CONTENT_TYPE), *h.write_status(code, message)]
+    headers = [(":status", http_status), ("content-type", h.CONTENT_TYPE), *h.write_status(code, message), *more]
     incoming.end(write_fields(headers))
+
+
+def refuse_encoding(incoming: Incoming, encoding: str) -> None:
+    """Tell which compressions are read."""
+    message = f"messages in '{encoding[:20]}' are not read here: send {' or '.join(ENCODINGS)}"
+    refuse(incoming, "200", StatusCode.UNIMPLEMENTED, message, ("grpc-accept-encoding", ",".join(ENCODINGS)))
