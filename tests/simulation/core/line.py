@@ -43,6 +43,8 @@ class Line:
         self._last = {"there": 0.0, "back": 0.0}
         self.thawed = asyncio.Event()
         self.thawed.set()
+        self.took_leave = False
+        """Whether what this worker has not finished is for others, also while it still stops."""
         # Whichever group a call belongs to, it travels like all others.
         self.executions = self.approvals = self.lifecycle = self.workers = self
 
@@ -56,7 +58,7 @@ class Line:
 
     async def unregister(self, worker_id: str, reason: str = "") -> None:
         self.world.note(f"{worker_id} takes leave")
-        self.world.hands.leave(worker_id)
+        self.took_leave = True
         await self._call("unregister", lambda core: _nothing(core.workers.unregister(worker_id, reason)))
 
     async def heartbeat(self, request: pb.HeartbeatRequest) -> pb.HeartbeatResponse:

@@ -118,13 +118,6 @@ class Hands:
         for lease in leases.of(worker_id):
             self._hear(worker_id, lease.task_id)
 
-    def leave(self, worker_id: str) -> None:
-        """A worker takes leave: what it has not finished is for others, also while it still stops."""
-        for heard in self._heard.values():
-            for holder, task_id in list(heard):
-                if holder == worker_id:
-                    del heard[holder, task_id]
-
     def wrote(self, append: Append) -> None:
         """This is durable. Once an execution has ended, nobody has anything of it, also if it is let go on later."""
         self._lost |= {event.fact.task_id for event in append.events if isinstance(event.fact, ev.AttemptLost)}

@@ -32,7 +32,8 @@ class Hired:
 
     def holds(self, task_id: str) -> bool:
         """Whether a step runs here for this task, or its result waits to be taken."""
-        return self.process.alive and self.worker is not None and task_id in self.worker._hands.task_ids
+        works = self.process.alive and not self.line.took_leave
+        return works and self.worker is not None and task_id in self.worker._hands.task_ids
 
 
 def hire(world: World, worker_id: str) -> Hired:
