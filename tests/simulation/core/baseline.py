@@ -27,7 +27,10 @@ def what_is_left(node: Node) -> dict[str, int]:
 
 
 def _sizes(part: object) -> Iterator[tuple[str, int]]:
-    for name, value in vars(part).items():
+    # A compiled class has no dictionary of its members; it names them.
+    names = getattr(type(part), "__mypyc_attrs__", None) or vars(part)
+    for name in names:
+        value = getattr(part, name, None)
         if isinstance(value, Sized) and not isinstance(value, str | bytes | tuple) and len(value):
             yield f"{type(part).__name__}.{name}", len(value)
         elif isinstance(value, asyncio.Semaphore) and value.locked():

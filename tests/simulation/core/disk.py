@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -170,70 +170,67 @@ class FaultyStore:
         call_back(self.append(append), done)
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
-        found = await self._reading(self._inner.read(execution_id, after_version=after_version, limit=limit))
+        found = await self._reading(lambda: self._inner.read(execution_id, after_version=after_version, limit=limit))
         if found:
             self._learn(execution_id, found[-1].version)
         return found
 
     async def histories(self, execution_ids: Sequence[str], *, limit: int) -> Mapping[str, Sequence[Event]]:
-        found = await self._reading(self._inner.histories(execution_ids, limit=limit))
+        found = await self._reading(lambda: self._inner.histories(execution_ids, limit=limit))
         for execution_id, history in found.items():
             self._learn(execution_id, history[-1].version)
         return found
 
     async def head(self, execution_id: str) -> StoredHead | None:
-        return await self._reading(self._inner.head(execution_id))
+        return await self._reading(lambda: self._inner.head(execution_id))
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
-        await self._reading(self._inner.put_snapshot(snapshot))
+        await self._reading(lambda: self._inner.put_snapshot(snapshot))
 
     async def snapshot(self, execution_id: str) -> Snapshot | None:
-        found = await self._reading(self._inner.snapshot(execution_id))
+        found = await self._reading(lambda: self._inner.snapshot(execution_id))
         if found is not None:
             self._learn(execution_id, found.version)
         return found
 
     async def list_heads(self, query: HeadQuery) -> HeadPage:
-        return await self._reading(self._inner.list_heads(query))
+        return await self._reading(lambda: self._inner.list_heads(query))
 
     async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
-        return await self._reading(self._inner.ready(after=after, limit=limit))
+        return await self._reading(lambda: self._inner.ready(after=after, limit=limit))
 
     async def due(self, until: Timestamp, *, limit: int) -> Sequence[Due]:
-        return await self._reading(self._inner.due(until, limit=limit))
+        return await self._reading(lambda: self._inner.due(until, limit=limit))
 
     async def put_blueprint(self, record: BlueprintRecord) -> None:
-        await self._reading(self._inner.put_blueprint(record))
+        await self._reading(lambda: self._inner.put_blueprint(record))
 
     async def blueprint(self, blueprint_hash: str) -> BlueprintRecord | None:
-        return await self._reading(self._inner.blueprint(blueprint_hash))
+        return await self._reading(lambda: self._inner.blueprint(blueprint_hash))
 
     async def newest_blueprint(self, workflow: str) -> BlueprintRecord | None:
-        return await self._reading(self._inner.newest_blueprint(workflow))
+        return await self._reading(lambda: self._inner.newest_blueprint(workflow))
 
     async def put_worker(self, record: WorkerRecord) -> None:
-        await self._reading(self._inner.put_worker(record))
+        await self._reading(lambda: self._inner.put_worker(record))
 
     async def remove_worker(self, worker_id: str) -> None:
-        await self._reading(self._inner.remove_worker(worker_id))
+        await self._reading(lambda: self._inner.remove_worker(worker_id))
 
     async def workers(self) -> Sequence[WorkerRecord]:
-        return await self._reading(self._inner.workers())
+        return await self._reading(self._inner.workers)
 
     async def close(self) -> None:
         if self._closes:
             await self._inner.close()
 
-    async def _reading(self, work: Coroutine[Any, Any, _T]) -> _T:
+    async def _reading(self, read: Callable[[], Awaitable[_T]]) -> _T:
         """The lesser verbs: they fail before, or their answer is lost."""
-        try:
-            await self._weather.hop()
-            await self._stall()
-            if self._weather.happens("read_fails"):
-                raise StoreUnavailable("simulated: the disk does not answer")
-            found = await work
-        finally:
-            work.close()
+        await self._weather.hop()
+        await self._stall()
+        if self._weather.happens("read_fails"):
+            raise StoreUnavailable("simulated: the disk does not answer")
+        found = await read()
         await self._weather.hop()
         if self._weather.happens("read_fails"):
             raise StoreUnavailable("simulated: the disk's answer is lost")
