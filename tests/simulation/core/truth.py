@@ -107,6 +107,8 @@ class Hands:
         """Tasks of which somebody claimed wrongly to have them."""
         self._lost: set[str] = set()
         """Tasks that are recorded as lost."""
+        self._over: set[str] = set()
+        """Executions that have ended."""
 
     def keep(self, worker_id: str, held: Iterable[str], lost: Iterable[str]) -> None:
         """The Core has heard that a worker holds these, and agreed."""
@@ -121,9 +123,12 @@ class Hands:
     def wrote(self, append: Append) -> None:
         """This is durable. Once an execution has ended, nobody has anything of it, also if it is let go on later."""
         self._lost |= {event.fact.task_id for event in append.events if isinstance(event.fact, ev.AttemptLost)}
-        if append.head.ended_at is not None:
-            for visit in [visit for visit in self._heard if visit.startswith(f"{append.execution_id}/")]:
-                del self._heard[visit]
+        if append.head.ended_at is None:
+            self._over.discard(append.execution_id)
+            return
+        self._over.add(append.execution_id)
+        for visit in [visit for visit in self._heard if visit.startswith(f"{append.execution_id}/")]:
+            del self._heard[visit]
 
     def give(self, worker_id: str, task_id: str) -> None:
         """The Core hands a task out."""
@@ -136,10 +141,11 @@ class Hands:
 
     def _hear(self, worker_id: str, task_id: str) -> None:
         """A sign of life that comes after a lease has ended is too late, whatever it is answered. So is the first one
-        of a task that is recorded as lost: a Core that has just begun cannot know that yet.
+        of a task that is recorded as lost, and each one after the end: the Core may not know of it yet.
         """
         heard = self._heard[_visit(task_id)]
-        if (worker_id, task_id) not in heard and task_id in self._lost:
+        lost = task_id in self._lost and (worker_id, task_id) not in heard
+        if lost or task_id.partition("/")[0] in self._over:
             return
         if heard.get((worker_id, task_id), _now()) >= _now() - self._term_s:
             heard[worker_id, task_id] = _now()
