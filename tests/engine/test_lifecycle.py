@@ -18,6 +18,7 @@ from cerebelum_engine import (
     Suspended,
     Terminate,
     build_task,
+    compile_blueprint,
     decide,
     hash_of,
     new,
@@ -271,6 +272,21 @@ class TestAMigration:
         assert "step 'c' would have begun there by now" in refused.message
         assert "step 'd' would have begun there by now" in refused.message
 
+    def test_is_refused_where_an_outcome_would_have_met_another_rule(self) -> None:
+        play = Play(blueprint(["a"], ["b"]))
+        play.complete("a", "no")
+        refused = play.refuse(self.move(play, _ruled("a", "no", pb.RouteAction.ROUTE_ACTION_PROCEED)))
+        assert refused.reason is Reason.DISAGREES
+        assert "the outcome of step 'a' would have met 'no' there, and it met no rule" in refused.message
+
+    def test_follows_when_only_a_failure_that_was_retried_would_have_met_another_rule(self) -> None:
+        play = Play(compile_blueprint(_ruled("a", "boom", pb.RouteAction.ROUTE_ACTION_FAIL)))
+        play.fail("a", "boom")
+        play.do(Retry())
+        play.do(self.move(play, submitted(["a"], ["b"], ["c"])))
+        play.complete("a")
+        assert play.owed() == ["b"]
+
     def test_is_refused_when_the_history_has_moved_on_meanwhile(self) -> None:
         play = Play(blueprint(["a"], ["b"]))
         move = self.move(play, submitted(["a"], ["b"], ["c"]))
@@ -286,3 +302,12 @@ class TestAMigration:
         play.do(Retry())
         play.complete("b")
         assert play.owed() == ["c"]
+
+
+def _ruled(step: str, pattern: str, action: pb.RouteAction) -> pb.Blueprint:
+    """The workflow of two steps, with one rule."""
+    ruled = submitted(["a"], ["b"])
+    assert ruled.definition is not None
+    patterns = [pb.PatternMatch(pattern=pattern, route=pb.Route(action=action))]
+    ruled.definition.diverge_rules = [pb.DivergeRule(from_step=step, patterns=patterns)]
+    return ruled
