@@ -21,7 +21,7 @@ _ENGINE = (
 )
 _CORE = (
     "alarms claims clock endings execution leases node offers queues reconstructor registry router scheduler "
-    "supervisor takers edges/execute_session edges/handouts edges/outbox edges/starts edges/work_session "
+    "supervisor takers turns edges/execute_session edges/handouts edges/outbox edges/starts edges/work_session "
     "store/callbacks store/records store/rows store/sqlite store/sqlite_batch store/writer"
 )
 _WORKER = (

@@ -17,6 +17,7 @@ from cerebelum_core.execution import Answer, Execution, Observer, Reply, answere
 from cerebelum_core.reconstructor import StateReconstructor
 from cerebelum_core.store import EventStore
 from cerebelum_core.supervisor import Supervisor
+from cerebelum_core.turns import Turns
 from cerebelum_engine import Begin, Blueprint, Command, Effect, State, new, pending
 
 MAX_LIVE = 10_000
@@ -48,6 +49,7 @@ class Registry:
         self._loading: dict[str, asyncio.Task[Collection[str]]] = {}
         self._overtaken: set[str] = set()
         self._reading = asyncio.Semaphore(MAX_READING)
+        self._turns = Turns(clock)
         self._posting: set[asyncio.Task[None]] = set()
 
     @property
@@ -116,7 +118,10 @@ class Registry:
             if len(answers) == len(execution_ids):
                 _settle(answered)
 
+        await self._turns.take()
         for execution_id in execution_ids:
+            if self._turns.is_over:
+                await self._turns.take()
             self.post(execution_id, command, partial(take, execution_id))
         await answered
         return answers
@@ -229,6 +234,8 @@ class Registry:
         """Bring executions into memory; those that there are."""
         histories = await self._reconstructor.histories(execution_ids)
         for execution_id, history in histories.items():
+            if len(execution_ids) > 1 and self._turns.is_over:
+                await self._turns.take()
             try:
                 state = await self._reconstructor.fold(execution_id, history)
             except Exception:

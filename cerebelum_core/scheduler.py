@@ -161,7 +161,6 @@ class WorkflowScheduler:
             due = self._take_due()
             self._firing.update(due)
             self._begin(self._fire_all(due))
-            await asyncio.sleep(0)  # running work gets its turn between batches
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

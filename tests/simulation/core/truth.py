@@ -133,8 +133,7 @@ class Hands:
     def give(self, worker_id: str, task_id: str) -> None:
         """The Core hands a task out."""
         for (holder, held), heard_at in self._heard[_visit(task_id)].items():
-            in_time = heard_at + self._term_s > _now() + 1e-6  # at the very instant of its end, a lease has ended
-            lives = holder != worker_id and in_time and self._runs(holder, held)
+            lives = holder != worker_id and self._is_in_time(heard_at) and self._runs(holder, held)
             if held not in self.lied_about:
                 require(not lives, f"{task_id} goes to {worker_id} while {holder} has {held} and is alive")
         self._heard[_visit(task_id)][worker_id, task_id] = _now()
@@ -147,8 +146,12 @@ class Hands:
         lost = task_id in self._lost and (worker_id, task_id) not in heard
         if lost or task_id.partition("/")[0] in self._over:
             return
-        if heard.get((worker_id, task_id), _now()) >= _now() - self._term_s:
+        if self._is_in_time(heard.get((worker_id, task_id), _now())):
             heard[worker_id, task_id] = _now()
+
+    def _is_in_time(self, heard_at: float) -> bool:
+        """Whether a lease that was renewed then lasts. At the very instant of its end, it has ended."""
+        return heard_at + self._term_s > _now() + 1e-6
 
 
 def require(holds: bool, message: str) -> None:
