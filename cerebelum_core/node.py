@@ -22,7 +22,7 @@ from cerebelum_core.ids import RandomBytes
 from cerebelum_core.leases import Lease
 from cerebelum_core.reconstructor import EVERY, StateReconstructor
 from cerebelum_core.recovery import RecoveryGates
-from cerebelum_core.registry import Registry
+from cerebelum_core.registry import MAX_LIVE, Registry
 from cerebelum_core.resurrector import Resurrector
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.scheduler import WorkflowScheduler
@@ -57,6 +57,8 @@ class NodeConfig:
     terms: LeaseTerms = field(default_factory=LeaseTerms)
     snapshot_every: int = EVERY
     """Events of one execution."""
+    max_live: int = MAX_LIVE
+    """Executions with owed tasks that stay in memory."""
 
 
 class Node:
@@ -83,6 +85,7 @@ class Node:
             clock=clock,
             supervisor=self.supervisor,
             observer=self,
+            max_live=config.max_live,
         )
         handouts = Handouts(registry=self.registry, router=self.router, clock=clock)
         self.worker_edge = WorkerEdge(

@@ -49,6 +49,7 @@ class Core:
                 version="simulated",
                 terms=world.terms,
                 snapshot_every=(2, 3, 5, 256)[world.seed % 4],
+                max_live=(1, 2, 10_000)[world.seed // 4 % 3],
             ),
             store=self.store,
             clock=world.clock,
