@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import get_args, get_origin
 
 from cerebelum.context import Context
+from cerebelum.messages import describe_messages, messages_in
 from cerebelum.step import CONTEXT, INPUTS, AnyStep
 from cerebelum_client.annotations import hints_of
 from cerebelum_codegen.runtime import Message
@@ -18,12 +19,14 @@ _NOTHING = "google.protobuf.Empty"
 def description_of(definition: Callable[..., object], steps: Mapping[str, AnyStep]) -> pb.Description:
     """The description of the workflow that a function says."""
     hints = {name: hints_of(step.function) for name, step in steps.items()}
-    return pb.Description(
+    told = pb.Description(
         doc=_summary(definition),
         inputs=next((found for each in hints.values() if (found := _inputs(each))), ""),
         steps=[_step(name, step, hints[name], steps) for name, step in steps.items()],
         source=f"Written in {definition.__module__}.",
     )
+    describe_messages(told, messages_in(hint for each in hints.values() for hint in each.values()))
+    return told
 
 
 def _step(name: str, step: AnyStep, hints: Mapping[str, object], steps: Mapping[str, AnyStep]) -> pb.StepDescription:

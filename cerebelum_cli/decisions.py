@@ -6,6 +6,7 @@ import click
 
 from cerebelum_cli.exits import run_async
 from cerebelum_cli.options import (
+    FROM_FILE,
     RemoteCore,
     core_option,
     execution_argument,
@@ -28,7 +29,7 @@ from cerebelum_proto.control.v1.control_pb import SignalResponse
     callback=read_json,
     default="null",
     metavar="JSON",
-    help="What the step gets with the yes; @FILE, or @- .",
+    help=f"What the step gets with the yes; {FROM_FILE}.",
 )
 @who_option
 @step_option
@@ -64,7 +65,7 @@ def reject(execution_id: str, reason: str, by: str, step: str, core: RemoteCore,
 @click.command()
 @execution_argument
 @click.argument("name")
-@click.option("--data", callback=read_json, default="null", metavar="JSON", help="What comes with it; @FILE, or @- .")
+@click.option("--data", callback=read_json, default="null", metavar="JSON", help=f"What comes with it; {FROM_FILE}.")
 @signal_id_option
 @sender_option
 @core_option

@@ -7,10 +7,11 @@ from shlex import quote
 
 import click
 
+from cerebelum_cli.described import Readable
 from cerebelum_cli.exits import UsageError, run_async
 from cerebelum_cli.options import RemoteCore, core_option, execution_argument, json_option
-from cerebelum_cli.output import print_json, table, time_text, value_of
-from cerebelum_cli.timeline import Timeline, event_json
+from cerebelum_cli.output import clock_text, json_text, one_line, print_json, table, time_text, value_of
+from cerebelum_cli.timeline import Timeline, event_json, show
 from cerebelum_cli.why import words
 from cerebelum_proto.control.v1.lifecycle_pb import Explanation
 from cerebelum_proto.worker.worker_service_pb import (
@@ -76,7 +77,8 @@ def status(execution_id: str, core: RemoteCore, as_json: bool) -> None:
 
 async def _status(core: RemoteCore, execution_id: str) -> tuple[ExecutionStatus, Sequence[Explanation]]:
     async with core.client() as client:
-        return await client.executions.status(execution_id), await client.lifecycle.explain(execution_id)
+        found = await client.executions.status(execution_id)
+        return await Readable(client).status(found), await client.lifecycle.explain(execution_id)
 
 
 @click.command()
@@ -94,11 +96,13 @@ def history(execution_id: str, core: RemoteCore, follow: bool, as_json: bool) ->
 async def _history(core: RemoteCore, execution_id: str, follow: bool, as_json: bool) -> None:
     lines = Timeline()
     async with core.client() as client:
+        readable = Readable(client)
         async for event in client.executions.history(execution_id, follow=follow):
+            told = await readable.event(event)
             if as_json:
-                print_json(event_json(event))
+                print_json(event_json(told))
             else:
-                click.echo(lines.line(event))
+                click.echo(lines.line(told))
 
 
 def _word(state: ExecutionState) -> str:
@@ -107,8 +111,8 @@ def _word(state: ExecutionState) -> str:
 
 def _row(each: ExecutionStatus) -> tuple[str, ...]:
     steps = f"{each.current_step_index}/{each.total_steps}"
-    started = (time_text(each.started_at) or "")[:19].replace("T", " ")
-    return (each.execution_id, each.workflow_name, _word(each.status), steps, each.current_step_name, started)
+    place = (_word(each.status), steps, each.current_step_name, clock_text(each.started_at))
+    return (each.execution_id, each.workflow_name, *place)
 
 
 def _print_status(found: ExecutionStatus, explanations: Sequence[Explanation]) -> None:
@@ -116,9 +120,12 @@ def _print_status(found: ExecutionStatus, explanations: Sequence[Explanation]) -
     click.echo(f"{found.execution_id}  {found.workflow_name}  {_word(found.status)}, {steps}")
     for each in found.completed_steps:
         tries = f", {each.attempts} tries" if each.attempts > 1 else ""
-        click.echo(f"  {each.step_name}: {each.status}{tries}")
+        gave = f" with {show(found.outputs[each.step_name])}" if each.step_name in found.outputs else ""
+        click.echo(f"  {each.step_name}: {each.status}{tries}{gave}")
     for explanation in explanations if found.completed_at is None else ():
         click.echo(f"  {words(explanation)}")
+    if found.approval_info is not None and found.approval_info.data:
+        click.echo(f"  {found.approval_info.step_name} asks {one_line(found.approval_info.data)}")
     for name, count in found.kept_signals.items():
         click.echo(f"  keeps {count} signal{'s' if count > 1 else ''} '{name}' that nothing has waited for")
     for told in found.progress:
@@ -126,7 +133,7 @@ def _print_status(found: ExecutionStatus, explanations: Sequence[Explanation]) -
     if found.error is not None:
         click.echo(f"  {found.error.kind}: {found.error.message}")
     for name in found.result_steps:
-        click.echo(f"  result of {name}: {value_of(found.outputs.get(name))}")
+        click.echo(f"  result of {name}: {json_text(value_of(found.outputs.get(name)))}")
 
 
 def _status_json(found: ExecutionStatus, *, full: bool) -> dict[str, object]:

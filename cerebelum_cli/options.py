@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from cerebelum_client import CerebelumClient
 
 _F = TypeVar("_F", bound=Callable[..., object])
+FROM_FILE = "or @FILE, or @- for standard input"
+"""What a flag that takes JSON takes, too."""
 
 
 def read_json(_ctx: click.Context, _param: click.Parameter, value: str) -> object:
@@ -108,6 +111,30 @@ def core_option(command: Callable[..., None]) -> Callable[..., None]:
         help="How long to try again while no Core answers.",
     )(with_core)
     return address_option(with_retry)
+
+
+def limit_option(name: str) -> Callable[[_F], _F]:
+    """How long an execution may take, in seconds; the command gets it as `limit: timedelta | None`."""
+
+    def read(_ctx: click.Context, _param: click.Parameter, seconds: float | None) -> timedelta | None:
+        try:
+            return None if seconds is None else timedelta(seconds=seconds)
+        except OverflowError:
+            raise click.BadParameter(f"{seconds} seconds are too long") from None
+
+    return click.option(
+        name,
+        "limit",
+        metavar="SECONDS",
+        type=click.FloatRange(0, min_open=True),
+        callback=read,
+        help="It fails when it runs longer, sleeps and approvals included.",
+    )
+
+
+def tag_option(command: _F) -> _F:
+    """`--tag`, as often as there are tags; the command gets them as `tags`."""
+    return click.option("--tag", "tags", metavar="TAG", multiple=True, help="To find it by. Again for each.")(command)
 
 
 def json_option(command: _F) -> _F:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
+from datetime import datetime
+from typing import cast
 
 import click
 
@@ -16,7 +19,12 @@ _WIDTH = 60
 
 def print_json(value: object) -> None:
     """One JSON value on one line."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=_shown))
+    click.echo(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """One JSON value on one line; a message as its JSON, anything else that is none as its text."""
+    return json.dumps(value, ensure_ascii=False, default=_shown)
 
 
 def _shown(value: object) -> object:
@@ -25,24 +33,37 @@ def _shown(value: object) -> object:
 
 
 def value_of(payload: Payload | None) -> object:
-    """A payload as JSON can show it; what is no JSON, by its encoding and bytes."""
+    """A payload as JSON can show it; what cannot be read here, as it travels."""
     if payload is None or not payload.encoding:
         return None
     try:
         return from_payload(payload)
     except PayloadError:
-        return {"encoding": payload.encoding, "base64": base64.b64encode(payload.data).decode()}
+        return _as_it_travels(payload)
+
+
+def _as_it_travels(payload: Payload) -> object:
+    if payload.encoding.startswith("json"):
+        with suppress(ValueError, RecursionError):
+            return cast("object", json.loads(payload.data))
+    return {"encoding": payload.encoding, "base64": base64.b64encode(payload.data).decode()}
 
 
 def one_line(value: object) -> str:
     """A JSON value on one line, shortened."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = json_text(value)
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
 
 
 def time_text(instant: Timestamp | None) -> str | None:
     """An instant as ISO 8601 in UTC, to the millisecond."""
     return None if instant is None else instant.to_datetime().isoformat(timespec="milliseconds")
+
+
+def clock_text(instant: Timestamp | datetime | None) -> str:
+    """An instant in UTC for people, to the second."""
+    found = instant.to_datetime() if isinstance(instant, Timestamp) else instant
+    return "" if found is None else found.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def table(rows: list[tuple[str, ...]]) -> None:

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 
 import click
 
 from cerebelum import DistributedExecutor, ExecutionResult, No, PendingApproval, Workflow, Yes
+from cerebelum.options import StartOptions
+from cerebelum.results import result_of
+from cerebelum_cli.described import Readable
 from cerebelum_cli.exits import Exit, UsageError, run_async
 from cerebelum_cli.loading import load_workflows
-from cerebelum_cli.options import RemoteCore, core_option, json_option, read_json
+from cerebelum_cli.options import FROM_FILE, RemoteCore, core_option, json_option, limit_option, read_json, tag_option
 from cerebelum_cli.output import print_json
+from cerebelum_client import PayloadError
 
 
 @click.command()
 @click.argument("workflow", metavar="MODULE:WORKFLOW")
 @click.option(
-    "--input", "inputs", callback=read_json, default="null", metavar="JSON", help="What it starts with; @FILE, or @- ."
+    "--input",
+    "inputs",
+    callback=read_json,
+    default="null",
+    metavar="JSON",
+    help=f"What it starts with; {FROM_FILE}.",
 )
 @click.option("--execution-id", metavar="ID", help="Your own id: the same id and input again is the same execution.")
 @click.option("--queue", metavar="NAME", help="Let all of its steps go to the workers that serve this queue.")
+@limit_option("--timeout")
+@tag_option
 @core_option
 @click.option("--local", is_flag=True, help="Run it in this process; nothing is kept.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for its end.")
@@ -29,6 +41,8 @@ def run(
     inputs: object,
     execution_id: str | None,
     queue: str | None,
+    limit: timedelta | None,
+    tags: tuple[str, ...],
     core: RemoteCore,
     local: bool,
     wait: bool,
@@ -43,28 +57,33 @@ def run(
         raise click.UsageError("--local cannot run without waiting: leave out --no-wait")
     if local and queue is not None:
         raise click.UsageError("--queue says which workers of a Core: leave out --local")
+    if local and tags:
+        raise click.UsageError("--tag is to find an execution by, and with --local nothing is kept: leave one out")
     if local:
-        result = run_async(_run_here(workflow, inputs, execution_id))
+        result = run_async(_run_here(workflow, inputs, execution_id, limit))
     else:
-        result = run_async(_run_there(workflow, inputs, execution_id, queue, core, wait))
+        options: StartOptions = {"execution_id": execution_id, "queue": queue, "timeout": limit, "tags": tags}
+        result = run_async(_run_there(workflow, inputs, options, core, wait))
     _show(result, as_json)
     sys.exit(Exit.OK if result.error is None and result.status != "cancelled" else Exit.FAILED)
 
 
-async def _run_here(name: str, inputs: object, execution_id: str | None) -> ExecutionResult:
-    return await _loaded(name).execute(inputs, execution_id=execution_id, approver=_ask if sys.stdin.isatty() else None)
+async def _run_here(name: str, inputs: object, execution_id: str | None, limit: timedelta | None) -> ExecutionResult:
+    approver = _ask if sys.stdin.isatty() else None
+    return await _loaded(name).execute(inputs, execution_id=execution_id, timeout=limit, approver=approver)
 
 
-async def _run_there(
-    name: str, inputs: object, execution_id: str | None, queue: str | None, core: RemoteCore, wait: bool
-) -> ExecutionResult:
+async def _run_there(name: str, inputs: object, options: StartOptions, core: RemoteCore, wait: bool) -> ExecutionResult:
     workflow = _loaded(name) if ":" in name else name
     async with core.client() as client:
-        handle = await DistributedExecutor(client).submit(workflow, inputs, execution_id=execution_id, queue=queue)
-        if not wait:
-            return await handle.status()
-        click.echo(f"execution {handle.execution_id} (it goes on when you leave)", err=True)
-        return await handle.result()
+        handle = await DistributedExecutor(client).submit(workflow, inputs, **options)
+        if wait:
+            click.echo(f"execution {handle.execution_id} (it goes on when you leave)", err=True)
+        try:
+            return await (handle.result() if wait else handle.status())
+        except PayloadError:  # it has ended, with what only its code can read
+            status = await client.executions.status(handle.execution_id)
+            return result_of(await Readable(client).status(status))
 
 
 def _loaded(name: str) -> Workflow:

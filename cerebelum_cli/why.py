@@ -8,7 +8,7 @@ import click
 
 from cerebelum_cli.exits import run_async
 from cerebelum_cli.options import RemoteCore, core_option, execution_argument, json_option
-from cerebelum_cli.output import print_json, time_text
+from cerebelum_cli.output import clock_text, print_json, time_text
 from cerebelum_proto.control.v1.lifecycle_pb import Explanation
 
 
@@ -38,8 +38,10 @@ async def _explain(core: RemoteCore, execution_id: str) -> Sequence[Explanation]
 def words(explanation: Explanation) -> str:
     """An explanation on one line."""
     step = f"{explanation.step_name}: " if explanation.step_name else ""
-    since, until = time_text(explanation.since), time_text(explanation.until)
-    return f"{step}{explanation.message}{f', since {since}' if since else ''}{f', until {until}' if until else ''}"
+    times = (("since", explanation.since), ("until", explanation.until))
+    told = [f"{word} {clock_text(instant)}" for word, instant in times if instant is not None]
+    when = f" ({', '.join(told)} UTC)" if told else ""
+    return f"{step}{explanation.message}{when}"
 
 
 def _json(explanation: Explanation) -> dict[str, object]:

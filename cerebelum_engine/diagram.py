@@ -54,7 +54,10 @@ def _led(line: _Line, timeline: Path) -> Iterator[str]:
     start, label = _node(line.step), _label(line.text)
     path = path_of(line.route.path)
     heads = [step for step, before in path.before.items() if not before]
-    targets = [_node(step) for step in heads or [line.route.step] if step] or [_ENDS.get(line.route.action, start)]
+    targets = [_node(step) for step in heads or [line.route.step] if step]
+    if line.route.action is pb.RouteAction.ROUTE_ACTION_PROCEED:
+        targets = [_node(step) for step in timeline.after.get(line.step, ())] or ["done"]
+    targets = targets or [_ENDS.get(line.route.action, start)]
     yield from (f'  {start} -. "{label}" .-> {target}' for target in targets)
     yield from _joined(path)
     ends = [step for step in path.ends if step not in timeline.before]

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 
 from cerebelum_engine.diagram import diagram
 from cerebelum_engine.endings import endings_of
+from cerebelum_engine.policies import longest_pause_ms
 from cerebelum_engine.spelling import route_text, span
+from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 
 NOTHING = "google.protobuf.Empty"
@@ -31,6 +33,10 @@ def page(blueprint: pb.Blueprint) -> str:
         parts.append(["## Approvals", "", *_approvals(told.approvals)])
     if told.signals:
         parts.append(["## Signals", "", *_signals(shape, told)])
+    if told.messages:
+        parts.append(["## Messages"])
+        parts += [_message(each) for each in told.messages]
+        parts += [_enum(each) for each in told.enums]
     parts.append([told.source])
     return "\n\n".join("\n".join(part) for part in parts if any(part)) + "\n"
 
@@ -73,7 +79,7 @@ def _taken(step: pb.Step, request: str) -> Iterator[str]:
 
 def _policy(step: pb.Step) -> Iterator[str]:
     if step.retry is not None:
-        yield f"{step.retry.max_attempts} tries"
+        yield f"{step.retry.max_attempts} tries{_pauses(step.retry)}"
         yield from (f"not after {_code(kind)}" for kind in step.retry.non_retryable_kinds)
     limits = (("try", step.start_to_close_ms), ("wait for a worker", step.schedule_to_start_ms))
     for name, limit in (*limits, ("silence", step.heartbeat_timeout_ms)):
@@ -83,20 +89,29 @@ def _policy(step: pb.Step) -> Iterator[str]:
         yield f"queue {_code(step.queue)}"
 
 
+def _pauses(retry: RetryPolicy) -> str:
+    if retry.max_attempts < 2:
+        return ""
+    first, last = longest_pause_ms(retry, 1), longest_pause_ms(retry, retry.max_attempts - 1)
+    return f", {span(first)} to {span(last)} apart" if last > first else f", {span(first)} apart"
+
+
 def _rules(shape: pb.WorkflowDefinition) -> Iterator[str]:
     yield from ("| after | when | it goes |", "|---|---|---|")
     for rule in shape.diverge_rules:
         for each in rule.patterns:
-            to = _code(_led(each.route, each.target))
-            yield f"| {_code(rule.from_step)} | it comes out as {_code(each.pattern)} | {to}, and leaves |"
+            to = _led(each.route, each.target, "leaves")
+            yield f"| {_code(rule.from_step)} | it comes out as {_code(each.pattern)} | {to} |"
     for branch in shape.branch_rules:
         for case in branch.branches:
-            to = _code(_led(case.route, case.target))
-            yield f"| {_code(branch.from_step)} | {_code(case.condition)} | {to}, and returns |"
+            to = _led(case.route, case.target, "returns")
+            yield f"| {_code(branch.from_step)} | {_code(case.condition)} | {to} |"
 
 
-def _led(route: pb.Route | None, target: str) -> str:
-    return target if route is None else route_text(route)
+def _led(route: pb.Route | None, target: str, then: str) -> str:
+    """Where a rule leads; a path leaves the timeline, or returns to it."""
+    to = _code(target if route is None else route_text(route))
+    return f"{to}, and {then}" if route is None or route.path else to
 
 
 def _approvals(approvals: Sequence[pb.ApprovalDescription]) -> Iterator[str]:
@@ -114,6 +129,25 @@ def _signals(shape: pb.WorkflowDefinition, told: pb.Description) -> Iterator[str
         brings = "nothing" if known.brings == NOTHING else _code(known.brings) if known.brings else ""
         limit = span(known.timeout_ms) or ("as long as it takes" if name in described else "")
         yield f"| {_code(name)} | {_text(known.doc)} | {brings} | {limit} |"
+
+
+def _message(told: pb.MessageDescription) -> list[str]:
+    lines = [f"### {_code(told.name)}", "", *([told.doc, ""] if told.doc else [])]
+    if not told.fields:
+        return [*lines, "It has no fields."]
+    rows = [f"| {_code(each.name)} | {_held(each)} | {_text(each.doc)} |" for each in told.fields]
+    return [*lines, "| field | type | what it is |", "|---|---|---|", *rows]
+
+
+def _held(field: pb.FieldDescription) -> str:
+    if field.key:
+        return f"{_code(field.type)} by {_code(field.key)}"
+    return f"{_code(field.type)}, repeated" if field.repeated else _code(field.type)
+
+
+def _enum(told: pb.EnumDescription) -> list[str]:
+    values = ", ".join(_code(name) for _, name in sorted(told.values.items()))
+    return [f"### {_code(told.name)}", "", *([told.doc, ""] if told.doc else []), f"One of {values}."]
 
 
 def _code(text: str) -> str:

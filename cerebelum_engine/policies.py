@@ -39,11 +39,12 @@ def is_final(policy: RetryPolicy, failure: Failure, failures: int) -> bool:
 
 def pause_ms(policy: RetryPolicy, failures: int, task_id: str) -> int:
     """How long to wait after the nth failure (from 1), in milliseconds, shortened by the policy's jitter."""
-    pause = _longest_pause_ms(policy, failures)
+    pause = longest_pause_ms(policy, failures)
     return pause - int(pause * policy.jitter * chance_of(task_id))
 
 
-def _longest_pause_ms(policy: RetryPolicy, failures: int) -> int:
+def longest_pause_ms(policy: RetryPolicy, failures: int) -> int:
+    """How long to wait after the nth failure (from 1), before jitter."""
     initial = policy.initial_interval_ms or _DEFAULT_INTERVAL_MS
     longest = policy.max_interval_ms or max(initial, _DEFAULT_MAX_INTERVAL_MS)
     pause = float(initial)

@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
+from datetime import timedelta
 from typing import TypeAlias
 
 import click
@@ -26,19 +27,26 @@ from cerebelum_cli.options import (
     core_option,
     execution_argument,
     json_option,
+    limit_option,
     sender_option,
     signal_id_option,
+    tag_option,
     who_option,
 )
 from cerebelum_cli.output import print_json
 from cerebelum_cli.timeline import Timeline
+from cerebelum_cli.why import words
 from cerebelum_client import PLAIN, Core
 from cerebelum_codegen.runtime import Message, Timestamp
 from cerebelum_proto.control.v1.control_pb import SignalResponse
+from cerebelum_proto.control.v1.lifecycle_pb import Explanation
+from cerebelum_proto.options.v1.options_pb import IdReuse
+from cerebelum_proto.worker.worker_service_pb import Description
 
 _Handle: TypeAlias = WorkflowHandle[object, Outputs, Happening]
 _Status: TypeAlias = WorkflowStatus[object, Outputs]
 _HELP = {"help_option_names": ["-h", "--help"]}
+_REUSE = {"same": IdReuse.ID_REUSE_SAME, "refuse": IdReuse.ID_REUSE_REFUSE}
 _OURS = frozenset({"start", "result", "status", "watch", "reject", "cancel"})
 
 
@@ -68,11 +76,11 @@ def _group(definition: Definition, name: str | None) -> click.Group:
     group.add_command(_status(definition))
     group.add_command(_watch(definition))
     for approval in definition.approvals:
-        group.add_command(_approve(approval))
+        group.add_command(_approve(definition, approval))
     if definition.approvals:
         group.add_command(_reject(definition.approvals))
     for signal in definition.signals:
-        group.add_command(_signal(signal))
+        group.add_command(_signal(definition, signal))
     group.add_command(cancel)
     return group
 
@@ -86,10 +94,12 @@ async def _end(handle: _Handle) -> _Status:
     return await handle.status()
 
 
-def _with_flags(command: click.Command, kind: type[Message], whole: str) -> MessageFlags:
+def _with_flags(command: click.Command, definition: Definition, kind: type[Message], whole: str) -> MessageFlags:
     """Put the flags of a message before those that the command has, whose names they leave alone."""
     taken = {name for each in command.params for name in (*each.opts, *each.secondary_opts)}
-    flags = MessageFlags(kind, whole, taken | {whole, "--help"})
+    told = definition.blueprint.description or Description()
+    docs = {field.name: field.doc for each in told.messages if each.name == kind.FULL_NAME for field in each.fields}
+    flags = MessageFlags(kind, whole, taken | {whole, "--help"}, docs)
     arguments = [each for each in command.params if isinstance(each, click.Argument)]
     own = [each for each in command.params if not isinstance(each, click.Argument)]
     command.params = [*arguments, *flags.options(), *own]
@@ -102,12 +112,27 @@ def _with_flags(command: click.Command, kind: type[Message], whole: str) -> Mess
 def _start(definition: Definition) -> click.Command:
     @click.command(help=f"Start an execution of {definition.name}.")
     @click.option("--execution-id", metavar="ID", help="Your own id, in place of the contract's.")
+    @click.option(
+        "--id-reuse",
+        type=click.Choice(list(_REUSE)),
+        help="With the id of another execution: the same inputs are the same execution, or any are refused.",
+    )
+    @limit_option("--deadline")
+    @tag_option
     @click.option("--queue", metavar="NAME", help="Let all of its steps go to the workers that serve this queue.")
     @click.option("--wait/--no-wait", default=False, show_default=True, help="Wait for its end.")
     @core_option
     @json_option
     def start(
-        core: RemoteCore, execution_id: str | None, queue: str | None, wait: bool, as_json: bool, **values: object
+        core: RemoteCore,
+        execution_id: str | None,
+        id_reuse: str | None,
+        limit: timedelta | None,
+        tags: tuple[str, ...],
+        queue: str | None,
+        wait: bool,
+        as_json: bool,
+        **values: object,
     ) -> None:
         inputs = flags.message(values)
 
@@ -116,7 +141,14 @@ def _start(definition: Definition) -> click.Command:
                 client = WorkflowClient[Message, _Handle](
                     connection, definition, lambda core, chosen: _handle(core, chosen, definition)
                 )
-                handle = await client.start(inputs, execution_id=execution_id, queue=queue)
+                handle = await client.start(
+                    inputs,
+                    execution_id=execution_id,
+                    id_reuse=_REUSE[id_reuse] if id_reuse else None,
+                    deadline=limit,
+                    tags=tags or None,
+                    queue=queue,
+                )
                 if not wait:
                     return await handle.status()
                 click.echo(f"execution {handle.execution_id} (it goes on when you leave)", err=True)
@@ -124,7 +156,7 @@ def _start(definition: Definition) -> click.Command:
 
         _show(run_async(call()), as_json)
 
-    flags = _with_flags(start, definition.inputs, "--input")
+    flags = _with_flags(start, definition, definition.inputs, "--input")
     return start
 
 
@@ -149,15 +181,13 @@ def _status(definition: Definition) -> click.Command:
     @core_option
     @json_option
     def status(execution_id: str, core: RemoteCore, as_json: bool) -> None:
-        async def call() -> tuple[_Status, dict[str, Message]]:
+        async def call() -> tuple[_Status, dict[str, Message], Sequence[Explanation]]:
             async with core.client() as client:
                 found = await _handle(client, execution_id, definition).status()
-                if found.state != "waiting_for_approval":
-                    return found, {}
-                asked = {each.name: await _desk(client, execution_id, each).question() for each in definition.approvals}
-                return found, {name: question for name, question in asked.items() if question is not None}
+                asked = await _asked(client, definition, found)
+                return found, asked, () if found.completed_at else await client.lifecycle.explain(execution_id)
 
-        found, asked = run_async(call())
+        found, asked, explanations = run_async(call())
         if as_json:
             print_json(_status_json(found) | {"asked": asked})
             return
@@ -167,8 +197,18 @@ def _status(definition: Definition) -> click.Command:
                 click.echo(f"  {each.name}: {shown(output)}")
         for name, question in asked.items():
             click.echo(f"  {name} is asked: {shown(question)}")
+        for explanation in explanations:
+            click.echo(f"  {words(explanation)}")
 
     return status
+
+
+async def _asked(core: Core, definition: Definition, found: _Status) -> dict[str, Message]:
+    """What it asks people now, by approval."""
+    if found.state != "waiting_for_approval":
+        return {}
+    asked = {each.name: await _desk(core, found.execution_id, each).question() for each in definition.approvals}
+    return {name: question for name, question in asked.items() if question is not None}
 
 
 def _watch(definition: Definition) -> click.Command:
@@ -229,7 +269,7 @@ def _desk(core: Core, execution_id: str, approval: ApprovalType) -> ApprovalDesk
     return ApprovalDesk(core, execution_id, approval.name, approval.request, approval.response)
 
 
-def _approve(approval: ApprovalType) -> click.Command:
+def _approve(definition: Definition, approval: ApprovalType) -> click.Command:
     name = kebab(approval.name)
 
     @click.command(
@@ -250,7 +290,7 @@ def _approve(approval: ApprovalType) -> click.Command:
         run_async(call())
         show_decision(execution_id, "approved", approval.name, as_json)
 
-    flags = _with_flags(approve, approval.response, "--response")
+    flags = _with_flags(approve, definition, approval.response, "--response")
     return approve
 
 
@@ -287,7 +327,7 @@ def _reject(approvals: Sequence[ApprovalType]) -> click.Command:
 # -- send ------------------------------------------------------------------------------------
 
 
-def _signal(kind: SignalType) -> click.Command:
+def _signal(definition: Definition, kind: SignalType) -> click.Command:
     name = kebab(kind.name)
 
     @click.command(
@@ -310,5 +350,5 @@ def _signal(kind: SignalType) -> click.Command:
 
         show_signal(execution_id, kind.name, run_async(call()), as_json)
 
-    flags = _with_flags(signal, kind.request, "--data")
+    flags = _with_flags(signal, definition, kind.request, "--data")
     return signal

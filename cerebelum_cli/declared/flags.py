@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from cerebelum_cli.options import read_json
+from cerebelum_cli.options import FROM_FILE, read_json
 from cerebelum_codegen.runtime import ClosedEnum, DecodeError, Duration, Enum, JsonValue, Message, Timestamp
 from cerebelum_codegen.runtime.descriptor import FieldDescriptor, fields_of, names_of
 from cerebelum_codegen.runtime.jsonknown import WRAPPERS
@@ -33,10 +33,13 @@ def kebab(name: str) -> str:
 class MessageFlags:
     """The flags of one message, and the flag that takes the whole of it as JSON."""
 
-    def __init__(self, kind: type[Message], whole: str, taken: Collection[str]) -> None:
+    def __init__(
+        self, kind: type[Message], whole: str, taken: Collection[str], docs: Mapping[str, str] | None = None
+    ) -> None:
+        """`docs` are the contract's comments on the fields, by their names."""
         self._kind = kind
         self._whole = whole
-        self._flags = [_Flag(kind, field, taken) for field in fields_of(kind)]
+        self._flags = [_Flag(kind, field, taken, (docs or {}).get(field.name, "")) for field in fields_of(kind)]
 
     def options(self) -> Iterator[click.Option]:
         """The flags, in the order of the fields."""
@@ -47,7 +50,7 @@ class MessageFlags:
             callback=read_json,
             default="{}",
             metavar="JSON",
-            help=f"All of {self._kind.FULL_NAME}; other flags override it. @FILE, or @- .",
+            help=f"All of {self._kind.FULL_NAME}; other flags override it. {FROM_FILE}",
         )
 
     def message(self, values: Mapping[str, object]) -> Message:
@@ -75,6 +78,8 @@ class _Flag:
     message: type[Message]
     field: FieldDescriptor
     taken: Collection[str]
+    doc: str = ""
+    """The contract's comment on it."""
 
     @property
     def parameter(self) -> str:
@@ -131,16 +136,20 @@ class _Flag:
         return list(names_of(kind)) if isinstance(kind, type) and issubclass(kind, Enum | ClosedEnum) else []
 
     def _help(self) -> str:
-        again = "Again for each. " if self.field.repeated else ""
+        """The contract's comment, and what cannot be guessed."""
+        doc = self.doc.replace("\n", " ")
+        return " ".join(filter(None, (doc, "Again for each." if self.field.repeated else "", self._form())))
+
+    def _form(self) -> str:
         if self.metavar == "TIME":
-            return f"{again}For example 2030-01-31T12:00:00Z."
+            return "For example 2030-01-31T12:00:00Z."
         if self.metavar == "DURATION":
-            return f"{again}In seconds, for example 90s."
+            return "In seconds, for example 90s."
         if not self.is_json:
-            return again.strip()
+            return ""
         kind = self.kind
         held = kind if isinstance(kind, str) else getattr(kind, "FULL_NAME", kind.__name__)
-        return f"{again}{f'{held}, by {self.field.key}' if self.field.key else held}. @FILE, or @- ."
+        return f"{f'{held} by {self.field.key}' if self.field.key else held}; {FROM_FILE}."
 
     def _read(self, ctx: click.Context, param: click.Parameter, value: object) -> JsonValue:
         if value is None or value == ():

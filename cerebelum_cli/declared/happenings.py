@@ -7,7 +7,7 @@ from dataclasses import fields
 from cerebelum.declared import events as told
 from cerebelum.declared.definition import Outputs
 from cerebelum.results import ExecutionError
-from cerebelum_cli.output import one_line, value_of
+from cerebelum_cli.output import clock_text, one_line, value_of
 from cerebelum_cli.timeline import describe
 from cerebelum_codegen.runtime import Message
 from cerebelum_proto.types.v1.types_pb import Payload
@@ -64,7 +64,7 @@ def _step_words(event: told.Happening) -> str:
         case told.AttemptFailed():
             return f"{event.step}: a try failed: {_why(event.error)}"
         case told.Sleeping():
-            return f"{event.step}: sleeps until {event.until}"
+            return f"{event.step}: sleeps until {clock_text(event.until)} UTC"
         case told.ApprovalAsked():
             return f"{event.step}: asks {shown(event.question)}"
         case told.ApprovalAnswered():

@@ -94,10 +94,13 @@ DUE = """
 SELECT wake_at_ns, execution_id FROM cerebelum.executions
 WHERE wake_at_ns IS NOT NULL AND wake_at_ns <= %s ORDER BY wake_at_ns, execution_id LIMIT %s"""
 
+# What it is described with may change under the same hash.
 PUT_BLUEPRINT = f"""
 WITH {_OWNER}, kept AS (
     INSERT INTO cerebelum.blueprints (hash, workflow, data, stored_at_ns)
-    SELECT %(hash)s, %(workflow)s, %(data)s, %(stored_at_ns)s FROM owner ON CONFLICT DO NOTHING
+    SELECT %(hash)s, %(workflow)s, %(data)s, %(stored_at_ns)s FROM owner
+    ON CONFLICT (hash) DO UPDATE SET data = excluded.data, stored_at_ns = excluded.stored_at_ns
+    WHERE blueprints.data <> excluded.data
 )
 INSERT INTO cerebelum.newest_blueprints (workflow, hash) SELECT %(workflow)s, %(hash)s FROM owner
 ON CONFLICT (workflow) DO UPDATE SET hash = excluded.hash RETURNING hash"""

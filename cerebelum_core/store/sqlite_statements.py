@@ -57,7 +57,11 @@ WHERE excluded.version > snapshots.version"""
 SNAPSHOT = "SELECT data FROM snapshots WHERE execution_id = ?"
 HEAD = f"SELECT execution_id, version, {HEAD_COLUMNS} FROM executions WHERE execution_id = ?"
 
-PUT_BLUEPRINT = "INSERT INTO blueprints (hash, workflow, data, stored_at_ns) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+# What it is described with may change under the same hash.
+PUT_BLUEPRINT = """
+INSERT INTO blueprints (hash, workflow, data, stored_at_ns) VALUES (?, ?, ?, ?)
+ON CONFLICT (hash) DO UPDATE SET data = excluded.data, stored_at_ns = excluded.stored_at_ns
+WHERE blueprints.data <> excluded.data"""
 PUT_NEWEST = """
 INSERT INTO newest_blueprints (workflow, hash) VALUES (?, ?)
 ON CONFLICT (workflow) DO UPDATE SET hash = excluded.hash"""

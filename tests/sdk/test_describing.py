@@ -79,7 +79,8 @@ flowchart TD
 
 | step | what it does | takes | gives | policy |
 |---|---|---|---|---|
-| `count` | Counts coins \\| notes. | `dict[str, int]` of `inputs` | `int` | 4 tries, try up to 1h30m, queue `tills` |
+| `count` | Counts coins \\| notes. | `dict[str, int]` of `inputs` | `int` | 4 tries, 1s to 4s apart, \
+try up to 1h30m, queue `tills` |
 | `look` | Looks at them. | `int` of `count` | nothing |  |
 | `close` |  | `count`, `look` if it ran |  |  |
 | `look_again` | Looks at them. | `int` of `count` | nothing |  |
@@ -88,8 +89,8 @@ flowchart TD
 
 | after | when | it goes |
 |---|---|---|
-| `count` | it comes out as `short` | `fail('robbed')`, and leaves |
-| `count` | it comes out as `again` | `retry()`, and leaves |
+| `count` | it comes out as `short` | `fail('robbed')` |
+| `count` | it comes out as `again` | `retry()` |
 | `look` | `count > 9` | `look_again`, and returns |
 
 Written in tests.sdk.test_describing.

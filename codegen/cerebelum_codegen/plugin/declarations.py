@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf import descriptor_pb2 as d
 
 from cerebelum_codegen.plugin import features, names
-from cerebelum_codegen.plugin.comments import Comments
+from cerebelum_codegen.plugin.comments import Comments, Location
 
 _F = d.FieldDescriptorProto
 Path = tuple[str, ...]
@@ -24,7 +24,9 @@ class Declared:
     proto: str
     name: str
     features: d.FeatureSet
+    location: Location
     message: d.DescriptorProto | None = None
+    enum: d.EnumDescriptorProto | None = None
     first_member: str = ""
 
     @property
@@ -38,6 +40,7 @@ class Declarations:
     def __init__(self, files: Iterable[d.FileDescriptorProto]) -> None:
         self.scopes: dict[str, names.Scope] = {}
         self._declared: dict[str, Declared] = {}
+        self._comments: dict[str, Comments] = {}
         self._demanding: dict[str, bool] = {}
         for file in files:
             self._declare(file)
@@ -54,6 +57,19 @@ class Declarations:
             if found is not None and found.message is not None:
                 return full_name
         return None
+
+    def entry(self, field: _F) -> tuple[_F | None, _F]:
+        """The key and the value of a map; a field that is none has no key and is its own value."""
+        if field.type != _F.TYPE_MESSAGE or not self._declared[field.type_name].is_map_entry:
+            return None, field
+        entry = self._declared[field.type_name].message
+        assert entry is not None, "only a message is a map's entry"
+        return entry.field[0], entry.field[1]
+
+    def doc(self, type_name: str, *location: int) -> str:
+        """The comment on a message or enum, or on what stands in it at this location."""
+        found = self._declared[type_name]
+        return "\n".join(self._comments[found.proto].doc((*found.location, *location)))
 
     def demands(self, type_name: str) -> bool:
         """Whether a message, or any message that it may hold, has a required field."""
@@ -77,19 +93,21 @@ class Declarations:
         """Give every message and enum of a file its name; what nests less comes first."""
         scope = self.scopes[file.name] = names.Scope()
         prefix = f".{file.package}" if file.package else ""
-        for path, found in sorted(_found(file), key=lambda each: len(each[0])):
+        comments = self._comments[file.name] = Comments(file)
+        for path, found in sorted(_found(comments), key=lambda each: len(each[0])):
             full_name = ".".join((prefix, *path))
             # A map's entries have no class.
             named = "" if found.is_map_entry or full_name in BUILT_IN else scope.take(names.class_name(path))
-            self._declared[full_name] = Declared(file.name, named, found.features, found.message, found.first_member)
+            self._declared[full_name] = replace(found, name=named)
 
 
-def _found(file: d.FileDescriptorProto) -> Iterator[tuple[Path, Declared]]:
-    comments = Comments(file)
-    around: dict[Path, d.FeatureSet] = {(): features.of_file(file)}
-    for path, message, _ in comments.messages():
+def _found(comments: Comments) -> Iterator[tuple[Path, Declared]]:
+    proto = comments.file.name
+    around: dict[Path, d.FeatureSet] = {(): features.of_file(comments.file)}
+    for path, message, location in comments.messages():
         around[path] = features.within(around[path[:-1]], message.options)
-        yield path, Declared(file.name, "", around[path], message)
-    for path, enum, _ in comments.enums():
+        yield path, Declared(proto, "", around[path], location, message)
+    for path, enum, location in comments.enums():
+        held = features.within(around[path[:-1]], enum.options)
         first = names.distinct((v.name for v in enum.value), names.member_name)[enum.value[0].name]
-        yield path, Declared(file.name, "", features.within(around[path[:-1]], enum.options), first_member=first)
+        yield path, Declared(proto, "", held, location, enum=enum, first_member=first)

@@ -114,7 +114,7 @@ def _member(
 
 def _field(source: Source, field: _F, name: str, around: d.FeatureSet, place: _Location) -> Field:
     held = features.within(around, field.options)
-    key, single = _entry(source, field)
+    key, single = source.declared.entry(field)
     repeated = field.label == _F.LABEL_REPEATED
     # What a map holds has a length in front of it, whatever stands around the map.
     delimited = key is None and features.is_delimited(field, held)
@@ -136,15 +136,6 @@ def _field(source: Source, field: _F, name: str, around: d.FeatureSet, place: _L
 
 
 _MESSAGES = (_F.TYPE_MESSAGE, _F.TYPE_GROUP)
-
-
-def _entry(source: Source, field: _F) -> tuple[_F | None, _F]:
-    """The key and the value of a map; a field that is none has no key and is its own value."""
-    if field.type != _F.TYPE_MESSAGE or not source.declared[field.type_name].is_map_entry:
-        return None, field
-    entry = source.declared[field.type_name].message
-    assert entry is not None, "only a message is a map's entry"
-    return entry.field[0], entry.field[1]
 
 
 def _in_oneof(field: _F) -> bool:

@@ -98,7 +98,7 @@ class JsonWriter:
     def _plain_value(self, kind: FieldKind, value: object, depth: int) -> JsonValue:
         """A value that its own class does not tell the type of."""
         if isinstance(kind, str):
-            return _scalar(kind, value)
+            return scalar_json(kind, value)
         if kind in WRAPPERS:
             return self._value(fields_of(cast("type[Message]", kind))[0].kind, value, depth)
         return _enum_text(cast("type[Enum]", kind)(cast("int", value)))
@@ -143,7 +143,8 @@ def _is_silent(field: FieldDescriptor, value: object) -> bool:
     return not isinstance(value, float) or is_default_float(value)
 
 
-def _scalar(kind: str, value: object) -> JsonValue:
+def scalar_json(kind: str, value: object) -> JsonValue:
+    """A scalar of this kind, as JSON has it."""
     match kind:
         case "string":
             return _text(cast("str", value))

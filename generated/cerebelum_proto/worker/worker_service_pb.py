@@ -2829,6 +2829,11 @@ class Description(Message):
     source: str = ""
     """Where all this is written down, in a sentence."""
     signals: list[SignalDescription] = field(default_factory=list)
+    messages: list[MessageDescription] = field(default_factory=list)
+    """The messages that travel in its executions, and those that these hold, so that people can be shown payloads whose
+    encoding is "protobuf:" and a name. Google's well-known ones are known without.
+    """
+    enums: list[EnumDescription] = field(default_factory=list)
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -2881,6 +2886,18 @@ class Description(Message):
             x = signals_item.__write__(depth - 1)
             n = len(x)
             out += (b"\x4a", SMALL[n] if n < 1024 else varint(n), x)
+        for messages_item in self.messages:
+            if type(messages_item) is not MessageDescription:
+                raise wrong_type(messages_item, MessageDescription)
+            x = messages_item.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x52", SMALL[n] if n < 1024 else varint(n), x)
+        for enums_item in self.enums:
+            if type(enums_item) is not EnumDescription:
+                raise wrong_type(enums_item, EnumDescription)
+            x = enums_item.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x5a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -2976,6 +2993,28 @@ class Description(Message):
                 signals_item = SignalDescription()
                 signals_item.__merge__(data, at, stop, depth - 1)
                 self.signals.append(signals_item)
+                at = stop
+                tag = data[at] if at < end else 0
+            while tag == 82:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                messages_item = MessageDescription()
+                messages_item.__merge__(data, at, stop, depth - 1)
+                self.messages.append(messages_item)
+                at = stop
+                tag = data[at] if at < end else 0
+            while tag == 90:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                enums_item = EnumDescription()
+                enums_item.__merge__(data, at, stop, depth - 1)
+                self.enums.append(enums_item)
                 at = stop
                 tag = data[at] if at < end else 0
             if at == start:
@@ -3265,6 +3304,329 @@ class SignalDescription(Message):
                 if n > 127:
                     n, at = read_varint(data, at - 1)
                 self.timeout_ms = n if n <= 0x3FFFFFFFFFFFFFFF else signed(n)
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class MessageDescription(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.MessageDescription"
+
+    name: str = ""
+    """Its full name."""
+    doc: str = ""
+    fields: list[FieldDescription] = field(default_factory=list)
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.doc != "":
+            x = self.doc.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        for fields_item in self.fields:
+            if type(fields_item) is not FieldDescription:
+                raise wrong_type(fields_item, FieldDescription)
+            x = fields_item.__write__(depth - 1)
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.doc = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                fields_item = FieldDescription()
+                fields_item.__merge__(data, at, stop, depth - 1)
+                self.fields.append(fields_item)
+                at = stop
+                tag = data[at] if at < end else 0
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class FieldDescription(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.FieldDescription"
+
+    number: int = 0
+    name: str = ""
+    json_name: str = ""
+    """What it is called in JSON, where that does not follow from its name."""
+    type: str = ""
+    """A scalar by its name in proto ("int64"), else the full name of a message or an enum."""
+    repeated: bool = False
+    key: str = ""
+    """The type of a map's keys; empty for a field that is no map."""
+    doc: str = ""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.number != 0:
+            out += (b"\x08", SMALL[self.number] if 0 <= self.number < 1024 else int32(self.number))
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        if self.json_name != "":
+            x = self.json_name.encode()
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.type != "":
+            x = self.type.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.repeated is not False:
+            out += (b"\x28", boolean(self.repeated))
+        if self.key != "":
+            x = self.key.encode()
+            n = len(x)
+            out += (b"\x32", SMALL[n] if n < 1024 else varint(n), x)
+        if self.doc != "":
+            x = self.doc.encode()
+            n = len(x)
+            out += (b"\x3a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 8:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.number = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.json_name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 34:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.type = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 40:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.repeated = n != 0
+                tag = data[at] if at < end else 0
+            if tag == 50:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.key = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 58:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.doc = data[at:stop].decode()
+                at = stop
+            if at == start:
+                unknown = unknown or []
+                data, at, end = stray(data, at, end, depth, unknown)
+        if at != end:
+            raise truncated()
+        if unknown:
+            self._unknown = kept(self._unknown, unknown)
+
+
+@dataclass(slots=True, kw_only=True)
+class EnumDescription(Message):
+    FULL_NAME: ClassVar[str] = "cerebelum.worker.EnumDescription"
+
+    name: str = ""
+    """Its full name."""
+    doc: str = ""
+    values: dict[int, str] = field(default_factory=dict)
+    """Of several names for a number, the first."""
+    _unknown: bytes | bytearray = field(default=b"", repr=False)
+
+    def to_bytes(self) -> bytes:
+        try:
+            return self.__write__(MAX_DEPTH)
+        except Exception as error:
+            self._refuse(error)
+
+    def __write__(self, depth: int) -> bytes:
+        if depth < 0:
+            raise endless()
+        out: list[bytes] = []
+        if self.name != "":
+            x = self.name.encode()
+            n = len(x)
+            out += (b"\x0a", SMALL[n] if n < 1024 else varint(n), x)
+        if self.doc != "":
+            x = self.doc.encode()
+            n = len(x)
+            out += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+        for values_key, values_item in self.values.items():
+            values_entry: list[bytes] = []
+            values_entry += (b"\x08", SMALL[values_key] if 0 <= values_key < 1024 else int32(values_key))
+            x = values_item.encode()
+            n = len(x)
+            values_entry += (b"\x12", SMALL[n] if n < 1024 else varint(n), x)
+            x = b"".join(values_entry)
+            n = len(x)
+            out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        if self._unknown:
+            out.append(bytes(self._unknown))
+        return b"".join(out)
+
+    def __merge__(self, data: bytes, at: int, end: int, depth: int) -> None:
+        if depth < 0:
+            raise too_deep()
+        n: int
+        stop: int
+        unknown: list[bytes] | None = None
+        while at < end:
+            start, tag = at, data[at]
+            if tag == 10:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 18:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.doc = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            while tag == 26:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                entry_end = at + n
+                values_key: int = 0
+                values_item: str = ""
+                while at < entry_end:
+                    tag = data[at]
+                    at += 1
+                    if tag > 127:
+                        tag, at = read_tag(data, at - 1)
+                    if tag == 8:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_varint(data, at - 1)
+                        values_key = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+                    elif tag == 18:
+                        n = data[at]
+                        at += 1
+                        if n > 127:
+                            n, at = read_size(data, at - 1)
+                        stop = at + n
+                        values_item = data[at:stop].decode()
+                        at = stop
+                    else:
+                        at = skip(data, at, entry_end, tag, depth - 1)
+                if at != entry_end:
+                    raise truncated()
+                self.values[values_key] = values_item
+                tag = data[at] if at < end else 0
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -6254,6 +6616,8 @@ describe(
     FieldDescriptor(7, "tags", "string", repeated=True),
     FieldDescriptor(8, "source", "string"),
     FieldDescriptor(9, "signals", SignalDescription, repeated=True),
+    FieldDescriptor(10, "messages", MessageDescription, repeated=True),
+    FieldDescriptor(11, "enums", EnumDescription, repeated=True),
 )
 describe(
     StepDescription,
@@ -6276,6 +6640,28 @@ describe(
     FieldDescriptor(2, "doc", "string"),
     FieldDescriptor(3, "brings", "string"),
     FieldDescriptor(4, "timeout_ms", "int64"),
+)
+describe(
+    MessageDescription,
+    FieldDescriptor(1, "name", "string"),
+    FieldDescriptor(2, "doc", "string"),
+    FieldDescriptor(3, "fields", FieldDescription, repeated=True),
+)
+describe(
+    FieldDescription,
+    FieldDescriptor(1, "number", "int32"),
+    FieldDescriptor(2, "name", "string"),
+    FieldDescriptor(3, "json_name", "string"),
+    FieldDescriptor(4, "type", "string"),
+    FieldDescriptor(5, "repeated", "bool"),
+    FieldDescriptor(6, "key", "string"),
+    FieldDescriptor(7, "doc", "string"),
+)
+describe(
+    EnumDescription,
+    FieldDescriptor(1, "name", "string"),
+    FieldDescriptor(2, "doc", "string"),
+    FieldDescriptor(3, "values", "string", key="int32"),
 )
 describe(
     WorkflowDefinition,

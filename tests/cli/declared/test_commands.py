@@ -11,7 +11,7 @@ import pytest
 
 from cerebelum_cli.exits import Exit
 from cerebelum_proto.events.v1 import events_pb as ev
-from tests.cli.command_line import Ran, python
+from tests.cli.command_line import Ran, cerebelum, python
 from tests.e2e.stage import Stage, stage, until
 from tests.sdk.declared import shop
 
@@ -27,6 +27,10 @@ async def orders(on: Stage, *arguments: str) -> Ran:
     return await asyncio.to_thread(
         python, "-m", "shop.v1.orders_workflows", *arguments, folder=on.folder, CEREBELUM_URL=on.core.address
     )
+
+
+async def general(on: Stage, *arguments: str) -> Ran:
+    return await asyncio.to_thread(cerebelum, *arguments, folder=on.folder, CEREBELUM_URL=on.core.address)
 
 
 async def test_from_start_to_a_question_to_the_result(tmp_path: Path) -> None:
@@ -52,6 +56,22 @@ async def test_from_start_to_a_question_to_the_result(tmp_path: Path) -> None:
         events = [json.loads(line) for line in (await orders(on, "watch", "order/7", "--json")).out.splitlines()]
         assert events[0]["inputs"] == {"orderId": "7", "skus": ["book", "doubtful"]}
         assert events[-1]["result"] == {"trackingId": "t7", "address": "1 Main Street"}
+
+
+async def test_the_general_commands_show_messages_by_what_the_core_was_told_of_them(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on:
+        await on.start_worker(module=WORK)
+        name, inputs = "shop.v1.OrderFulfilment", '{"orderId": "7", "skus": ["book"]}'
+        ran = await general(on, "run", name, "--input", inputs, "--execution-id", "x", "--timeout", "3600")
+        assert (ran.code, ran.out) == (Exit.OK, 'x  completed\n{"trackingId": "t7"}\n')
+        status = (await general(on, "status", "x")).out
+        assert '  charge: completed with {"paymentId": "500 of 7"}\n' in status
+        assert '  result of ship: {"trackingId": "t7"}\n' in status
+        history = (await general(on, "history", "x", "--json")).out.splitlines()
+        outputs = {told["step"]: told["output"] for told in map(json.loads, history) if told["kind"] == "StepCompleted"}
+        assert outputs["charge"] == {"paymentId": "500 of 7"}
+        page = (await general(on, "workflow", name)).out
+        assert "### `shop.v1.Receipt`" in page
 
 
 async def test_what_fails_or_is_refused_has_an_exit_code_and_a_reason(tmp_path: Path) -> None:

@@ -137,6 +137,14 @@ async def test_the_blueprint_submitted_last_is_the_newest(store: EventStore) -> 
     assert await store.blueprint("c") is None
 
 
+async def test_a_blueprint_that_is_described_otherwise_is_kept_as_it_was_submitted_last(store: EventStore) -> None:
+    first = BlueprintRecord(hash="a", workflow="order", data=b"once", stored_at=START)
+    again = replace(first, data=b"anew", stored_at=Timestamp(START.seconds + 1))
+    await store.put_blueprint(first)
+    await store.put_blueprint(again)
+    assert await store.blueprint("a") == again
+
+
 async def test_a_worker_s_last_registration_is_kept(store: EventStore) -> None:
     for data in (b"one", b"two"):
         await store.put_worker(WorkerRecord(worker_id="w", registration=data, seen_at=START))

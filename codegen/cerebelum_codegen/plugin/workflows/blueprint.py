@@ -77,6 +77,8 @@ def _description(workflow: DeclaredWorkflow) -> pb.Description:
         execution_id=workflow.execution_id,
         deadline_ms=workflow.deadline_ms,
         tags=list(workflow.tags),
+        messages=list(workflow.messages),
+        enums=list(workflow.enums),
         source=f"Written by protoc-gen-cerebelum from {workflow.file}.",
     )
 

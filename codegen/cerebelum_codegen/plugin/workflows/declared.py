@@ -117,6 +117,9 @@ class DeclaredWorkflow:
     max_visits: int = 0
     queue: str = ""
     """Where steps go that name none; empty for the default one."""
+    messages: tuple[pb.MessageDescription, ...] = ()
+    """Those that travel in its executions, and those that these hold."""
+    enums: tuple[pb.EnumDescription, ...] = ()
     doc: tuple[str, ...] = ()
     file: str = ""
     place: str = ""
@@ -124,6 +127,16 @@ class DeclaredWorkflow:
     def step(self, name: str) -> DeclaredStep:
         """The step of this name."""
         return next(step for step in self.steps if step.name == name)
+
+    @property
+    def spoken(self) -> Iterator[str]:
+        """The messages that it speaks of."""
+        yield self.inputs
+        for step in self.steps:
+            yield from (step.request, step.response)
+        for approval in self.approvals:
+            yield from (approval.request, approval.response)
+        yield from (signal.request for signal in self.signals)
 
     @property
     def lines(self) -> Iterator[Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf import descriptor_pb2 as d
 
@@ -25,6 +25,7 @@ from cerebelum_codegen.plugin.workflows.declared import (
 from cerebelum_codegen.plugin.workflows.faults import Faults
 from cerebelum_codegen.plugin.workflows.grammar import milliseconds_in, route_in, stages_in
 from cerebelum_codegen.plugin.workflows.identity import id_faults
+from cerebelum_codegen.plugin.workflows.messages import Messages
 from cerebelum_codegen.plugin.workflows.policies import policy_of
 from cerebelum_codegen.plugin.workflows.wiring import Wiring
 from cerebelum_engine import queue_fault
@@ -121,6 +122,8 @@ class _ServiceReader:
             for line, fault in condition_faults(workflow, self.source.declared):
                 self.faults.note(line.place, fault)
         if self.faults.sound:
+            messages, enums = Messages(self.source.declared).described(workflow.spoken)
+            workflow = replace(workflow, messages=tuple(messages), enums=tuple(enums))
             for place, fault in examine(workflow):
                 self.faults.note(place, fault)
         return workflow

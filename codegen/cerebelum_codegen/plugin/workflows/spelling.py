@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
 from typing import TypeAlias, cast
 
@@ -77,6 +77,9 @@ def _value(value: object) -> Tree:
             return f"v1.{type(value).__name__}.{value.name}"
         case list():
             return ("[", [_value(item) for item in cast("Sequence[object]", value)], "]")
+        case dict():
+            named = cast("Mapping[object, object]", value).items()
+            return ("{", [f"{key!r}: {_flat(_value(item))}" for key, item in named], "}")
         case str():
             return literal(value)
         case _:

@@ -10,6 +10,7 @@ from shop.v1 import orders_workflows, refunds_workflows
 
 from cerebelum_engine.page import page
 from cerebelum_engine.spelling import span
+from cerebelum_proto.worker import worker_service_pb as pb
 from tests.codegen.generating import PROJECT, described, generated
 
 EXAMPLE = PROJECT / "examples/orders"
@@ -50,6 +51,19 @@ def test_the_diagram_shows_where_rules_lead_and_return(tmp_path: Path) -> None:
     assert f'  step_validate -. "{condition}" .-> step_review' in lines
     assert "  step_review -.-> step_charge" in lines
     assert '  step_charge -. "CardDeclined" .-> failed' in lines
+
+
+def test_what_proceeds_is_drawn_to_what_comes_next() -> None:
+    rule = pb.DivergeRule(
+        from_step="a",
+        patterns=[
+            pb.PatternMatch(pattern="_", route=pb.Route(action=pb.RouteAction.ROUTE_ACTION_PROCEED)),
+        ],
+    )
+    definition = pb.WorkflowDefinition(timeline=[pb.Step(name="a"), pb.Step(name="b")], diverge_rules=[rule])
+    told = page(pb.Blueprint(workflow_module="w", definition=definition))
+    assert '  step_a -. "_" .-> step_b\n' in told
+    assert "| `a` | it comes out as `_` | `proceed()` |" in told
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,89 @@ ORDER_FULFILMENT = v1.Definition(
                     brings="google.protobuf.Empty",
                 ),
             ],
+            messages=[
+                v1.MessageDescription(
+                    name="shop.v1.Order",
+                    fields=[
+                        v1.FieldDescription(number=1, name="order_id", type="int64"),
+                        v1.FieldDescription(number=2, name="kind", type="shop.v1.Kind"),
+                        v1.FieldDescription(number=3, name="skus", type="string", repeated=True),
+                        v1.FieldDescription(
+                            number=4,
+                            name="placed_at",
+                            type="google.protobuf.Timestamp",
+                        ),
+                    ],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.ValidOrder",
+                    fields=[
+                        v1.FieldDescription(number=1, name="order_id", type="int64"),
+                        v1.FieldDescription(number=2, name="total_cents", type="int64"),
+                    ],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.Receipt",
+                    fields=[v1.FieldDescription(number=1, name="payment_id", type="string")],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.Parcel",
+                    fields=[v1.FieldDescription(number=1, name="photo", type="bytes")],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.LabelledParcel",
+                    fields=[v1.FieldDescription(number=1, name="label", type="string")],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.ShipRequest",
+                    doc="What a shipment is made of.",
+                    fields=[
+                        v1.FieldDescription(number=1, name="inputs", type="shop.v1.Order"),
+                        v1.FieldDescription(number=2, name="label", type="shop.v1.LabelledParcel"),
+                        v1.FieldDescription(number=3, name="charge", type="shop.v1.Receipt"),
+                        v1.FieldDescription(number=4, name="review", type="shop.v1.Approval"),
+                    ],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.Approval",
+                    fields=[v1.FieldDescription(number=1, name="by", type="string")],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.Shipment",
+                    fields=[
+                        v1.FieldDescription(number=1, name="tracking_id", type="string"),
+                        v1.FieldDescription(number=2, name="address", type="string"),
+                    ],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.Backordered",
+                    fields=[v1.FieldDescription(number=1, name="order_id", type="int64")],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.AddressQuestion",
+                    fields=[
+                        v1.FieldDescription(number=1, name="order_id", type="int64"),
+                        v1.FieldDescription(number=2, name="guess", type="string"),
+                    ],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.AddressAnswer",
+                    fields=[v1.FieldDescription(number=1, name="address", type="string")],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.Payment",
+                    fields=[
+                        v1.FieldDescription(number=1, name="reference", type="string"),
+                        v1.FieldDescription(number=2, name="cents", type="int64"),
+                    ],
+                ),
+            ],
+            enums=[
+                v1.EnumDescription(
+                    name="shop.v1.Kind",
+                    values={0: "KIND_UNSPECIFIED", 1: "EXPRESS"},
+                ),
+            ],
         ),
     ),
     inputs=orders_pb.Order,

@@ -101,6 +101,69 @@ REFUND = v1.Definition(
             ],
             execution_id="refund/{order.id}/{kind}",
             source="Written by protoc-gen-cerebelum from shop/v1/refunds.proto.",
+            messages=[
+                v1.MessageDescription(
+                    name="shop.v1.RefundRequest",
+                    fields=[
+                        v1.FieldDescription(
+                            number=1,
+                            name="order",
+                            type="shop.v1.RefundRequest.Order",
+                        ),
+                        v1.FieldDescription(number=2, name="kind", type="shop.v1.RefundKind"),
+                        v1.FieldDescription(number=3, name="urgent", type="bool"),
+                        v1.FieldDescription(
+                            number=4,
+                            name="within",
+                            type="google.protobuf.Duration",
+                        ),
+                        v1.FieldDescription(number=5, name="pieces", type="int32", key="string"),
+                        v1.FieldDescription(number=6, name="iban", type="string"),
+                        v1.FieldDescription(
+                            number=7,
+                            name="other_order",
+                            type="shop.v1.RefundRequest.Order",
+                        ),
+                        v1.FieldDescription(
+                            number=8,
+                            name="note",
+                            type="google.protobuf.StringValue",
+                        ),
+                        v1.FieldDescription(
+                            number=9,
+                            name="earlierKinds",
+                            type="shop.v1.RefundKind",
+                            repeated=True,
+                        ),
+                        v1.FieldDescription(number=10, name="core", type="string"),
+                        v1.FieldDescription(number=11, name="parts", type="bool", key="string"),
+                        v1.FieldDescription(
+                            number=12,
+                            name="waits",
+                            type="google.protobuf.Duration",
+                            key="int32",
+                        ),
+                    ],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.RefundRequest.Order",
+                    fields=[v1.FieldDescription(number=1, name="id", type="string")],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.Verdict",
+                    fields=[v1.FieldDescription(number=1, name="cents", type="int64")],
+                ),
+                v1.MessageDescription(
+                    name="shop.v1.Repaid",
+                    fields=[v1.FieldDescription(number=1, name="payment_id", type="string")],
+                ),
+            ],
+            enums=[
+                v1.EnumDescription(
+                    name="shop.v1.RefundKind",
+                    values={0: "REFUND_KIND_UNSPECIFIED", 1: "REFUND_KIND_FULL"},
+                ),
+            ],
         ),
     ),
     inputs=refunds_pb.RefundRequest,
