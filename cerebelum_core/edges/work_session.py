@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ FRAME_ITEMS = 128
 FRAME_BYTES = 1024 * 1024
 """... and a frame is closed once its payloads reach this size, so that it stays below what a message may be."""
 
+_RETRY_S = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -158,9 +160,8 @@ class WorkSession:
                 if task is not None:
                     frame.tasks.append(task)
                     size += _size(task)
-                elif not self._leaving:
-                    self.room += 1  # it has moved on
-                    self._router.serve(self)
+                elif state:
+                    self._regain_room()
             elif isinstance(item, int):
                 frame.recorded.append(item)
             elif isinstance(item, _Lost):
@@ -172,12 +173,24 @@ class WorkSession:
         return frame
 
     async def _read(self, lease: Lease) -> Task | None:
-        """The task of a lease whose execution is not in memory."""
+        """The task of a lease whose execution is not in memory. While it cannot be read there is less room, for the
+        next one could not be read either.
+        """
         try:
-            return await self._handouts.task(lease, self._worker)
+            task = await self._handouts.task(lease, self._worker)
         except RpcError as error:
             _log.warning("task %s is handed out later: %s", lease.task_id, error.message)
+            asyncio.get_running_loop().call_later(_RETRY_S, self._regain_room)
             return None
+        if task is None:
+            self._regain_room()
+        return task
+
+    def _regain_room(self) -> None:
+        """A task that was taken has moved on: there is room for another."""
+        if not self._leaving:
+            self.room += 1
+            self._router.serve(self)
 
 
 def _size(task: Task) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from cerebelum_core.errors import StoreUnavailable
 from cerebelum_core.store import MemoryStore
 from cerebelum_engine import Terminate
 from cerebelum_proto.events.v1.events_pb import Event
@@ -13,13 +14,16 @@ from tests.simulation.virtual_time import in_virtual_time
 
 
 class SlowReads(MemoryStore):
-    """Some answers take long to arrive: they are old by then."""
+    """Some answers take long to arrive: they are old by then. Others do not come."""
 
     def __init__(self) -> None:
         super().__init__()
         self.delays_s: list[float] = []
+        self.is_away = False
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
+        if self.is_away:
+            raise StoreUnavailable("the disk does not answer")
         found = await super().read(execution_id, after_version=after_version, limit=limit)
         await asyncio.sleep(self.delays_s.pop(0) if self.delays_s else 0)
         return found
@@ -40,3 +44,17 @@ async def test_a_task_that_moves_on_while_its_execution_is_read_is_not_handed_ou
         await asyncio.sleep(1)
         await node.registry.tell("x", Terminate())
         assert await handing is None
+
+
+@in_virtual_time
+async def test_a_task_that_cannot_be_read_is_handed_out_once_it_can_be() -> None:
+    async with memory_core(store := SlowReads()) as core:
+        await core.start("x")
+        core.node.registry._live.clear()  # as if there had been too many of them
+        store.is_away = True
+        async with core.worker("w") as worker:
+            listening = asyncio.create_task(worker.task())
+            await asyncio.sleep(10)  # without a rest in between, no time would pass
+            assert not listening.done()
+            store.is_away = False
+            assert (await listening).step_name == "first"
