@@ -25,7 +25,11 @@ class Handouts:
 
     async def task(self, lease: Lease, worker: Worker) -> Task | None:
         """What the worker is handed; None when the task has moved on meanwhile."""
-        return self.made(self.registry.live_state(lease.execution_id) or await self._read(lease), lease, worker)
+        state = self.registry.live_state(lease.execution_id)
+        if state is None:
+            state = await self._read(lease)
+            self.router.leases.renew([lease])  # the worker has it for as long as it is told, from now on
+        return self.made(state, lease, worker)
 
     def made(self, state: State, lease: Lease, worker: Worker) -> Task | None:
         """The same in a known state."""

@@ -95,7 +95,8 @@ class StreamEdge(StreamServiceBase):
     async def _listen(self, session: WorkSession, requests: AsyncIterator[pb.WorkRequest]) -> None:
         try:
             async for frame in requests:
-                self.unary.workers.seen(session.worker_id)
+                if self.unary.workers.seen(session.worker_id) is None:
+                    return  # it was silent for so long that it is forgotten: let it register anew, on another stream
                 session.receive(frame)
         finally:
             session.close()

@@ -223,3 +223,18 @@ async def test_what_an_earlier_process_had_asked_for_is_not_lost_on_it() -> None
             await core.start("x")
             assert (await worker.task()).step_name == "first"
         assert (await asking).task_id == ""
+
+
+async def test_a_worker_that_was_forgotten_has_to_open_another_stream() -> None:
+    async with memory_core() as core:
+        await core.start("x")
+        async with core.worker("w") as worker:
+            task = await worker.task()
+            await core.node.workers.forget("w")  # it was silent for long, and is heard again
+            worker.finish(task)
+            with pytest.raises(StopAsyncIteration):
+                await worker.hear()
+        async with core.worker("w", held=[task.task_id]) as again:
+            again.finish(task)
+            assert await again.recorded() == [1]
+        assert [record.worker_id for record in await core.store.workers()] == ["w"]
