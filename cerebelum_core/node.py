@@ -213,6 +213,8 @@ class Node:
             await self.workers.forget(worker_id)
         except CoreError as error:
             _log.warning("worker %s cannot be forgotten yet: %s", worker_id, error)
+        else:
+            self.router.dismiss(worker_id)
 
     async def _prepare(self, execution_ids: Sequence[str]) -> None:
         await self.registry.gather(execution_ids)

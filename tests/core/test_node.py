@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from cerebelum_codegen.runtime import Timestamp
+from cerebelum_core.offers import Pool
 from cerebelum_proto.control.v1 import lifecycle_pb
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -68,3 +69,15 @@ async def test_the_next_start_takes_up_what_was_set_aside() -> None:
         assert [each.standing for each in explained.explanations] == [lifecycle_pb.Standing.STANDING_QUARANTINED]
     async with memory_core(core.store, LoopClock()) as core, core.worker("w") as worker:
         assert (await worker.task()).task_id == "x/first/1.1.0"
+
+
+@in_virtual_time
+async def test_nothing_is_handed_to_a_worker_that_was_silent_for_so_long_that_it_is_forgotten() -> None:
+    async with memory_core(clock=LoopClock()) as core, core.worker("w") as worker:
+        listening = asyncio.ensure_future(anext(worker.answers))
+        await asyncio.sleep(600)
+        assert not core.node.workers.able(Pool(core.workflow_hash))
+        await core.start("x")
+        assert core.node.router.queued == {Pool(core.workflow_hash): 1}
+        listening.cancel()
+        await asyncio.wait([listening])
