@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _READER = "_{}_from_bytes"
+_EMPTY = {"lambda: []": "list", "lambda: {}": "dict"}
+"""What type checkers want to see as a function; compiled, each would be a class of its own."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ def _attribute(node: ast.AnnAssign) -> Attribute:
     default, factory = written, None
     if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "field":
         given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.value.keywords}
+        given = {key: _EMPTY.get(value, value) for key, value in given.items()}
+        written = f"field({', '.join(f'{key}={value}' for key, value in given.items())})"
         default, factory = given.get("default"), given.get("default_factory")
     return Attribute(ast.unparse(node.target), ast.unparse(node.annotation), default, factory, written)
 

@@ -33,11 +33,11 @@ class Api(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.Api"
 
     name: str = ""
-    methods: list[Method] = field(default_factory=list)
-    options: list[type_pb.Option] = field(default_factory=list)
+    methods: list[Method] = field(default_factory=lambda: [])
+    options: list[type_pb.Option] = field(default_factory=lambda: [])
     version: str = ""
     source_context: source_context_pb.SourceContext | None = None
-    mixins: list[Mixin] = field(default_factory=list)
+    mixins: list[Mixin] = field(default_factory=lambda: [])
     syntax: type_pb.Syntax = type_pb.Syntax.SYNTAX_PROTO2
     edition: str = ""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
@@ -197,7 +197,7 @@ class Method(Message):
     request_streaming: bool = False
     response_type_url: str = ""
     response_streaming: bool = False
-    options: list[type_pb.Option] = field(default_factory=list)
+    options: list[type_pb.Option] = field(default_factory=lambda: [])
     syntax: type_pb.Syntax = type_pb.Syntax.SYNTAX_PROTO2
     """Deprecated."""
     edition: str = ""

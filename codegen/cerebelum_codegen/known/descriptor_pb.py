@@ -202,7 +202,7 @@ class GeneratedCodeInfo_Annotation_Semantic(ClosedEnum):
 class FileDescriptorSet(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.FileDescriptorSet"
 
-    file: list[FileDescriptorProto] = field(default_factory=list)
+    file: list[FileDescriptorProto] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
@@ -266,18 +266,18 @@ class FileDescriptorProto(Message):
 
     name: str | None = None
     package: str | None = None
-    dependency: list[str] = field(default_factory=list)
-    message_type: list[DescriptorProto] = field(default_factory=list)
-    enum_type: list[EnumDescriptorProto] = field(default_factory=list)
-    service: list[ServiceDescriptorProto] = field(default_factory=list)
-    extension: list[FieldDescriptorProto] = field(default_factory=list)
+    dependency: list[str] = field(default_factory=lambda: [])
+    message_type: list[DescriptorProto] = field(default_factory=lambda: [])
+    enum_type: list[EnumDescriptorProto] = field(default_factory=lambda: [])
+    service: list[ServiceDescriptorProto] = field(default_factory=lambda: [])
+    extension: list[FieldDescriptorProto] = field(default_factory=lambda: [])
     options: FileOptions | None = None
     source_code_info: SourceCodeInfo | None = None
-    public_dependency: list[int] = field(default_factory=list)
-    weak_dependency: list[int] = field(default_factory=list)
+    public_dependency: list[int] = field(default_factory=lambda: [])
+    weak_dependency: list[int] = field(default_factory=lambda: [])
     syntax: str | None = None
     edition: Edition | None = None
-    option_dependency: list[str] = field(default_factory=list)
+    option_dependency: list[str] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
@@ -559,15 +559,15 @@ class DescriptorProto(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.DescriptorProto"
 
     name: str | None = None
-    field_: list[FieldDescriptorProto] = field(default_factory=list)
-    nested_type: list[DescriptorProto] = field(default_factory=list)
-    enum_type: list[EnumDescriptorProto] = field(default_factory=list)
-    extension_range: list[DescriptorProto_ExtensionRange] = field(default_factory=list)
-    extension: list[FieldDescriptorProto] = field(default_factory=list)
+    field_: list[FieldDescriptorProto] = field(default_factory=lambda: [])
+    nested_type: list[DescriptorProto] = field(default_factory=lambda: [])
+    enum_type: list[EnumDescriptorProto] = field(default_factory=lambda: [])
+    extension_range: list[DescriptorProto_ExtensionRange] = field(default_factory=lambda: [])
+    extension: list[FieldDescriptorProto] = field(default_factory=lambda: [])
     options: MessageOptions | None = None
-    oneof_decl: list[OneofDescriptorProto] = field(default_factory=list)
-    reserved_range: list[DescriptorProto_ReservedRange] = field(default_factory=list)
-    reserved_name: list[str] = field(default_factory=list)
+    oneof_decl: list[OneofDescriptorProto] = field(default_factory=lambda: [])
+    reserved_range: list[DescriptorProto_ReservedRange] = field(default_factory=lambda: [])
+    reserved_name: list[str] = field(default_factory=lambda: [])
     visibility: SymbolVisibility | None = None
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -921,10 +921,10 @@ class DescriptorProto_ReservedRange(Message):
 class ExtensionRangeOptions(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.ExtensionRangeOptions"
 
-    declaration: list[ExtensionRangeOptions_Declaration] = field(default_factory=list)
+    declaration: list[ExtensionRangeOptions_Declaration] = field(default_factory=lambda: [])
     verification: ExtensionRangeOptions_VerificationState | None = None
     features: FeatureSet | None = None
-    uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    uninterpreted_option: list[UninterpretedOption] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
@@ -1396,10 +1396,10 @@ class EnumDescriptorProto(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.EnumDescriptorProto"
 
     name: str | None = None
-    value: list[EnumValueDescriptorProto] = field(default_factory=list)
+    value: list[EnumValueDescriptorProto] = field(default_factory=lambda: [])
     options: EnumOptions | None = None
-    reserved_range: list[EnumDescriptorProto_EnumReservedRange] = field(default_factory=list)
-    reserved_name: list[str] = field(default_factory=list)
+    reserved_range: list[EnumDescriptorProto_EnumReservedRange] = field(default_factory=lambda: [])
+    reserved_name: list[str] = field(default_factory=lambda: [])
     visibility: SymbolVisibility | None = None
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -1673,7 +1673,7 @@ class ServiceDescriptorProto(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.ServiceDescriptorProto"
 
     name: str | None = None
-    method: list[MethodDescriptorProto] = field(default_factory=list)
+    method: list[MethodDescriptorProto] = field(default_factory=lambda: [])
     options: ServiceOptions | None = None
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -1917,7 +1917,7 @@ class FileOptions(Message):
     php_metadata_namespace: str | None = None
     ruby_package: str | None = None
     features: FeatureSet | None = None
-    uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    uninterpreted_option: list[UninterpretedOption] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
@@ -2258,7 +2258,7 @@ class MessageOptions(Message):
     deprecated_legacy_json_field_conflicts: bool | None = None
     """Deprecated."""
     features: FeatureSet | None = None
-    uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    uninterpreted_option: list[UninterpretedOption] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
@@ -2407,11 +2407,11 @@ class FieldOptions(Message):
     unverified_lazy: bool | None = None
     debug_redact: bool | None = None
     retention: FieldOptions_OptionRetention | None = None
-    targets: list[FieldOptions_OptionTargetType] = field(default_factory=list)
-    edition_defaults: list[FieldOptions_EditionDefault] = field(default_factory=list)
+    targets: list[FieldOptions_OptionTargetType] = field(default_factory=lambda: [])
+    edition_defaults: list[FieldOptions_EditionDefault] = field(default_factory=lambda: [])
     features: FeatureSet | None = None
     feature_support: FieldOptions_FeatureSupport | None = None
-    uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    uninterpreted_option: list[UninterpretedOption] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
@@ -2865,7 +2865,7 @@ class OneofOptions(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.OneofOptions"
 
     features: FeatureSet | None = None
-    uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    uninterpreted_option: list[UninterpretedOption] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @classmethod
@@ -2949,7 +2949,7 @@ class EnumOptions(Message):
     deprecated_legacy_json_field_conflicts: bool | None = None
     """Deprecated."""
     features: FeatureSet | None = None
-    uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    uninterpreted_option: list[UninterpretedOption] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
@@ -3064,7 +3064,7 @@ class EnumValueOptions(Message):
     features: FeatureSet | None = None
     debug_redact: bool | None = None
     feature_support: FieldOptions_FeatureSupport | None = None
-    uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    uninterpreted_option: list[UninterpretedOption] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
@@ -3190,7 +3190,7 @@ class ServiceOptions(Message):
 
     deprecated: bool | None = None
     features: FeatureSet | None = None
-    uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    uninterpreted_option: list[UninterpretedOption] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
@@ -3286,7 +3286,7 @@ class MethodOptions(Message):
     deprecated: bool | None = None
     idempotency_level: MethodOptions_IdempotencyLevel | None = None
     features: FeatureSet | None = None
-    uninterpreted_option: list[UninterpretedOption] = field(default_factory=list)
+    uninterpreted_option: list[UninterpretedOption] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     @property
@@ -3397,7 +3397,7 @@ class MethodOptions(Message):
 class UninterpretedOption(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.UninterpretedOption"
 
-    name: list[UninterpretedOption_NamePart] = field(default_factory=list)
+    name: list[UninterpretedOption_NamePart] = field(default_factory=lambda: [])
     identifier_value: str | None = None
     positive_int_value: int | None = None
     negative_int_value: int | None = None
@@ -3831,7 +3831,7 @@ class FeatureSet_ProtoLimitsFeature(Message):
 class FeatureSetDefaults(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.FeatureSetDefaults"
 
-    defaults: list[FeatureSetDefaults_FeatureSetEditionDefault] = field(default_factory=list)
+    defaults: list[FeatureSetDefaults_FeatureSetEditionDefault] = field(default_factory=lambda: [])
     minimum_edition: Edition | None = None
     maximum_edition: Edition | None = None
     _unknown: bytes | bytearray = field(default=b"", repr=False)
@@ -4000,7 +4000,7 @@ class FeatureSetDefaults_FeatureSetEditionDefault(Message):
 class SourceCodeInfo(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.SourceCodeInfo"
 
-    location: list[SourceCodeInfo_Location] = field(default_factory=list)
+    location: list[SourceCodeInfo_Location] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -4056,11 +4056,11 @@ class SourceCodeInfo(Message):
 class SourceCodeInfo_Location(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.SourceCodeInfo.Location"
 
-    path: list[int] = field(default_factory=list)
-    span: list[int] = field(default_factory=list)
+    path: list[int] = field(default_factory=lambda: [])
+    span: list[int] = field(default_factory=lambda: [])
     leading_comments: str | None = None
     trailing_comments: str | None = None
-    leading_detached_comments: list[str] = field(default_factory=list)
+    leading_detached_comments: list[str] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -4198,7 +4198,7 @@ class SourceCodeInfo_Location(Message):
 class GeneratedCodeInfo(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.GeneratedCodeInfo"
 
-    annotation: list[GeneratedCodeInfo_Annotation] = field(default_factory=list)
+    annotation: list[GeneratedCodeInfo_Annotation] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -4253,7 +4253,7 @@ class GeneratedCodeInfo(Message):
 class GeneratedCodeInfo_Annotation(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.GeneratedCodeInfo.Annotation"
 
-    path: list[int] = field(default_factory=list)
+    path: list[int] = field(default_factory=lambda: [])
     source_file: str | None = None
     begin: int | None = None
     end: int | None = None

@@ -25,7 +25,7 @@ from cerebelum_codegen.runtime.v1 import (
 class FieldMask(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.FieldMask"
 
-    paths: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:

@@ -42,7 +42,7 @@ from cerebelum_codegen.runtime.v1 import (
 class Struct(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.Struct"
 
-    fields: dict[str, JsonValue] = field(default_factory=dict)
+    fields: dict[str, JsonValue] = field(default_factory=lambda: {})
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -274,7 +274,7 @@ class Value(Message):
 class ListValue(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.ListValue"
 
-    values: list[JsonValue] = field(default_factory=list)
+    values: list[JsonValue] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:

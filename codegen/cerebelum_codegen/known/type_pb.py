@@ -69,9 +69,9 @@ class Type(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.Type"
 
     name: str = ""
-    fields: list[Field] = field(default_factory=list)
-    oneofs: list[str] = field(default_factory=list)
-    options: list[Option] = field(default_factory=list)
+    fields: list[Field] = field(default_factory=lambda: [])
+    oneofs: list[str] = field(default_factory=lambda: [])
+    options: list[Option] = field(default_factory=lambda: [])
     source_context: source_context_pb.SourceContext | None = None
     syntax: Syntax = Syntax.SYNTAX_PROTO2
     edition: str = ""
@@ -217,7 +217,7 @@ class Field(Message):
     type_url: str = ""
     oneof_index: int = 0
     packed: bool = False
-    options: list[Option] = field(default_factory=list)
+    options: list[Option] = field(default_factory=lambda: [])
     json_name: str = ""
     default_value: str = ""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
@@ -371,8 +371,8 @@ class Enum_(Message):
     FULL_NAME: ClassVar[str] = "google.protobuf.Enum"
 
     name: str = ""
-    enumvalue: list[EnumValue] = field(default_factory=list)
-    options: list[Option] = field(default_factory=list)
+    enumvalue: list[EnumValue] = field(default_factory=lambda: [])
+    options: list[Option] = field(default_factory=lambda: [])
     source_context: source_context_pb.SourceContext | None = None
     syntax: Syntax = Syntax.SYNTAX_PROTO2
     edition: str = ""
@@ -500,7 +500,7 @@ class EnumValue(Message):
 
     name: str = ""
     number: int = 0
-    options: list[Option] = field(default_factory=list)
+    options: list[Option] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:

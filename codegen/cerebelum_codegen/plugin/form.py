@@ -58,9 +58,9 @@ class Field:
     @property
     def default(self) -> str:
         if self.key is not None:
-            return "field(default_factory=dict)"
+            return "field(default_factory=lambda: {})"  # pyright takes `dict` for one of unknown types
         if self.repeated:
-            return "field(default_factory=list)"
+            return "field(default_factory=lambda: [])"
         return "None" if self.presence else self.value.default
 
 

@@ -28,7 +28,10 @@ _BUILTINS = frozenset(
     }
     | {"list", "object", "property", "range", "set", "staticmethod", "str", "super", "tuple", "type"}
 )
-_IMPORTED = frozenset({"Mapping", "Sequence", "ClassVar", "Self", "TypeAlias", "annotations", "dataclass", "field"})
+_IMPORTED = frozenset(
+    {"AsyncIterator", "ClassVar", "Mapping", "Self", "Sequence", "TypeAlias", "abstractmethod", "annotations"}
+    | {"assert_never", "dataclass", "field", "timedelta"}
+)
 _LOCALS = frozenset(
     {
         "at",
@@ -124,7 +127,7 @@ def snake(name: str) -> str:
 
 def module_part(name: str) -> str:
     """A part of a module's path."""
-    usable = name.replace("-", "_").replace(".", "_")
+    usable = re.sub(r"\W", "_", name)
     return f"_{usable}" if usable[:1].isdigit() else f"{usable}_" if keyword.iskeyword(usable) else usable
 
 

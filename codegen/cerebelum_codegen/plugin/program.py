@@ -24,6 +24,13 @@ _SUPPORTED = (
     | plugin_pb2.CodeGeneratorResponse.FEATURE_SUPPORTS_EDITIONS
 )
 
+_SHARED = """\
+# Google's own packages stand below `google` too: this one lets them be found.
+from pkgutil import extend_path
+
+__path__ = extend_path(__path__, __name__)
+"""
+
 _HELP = """\
 protoc-gen-cerebelum: typed Python dataclasses, codecs and gRPC stubs from .proto files.
 
@@ -104,10 +111,21 @@ def _files(request: plugin_pb2.CodeGeneratorRequest) -> Iterator[tuple[str, str]
         return
     for name, form in _forms(reader, wanted):
         for path, text in render(form, reader.files):
+            _refuse_hiding(path, name)
             if sources.setdefault(path, name) != name:
                 raise PluginError(f"{name} and {sources[path]} both become {path}: rename one of them")
             yield path, text
             yield from _packages(path)
+
+
+def _refuse_hiding(path: str, name: str) -> None:
+    """Refuse a package that would stand in the way of one of Python's own, or behind it."""
+    package, slash, _ = path.partition("/")
+    if slash and package in sys.stdlib_module_names:
+        raise PluginError(
+            f"{name} would become the Python package '{package}', which Python has of its own: "
+            f"give it another with the option map={package}:ANOTHER_PACKAGE"
+        )
 
 
 def _pages(reader: Reader, names: Iterable[str]) -> Iterator[tuple[str, str]]:
@@ -140,8 +158,9 @@ def _forms(reader: Reader, names: Iterable[str]) -> list[tuple[str, FileForm]]:
 
 def _packages(path: str) -> Iterator[tuple[str, str]]:
     folders = path.split("/")[:-1]
+    text = _SHARED if folders[:1] == ["google"] else ""
     for depth in range(1, len(folders) + 1):
-        yield "/".join([*folders[:depth], "__init__.py"]), ""
+        yield "/".join([*folders[:depth], "__init__.py"]), text
     if folders:
         yield f"{folders[0]}/py.typed", ""
 

@@ -119,19 +119,19 @@ class RegisterRequest(Message):
 
     worker_id: str = ""
     language: str = ""
-    capabilities: list[str] = field(default_factory=list)
+    capabilities: list[str] = field(default_factory=lambda: [])
     """Names of the steps that this worker has code for."""
-    metadata: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=lambda: {})
     version: str = ""
-    features: list[WorkerFeature] = field(default_factory=list)
+    features: list[WorkerFeature] = field(default_factory=lambda: [])
     """What this worker can do; a worker that says nothing is served by the rules of the deployed contract."""
-    workflows: list[WorkflowVersion] = field(default_factory=list)
+    workflows: list[WorkflowVersion] = field(default_factory=lambda: [])
     """Blueprints that this worker has the code for."""
-    held_task_ids: list[str] = field(default_factory=list)
+    held_task_ids: list[str] = field(default_factory=lambda: [])
     """Tasks that it still runs, or whose results it still holds: after a lost connection it keeps them."""
     incarnation: str = ""
     """Chosen anew by each process: what the same one was handed and does not hold has never reached it."""
-    queues: list[str] = field(default_factory=list)
+    queues: list[str] = field(default_factory=lambda: [])
     """The queues that it serves; empty: the one called "default", as deployed clients do."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -426,9 +426,9 @@ class RegisterResponse(Message):
     heartbeat_interval_ms: int = 0
     lease_ms: int = 0
     """A task not renewed for this long is handed to another worker."""
-    lost_task_ids: list[str] = field(default_factory=list)
+    lost_task_ids: list[str] = field(default_factory=lambda: [])
     """Held tasks that have moved on meanwhile: running them further is wasted work."""
-    cancelled_task_ids: list[str] = field(default_factory=list)
+    cancelled_task_ids: list[str] = field(default_factory=lambda: [])
     """Held tasks to stop: their steps may clean up, and their outcome is waited for."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -535,11 +535,11 @@ class HeartbeatRequest(Message):
 
     worker_id: str = ""
     status: WorkerStatus = WorkerStatus.WORKER_STATUS_UNSPECIFIED
-    held_task_ids: list[str] = field(default_factory=list)
+    held_task_ids: list[str] = field(default_factory=lambda: [])
     """Tasks whose leases this renews."""
-    beating_task_ids: list[str] = field(default_factory=list)
+    beating_task_ids: list[str] = field(default_factory=lambda: [])
     """Tasks with a heartbeat timeout whose steps gave a sign of life since this was told last."""
-    progress: list[StepProgress] = field(default_factory=list)
+    progress: list[StepProgress] = field(default_factory=lambda: [])
     """How far running steps are. Shown in the status while they run, and kept nowhere."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -736,11 +736,11 @@ class HeartbeatResponse(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.HeartbeatResponse"
 
     acknowledged: bool = False
-    commands: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=lambda: [])
     """Words from the Core. "register": it does not know this worker (any more)."""
-    lost_task_ids: list[str] = field(default_factory=list)
+    lost_task_ids: list[str] = field(default_factory=lambda: [])
     """Held tasks that have moved on: stop them, nobody wants their outcome."""
-    cancelled_task_ids: list[str] = field(default_factory=list)
+    cancelled_task_ids: list[str] = field(default_factory=lambda: [])
     """Held tasks to stop: their steps may clean up, and their outcome is waited for."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -964,11 +964,11 @@ class Task(Message):
     lease_ms: int = 0
     """The task moves on to another worker when not renewed for this long."""
     workflow_hash: str = ""
-    arguments: dict[str, types_pb.Payload] = field(default_factory=dict)
+    arguments: dict[str, types_pb.Payload] = field(default_factory=lambda: {})
     """Results of the steps that this one depends on, exact, by step name."""
     workflow_inputs: types_pb.Payload | None = None
     """What the execution was started with, exact."""
-    satisfied_markers: list[SatisfiedMarker] = field(default_factory=list)
+    satisfied_markers: list[SatisfiedMarker] = field(default_factory=lambda: [])
     """Markers of this attempt that are satisfied, in the order in which the step asked."""
     start_to_close_ms: int = 0
     """Stop the step when it runs longer; 0 for no limit."""
@@ -976,7 +976,7 @@ class Task(Message):
     """Stop the step when it gives no sign of life for longer; 0 for no limit. The Core is told of its signs of life in
     `beating_task_ids`, within half of this; when it hears of none, it takes the task for timed out a little later.
     """
-    memos: dict[str, types_pb.Payload] = field(default_factory=dict)
+    memos: dict[str, types_pb.Payload] = field(default_factory=lambda: {})
     """Values that the step has kept in this visit, by key."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -2220,7 +2220,7 @@ class Predicates(Message):
 
     FULL_NAME: ClassVar[str] = "cerebelum.worker.Predicates"
 
-    answers: list[bool] = field(default_factory=list)
+    answers: list[bool] = field(default_factory=lambda: [])
     """Whether each holds, in the order of the rule, up to the first that does."""
     error: str = ""
     """Why the next one has no answer; empty when all that were asked have one."""
@@ -2819,21 +2819,21 @@ class Description(Message):
     doc: str = ""
     inputs: str = ""
     """The type of what an execution is started with."""
-    steps: list[StepDescription] = field(default_factory=list)
-    approvals: list[ApprovalDescription] = field(default_factory=list)
+    steps: list[StepDescription] = field(default_factory=lambda: [])
+    approvals: list[ApprovalDescription] = field(default_factory=lambda: [])
     execution_id: str = ""
     """What ids of executions are made of; empty: each is a new one."""
     deadline_ms: int = 0
     """How long executions may take, unless their caller says otherwise; 0 for no limit."""
-    tags: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=lambda: [])
     source: str = ""
     """Where all this is written down, in a sentence."""
-    signals: list[SignalDescription] = field(default_factory=list)
-    messages: list[MessageDescription] = field(default_factory=list)
+    signals: list[SignalDescription] = field(default_factory=lambda: [])
+    messages: list[MessageDescription] = field(default_factory=lambda: [])
     """The messages that travel in its executions, and those that these hold, so that people can be shown payloads whose
     encoding is "protobuf:" and a name. Google's well-known ones are known without.
     """
-    enums: list[EnumDescription] = field(default_factory=list)
+    enums: list[EnumDescription] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -3320,7 +3320,7 @@ class MessageDescription(Message):
     name: str = ""
     """Its full name."""
     doc: str = ""
-    fields: list[FieldDescription] = field(default_factory=list)
+    fields: list[FieldDescription] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -3533,7 +3533,7 @@ class EnumDescription(Message):
     name: str = ""
     """Its full name."""
     doc: str = ""
-    values: dict[int, str] = field(default_factory=dict)
+    values: dict[int, str] = field(default_factory=lambda: {})
     """Of several names for a number, the first."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -3640,17 +3640,17 @@ class EnumDescription(Message):
 class WorkflowDefinition(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.WorkflowDefinition"
 
-    timeline: list[Step] = field(default_factory=list)
-    diverge_rules: list[DivergeRule] = field(default_factory=list)
-    branch_rules: list[BranchRule] = field(default_factory=list)
-    inputs: dict[str, InputDefinition] = field(default_factory=dict)
-    stages: list[Stage] = field(default_factory=list)
+    timeline: list[Step] = field(default_factory=lambda: [])
+    diverge_rules: list[DivergeRule] = field(default_factory=lambda: [])
+    branch_rules: list[BranchRule] = field(default_factory=lambda: [])
+    inputs: dict[str, InputDefinition] = field(default_factory=lambda: {})
+    stages: list[Stage] = field(default_factory=lambda: [])
     """The timeline as stages; empty means one stage a step, in the order of `timeline`.
     With stages, `timeline` declares every step, also those that stand on paths of rules only.
     """
     max_visits: int = 0
     """How often one step may be visited in an execution; 0 takes 1000."""
-    signals: list[str] = field(default_factory=list)
+    signals: list[str] = field(default_factory=lambda: [])
     """The signals that it takes; empty takes any."""
     queue: str = ""
     """The queue of the steps that name none; empty takes "default"."""
@@ -3843,9 +3843,9 @@ class Stage(Message):
 
     FULL_NAME: ClassVar[str] = "cerebelum.worker.Stage"
 
-    steps: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=lambda: [])
     """Lanes of one step each."""
-    lanes: list[Lane] = field(default_factory=list)
+    lanes: list[Lane] = field(default_factory=lambda: [])
     """Lanes of several stages; in order they come after `steps`."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -3916,7 +3916,7 @@ class Lane(Message):
 
     FULL_NAME: ClassVar[str] = "cerebelum.worker.Lane"
 
-    stages: list[Stage] = field(default_factory=list)
+    stages: list[Stage] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -3972,7 +3972,7 @@ class Step(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.Step"
 
     name: str = ""
-    depends_on: list[str] = field(default_factory=list)
+    depends_on: list[str] = field(default_factory=lambda: [])
     """Steps whose results it takes."""
     takes_inputs: bool = False
     """It takes the execution's inputs too."""
@@ -3983,7 +3983,7 @@ class Step(Message):
     """The step fails when no worker takes it for longer; 0 for no limit."""
     heartbeat_timeout_ms: int = 0
     """An attempt that gives no sign of life for longer has failed; 0 for no limit."""
-    optional: list[str] = field(default_factory=list)
+    optional: list[str] = field(default_factory=lambda: [])
     """Those of `depends_on` that may have no result: the step has a default for them."""
     queue: str = ""
     """Only workers that serve this queue get its tasks; empty takes the workflow's."""
@@ -4131,7 +4131,7 @@ class DivergeRule(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.DivergeRule"
 
     from_step: str = ""
-    patterns: list[PatternMatch] = field(default_factory=list)
+    patterns: list[PatternMatch] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -4288,7 +4288,7 @@ class BranchRule(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.BranchRule"
 
     from_step: str = ""
-    branches: list[ConditionBranch] = field(default_factory=list)
+    branches: list[ConditionBranch] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -4457,7 +4457,7 @@ class Route(Message):
     """The step that BACK_TO and SKIP_TO name."""
     reason: str = ""
     """Why FAIL fails it."""
-    path: list[Stage] = field(default_factory=list)
+    path: list[Stage] = field(default_factory=lambda: [])
     """The steps that PATH leads over. If the last one stands on the timeline, or on a path that this one
     leaves, the execution goes on from there. Else it ends after a path of a diverge rule, and returns
     to the branching step after a path of a branch rule.
@@ -4626,8 +4626,8 @@ class BlueprintValidation(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.BlueprintValidation"
 
     valid: bool = False
-    errors: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=lambda: [])
+    warnings: list[str] = field(default_factory=lambda: [])
     workflow_hash: str = ""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -4832,14 +4832,14 @@ class ExecutionOptions(Message):
     execution_id: str = ""
     """The same id and inputs again are the same execution; empty lets the Core choose."""
     correlation_id: str = ""
-    tags: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=lambda: [])
     timeout_ms: int = 0
     """The execution fails when it runs longer; 0 for no limit."""
     long_timeout_ms: int = 0
     """The same for limits of more than 24 days, which `timeout_ms` cannot hold; it counts where it is given."""
     queue: str = ""
     """Every step of the execution goes to this queue, whatever its blueprint says; empty leaves it to the blueprint."""
-    retries: dict[str, types_pb.RetryPolicy] = field(default_factory=dict)
+    retries: dict[str, types_pb.RetryPolicy] = field(default_factory=lambda: {})
     """By step: how it is tried again, in place of what its blueprint says."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -5144,26 +5144,26 @@ class ExecutionStatus(Message):
     current_step_index: int = 0
     total_steps: int = 0
     current_step_name: str = ""
-    completed_steps: list[StepStatus] = field(default_factory=list)
+    completed_steps: list[StepStatus] = field(default_factory=lambda: [])
     inputs: Mapping[str, JsonValue] | None = None
-    step_outputs: dict[str, Mapping[str, JsonValue]] = field(default_factory=dict)
+    step_outputs: dict[str, Mapping[str, JsonValue]] = field(default_factory=lambda: {})
     error: ErrorInfo | None = None
     sleep_info: SleepInfo | None = None
     approval_info: ApprovalInfo | None = None
     workflow_hash: str = ""
-    outputs: dict[str, types_pb.Payload] = field(default_factory=dict)
+    outputs: dict[str, types_pb.Payload] = field(default_factory=lambda: {})
     """Results by step name, exact."""
-    result_steps: list[str] = field(default_factory=list)
+    result_steps: list[str] = field(default_factory=lambda: [])
     """The steps whose results are the execution's: those that ran last. Set when it completed."""
     exact_inputs: types_pb.Payload | None = None
     history_length: int = 0
     """How many events its history has."""
-    progress: list[StepProgress] = field(default_factory=list)
+    progress: list[StepProgress] = field(default_factory=lambda: [])
     """What running steps say of themselves."""
     signal_info: SignalInfo | None = None
-    kept_signals: dict[str, int] = field(default_factory=dict)
+    kept_signals: dict[str, int] = field(default_factory=lambda: {})
     """Signals that came and that nothing has waited for yet: how many of each name."""
-    queued_steps: list[QueuedStep] = field(default_factory=list)
+    queued_steps: list[QueuedStep] = field(default_factory=lambda: [])
     """Steps that wait for a worker."""
     queue: str = ""
     """The queue that the execution was started with; empty: its blueprint says where each step goes."""
@@ -5632,7 +5632,7 @@ class QueuedStep(Message):
 
     step_name: str = ""
     queue: str = ""
-    worker_ids: list[str] = field(default_factory=list)
+    worker_ids: list[str] = field(default_factory=lambda: [])
     """Those that could run it; none: it waits until one comes."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -6261,7 +6261,7 @@ class ListExecutionsRequest(Message):
 class ListExecutionsResponse(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.worker.ListExecutionsResponse"
 
-    executions: list[ExecutionStatus] = field(default_factory=list)
+    executions: list[ExecutionStatus] = field(default_factory=lambda: [])
     total_count: int = 0
     """Counted up to 100,000: more are not told apart."""
     has_more: bool = False

@@ -115,6 +115,11 @@ message Nothing {}
 message _Hidden { string a = 1; }
 message DecodeError { string a = 1; }
 message TimeoutError { string a = 1; }
+message AsyncIterator { AsyncIterator it = 1; }
+message timedelta { timedelta it = 1; }
+message abstractmethod { abstractmethod it = 1; }
+message assert_never { assert_never it = 1; }
+message Replaced { string replace = 1; string stop_ = 2; }
 
 // Everything here wants to be called Outer_Kind, or Outer_Text.
 message Outer {
@@ -198,7 +203,7 @@ syntax = "proto3";
 package acme.import;
 import "acme/names.proto";
 import "bare.proto";
-import "acme/types/2nd-part.proto";
+import "acme/types/2nd part+more.proto";
 import "google/protobuf/any.proto";
 import "google/protobuf/struct.proto";
 import "google/protobuf/wrappers.proto";
@@ -220,8 +225,9 @@ service Stub {
   rpc Wrapped(google.protobuf.Value) returns (google.protobuf.StringValue);
 }
 service Service { rpc Request(Leaf) returns (Leaf); }
+service Nothing {}
 """,
-    "acme/types/2nd-part.proto": """
+    "acme/types/2nd part+more.proto": """
 syntax = "proto3";
 package acme.types;
 message Part { string part = 1; }

@@ -49,7 +49,7 @@ def folder(files: FileDescriptorSet, tmp_path_factory: pytest.TempPathFactory) -
 def modules(folder: Path) -> dict[str, ModuleType]:
     sys.path.insert(0, str(folder))
     try:
-        return {name: import_module(name) for name in (*MODULES, "acme.types._2nd_part_pb")}
+        return {name: import_module(name) for name in (*MODULES, "acme.types._2nd_part_more_pb")}
     finally:
         sys.path.remove(str(folder))
 

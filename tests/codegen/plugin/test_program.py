@@ -102,6 +102,15 @@ def test_a_prefix_of_paths_can_become_another_package(trial_files: FileDescripto
     assert "from acme.gen.v1 import calls_pb" in files["acme/gen/v1/calls_grpc.py"]
 
 
+def test_packages_below_google_s_name_stand_beside_google_s_own(tmp_path: Path) -> None:
+    text = 'syntax = "proto3";\npackage google.mine.v1;\nimport "google/protobuf/any.proto";\n'
+    write({"buf.gen.yaml": TEMPLATE, "proto/google/mine/v1/x.proto": text + "message X {}\n"}, tmp_path)
+    run("buf", "generate", "proto", cwd=tmp_path)
+    both = "import google.mine.v1.x_pb, google.protobuf.any_pb2"
+    for order in ("insert(0, 'generated')", "append('generated')"):
+        run(sys.executable, "-c", f"import sys; sys.path.{order}; {both}", cwd=tmp_path)
+
+
 def test_the_contract_comes_with_the_package_and_is_not_generated_beside_it(contract: FileDescriptorSet) -> None:
     assert not [path for path in generated(contract) if path.startswith("cerebelum")]
     assert "cerebelum_proto/worker/worker_service_pb.py" in generated(contract, OURS)

@@ -10,7 +10,7 @@ from google.protobuf.compiler import plugin_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
 from cerebelum_codegen.plugin.program import generate
-from tests.codegen.generating import PROJECT, TEMPLATE, described, requested, run, write
+from tests.codegen.generating import PROJECT, TEMPLATE, described, generated, requested, run, write
 
 MARKED = 'syntax = "proto3";\npackage a;\nimport "cerebelum/options/v1/options.proto";\n'
 
@@ -61,6 +61,17 @@ def test_two_files_that_would_become_one_module_are_refused(tmp_path: Path) -> N
     text = 'syntax = "proto3";\n'
     said = refusal(tmp_path, {"a-b.proto": text, "a_b.proto": text})
     assert said == "a_b.proto and a-b.proto both become a_b_pb.py: rename one of them"
+
+
+def test_a_package_that_python_has_of_its_own_is_refused_and_can_be_given_another_name(tmp_path: Path) -> None:
+    files = {"email/v1/letter.proto": 'syntax = "proto3";\npackage email.v1;\n'}
+    said = refusal(tmp_path, files)
+    assert said == (
+        "email/v1/letter.proto would become the Python package 'email', which Python has of its own: "
+        "give it another with the option map=email:ANOTHER_PACKAGE"
+    )
+    described_files = described(tmp_path / "proto", tmp_path / "image.binpb")
+    assert "post/v1/letter_pb.py" in generated(described_files, "map=email:post")
 
 
 def test_a_file_that_the_request_does_not_describe_is_named() -> None:

@@ -32,7 +32,7 @@ class ArchivedExecution(Message):
 
     execution_id: str = ""
     blueprint: worker_service_pb.Blueprint | None = None
-    events: list[events_pb.Event] = field(default_factory=list)
+    events: list[events_pb.Event] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:

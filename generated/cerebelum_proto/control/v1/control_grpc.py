@@ -65,6 +65,7 @@ class ControlServiceMethods:
 
 
 class ControlServiceStub(Stub):
+    """Calls `cerebelum.control.v1.ControlService`."""
 
     async def approve(
         self,
@@ -204,6 +205,7 @@ class ControlServiceStub(Stub):
 
 
 class ControlServiceBase(Service):
+    """Serves `cerebelum.control.v1.ControlService`."""
 
     @abstractmethod
     async def approve(

@@ -789,7 +789,7 @@ class ListQueuesRequest(Message):
 class ListQueuesResponse(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.control.v1.ListQueuesResponse"
 
-    queues: list[QueueStanding] = field(default_factory=list)
+    queues: list[QueueStanding] = field(default_factory=lambda: [])
     """Those in which something waits or that somebody serves, by name."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -850,7 +850,7 @@ class QueueStanding(Message):
     """Tasks that wait for a worker."""
     unserved: int = 0
     """Those of them that no worker can run: none that serves the queue has their code."""
-    worker_ids: list[str] = field(default_factory=list)
+    worker_ids: list[str] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:

@@ -65,6 +65,7 @@ class LifecycleServiceMethods:
 
 
 class LifecycleServiceStub(Stub):
+    """Calls `cerebelum.control.v1.LifecycleService`."""
 
     async def explain(
         self,
@@ -204,6 +205,7 @@ class LifecycleServiceStub(Stub):
 
 
 class LifecycleServiceBase(Service):
+    """Serves `cerebelum.control.v1.LifecycleService`."""
 
     @abstractmethod
     async def explain(

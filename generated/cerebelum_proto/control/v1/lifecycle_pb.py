@@ -109,7 +109,7 @@ class ExplainRequest(Message):
 class ExplainResponse(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.control.v1.ExplainResponse"
 
-    explanations: list[Explanation] = field(default_factory=list)
+    explanations: list[Explanation] = field(default_factory=lambda: [])
     """For the execution as a whole, where something holds all of it, then for each step that something is to come of."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -698,7 +698,7 @@ class RedriveRequest(Message):
 class RedriveResponse(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.control.v1.RedriveResponse"
 
-    step_names: list[str] = field(default_factory=list)
+    step_names: list[str] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -813,7 +813,7 @@ class RetryRequest(Message):
 class RetryResponse(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.control.v1.RetryResponse"
 
-    step_names: list[str] = field(default_factory=list)
+    step_names: list[str] = field(default_factory=lambda: [])
     """The steps that begin anew."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 

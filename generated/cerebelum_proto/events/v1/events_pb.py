@@ -587,12 +587,12 @@ class ExecutionStarted(Message):
     """The blueprint that this execution is pinned to."""
     inputs: types_pb.Payload | None = None
     correlation_id: str = ""
-    tags: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=lambda: [])
     deadline: Timestamp | None = None
     """It fails when it has not ended by then; absent for no limit."""
     queue: str = ""
     """Where all of its steps go; empty: its blueprint says."""
-    retries: dict[str, types_pb.RetryPolicy] = field(default_factory=dict)
+    retries: dict[str, types_pb.RetryPolicy] = field(default_factory=lambda: {})
     """By step: how it is tried again, where its blueprint does not say."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -774,7 +774,7 @@ class ExecutionStarted(Message):
 class ExecutionCompleted(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.events.v1.ExecutionCompleted"
 
-    result_steps: list[str] = field(default_factory=list)
+    result_steps: list[str] = field(default_factory=lambda: [])
     """The steps whose results are the execution's: those that ran last."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -1090,7 +1090,7 @@ class CancellationRequested(Message):
 
     reason: str = ""
     cancelled_by: str = ""
-    steps: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=lambda: [])
     """The steps whose answers are waited for."""
     cleanup_until: Timestamp | None = None
     """It ends then at the latest."""
@@ -1185,7 +1185,7 @@ class ExecutionRetried(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.events.v1.ExecutionRetried"
 
     retried_by: str = ""
-    steps: list[str] = field(default_factory=list)
+    steps: list[str] = field(default_factory=lambda: [])
     deadline: Timestamp | None = None
     """Its deadline anew; absent for no limit."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)

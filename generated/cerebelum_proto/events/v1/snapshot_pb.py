@@ -151,7 +151,7 @@ class SnapshotRecord(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.events.v1.SnapshotRecord"
 
     kind: str = ""
-    members: dict[str, SnapshotValue] = field(default_factory=dict)
+    members: dict[str, SnapshotValue] = field(default_factory=lambda: {})
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -599,7 +599,7 @@ class SnapshotItems(Message):
 
     FULL_NAME: ClassVar[str] = "cerebelum.events.v1.SnapshotItems"
 
-    items: list[SnapshotValue] = field(default_factory=list)
+    items: list[SnapshotValue] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -656,7 +656,7 @@ class SnapshotEntries(Message):
 
     FULL_NAME: ClassVar[str] = "cerebelum.events.v1.SnapshotEntries"
 
-    entries: list[SnapshotEntry] = field(default_factory=list)
+    entries: list[SnapshotEntry] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:

@@ -114,9 +114,9 @@ class Workflow(Message):
     """The message that an execution is started with, named as in a field: "Order" or "shop.v1.Order"."""
     timeline: str = ""
     """The steps in their order: "validate >> charge >> [notify, pack >> label] >> ship". A list runs at once."""
-    diverge: list[Diverge] = field(default_factory=list)
+    diverge: list[Diverge] = field(default_factory=lambda: [])
     """What came out of a step: the first line that matches leaves the timeline."""
-    branch: list[Branch] = field(default_factory=list)
+    branch: list[Branch] = field(default_factory=lambda: [])
     """What the answer of a step holds: the first line that holds is taken, then the execution returns to the timeline."""
     execution_id: str = ""
     """The execution's id, made of fields of the inputs: "order/{order_id}". Empty: a new id for each."""
@@ -124,7 +124,7 @@ class Workflow(Message):
     """What starting with an id that is taken means."""
     deadline: str = ""
     """The execution fails when it runs longer, sleeps and approvals included: "72h". Empty: no limit."""
-    tags: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=lambda: [])
     """Words to find executions by."""
     max_visits: int = 0
     """How often one step may be visited in an execution; 0 takes 1000."""
@@ -623,7 +623,7 @@ class Retry(Message):
     """Each pause is this many times the one before; 0 takes 2."""
     max_interval: str = ""
     """No pause is longer; empty takes "1m", or the first pause where that is longer."""
-    non_retryable: list[str] = field(default_factory=list)
+    non_retryable: list[str] = field(default_factory=lambda: [])
     """Failures of these kinds (the names of what a step raises) are final."""
     jitter: float | None = None
     """Each pause is shortened by up to this part of it, from 0 to 1; absent takes 0.1."""

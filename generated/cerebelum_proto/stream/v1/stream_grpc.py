@@ -41,6 +41,7 @@ class StreamServiceMethods:
 
 
 class StreamServiceStub(Stub):
+    """Calls `cerebelum.stream.v1.StreamService`."""
 
     def work(
         self,
@@ -97,6 +98,7 @@ class StreamServiceStub(Stub):
 
 
 class StreamServiceBase(Service):
+    """Serves `cerebelum.stream.v1.StreamService`."""
 
     @abstractmethod
     def work(

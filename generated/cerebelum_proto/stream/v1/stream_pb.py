@@ -48,15 +48,15 @@ class WorkRequest(Message):
     """In the first frame, and only there: who works, and the tasks that it still holds."""
     room: int = 0
     """So many further tasks find room."""
-    results: list[worker_service_pb.TaskResult] = field(default_factory=list)
+    results: list[worker_service_pb.TaskResult] = field(default_factory=lambda: [])
     """Results, numbered from 1 in the order of this stream. A worker keeps each until its number is answered."""
     beat: bool = False
     """Renews the leases of all that the worker holds."""
-    dropped_task_ids: list[str] = field(default_factory=list)
+    dropped_task_ids: list[str] = field(default_factory=lambda: [])
     """Tasks that it gave up without a result."""
     leaving: bool = False
     """It takes no further task."""
-    beating_task_ids: list[str] = field(default_factory=list)
+    beating_task_ids: list[str] = field(default_factory=lambda: [])
     """Tasks with a heartbeat timeout whose steps gave a sign of life since this was told last."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -184,13 +184,13 @@ class WorkResponse(Message):
 
     welcome: worker_service_pb.RegisterResponse | None = None
     """In the first frame, and only there."""
-    tasks: list[worker_service_pb.Task] = field(default_factory=list)
-    recorded: list[int] = field(default_factory=list)
+    tasks: list[worker_service_pb.Task] = field(default_factory=lambda: [])
+    recorded: list[int] = field(default_factory=lambda: [])
     """Numbers of results that are recorded, now or before: the worker may forget them."""
-    refusals: list[ResultRefusal] = field(default_factory=list)
-    lost_task_ids: list[str] = field(default_factory=list)
+    refusals: list[ResultRefusal] = field(default_factory=lambda: [])
+    lost_task_ids: list[str] = field(default_factory=lambda: [])
     """Tasks that have moved on: stop them, nobody wants their outcome."""
-    cancelled_task_ids: list[str] = field(default_factory=list)
+    cancelled_task_ids: list[str] = field(default_factory=lambda: [])
     """Tasks to stop: their steps may clean up, and their outcome is waited for."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -410,7 +410,7 @@ class ResultRefusal(Message):
 class ExecuteRequest(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.stream.v1.ExecuteRequest"
 
-    starts: list[worker_service_pb.ExecuteRequest] = field(default_factory=list)
+    starts: list[worker_service_pb.ExecuteRequest] = field(default_factory=lambda: [])
     """Each with an execution id that the caller chose; numbered from 1 in the order of this stream."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -466,8 +466,8 @@ class ExecuteRequest(Message):
 class ExecuteResponse(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.stream.v1.ExecuteResponse"
 
-    ends: list[ExecutionEnd] = field(default_factory=list)
-    refusals: list[StartRefusal] = field(default_factory=list)
+    ends: list[ExecutionEnd] = field(default_factory=lambda: [])
+    refusals: list[StartRefusal] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:

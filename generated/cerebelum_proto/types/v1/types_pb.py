@@ -227,7 +227,7 @@ class RetryPolicy(Message):
     """Each pause is this many times the one before."""
     max_interval_ms: int = 0
     """No pause is longer."""
-    non_retryable_kinds: list[str] = field(default_factory=list)
+    non_retryable_kinds: list[str] = field(default_factory=lambda: [])
     """Failures of these kinds are final."""
     jitter: float = 0.0
     """Each pause is shortened by up to this part of it, from 0 to 1, so that what failed together does not come back

@@ -43,6 +43,7 @@ class HealthMethods:
 
 
 class HealthStub(Stub):
+    """Calls `grpc.health.v1.Health`."""
 
     async def check(
         self,
@@ -97,6 +98,7 @@ class HealthStub(Stub):
 
 
 class HealthBase(Service):
+    """Serves `grpc.health.v1.Health`."""
 
     @abstractmethod
     async def check(

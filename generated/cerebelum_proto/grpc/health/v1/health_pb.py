@@ -169,7 +169,7 @@ class HealthListRequest(Message):
 class HealthListResponse(Message):
     FULL_NAME: ClassVar[str] = "grpc.health.v1.HealthListResponse"
 
-    statuses: dict[str, HealthCheckResponse] = field(default_factory=dict)
+    statuses: dict[str, HealthCheckResponse] = field(default_factory=lambda: {})
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:

@@ -31,6 +31,7 @@ class ServerReflectionMethods:
 
 
 class ServerReflectionStub(Stub):
+    """Calls `grpc.reflection.v1.ServerReflection`."""
 
     def server_reflection_info(
         self,
@@ -51,6 +52,7 @@ class ServerReflectionStub(Stub):
 
 
 class ServerReflectionBase(Service):
+    """Serves `grpc.reflection.v1.ServerReflection`."""
 
     @abstractmethod
     def server_reflection_info(

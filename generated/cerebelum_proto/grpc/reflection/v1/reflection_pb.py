@@ -375,7 +375,7 @@ class ServerReflectionResponse(Message):
 class FileDescriptorResponse(Message):
     FULL_NAME: ClassVar[str] = "grpc.reflection.v1.FileDescriptorResponse"
 
-    file_descriptor_proto: list[bytes] = field(default_factory=list)
+    file_descriptor_proto: list[bytes] = field(default_factory=lambda: [])
     """Each a serialized `google.protobuf.FileDescriptorProto`."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
@@ -428,7 +428,7 @@ class ExtensionNumberResponse(Message):
     FULL_NAME: ClassVar[str] = "grpc.reflection.v1.ExtensionNumberResponse"
 
     base_type_name: str = ""
-    extension_number: list[int] = field(default_factory=list)
+    extension_number: list[int] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -510,7 +510,7 @@ class ExtensionNumberResponse(Message):
 class ListServiceResponse(Message):
     FULL_NAME: ClassVar[str] = "grpc.reflection.v1.ListServiceResponse"
 
-    service: list[ServiceResponse] = field(default_factory=list)
+    service: list[ServiceResponse] = field(default_factory=lambda: [])
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
