@@ -8,7 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types contracts proto-lint generated-is-fresh unit test-compiled
-.PHONY: compiled-suite conformance generate profile simulate clean
+.PHONY: compiled compiled-suite conformance generate profile simulate clean
 
 help:
 	@echo "make demo      an order workflow that survives kill -9, in real processes"
@@ -36,7 +36,11 @@ setup: $(VENV)/installed
 demo: setup
 	cerebelum demo
 
-test: setup lint types contracts proto-lint generated-is-fresh unit test-compiled
+# Most of it is one process at a time, so that two things go on at once. The compiled build is made beside the unit tests.
+test: setup
+	@$(MAKE) --no-print-directory -j2 lint types contracts proto-lint generated-is-fresh
+	@$(MAKE) --no-print-directory -j2 unit compiled
+	@$(MAKE) --no-print-directory test-compiled
 
 lint: setup
 	ruff check .
@@ -65,7 +69,7 @@ unit: setup $(CACHE)/deployed-client/installed
 # The suites of the codec, the engine, the Core, the client and the SDK against a wheel built with the switch on, in an environment of its own
 # that lends the tools of .venv, and in a folder of its own, where no source stands in the wheel's way.
 COMPILED := $(CACHE)/compiled
-$(COMPILED)/installed: $(shell find codegen generated cerebelum cerebelum_* tests/codegen/protos -name '*.py' -o -name '*.j2' -o -name '*.proto') hatch_build.py
+$(COMPILED)/installed: $(shell find codegen generated cerebelum cerebelum_* tests/codegen/protos -name '*.py' -o -name '*.j2' -o -name '*.proto') hatch_build.py | setup
 	rm -rf $(COMPILED)/env $(COMPILED)/wheel $(COMPILED)/trial
 	CEREBELUM_COMPILED=1 CEREBELUM_OPT_LEVEL=0 pip wheel --quiet --disable-pip-version-check --no-deps -w $(COMPILED)/wheel .
 	$(BIN)/python -m venv --without-pip $(COMPILED)/env
@@ -74,9 +78,12 @@ $(COMPILED)/installed: $(shell find codegen generated cerebelum cerebelum_* test
 	$(COMPILED)/env/bin/python -m tests.codegen.compiled $(COMPILED)/trial
 	touch $@
 
-test-compiled: setup
-	@command -v cc >/dev/null || echo "no C compiler here: the compiled build is not tested"
-	@! command -v cc >/dev/null || $(MAKE) --no-print-directory compiled-suite
+HAS_CC := $(shell command -v cc)
+
+compiled: $(if $(HAS_CC),$(COMPILED)/installed)
+
+test-compiled: $(if $(HAS_CC),compiled-suite)
+	@$(if $(HAS_CC),,echo "no C compiler here: the compiled build is not tested")
 
 compiled-suite: $(COMPILED)/installed
 	rm -rf $(COMPILED)/run && mkdir $(COMPILED)/run && cp -r tests proto buf.yaml pyproject.toml $(COMPILED)/run

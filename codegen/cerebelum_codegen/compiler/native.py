@@ -1,18 +1,25 @@
-"""Runs mypyc, and lets Python read an attribute where it stands instead of calling for it.
+"""Runs mypyc and the C compiler, and lets Python read an attribute where it stands instead of calling for it.
 
 Beside each attribute mypyc writes two functions, which Python calls to get and to set it. An attribute that may hold
 anything, or nothing, needs neither: a member, as `__slots__` makes them, tells the interpreter where it stands. What
 mypyc writes in another way than is expected here stays as it is.
+
+What is compiled in haste, to be tested and not to be quick, is one C file a module, and as many are compiled at once as
+there are processors. To be quick it is one C file in all, so that the C compiler sees every call whole.
 
 A Python of its own runs this file (see `build.py`): it imports nothing from here.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from importlib import import_module
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from sysconfig import get_path
+from typing import Protocol
 
 # It indents all of it when it compiles several modules together.
 _SETTER = re.compile(
@@ -24,13 +31,40 @@ _MEMBERS = re.compile(r"^ *PyMemberDef (\w+)_members\[\] = \{\n", re.M)
 _TYPE = re.compile(r"^ *\.tp_getset = (\w+)_getseters,\n", re.M)
 
 
+class Extension(Protocol):
+    """What is asked of one of setuptools."""
+
+    sources: list[str]
+    include_dirs: list[str]
+    extra_compile_args: list[str]
+    extra_objects: list[str]
+
+
 def main(group: str, level: str, modules: list[str]) -> None:
     from mypyc.build import mypycify
 
-    extensions = mypycify(modules, opt_level=level, debug_level="0", group_name=group)
+    extensions = mypycify(modules, opt_level=level, debug_level="0", group_name=group, multi_file=level == "0")
     for path in Path("build").rglob("*.c"):
         path.write_text(with_members(path.read_text()))
-    import_module("setuptools").setup(name=group, ext_modules=extensions, script_args=["-q", "build_ext", "--inplace"])
+    sources = [(Path(source), extension) for extension in extensions for source in extension.sources]
+    sources.sort(key=lambda each: each[0].stat().st_size, reverse=True)  # the longest first, so that none ends alone
+    with ThreadPool(os.cpu_count()) as pool:
+        objects = pool.starmap(_compiled, sources, chunksize=1)
+    for (_, extension), made in zip(sources, objects, strict=True):
+        extension.sources = []
+        extension.extra_objects += made
+    link = ["-q", "build_ext", "--inplace", f"--parallel={os.cpu_count()}"]
+    import_module("setuptools").setup(name=group, ext_modules=extensions, script_args=link)
+
+
+def _compiled(source: Path, extension: Extension) -> list[str]:
+    compiler = import_module("distutils.ccompiler").new_compiler()
+    import_module("distutils.sysconfig").customize_compiler(compiler)
+    compiler.add_include_dir(get_path("include"))
+    made: list[str] = compiler.compile(
+        [str(source)], include_dirs=extension.include_dirs, extra_postargs=extension.extra_compile_args
+    )
+    return made
 
 
 def with_members(c: str) -> str:
