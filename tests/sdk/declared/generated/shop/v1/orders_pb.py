@@ -43,7 +43,7 @@ class Order(Message):
 
     order_id: int = 0
     kind: Kind = Kind.KIND_UNSPECIFIED
-    skus: list[str] = field(default_factory=list)
+    skus: list[str] = field(default_factory=lambda: [])
     placed_at: Timestamp | None = None
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 

@@ -56,13 +56,13 @@ class RefundRequest(Message):
     kind: RefundKind = RefundKind.REFUND_KIND_UNSPECIFIED
     urgent: bool | None = None
     within: Duration | None = None
-    pieces: dict[str, int] = field(default_factory=dict)
+    pieces: dict[str, int] = field(default_factory=lambda: {})
     payee: RefundRequest_Payee | None = None
     note: str | None = None
-    earlierKinds: list[RefundKind] = field(default_factory=list)
+    earlierKinds: list[RefundKind] = field(default_factory=lambda: [])
     core: str = ""
-    parts: dict[str, bool] = field(default_factory=dict)
-    waits: dict[int, Duration] = field(default_factory=dict)
+    parts: dict[str, bool] = field(default_factory=lambda: {})
+    waits: dict[int, Duration] = field(default_factory=lambda: {})
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
