@@ -21,6 +21,9 @@ class Steering:
         self._core = core
         self._code = code
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.execution_id!r})"
+
     async def cancel(self, reason: str = "", *, cancelled_by: str = "", cleanup: timedelta = CLEANUP) -> None:
         """Ask it to end. Steps that run are cancelled and may take `cleanup` for their own.
 

@@ -9,8 +9,10 @@ import traceback
 from types import ModuleType
 
 from cerebelum import DefinitionError, Workflow, as_workflow
+from cerebelum.declared.definition import Definition
 from cerebelum.workflow import is_workflow
 from cerebelum_cli.exits import UsageError
+from cerebelum_proto.worker.worker_service_pb import Blueprint
 
 
 def load_workflows(name: str) -> list[Workflow]:
@@ -32,12 +34,28 @@ def load_workflows(name: str) -> list[Workflow]:
     return list({each.hash: each for each in found.values()}.values())
 
 
+def load_blueprint(name: str) -> Blueprint:
+    """The blueprint of `MODULE:WORKFLOW`, which may be the definition of a declared one.
+
+    Raises:
+        UsageError: there is none, or the module cannot be imported.
+    """
+    module_name, _, attribute = name.partition(":")
+    found = getattr(load_module(module_name), attribute, None)
+    return found.blueprint if isinstance(found, Definition) else load_workflows(name)[0].blueprint
+
+
 def _one(module: ModuleType, found: dict[str, Workflow], attribute: str) -> Workflow:
     if attribute in found:
         return found[attribute]
     for each in found.values():
         if each.name == attribute:
             return each
+    if isinstance(declared := getattr(module, attribute, None), Definition):
+        raise UsageError(
+            f"'{attribute}' declares a workflow, and its code is elsewhere: name the object that implements it, or let "
+            f"a Core run it by its name, {declared.name}"
+        )
     there = f"it has {', '.join(sorted(found))}" if found else "it has none"
     raise UsageError(f"module '{module.__name__}' has no workflow '{attribute}': {there}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from cerebelum_cli.exits import run_async
-from cerebelum_cli.loading import load_workflows
+from cerebelum_cli.loading import load_blueprint
 from cerebelum_cli.options import RemoteCore, core_option, json_option
 from cerebelum_cli.output import print_json
 from cerebelum_engine import hash_of
@@ -24,7 +24,7 @@ def workflow(name: str, digest: str, core: RemoteCore, as_json: bool) -> None:
     WORKFLOW is the name of one that the Core knows, of decorated steps or declared in proto; MODULE:WORKFLOW is read
     from here.
     """
-    blueprint = load_workflows(name)[0].blueprint if ":" in name else run_async(_submitted(core, name, digest))
+    blueprint = load_blueprint(name) if ":" in name else run_async(_submitted(core, name, digest))
     if as_json:
         print_json({"workflow": name, "hash": hash_of(blueprint), "blueprint": blueprint})
     else:

@@ -55,7 +55,12 @@ def execute_request(
 
     The id is chosen here when none is given, so that the request is safe to repeat: the same id and inputs are the
     same execution.
+
+    Raises:
+        TypeError: the tags are one text.
     """
+    if isinstance(tags, str):
+        raise TypeError(f"tags is the text {tags!r}, whose letters would be the tags: give a list, as in [{tags!r}]")
     return pb.ExecuteRequest(
         workflow_module=workflow,
         exact_inputs=inputs,

@@ -109,18 +109,27 @@ def _faults(cls: type[DeclaredWorkflow]) -> list[str]:
 
 def _step(definition: Definition, kind: StepType, method: _Method) -> AnyStep:
     """A step that calls the method with the request that its arguments make."""
+    kinds = {step.name: step.response for step in definition.steps} | {INPUTS: definition.inputs}
 
     async def run(context: Context[object], **given: object) -> object:
+        for name, value in given.items():
+            if not (isinstance(value, kinds[name]) or (value is None and name in kind.parts)):
+                raise _stranger(kind, name, value, kinds[name])
         request = _request(kind, given)
         answer = await (method(context) if request is None else method(request, context))
         return _checked(kind, answer)
 
-    kinds = {step.name: step.response for step in definition.steps} | {INPUTS: definition.inputs}
     sources = (kind.takes,) if kind.takes else kind.parts
     run.__annotations__ = {name: kinds[name] for name in sources}
     run.__annotations__ |= {CONTEXT: GenericAlias(Context, definition.inputs), "return": kind.response}
     parameters = {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in (*sources, CONTEXT)}
     return AnyStep(name=kind.name, function=run, parameters=parameters)
+
+
+def _stranger(kind: StepType, name: str, value: object, wanted: type[Message]) -> PayloadError:
+    """The error for an argument of another type: inputs that were started without the contract, or old code."""
+    whose = "the execution was started with" if name == INPUTS else f"step '{name}' gave"
+    return PayloadError(f"step '{kind.name}' takes {wanted.FULL_NAME}, and {whose} {value!r}")
 
 
 def _request(kind: StepType, given: dict[str, object]) -> Message | None:

@@ -34,7 +34,7 @@ class WorkflowStatus(Generic[_R_co, _O_co]):
     execution_id: str
     state: str
     """completed, failed, cancelled; while it goes on: running, sleeping, waiting_for_approval, waiting_for_signal,
-    paused."""
+    paused, cancelling, dead_lettered."""
     result: _R_co | None
     """What it ended with, once it has."""
     outputs: _O_co
@@ -56,6 +56,9 @@ class WorkflowHandle(Generic[_R_co, _O_co, _E_co]):
         self._core = core
         self._definition = definition
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.execution_id!r})"
+
     async def result(self) -> _R_co:
         """Wait for the end, however long it takes, and return what the last step gave.
 
@@ -66,7 +69,7 @@ class WorkflowHandle(Generic[_R_co, _O_co, _E_co]):
         status = await self.status()
         if status.state != "completed":
             why = f": {status.error.kind}: {status.error.message}" if status.error else ""
-            told = f"execution '{self.execution_id}' is {status.state}{why}"
+            told = f"execution '{self.execution_id}' has not completed ({status.state}){why}"
             raise ExecutionFailed(told, status=status.state, error=status.error)
         return cast("_R_co", status.result)
 

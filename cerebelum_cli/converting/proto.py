@@ -17,7 +17,7 @@ from cerebelum_engine.spelling import composition, route_text, span
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 
-_FIRST_MS, _LONGEST_MS, _ATTEMPTS, _BACKOFF, _JITTER = 1_000, 60_000, 3, 2.0, 0.1
+_FIRST_MS, _LONGEST_MS, _BACKOFF, _JITTER = 1_000, 60_000, 2.0, 0.1
 """What a retry in proto means where it is silent."""
 _QUALIFIED = re.compile(r"([a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*)\.([A-Z]\w*)")
 
@@ -144,8 +144,7 @@ def _policies(step: pb.Step) -> Iterator[str]:
 
 
 def _retry(policy: RetryPolicy) -> Iterator[str]:
-    if policy.max_attempts != _ATTEMPTS:
-        yield f"max_attempts: {policy.max_attempts}"
+    yield f"max_attempts: {policy.max_attempts}"
     if policy.initial_interval_ms != _FIRST_MS:
         yield f'initial_interval: "{span(policy.initial_interval_ms)}"'
     if policy.backoff != _BACKOFF:

@@ -14,7 +14,7 @@ from cerebelum_cli.converting.texts import snake
 from cerebelum_cli.exits import UsageError
 from cerebelum_client.markers import milliseconds
 from cerebelum_codegen.runtime import Empty, Message
-from cerebelum_engine.spelling import composition
+from cerebelum_engine.spelling import composition, span
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
 
@@ -61,6 +61,9 @@ class _Writer:
         self._used = {"WorkflowBuilder", "step", "workflow"}
         self._reserved = {*_SPOKEN, *_ACTIONS.values(), *self._aliases.values(), self._name}
 
+        description = definition.blueprint.description or pb.Description()
+        self._docs = {step.name: step.doc for step in description.steps}
+
     def text(self) -> str:
         steps = [self._step(*each) for each in zip(self._shape.timeline, self._told.steps, strict=True)]
         visits = f", max_visits={self._shape.max_visits}" if self._shape.max_visits else ""
@@ -69,6 +72,7 @@ class _Writer:
             [
                 f"@workflow(name={_text(self._told.name)}{visits}{queue})",
                 f"def {self._name}(wf: WorkflowBuilder) -> None:",
+                *_docstring(self._told.doc).splitlines(),
                 *(f"    {line}" for line in self._said()),
             ]
         )
@@ -77,7 +81,8 @@ class _Writer:
 
     def _doc(self) -> str:
         told = self._told
-        starts = {"execution_id": told.execution_id, "deadline": told.deadline or "", "tags": ", ".join(told.tags)}
+        limit = span(milliseconds(told.deadline)) if told.deadline is not None else ""
+        starts = {"execution_id": told.execution_id, "deadline": limit, "tags": ", ".join(told.tags)}
         lines = [f'"""`{told.name}` as decorated steps: the very blueprint that its contract declares.']
         said = "; ".join(f"{name} {value}" for name, value in starts.items() if value)
         lines += [f"\nWhat the contract says of every start, say at the call: {said}."] if said else []
@@ -115,6 +120,7 @@ class _Writer:
         return (
             f"{_laid('@step(', options, ')') if options else '@step'}\n"
             f"{_laid(f'async def {name}(', self._parameters(step, kind), f') -> {self._class(kind.response)}:')}\n"
+            f"{_docstring(self._docs.get(step.name, ''))}"
             f"    raise NotImplementedError({_text(f'write what {step.name} does')})"
         )
 
@@ -227,6 +233,12 @@ def _aliases(definition: Definition) -> Iterator[tuple[str, str]]:
         alias = name if name not in taken else module.replace(".", "_")
         taken.add(name)
         yield module, alias
+
+
+def _docstring(doc: str) -> str:
+    """The first line of a comment, as the docstring of what follows."""
+    first = doc.partition("\n")[0].strip()
+    return f'    """{first}"""\n' if first else ""
 
 
 def _usable(name: str, taken: set[str]) -> str:

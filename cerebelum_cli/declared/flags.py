@@ -50,7 +50,7 @@ class MessageFlags:
             callback=read_json,
             default="{}",
             metavar="JSON",
-            help=f"All of {self._kind.FULL_NAME}; other flags override it. {FROM_FILE}",
+            help=f"All of {self._kind.FULL_NAME}; other flags override it; {FROM_FILE}.",
         )
 
     def message(self, values: Mapping[str, object]) -> Message:

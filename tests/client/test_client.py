@@ -191,6 +191,11 @@ def test_a_limit_of_any_length_finds_room_in_a_request() -> None:
         limit_ms(timedelta(seconds=-5))
 
 
+def test_tags_are_several_texts_and_not_the_letters_of_one() -> None:
+    with pytest.raises(TypeError, match=r"give a list, as in \['urgent'\]"):
+        execute_request("order", to_payload(1), tags="urgent")
+
+
 def test_new_ids_are_uuids_of_version_7_that_sort_by_time() -> None:
     ids = [new_execution_id() for _ in range(3)]
     assert {UUID(each).version for each in ids} == {7}

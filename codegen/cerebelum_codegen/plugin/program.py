@@ -180,6 +180,9 @@ def _answer(arguments: list[str]) -> None:
             from cerebelum_codegen.plugin.workflows.comparing import compare
 
             sys.exit(compare(against, given[0] if given else "."))
+        case ["breaking"]:
+            sys.stderr.write("error: say what to compare with: protoc-gen-cerebelum breaking '.git#branch=main'\n")
+            sys.exit(2)
         case _:
             sys.stderr.write(f"unknown arguments: {' '.join(arguments)}\n\n{_HELP}")
             sys.exit(2)

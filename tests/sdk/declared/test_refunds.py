@@ -8,7 +8,7 @@ import pytest
 from shop.v1 import refunds_pb as pb
 from shop.v1 import refunds_workflows as wf
 
-from cerebelum import Context, DefinitionError, ErrorResult, ExecutionFailed, Worker, testing
+from cerebelum import Context, DefinitionError, ErrorResult, ExecutionFailed, Worker, as_workflow, testing
 from cerebelum.generated import v1
 from cerebelum.testing import TestingCore
 from cerebelum_client import AlreadyExists
@@ -137,6 +137,16 @@ async def test_an_answer_of_another_type_fails_the_step_for_good() -> None:
         assert await handle.result() == v1.Empty()
         failed = [event async for event in handle.watch() if isinstance(event, v1.StepFailed)]
     assert failed[0].error.message == "step 'repay' gave Verdict(cents=900), and its contract says shop.v1.Repaid"
+
+
+@pytest.mark.parametrize("inputs", [7, None, {"paymentId": [1]}])
+async def test_inputs_that_are_no_message_of_the_contract_fail_the_step_in_words(inputs: object) -> None:
+    async with testing.core([Refunds()]) as core:
+        handle = await core.start(as_workflow(Refunds()), inputs)
+        error = (await core.result(handle)).error
+    assert error is not None
+    assert error.kind == "PayloadError"
+    assert "shop.v1.RefundRequest" in error.message
 
 
 async def test_an_answer_to_a_question_is_of_its_type_or_refused(refunds: wf.RefundClient) -> None:

@@ -161,6 +161,8 @@ class _Reader:
             raise self._fault(f"has '{found.text}' where '{wanted}' is expected")
 
     def _take_any(self) -> _Token:
+        if not self._tokens:
+            raise GrammarError("it is empty: write steps, as in a >> [b, c] >> d")
         if self._at == len(self._tokens):
             raise self._fault("ends where something is missing: write steps, as in a >> [b, c] >> d")
         self._at += 1

@@ -90,13 +90,15 @@ class _ServiceReader:
         stages = self.faults.read(timeline, "the timeline", stages_in, told.timeline, list[pb.Stage]())
         diverge = self._lines("on", _DIVERGE, told.diverge)
         branch = self._lines("when", _BRANCH, told.branch)
+        others = {each.name: "it is an approval, which a step asks: leave it out here" for each in approvals}
+        others |= {each.name: "it is a signal, which a step waits for: leave it out here" for each in signals}
         workflow = DeclaredWorkflow(
             service=self.source.full_name((self.service.name,)),
             name=told.name or self.source.full_name((self.service.name,)),
             inputs=inputs,
             timeline=told.timeline,
             stages=tuple(stages),
-            steps=self._ordered(steps, stages, [*diverge, *branch]),
+            steps=self._ordered(steps, stages, [*diverge, *branch], others),
             approvals=approvals,
             signals=signals,
             diverge=diverge,
@@ -219,9 +221,16 @@ class _ServiceReader:
         )
 
     def _ordered(
-        self, steps: Mapping[str, DeclaredStep], stages: Sequence[pb.Stage], lines: Sequence[Line]
+        self,
+        steps: Mapping[str, DeclaredStep],
+        stages: Sequence[pb.Stage],
+        lines: Sequence[Line],
+        others: Mapping[str, str],
     ) -> tuple[DeclaredStep, ...]:
-        """The steps in the order in which the workflow speaks of them; one of which it does not is a fault."""
+        """The steps in the order in which the workflow speaks of them; one of which it does not is a fault.
+
+        `others` are the rpcs that are no steps, and what to do about one that stands where a step is expected.
+        """
         places = dict.fromkeys(steps_of(stages), self.faults.place((*self.option, _TIMELINE)))
         led = [(name, line.place) for line in lines for name in steps_of(line.route.path)]
         named = [(name, line.place) for line in lines for name in (line.route.step, line.step) if name]
@@ -229,7 +238,8 @@ class _ServiceReader:
             places.setdefault(name, place)
         for name, place in places.items():
             if name not in steps:
-                self.faults.note(place, f"'{name}' is no step of {self.service.name}: {_nearest(name, steps)}")
+                mend = others.get(name) or _nearest(name, steps)
+                self.faults.note(place, f"'{name}' is no step of {self.service.name}: {mend}")
         for name, step in steps.items():
             if name not in places and stages:
                 self.faults.note(

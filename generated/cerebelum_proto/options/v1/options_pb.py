@@ -616,7 +616,7 @@ class Retry(Message):
     FULL_NAME: ClassVar[str] = "cerebelum.options.v1.Retry"
 
     max_attempts: int = 0
-    """Tries in all, the first included."""
+    """Tries in all, the first included; 0 takes 3."""
     initial_interval: str = ""
     """Pause before the second; empty takes "1s"."""
     backoff: float = 0.0

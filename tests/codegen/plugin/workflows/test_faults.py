@@ -53,7 +53,7 @@ IN_OPTIONS: list[tuple[str, int | None, str]] = [
     ('inputs: "Order" timeline: "a >> [b, c"', 0, "the timeline: 'a >> [b, c' ends where something is missing"),
     ('inputs: "Order" timeline: "a > b >> c"', 0, "'a > b >> c' has '>', which means nothing there"),
     ('inputs: "Order" timeline: "a b >> c"', 0, "'a b >> c' has 'b' where >> or its end is expected"),
-    ('inputs: "Order" timeline: ""', 0, "'' ends where something is missing"),
+    ('inputs: "Order" timeline: ""', 0, "the timeline: it is empty: write steps, as in a >> [b, c] >> d"),
     (
         'inputs: "Order" timeline: "a >> [b, c]"',
         None,
@@ -216,7 +216,10 @@ HIDING = (
     f'{LINE} deadline: "soon" execution_id: "x/{{nobody}}" diverge: {{from: "a" on: "_" to: "end()"}}',
     ABC,
 )
-OTHERS = [MANY, SOUND, LACKING, HIDING]
+ASKED, SENT = (
+    f"{A} {B} rpc C(MB) returns (google.protobuf.Empty) {{ {option} = {{}}; }}" for option in (APPROVAL, SIGNAL)
+)
+OTHERS = [(LINE, ASKED), (LINE, SENT), MANY, SOUND, LACKING, HIDING]
 OPTIONS = "cerebelum/options/v1/options.proto"
 
 
@@ -300,3 +303,10 @@ def test_it_reaches_whoever_called_buf(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert f"s.proto:{OPTION_LINE}: 'z' is no step of S" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("rpcs", "what"), [(ASKED, "it is an approval, which a step asks"), (SENT, "it is a signal")])
+def test_an_rpc_that_is_no_step_has_no_place_on_the_timeline(
+    told: Callable[[str, str], list[str]], rpcs: str, what: str
+) -> None:
+    assert told(LINE, rpcs)[0].startswith(f"s.proto:{OPTION_LINE}: 'c' is no step of S: {what}")
