@@ -96,7 +96,9 @@ class StreamEdge(StreamServiceBase):
         try:
             async for frame in requests:
                 if self.unary.workers.seen(session.worker_id) is None:
-                    return  # it was silent for so long that it is forgotten: let it register anew, on another stream
+                    session.close()  # silent for so long that it is forgotten: let it register anew, on another stream
+                    session.receive(frame)
+                    return
                 session.receive(frame)
         finally:
             session.close()

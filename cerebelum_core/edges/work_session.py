@@ -33,6 +33,14 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class _Read:
+    """A task whose execution was not in memory."""
+
+    lease: Lease
+    task: Task
+
+
+@dataclass(frozen=True, slots=True)
 class _Lost:
     task_id: str
 
@@ -42,7 +50,7 @@ class _Cancelled:
     task_id: str
 
 
-_Item: TypeAlias = Lease | int | pb.ResultRefusal | _Lost | _Cancelled
+_Item: TypeAlias = Lease | _Read | int | pb.ResultRefusal | _Lost | _Cancelled
 """A task to hand over, the number of a recorded result, one that is not recorded, a task to drop or to stop."""
 
 
@@ -64,6 +72,7 @@ class WorkSession:
         self._leaving = False
         self._number = 0
         self._recording: set[str] = set()
+        self._reading: set[asyncio.Future[None]] = set()
         self._outbox: Outbox[_Item] = Outbox()
 
     # -- a session of the router -------------------------------------------------------------
@@ -114,9 +123,13 @@ class WorkSession:
 
     def give_back(self) -> None:
         """The connection is gone: offer to others what was never sent."""
+        for reading in self._reading:
+            reading.cancel()  # which gives back what was read for
         for item in self._outbox.take_back():
             if isinstance(item, Lease):
                 self._router.give_back(item)
+            elif isinstance(item, _Read):
+                self._router.give_back(item.lease)
 
     def _record(self, number: int, result: TaskResult) -> None:
         result.worker_id = self.worker_id
@@ -149,19 +162,22 @@ class WorkSession:
 
     async def frame(self) -> pb.WorkResponse | None:
         """The next frame, once there is something to say; None when the session is closed."""
-        if not await self._outbox.filled():
-            return None
+        while await self._outbox.filled():
+            frame = self._filled()
+            if frame is not None:
+                return frame
+        return None
+
+    def _filled(self) -> pb.WorkResponse | None:
+        """A frame of what there is to say; None when it comes to nothing."""
         frame, count, size = pb.WorkResponse(), 0, 0
         while count < FRAME_ITEMS and size < FRAME_BYTES and (item := self._outbox.take()) is not None:
-            count += 1
-            if isinstance(item, Lease):
-                state = self._registry.live_state(item.execution_id)
-                task = self._handouts.made(state, item, self._worker) if state else await self._read(item)
-                if task is not None:
-                    frame.tasks.append(task)
-                    size += _size(task)
-                elif state:
-                    self._regain_room()
+            if isinstance(item, Lease | _Read):
+                task = self._task(item)
+                if task is None:
+                    continue
+                frame.tasks.append(task)
+                size += _size(task)
             elif isinstance(item, int):
                 frame.recorded.append(item)
             elif isinstance(item, _Lost):
@@ -170,21 +186,38 @@ class WorkSession:
                 frame.cancelled_task_ids.append(item.task_id)
             else:
                 frame.refusals.append(item)
-        return frame
+            count += 1
+        return frame if count else None
 
-    async def _read(self, lease: Lease) -> Task | None:
-        """The task of a lease whose execution is not in memory. While it cannot be read there is less room, for the
-        next one could not be read either.
+    def _task(self, item: Lease | _Read) -> Task | None:
+        """The task of a lease; None when it is yet to be read, or has moved on, which leaves room for another."""
+        if isinstance(item, _Read):
+            task = item.task if self._router.leases.get(item.lease.task_id) is item.lease else None
+        elif (state := self._registry.live_state(item.execution_id)) is not None:
+            task = self._handouts.made(state, item, self._worker)
+        else:
+            reading = asyncio.ensure_future(self._read(item))  # what else there is to say does not wait for it
+            self._reading.add(reading)
+            reading.add_done_callback(self._reading.discard)
+            return None
+        if task is None:
+            self._regain_room()
+        return task
+
+    async def _read(self, lease: Lease) -> None:
+        """Read an execution that is not in memory. While it cannot be read there is less room, for the next one could
+        not be read either.
         """
         try:
             task = await self._handouts.task(lease, self._worker)
         except RpcError as error:
             _log.warning("task %s is handed out later: %s", lease.task_id, error.message)
             asyncio.get_running_loop().call_later(_RETRY_S, self._regain_room)
-            return None
+            return
         if task is None:
             self._regain_room()
-        return task
+        else:
+            self._outbox.put(_Read(lease, task))
 
     def _regain_room(self) -> None:
         """A task that was taken has moved on: there is room for another."""

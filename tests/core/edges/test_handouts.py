@@ -53,8 +53,35 @@ async def test_a_task_that_cannot_be_read_is_handed_out_once_it_can_be() -> None
         core.node.registry._live.clear()  # as if there had been too many of them
         store.is_away = True
         async with core.worker("w") as worker:
-            listening = asyncio.create_task(worker.task())
+            listening = asyncio.ensure_future(anext(worker.answers))
             await asyncio.sleep(10)  # without a rest in between, no time would pass
             assert not listening.done()
             store.is_away = False
-            assert (await listening).step_name == "first"
+            assert [task.step_name for task in (await listening).tasks] == ["first"]
+
+
+@in_virtual_time
+async def test_nothing_waits_for_a_task_that_is_long_in_reading() -> None:
+    async with memory_core(store := SlowReads()) as core:
+        await core.start("long")
+        core.node.registry._live.clear()
+        store.delays_s.append(20)
+        async with core.worker("w") as worker:
+            await asyncio.sleep(1)
+            await core.start("short")
+            assert (await worker.task()).execution_id == "short"
+
+
+@in_virtual_time
+async def test_what_was_read_for_a_worker_that_is_gone_is_for_others() -> None:
+    async with memory_core(store := SlowReads()) as core:
+        await core.start("x")
+        core.node.registry._live.clear()
+        store.delays_s.append(20)
+        async with core.worker("w") as worker:
+            listening = asyncio.ensure_future(anext(worker.answers))
+            await asyncio.sleep(1)
+            listening.cancel()
+            await asyncio.wait([listening])
+        async with core.worker("other") as other:
+            assert (await other.task()).execution_id == "x"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from cerebelum_core.leases import Leases
 from cerebelum_core.store import Append
 from cerebelum_proto.events.v1 import events_pb as ev
-from cerebelum_proto.types.v1.types_pb import Payload
+from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.engine.auditor import ENDINGS, Broken
 
@@ -122,7 +122,16 @@ class Hands:
 
     def wrote(self, append: Append) -> None:
         """This is durable. Once an execution has ended, nobody has anything of it, also if it is let go on later."""
-        self._lost |= {event.fact.task_id for event in append.events if isinstance(event.fact, ev.AttemptLost)}
+        for event in append.events:
+            match event.fact:
+                case ev.AttemptLost(task_id=task_id):
+                    self._lost.add(task_id)
+                case ev.AttemptFailed(task_id=task_id, failure=Failure(kind="timeout" | "heartbeat_timeout")):
+                    for heard in self._heard.values():  # a worker that has not stopped it is cut off
+                        for holder in [holder for holder, held in heard if held == task_id]:
+                            del heard[holder, task_id]
+                case _:
+                    pass
         if append.head.ended_at is None:
             self._over.discard(append.execution_id)
             return
