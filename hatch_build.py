@@ -16,7 +16,7 @@ _RUNTIME = ("jsonvalue", "wkt", "empty")
 _HTTP2 = "codes connection control errors fields receiving stream"
 _RPC = "calling errors exchange framing incoming line"
 _ENGINE = (
-    "answers blueprint changes commands decide effects evolve lifecycle_facts moves paths pending places policies "
+    "answers blueprint changes commands decide effects evolve lifecycle_facts moves owed paths pending places policies "
     "queues results rules signals state status steps tasks times visit"
 )
 _CORE = (

@@ -18,16 +18,15 @@ from cerebelum_core.errors import StoreError, StoreUnavailable, VersionConflict
 from cerebelum_core.store import Append, EventStore, Head, Outcome
 from cerebelum_engine import (
     Command,
-    Effect,
+    Owed,
     Rejected,
     State,
     carry_out,
     current_step,
-    earliest_timer,
-    pending,
+    owed_by,
+    owed_since,
     step_index,
     summary,
-    tasks_among,
 )
 from cerebelum_proto.events.v1.events_pb import Event
 
@@ -54,10 +53,10 @@ Reply: TypeAlias = Callable[[Answer | Exception], None]
 class Observer(Protocol):
     """Whoever acts on what became durable."""
 
-    def committed(self, state: State, effects: Sequence[Effect]) -> None:
-        """New events are durable; they led to this state, which owes these effects."""
+    def committed(self, state: State, owed: Owed) -> None:
+        """New events are durable; they led to this state, and to what it owes."""
 
-    def loaded(self, state: State, effects: Sequence[Effect]) -> None:
+    def loaded(self, state: State, owed: Owed) -> None:
         """This state was read from the store. It may owe more than was told before, or what others have in hand."""
 
     def unsure(self, execution_id: str) -> None:
@@ -94,7 +93,7 @@ class _Batch:
     letters: list[_Letter]
     events: Sequence[Event]
     state: State
-    effects: Sequence[Effect]
+    owed: Owed
 
 
 class Execution:
@@ -104,8 +103,8 @@ class Execution:
         self,
         execution_id: str,
         state: State,
-        effects: Sequence[Effect] = (),
         *,
+        owes_tasks: bool,
         store: EventStore,
         clock: Clock,
         observer: Observer,
@@ -113,7 +112,7 @@ class Execution:
     ) -> None:
         self.id = execution_id
         self.state = state
-        self.owes_tasks = bool(tasks_among(effects))
+        self.owes_tasks = owes_tasks
         self._store = store
         self._clock = clock
         self._observer = observer
@@ -194,8 +193,8 @@ class Execution:
     def _take(self, batch: _Batch) -> None:
         """The events of a batch are durable."""
         self.state = batch.state
-        self.owes_tasks = bool(tasks_among(batch.effects))
-        self._observer.committed(batch.state, batch.effects)
+        self.owes_tasks = batch.owed.ready
+        self._observer.committed(batch.state, batch.owed)
 
     def _answer(self, batch: _Batch) -> None:
         for letter in batch.letters:
@@ -213,14 +212,14 @@ class Execution:
             decided, state = carried
             events += decided
             letter.answer = Accepted(decided, state)
-        return _Batch(letters, events, state, pending(state) if events else ())
+        return _Batch(letters, events, state, owed_since(self.state, state))
 
     def _append_of(self, batch: _Batch) -> Append:
         return Append(
             execution_id=batch.state.execution_id,
             expected_version=self.state.version,
             events=batch.events,
-            head=head_of(batch.state, batch.effects),
+            head=head_of(batch.state, batch.owed),
         )
 
     # -- when something goes wrong -----------------------------------------------------------
@@ -268,10 +267,10 @@ class Execution:
         """Read what is durable. What was written without an answer is owed like anything else."""
         self.state = await self._home.reread(self)
         self.in_doubt = False
-        effects = pending(self.state)
-        self.owes_tasks = bool(tasks_among(effects))
+        owed = owed_by(self.state)
+        self.owes_tasks = owed.ready
         if self.state.started is not None:
-            self._observer.loaded(self.state, effects)
+            self._observer.loaded(self.state, owed)
 
     def _may_go_on(self, error: Exception) -> bool:
         if isinstance(error, _UNKNOWN):
@@ -287,8 +286,8 @@ def _reply(letter: _Letter, answer: Answer | Exception) -> None:
         _log.exception("who sent %s failed to take its answer", type(letter.command).__name__)
 
 
-def head_of(state: State, effects: Sequence[Effect]) -> Head:
-    """The row that stands for a state, which owes these effects, where only rows are read."""
+def head_of(state: State, owed: Owed) -> Head:
+    """The row that stands for a state, and for what it owes, where only rows are read."""
     started = state.started_at
     if started is None:
         raise ValueError("an execution that has not started has no head")
@@ -298,8 +297,8 @@ def head_of(state: State, effects: Sequence[Effect]) -> Head:
         status=summary(state),
         started_at=started,
         ended_at=state.ended_at,
-        ready=bool(tasks_among(effects)),
-        wake_at=earliest_timer(effects),
+        ready=owed.ready,
+        wake_at=owed.wake_at,
         step_index=step_index(state),
         total_steps=len(state.blueprint.steps),
         step_name=current_step(state),

@@ -31,15 +31,13 @@ from cerebelum_core.supervisor import Supervisor
 from cerebelum_core.watchers import Watchers
 from cerebelum_core.workers import WorkerRegistry
 from cerebelum_engine import (
-    Effect,
     FireTimers,
     LoseTask,
+    Owed,
     Rejected,
     State,
     TimeOutTask,
-    earliest_timer,
     next_timer,
-    tasks_among,
 )
 from cerebelum_proto.control.v1.control_pb import GetServerInfoResponse
 
@@ -123,18 +121,21 @@ class Node:
 
     # -- what the executions tell ------------------------------------------------------------
 
-    def committed(self, state: State, effects: Sequence[Effect]) -> None:
+    def committed(self, state: State, owed: Owed) -> None:
         """Events are durable: offer what they owe."""
-        self.router.sync(state, tasks_among(effects))
-        self._tell(state, effects)
+        if owed.gone is None:
+            self.router.sync(state, owed.tasks)
+        else:
+            self.router.amend(state, owed.tasks, owed.gone)
+        self._tell(state, owed)
 
-    def loaded(self, state: State, effects: Sequence[Effect]) -> None:
+    def loaded(self, state: State, owed: Owed) -> None:
         """An execution was read from the store: its tasks may be known, or held by somebody."""
-        self.router.recover(state, tasks_among(effects))
-        self._tell(state, effects)
+        self.router.recover(state, owed.tasks)
+        self._tell(state, owed)
 
-    def _tell(self, state: State, effects: Sequence[Effect]) -> None:
-        self.scheduler.arm(state.execution_id, earliest_timer(effects))
+    def _tell(self, state: State, owed: Owed) -> None:
+        self.scheduler.arm(state.execution_id, owed.wake_at)
         self.watchers.notify(state.execution_id)
         self.reconstructor.grown(state)
         if state.ended:

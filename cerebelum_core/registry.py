@@ -18,7 +18,7 @@ from cerebelum_core.reconstructor import StateReconstructor
 from cerebelum_core.store import EventStore
 from cerebelum_core.supervisor import Supervisor
 from cerebelum_core.turns import Turns
-from cerebelum_engine import Begin, Blueprint, Command, Effect, State, new, pending
+from cerebelum_engine import Begin, Blueprint, Command, State, new, owed_by
 
 MAX_LIVE = 10_000
 """Executions with owed tasks that stay in memory; the others are read again when their turn comes."""
@@ -244,9 +244,9 @@ class Registry:
                 continue  # whoever wants it reads it alone, and is told why that fails
             # A start does not wait for this read; when it went on from there and has left, what was read is old.
             if execution_id not in self._live and execution_id not in self._overtaken:
-                effects = pending(state)
-                self._adopt(execution_id, state, effects)
-                self._observer.loaded(state, effects)
+                owed = owed_by(state)
+                self._adopt(execution_id, state, owes_tasks=owed.ready)
+                self._observer.loaded(state, owed)
         return histories
 
     def _loaded(self, execution_ids: Sequence[str], loading: asyncio.Task[Collection[str]]) -> None:
@@ -256,11 +256,11 @@ class Registry:
         if not loading.cancelled():
             loading.exception()  # callers that have all gone away leave nobody to look at it
 
-    def _adopt(self, execution_id: str, state: State, effects: Sequence[Effect] = ()) -> Execution:
+    def _adopt(self, execution_id: str, state: State, *, owes_tasks: bool = False) -> Execution:
         execution = Execution(
             execution_id,
             state,
-            effects,
+            owes_tasks=owes_tasks,
             store=self._store,
             clock=self._clock,
             observer=self._observer,

@@ -100,27 +100,47 @@ class TaskRouter:
             self._withdrawn.discard(state.execution_id)
         before = self._owed.pop(state.execution_id, {})
         owed: dict[str, Offer] = {}
-        new: list[Offer] = []
-        changed: list[tuple[Offer, Offer]] = []
+        told: list[tuple[Offer | None, Offer]] = []
         for task in tasks:
             known = before.pop(task.task_id, None)
-            if known is None:
-                offer = offer_of(state, task, next(self._numbers))
-                new.append(offer)
-            elif known.handout is task.handout and known.pool == pool_of(state.blueprint, task):
-                offer = known
-            else:
-                offer = offer_of(state, task, next(self._numbers))
-                changed.append((known, offer))
-            owed[task.task_id] = offer
+            offer = owed[task.task_id] = self._known_or_new(state, task, known)
+            if offer is not known:
+                told.append((known, offer))
         if owed:
             self._owed[state.execution_id] = owed
         for task_id in before:
             self._forget(task_id)
-        for offer in new:
-            self._offer(offer, recovered)
-        for known, offer in changed:
-            self._change(known, offer)
+        self._hear(told, recovered=recovered)
+
+    def amend(self, state: State, tasks: Iterable[DispatchTask], gone: Iterable[str]) -> None:
+        """`sync`, told by what is another than before: `gone` are the ids of tasks that are not owed any more."""
+        owed = self._owed.setdefault(state.execution_id, {})
+        told: list[tuple[Offer | None, Offer]] = []
+        for task in tasks:
+            known = owed.get(task.task_id)
+            offer = owed[task.task_id] = self._known_or_new(state, task, known)
+            if offer is not known:
+                told.append((known, offer))
+        for task_id in gone:
+            if owed.pop(task_id, None) is not None:
+                self._forget(task_id)
+        if not owed:
+            del self._owed[state.execution_id]
+        self._hear(told, recovered=False)
+
+    def _known_or_new(self, state: State, task: DispatchTask, known: Offer | None) -> Offer:
+        """The offer of a task: the known one, unless the task is to be handed out otherwise."""
+        if known is not None and known.handout is task.handout and known.pool == pool_of(state.blueprint, task):
+            return known
+        return offer_of(state, task, next(self._numbers))
+
+    def _hear(self, told: Iterable[tuple[Offer | None, Offer]], *, recovered: bool) -> None:
+        """Take up new offers, and those that stand for known ones."""
+        for known, offer in told:
+            if known is None:
+                self._offer(offer, recovered)
+            else:
+                self._change(known, offer)
 
     def _change(self, known: Offer, offer: Offer) -> None:
         """A known task is to be handed out otherwise than it was."""

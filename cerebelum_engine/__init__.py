@@ -47,6 +47,7 @@ from cerebelum_engine.commands import (
 from cerebelum_engine.decide import carry_out, decide
 from cerebelum_engine.effects import ArmTimer, AwaitApproval, AwaitSignal, DispatchTask, Effect, Handout
 from cerebelum_engine.evolve import evolve, reconstruct
+from cerebelum_engine.owed import Owed, owed_by, owed_since
 from cerebelum_engine.pending import earliest_timer, next_timer, owed_task, owed_tasks, pending, tasks_among
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.queues import DEFAULT_QUEUE, queue_fault
@@ -81,6 +82,7 @@ __all__ = [
     "LoseTask",
     "Migrate",
     "Outcome",
+    "Owed",
     "Pause",
     "Phase",
     "Reason",
@@ -112,6 +114,8 @@ __all__ = [
     "memo_of",
     "new",
     "next_timer",
+    "owed_by",
+    "owed_since",
     "owed_task",
     "owed_tasks",
     "pending",

@@ -35,9 +35,7 @@ def owed_task(state: State, wanted: str) -> DispatchTask | None:
     name = holder(state, wanted)
     if name is None:
         return None
-    if state.cancelling is not None:
-        return _dispatch(state, name, Handout.STOP)
-    return _dispatch(state, name, Handout.KEEP if state.paused else Handout.OFFER)
+    return dispatch(state, name, Handout.STOP if state.cancelling is not None else offered(state))
 
 
 def holder(state: State, wanted: str) -> str | None:
@@ -71,7 +69,7 @@ def _owed(state: State) -> list[Effect]:
     for name in state.open:
         step = state.steps[name]
         if step.phase is Phase.READY:
-            effects.append(_dispatch(state, name, Handout.KEEP if state.paused else Handout.OFFER))
+            effects.append(dispatch(state, name, offered(state)))
         if step.due_at is not None:
             effects.append(ArmTimer(due_at=step.due_at, step=name))
         if isinstance(step.waiting_for, ApprovalRequested):
@@ -87,11 +85,17 @@ def _cleanup(state: State, asked: CancellationRequested) -> list[Effect]:
     if asked.cleanup_until is not None:
         effects.append(ArmTimer(due_at=asked.cleanup_until))
     waiting = [name for name in asked.steps if state.steps[name].phase is Phase.READY]
-    effects += [_dispatch(state, name, Handout.STOP) for name in waiting]
+    effects += [dispatch(state, name, Handout.STOP) for name in waiting]
     return effects
 
 
-def _dispatch(state: State, name: str, handout: Handout) -> DispatchTask:
+def offered(state: State) -> Handout:
+    """What is to become of the tasks of an execution that goes on."""
+    return Handout.KEEP if state.paused else Handout.OFFER
+
+
+def dispatch(state: State, name: str, handout: Handout) -> DispatchTask:
+    """The task of a step that owes one."""
     step, spec = state.steps[name], state.blueprint.steps[name]
     limited = spec.schedule_to_start_ms and handout is Handout.OFFER
     return DispatchTask(

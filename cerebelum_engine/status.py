@@ -76,7 +76,7 @@ def summary(state: State) -> ExecutionState:
         return state.status
     if state.cancelling is not None:
         return ExecutionState.EXECUTION_CANCELLING
-    phases = [state.steps[name].phase for name in state.open]
+    phases = [step.phase for step in state.steps.of(state.open)]
     if Phase.DEAD_LETTERED in phases:
         return ExecutionState.EXECUTION_DEAD_LETTERED
     if state.paused is not None:

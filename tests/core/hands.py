@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from cerebelum_codegen.runtime import Timestamp
@@ -14,7 +13,7 @@ from cerebelum_core.supervisor import Supervisor
 from cerebelum_engine import (
     Blueprint,
     Completed,
-    Effect,
+    Owed,
     RecordResult,
     StartExecution,
     State,
@@ -49,10 +48,10 @@ class Told:
     loaded_states: list[State] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
-    def committed(self, state: State, effects: Sequence[Effect]) -> None:
+    def committed(self, state: State, owed: Owed) -> None:
         self.committed_states.append(state)
 
-    def loaded(self, state: State, effects: Sequence[Effect]) -> None:
+    def loaded(self, state: State, owed: Owed) -> None:
         self.loaded_states.append(state)
 
     def unsure(self, execution_id: str) -> None:

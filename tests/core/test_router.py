@@ -410,3 +410,19 @@ async def test_a_claimed_task_that_is_given_back_waits_for_the_word_of_others() 
     assert desk.router.hold("w3", ["x/a/1"], 30) == [], "it had been given to both before the restart"
     desk.opened()
     assert await desk.poll("w2", timeout_s=1) is None
+
+
+@in_virtual_time
+async def test_of_a_wide_execution_only_what_has_changed_is_told_and_all_else_stays_as_it_is() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("x/a"), task("x/b"), task("x/c"))
+    polls = [desk.poll("w"), desk.poll("w")]
+    assert await taken(*polls) == ["x/a", "x/b"]
+    state = replace(new(SHAPE), execution_id="x")
+    desk.router.amend(state, [task("x/d"), replace(task("x/c"), handout=Handout.KEEP)], ["x/a"])
+    assert desk.router.in_hand("x") == {"x/b"}
+    assert await taken(desk.poll("w"), desk.poll("w")) == ["x/d", "-"]
+    desk.router.amend(state, [], ["x/b", "x/c", "x/d"])
+    assert not desk.router.is_busy
+    desk.router.drain()
+    assert desk.remembers == 0
