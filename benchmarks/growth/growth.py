@@ -1,4 +1,4 @@
-"""What a step costs beside few and many stored executions, and in a short and a long history."""
+"""What a step costs beside few and many stored executions, in a short and a long history, and among many lanes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from benchmarks.engine.loops import Round, closed_loop, run_quick
 from benchmarks.engine.workflows import five
 from benchmarks.frame import Figure, Settings
 from benchmarks.growth.copies import fill, opened, write_template
-from benchmarks.growth.workflows import row_of
-from cerebelum import DistributedExecutor, Worker
+from benchmarks.growth.workflows import group_of, row_of
+from cerebelum import DistributedExecutor, Worker, Workflow
 from cerebelum.embedded import embedded_core
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import SystemClock
@@ -29,14 +29,17 @@ _FEW = 100
 _IN_FLIGHT = 100
 _SECONDS = 3.0
 _ROWS = (10, 100, 1_000, 10_000)
+_GROUPS = (10, 100, 1_000)
 _HISTORIES = (10, 250, 1_000, 10_000)
 
 
 def figures(settings: Settings) -> Iterator[Figure]:
-    """Stored executions, steps in a row, and events to fold."""
+    """Stored executions, steps in a row, steps at once, and events to fold."""
     yield from run_quick(_beside_stored(settings))
     for steps in _ROWS:
-        yield run_quick(_in_a_row(settings, steps))
+        yield {"what": "steps of one execution", **run_quick(_alone(settings, row_of(steps), steps))}
+    for steps in _GROUPS:
+        yield {"what": "steps of one group", **run_quick(_alone(settings, group_of(steps), steps))}
     for events in _HISTORIES:
         yield run_quick(_folded(settings, events))
 
@@ -74,22 +77,20 @@ async def _beside_stored(settings: Settings) -> list[Figure]:
     ]
 
 
-async def _in_a_row(settings: Settings, steps: int) -> Figure:
-    """One execution of so many steps, one after another."""
-    row = row_of(steps)
+async def _alone(settings: Settings, workflow: Workflow, steps: int) -> Figure:
+    """One execution of so many steps, on a worker that takes one at a time."""
     with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as folder:
         async with embedded_core(settings.store or f"sqlite:///{folder}/core.db") as core:
-            worker = Worker(core, workflows=[row])
+            worker = Worker(core, workflows=[workflow], concurrency=1)
             ready = asyncio.Event()
             working = asyncio.create_task(worker.run(ready.set))
             await ready.wait()
             cpu, begun = time.process_time(), time.perf_counter()
-            await DistributedExecutor(core).execute(row, 0)
+            await DistributedExecutor(core).execute(workflow, 0)
             cpu, wall = time.process_time() - cpu, time.perf_counter() - begun
             worker.stop()
             await working
     return {
-        "what": "steps of one execution",
         "steps": steps,
         "cpu_us_per_step": round(cpu / steps * 1e6, 1),
         "ms_per_step": round(wall / steps * 1e3, 3),

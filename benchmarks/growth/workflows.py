@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from datetime import timedelta
 from functools import reduce
@@ -20,6 +21,20 @@ async def nap(inputs: float) -> float:
 @workflow
 def napper(wf: WorkflowBuilder) -> None:
     wf.timeline(nap)
+
+
+def group_of(lanes: int) -> Workflow:
+    """So many steps at once, each of which waits for a moment: their results come one by one."""
+
+    async def moment() -> int:
+        await asyncio.sleep(0.002)
+        return 0
+
+    @workflow(name=f"group_of_{lanes}")
+    def group(wf: WorkflowBuilder) -> None:
+        wf.timeline([step(name=f"lane{number}")(moment) for number in range(lanes)])
+
+    return group
 
 
 def row_of(steps: int) -> Workflow:

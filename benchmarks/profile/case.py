@@ -35,9 +35,8 @@ from cerebelum_engine import (
     carry_out,
     compile_blueprint,
     new,
-    pending,
+    owed_by,
     read_result,
-    tasks_among,
 )
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.stream.v1.stream_pb import WorkRequest, WorkResponse
@@ -88,8 +87,8 @@ async def _parts(rounds: int) -> list[tuple[str, str, float]]:
     measure("core", "decode: a frame of results", lambda: WorkRequest.from_bytes(scene.results_frame))
     measure("core", "read: each result as a command", lambda: [read_result(result) for result in scene.results])
     measure("core", "decide and evolve", lambda: [carry_out(s, c, scene.now) for s, c in scene.decisions])
-    measure("core", "what is owed", lambda: [pending(state) for state in scene.after])
-    measure("core", "the row of each execution", lambda: [head_of(s, e) for s, e in scene.owing])
+    measure("core", "what is owed", lambda: [owed_by(state) for state in scene.after])
+    measure("core", "the row of each execution", lambda: [head_of(s, o) for s, o in scene.owing])
     measure("core", "rows: encode each event", lambda: [_rows(append) for append in scene.appends])
     measure("core", "route: match tasks with a worker", scene.route)
     measure("core", "build: each task", lambda: [build_task(s, t) for s, t in scene.dispatches])
@@ -141,9 +140,9 @@ class Scene:
         self.decisions = [(state, self._record(result)) for state, result in zip(before, self.results, strict=True)]
         carried = [self._after(state, command) for state, command in self.decisions]
         self.after = [state for _, state in carried]
-        self.owing = [(state, pending(state)) for state in self.after]
+        self.owing = [(state, owed_by(state)) for state in self.after]
         self.appends = [self._append(events, state) for events, state in carried]
-        self.dispatches = [(state, tasks_among(effects)[0]) for state, effects in self.owing]
+        self.dispatches = [(state, owed.tasks[0]) for state, owed in self.owing]
         self.tasks = [self._task(state) for state in self.after]
         self.tasks_frame = WorkResponse(tasks=self.tasks).to_bytes()
 
@@ -155,8 +154,8 @@ class Scene:
         """Offer the tasks to a worker with room for them, as commits do."""
         router = TaskRouter(lambda _, __: None, lambda _, __: None, SystemClock())
         router.serve(_Taker(frozenset({Pool(blueprint_hash=self.blueprint.hash)})))
-        for state, effects in self.owing:
-            router.sync(state, tasks_among(effects))
+        for state, owed in self.owing:
+            router.sync(state, owed.tasks)
         router.drain()
 
     async def run_steps(self) -> float:
@@ -184,11 +183,11 @@ class Scene:
             execution_id=state.execution_id,
             expected_version=state.version - len(events),
             events=events,
-            head=head_of(state, pending(state)),
+            head=head_of(state, owed_by(state)),
         )
 
     def _task(self, state: State) -> Task:
-        task = build_task(state, tasks_among(pending(state))[0])
+        task = build_task(state, owed_by(state).tasks[0])
         task.created_at, task.lease_ms = self.now, 30_000
         return task
 

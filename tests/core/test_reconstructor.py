@@ -9,7 +9,7 @@ from cerebelum_core.clock import SystemClock
 from cerebelum_core.execution import head_of
 from cerebelum_core.reconstructor import StateReconstructor
 from cerebelum_core.store import Append, MemoryStore
-from cerebelum_engine import StartExecution, State, compile_blueprint, decide, evolve, new, pending
+from cerebelum_engine import StartExecution, State, compile_blueprint, decide, evolve, new, owed_by
 from cerebelum_proto.events.v1.events_pb import AttemptLost, Event
 from cerebelum_proto.types.v1.types_pb import Payload
 from tests.engine.play import submitted
@@ -54,7 +54,7 @@ class Stage:
         before = self.state.version
         for event in events:
             self.state = evolve(self.state, event)
-        head = head_of(self.state, pending(self.state))
+        head = head_of(self.state, owed_by(self.state))
         await self.store.append(Append(execution_id="x", expected_version=before, events=events, head=head))
 
     async def grow(self, to_version: int, reconstructor: StateReconstructor | None = None) -> None:

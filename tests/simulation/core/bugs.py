@@ -12,7 +12,7 @@ PARTS = (
         "cerebelum_core.execution",
         "                    self._writing = batch\n",
         "                    self._answer(batch)\n"
-        "                    batch = _Batch([], batch.events, batch.state, batch.effects)\n"
+        "                    batch = _Batch([], batch.events, batch.state, batch.owed)\n"
         "                    self._writing = batch\n",
     ),
     Bug(
@@ -26,7 +26,7 @@ PARTS = (
     Bug(
         "what was written without an answer is not offered",
         "cerebelum_core.execution",
-        "            self._observer.loaded(self.state, effects)",
+        "            self._observer.loaded(self.state, owed)",
         "            pass",
     ),
     Bug(
@@ -38,8 +38,8 @@ PARTS = (
     Bug(
         "the row of an execution is one append behind",
         "cerebelum_core.execution",
-        "head=head_of(batch.state, batch.effects)",
-        "head=head_of(self.state if self.state.started else batch.state, batch.effects)",
+        "head=head_of(batch.state, batch.owed)",
+        "head=head_of(self.state if self.state.started else batch.state, batch.owed)",
     ),
     Bug(
         "the file's index of timers is not kept",

@@ -17,7 +17,7 @@ from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.edges.worker_edge import LeaseTerms
 from cerebelum_core.errors import StoreError
 from cerebelum_core.execution import head_of
-from cerebelum_engine import new, pending, reconstruct, validate
+from cerebelum_engine import new, owed_by, reconstruct, validate
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.core.baseline import what_is_left
@@ -363,7 +363,7 @@ class World:
             head = self.disk.head(execution_id)
             state = reconstruct(new(self.library.first_of(history)), history)
             require(head is not None and head.version == len(history), f"{execution_id}: its row is at {head}")
-            row = head_of(state, pending(state))
+            row = head_of(state, owed_by(state))
             require(head is not None and head.head == row, f"{execution_id}: its row says {head}")
         self.truth.check(histories)
 
