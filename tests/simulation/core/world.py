@@ -7,22 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
 from cerebelum.execution_stream import ExecutionStream
-from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.edges.worker_edge import LeaseTerms
 from cerebelum_core.errors import StoreError
-from cerebelum_core.execution import head_of
-from cerebelum_engine import new, owed_by, reconstruct, validate
+from cerebelum_engine import validate
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.simulation.core.baseline import what_is_left
 from tests.simulation.core.core import Core, WallClock
 from tests.simulation.core.disk import MemoryDisk, SqliteDisk
+from tests.simulation.core.expectations import Expectations
 from tests.simulation.core.library import Library
 from tests.simulation.core.line import Line
 from tests.simulation.core.operators import Operator
@@ -30,10 +28,10 @@ from tests.simulation.core.people import Caller, requested
 from tests.simulation.core.queues import SERVES_ALL, Queues, queue_of
 from tests.simulation.core.staff import Staff
 from tests.simulation.core.steps import as_deployed
-from tests.simulation.core.truth import Hands, Truth, has_ended, require
+from tests.simulation.core.truth import Hands, Truth, require
 from tests.simulation.core.weather import Weather
 from tests.simulation.core.workers import hire, hire_deployed
-from tests.simulation.engine.auditor import Broken, audit, audit_task
+from tests.simulation.engine.auditor import Broken, audit_task
 from tests.simulation.engine.model import Model
 from tests.simulation.engine.workflows import longer, random_workflow
 from tests.simulation.virtual_time import Process
@@ -41,9 +39,6 @@ from tests.simulation.virtual_time import Process
 _DAY_S = 86_400
 _CALM_TURNS = 24
 """So many times five seconds it takes until the last fault from before has worn off."""
-
-_KEEPS_UP_TURNS = 4
-"""So many looks, five seconds apart, after which a follower has seen what there was on the first of them."""
 
 
 class World:
@@ -72,10 +67,8 @@ class World:
         self.core: Core | None = None
         self.former: Core | None = None
         """One that another has replaced, and that does not know it yet."""
-        self._lengths: deque[dict[str, int]] = deque(maxlen=_KEEPS_UP_TURNS)
-        """How long the histories were on the last looks."""
-        self._overdue: dict[tuple[str, Timestamp | None], int] = {}
-        self._stays: list[asyncio.Task[None]] = []
+        self.expectations = Expectations(self)
+        self.stays: list[asyncio.Task[None]] = []
         self._cores = 0
         self._failure: BaseException | None = None
         self._people = Process("people")
@@ -139,7 +132,7 @@ class World:
         try:
             await self._play()
             histories = {each: self.disk.history(each) for each in self.callers}
-            self._check(histories)
+            self.expectations.check(histories)
         finally:
             await self._clear()
             self.disk.close()
@@ -186,7 +179,7 @@ class World:
         self.callers[execution_id] = caller = Caller(self, execution_id, blueprint)
         stay = self._people.start(caller.run())
         stay.add_done_callback(self._person_left)
-        self._stays.append(stay)
+        self.stays.append(stay)
 
     def _person_left(self, work: asyncio.Task[None]) -> None:
         if not work.cancelled() and (error := work.exception()) is not None:
@@ -297,44 +290,19 @@ class World:
             await asyncio.sleep(5)
             self._raise_failure()
             if turn > _CALM_TURNS:
-                self._require_punctual_timers()
-                self._require_followers_that_keep_up()
-            if self.settled.is_set() and all(stay.done() for stay in self._stays):
+                self.expectations.require_punctual_timers()
+                self.expectations.require_followers_that_keep_up()
+            if self.settled.is_set() and all(stay.done() for stay in self.stays):
                 await self.office.close()
                 return
             self._skip_what_is_waited_for()
-        raise Broken(f"this never ended: {self._unfinished()}")
-
-    def _require_punctual_timers(self) -> None:
-        """In a kind world a timer fires when it is due, or when the Core next looks at the clock."""
-        now = self.clock.now()
-        heads = {each: self.disk.head(each) for each in self.callers}
-        due = {(each, head.head.wake_at) for each, head in heads.items() if head is not None and head.head.wake_at}
-        overdue = {timer for timer in due if timer[1] is not None and timer[1] <= now}
-        self._overdue = {timer: self._overdue.get(timer, 0) + 1 for timer in overdue}
-        late = [execution_id for (execution_id, _), turns in self._overdue.items() if turns > 2]
-        require(not late, f"the timers of {late} do not fire")
-
-    def _require_followers_that_keep_up(self) -> None:
-        """In a kind world who follows an execution has soon seen what is durable of it."""
-        self._lengths.append({each: len(self.disk.history(each)) for each in self.callers})
-        for execution_id, length in self._lengths[0].items() if len(self._lengths) == _KEEPS_UP_TURNS else ():
-            seen = len(self.callers[execution_id].seen)
-            require(seen >= length, f"{execution_id}: a follower has seen {seen} events of {length}")
+        raise Broken(f"this never ended: {self.expectations.unfinished()}")
 
     def _skip_what_is_waited_for(self) -> None:
         heads = [head.head for each in self.callers if (head := self.disk.head(each)) is not None]
         waiting = [head.wake_at.to_ns() for head in heads if head.wake_at is not None]
         if waiting and not any(head.ready for head in heads) and self.dice.random() < 0.3:
             self.clock.ahead_ns += max(0, min(waiting) - self.clock.now().to_ns())
-
-    def _unfinished(self) -> list[str]:
-        found = []
-        for each in self.callers:
-            history = self.disk.history(each)
-            if not has_ended(history):
-                found.append(f"{each} at {type(history[-1].fact).__name__ if history else 'nothing'}")
-        return found or [str(stay) for stay in self._stays if not stay.done()]
 
     async def _close_down(self) -> None:
         """People and workers leave; then the Core remembers nothing that is over, and stops."""
@@ -352,20 +320,6 @@ class World:
         await core.stop()
         require(not core.process.running, f"it stopped and left {core.process.running} behind")
         self.disk.crash()
-
-    def _check(self, histories: dict[str, list[Event]]) -> None:
-        for execution_id, history in histories.items():
-            definition = self.library.definition_at(history)
-            audit(definition, history)
-            Model.of(definition, history)
-            require(has_ended(history), f"{execution_id} has not ended")
-            require(self.callers[execution_id].seen == history, f"{execution_id}: a follower saw something else")
-            head = self.disk.head(execution_id)
-            state = reconstruct(new(self.library.first_of(history)), history)
-            require(head is not None and head.version == len(history), f"{execution_id}: its row is at {head}")
-            row = head_of(state, owed_by(state))
-            require(head is not None and head.head == row, f"{execution_id}: its row says {head}")
-        self.truth.check(histories)
 
     async def _clear(self) -> None:
         processes = [self._people, *(each.process for each in self.staff)]

@@ -16,14 +16,12 @@ from cerebelum_engine import (
     Command,
     DispatchTask,
     Handout,
-    Phase,
     Rejected,
     State,
     commands,
     compile_blueprint,
     decide,
     evolve,
-    hash_of,
     new,
     owed_task,
     pending,
@@ -39,8 +37,9 @@ from tests.simulation.engine.answers import answer, payload
 from tests.simulation.engine.auditor import Broken, audit, audit_task, overdue
 from tests.simulation.engine.drawing import drawn
 from tests.simulation.engine.model import Model
+from tests.simulation.engine.operators import Operators
 from tests.simulation.engine.signals import drawn_signal, is_signalled
-from tests.simulation.engine.workflows import lanes_workflow, longer, parting_workflow, random_workflow
+from tests.simulation.engine.workflows import lanes_workflow, parting_workflow, random_workflow
 
 START_NS = 1_700_000_000_000_000_000
 _MS = 1_000_000
@@ -83,6 +82,7 @@ class World:
         self.model = Model(self.definition)
         self.story.append(drawn(self.definition).replace("\n", "\n  "))
         self.state = new(self.first)
+        self.operators = Operators(self)
         # Not everything happens in every world: each leaves room for what its kind is about.
         self.killer = self.dice.random() < 0.2
         """A world in which steps tend to kill their workers."""
@@ -111,12 +111,12 @@ class World:
         moves = [self.hand_out, self.deliver, self.pass_time, self.decide_approval, self.expire_lease]
         if self.chaos:
             moves += [self.crash, self.start, self.fire_early, self.forge]
-            moves += [self.steer] if self.steered else [self.maybe_cancel]
+            moves += [self.operators.steer] if self.steered else [self.operators.maybe_cancel]
             moves += [self.time_out] if self.dice.random() < 0.3 else []
-            moves += [self.hand_out, self.deliver, self.try_again] * 3 if self.parting else []
+            moves += [self.hand_out, self.deliver, self.operators.try_again] * 3 if self.parting else []
             moves += [self.hand_out, self.deliver] * 3 if self.cut_short else []
-            moves += [self.redrive if self.dead() else self.hand_out] * 4 if self.killer else []
-        moves += [self.calm_down] * (not self.chaos)
+            moves += [self.operators.redrive if self.operators.dead() else self.hand_out] * 4 if self.killer else []
+        moves += [self.operators.calm_down] * (not self.chaos)
         if self.leases and self.dice.random() < 0.3:
             moves += [self.keep]
         moves += [self.signal] * (2 * self.signalled)
@@ -213,9 +213,9 @@ class World:
             copies = self.dice.choice((1, 1, 1, 2, 3)) if self.chaos else 1
             self.post.append(Letter(answer(self.dice, task, parting=self.parting, signalled=self.signalled), copies))
         if self.chaos and self.steered and self.dice.random() < 0.15:
-            self.maybe_cancel()
+            self.operators.maybe_cancel()
         if self.chaos and self.cut_short and len(self.leases) > 1 and self.dice.random() < 0.3:
-            self.cancel()
+            self.operators.cancel()
 
     def signal(self) -> None:
         """Somebody sends a signal: early, late, or twice."""
@@ -302,73 +302,6 @@ class World:
         before = len(self.log)
         if self.tell(result) and len(self.log) != before:
             raise Broken(f"the answer to {forged} counted, which was never handed out")
-
-    def steer(self) -> None:
-        """Operators do what they may, and what they may not."""
-        roll = self.dice.random()
-        if roll < 0.12:
-            self.maybe_cancel()
-        elif roll < 0.16:
-            self.tell(commands.Pause(reason="incident", paused_by="ada"))
-        elif roll < 0.36:
-            self.tell(commands.Resume(resumed_by="ada"))
-        elif roll < 0.62:
-            self.tell(commands.Retry(retried_by="ada"))
-        elif roll < 0.70:
-            self.migrate()
-        elif roll < 0.80:
-            self.fork()
-
-    def try_again(self) -> None:
-        if self.state.failed:
-            self.tell(commands.Retry(retried_by="ada"))
-
-    def redrive(self) -> None:
-        self.tell(commands.Redrive(redriven_by="ada"))
-
-    def maybe_cancel(self) -> None:
-        """Now and then, rather while something runs; the Core may not know all that workers have."""
-        if self.dice.random() < (0.4 * len(self.leases) if self.steered else 0.02):
-            self.cancel()
-        elif self.dice.random() < 0.01:
-            self.tell(commands.Terminate(reason="now", terminated_by="ada"))
-
-    def cancel(self) -> None:
-        in_hand = frozenset(task_id for task_id in self.leases if self.dice.random() < 0.8)
-        self.tell(commands.Cancel(reason="enough", cancelled_by="ada", cleanup_ms=20_000, in_hand=in_hand))
-
-    def migrate(self) -> None:
-        """Any other blueprint: one that goes on longer, or one that is quite another."""
-        other = longer(self.submitted) if self.dice.random() < 0.7 else random_workflow(self.dice)
-        if self.tell(commands.Migrate(blueprint=other, history=tuple(self.history), migrated_by="ada")):
-            self.submitted = other if self.state.blueprint.hash == hash_of(other) else self.submitted
-
-    def fork(self) -> None:
-        """The world goes on as a fork of itself; answers to the origin's tasks are still on their way."""
-        step = self.dice.choice(["", *self.state.steps, "nobody"])
-        name = f"{self.execution_id}f"
-        wish = commands.Fork(execution_id=name, origin=self.execution_id, history=tuple(self.history), step=step)
-        events = decide(new(self.first), wish, self.now)
-        self.note(wish, events)
-        if not isinstance(events, Rejected):
-            self.execution_id = name
-            self.log, self.history = [], []
-            self.state = new(self.first)
-            self.definition = self.submitted_at_first.definition or WorkflowDefinition()
-            self.model = Model(self.definition)
-            self.append(events)
-            self.crash()
-
-    def calm_down(self) -> None:
-        """In a kind world somebody looks after what stands still."""
-        self.killer = False
-        if self.state.paused is not None:
-            self.tell(commands.Resume(resumed_by="ada"))
-        if self.dead():
-            self.redrive()
-
-    def dead(self) -> bool:
-        return any(step.phase is Phase.DEAD_LETTERED for step in self.state.steps.values())
 
     # -- the end -----------------------------------------------------------------------------
 
