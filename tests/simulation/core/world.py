@@ -95,7 +95,8 @@ class World:
         known = self.disk.history(task.execution_id)[: core.store.known.get(task.execution_id, 0)]
         mailbox = core.node.registry._live.get(task.execution_id)
         if mailbox is not None and not mailbox.idle:
-            within += 1  # others may have read what it writes before it is told
+            # Others may have read what it writes before it is told.
+            within = max(within + 1, len(known) - mailbox.state.version + 1)
         for newer in range(within):
             past = known[: len(known) - newer]
             try:
