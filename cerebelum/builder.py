@@ -10,7 +10,7 @@ from typing import NamedTuple, overload
 from cerebelum.describing import description_of
 from cerebelum.errors import DefinitionError
 from cerebelum.policies import policy_of
-from cerebelum.rulebook import RuleBook, stages
+from cerebelum.rulebook import RuleBook, check_lines, stages
 from cerebelum.rules import OTHERWISE, Condition, Predicate, Target
 from cerebelum.step import CONTEXT, INPUTS, AnyStep, Part, Timeline
 from cerebelum_client.markers import milliseconds
@@ -84,6 +84,9 @@ class WorkflowBuilder:
         Raises:
             DefinitionError: there are no conditions, one is none, or the step has such a rule already.
         """
+        check_lines("a branch", cases or {}, "condition")
+        if (condition is None) is not (when_true is None):
+            raise DefinitionError("a branch", ["give condition= and when_true= together"])
         told = dict(cases or {})
         if condition is not None and when_true is not None:
             told[condition] = when_true
@@ -93,7 +96,15 @@ class WorkflowBuilder:
         self._rules.add_branch(after, told)
 
     def signals(self, *names: str) -> None:
-        """Name the signals that the workflow takes: those of other names are refused. Without it, it takes any."""
+        """Name the signals that the workflow takes: those of other names are refused. Without it, it takes any.
+
+        Raises:
+            DefinitionError: it names none.
+        """
+        texts: tuple[object, ...] = names
+        faults = [f"{name!r} is no name: give a text" for name in texts if not isinstance(name, str) or not name]
+        if faults or not names:
+            raise DefinitionError("wf.signals", faults or ["it names none: leave it out, and the workflow takes any"])
         self._signals += names
 
     def build(self, name: str, max_visits: int, queue: str | None, definition: Callable[..., object]) -> Built:
@@ -109,7 +120,8 @@ class WorkflowBuilder:
         faults = [*ambiguous]
         faults += [fault for step in steps.values() for fault in _parameter_faults(step, steps)]
         faults += ["its queue is empty: name one, or leave it out"] if queue == "" else []
-        faults += [] if max_visits > 0 else [f"max_visits is {max_visits}: let each step be visited at least once"]
+        if max_visits < 1:
+            raise DefinitionError(f"workflow '{name}'", [f"max_visits is {max_visits}: let each step be visited once"])
         shape = pb.WorkflowDefinition(
             timeline=[_step(step, steps) for step in steps.values()],
             stages=stages(timeline),

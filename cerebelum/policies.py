@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -73,6 +73,8 @@ def policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None], q
     spans = {"initial_interval": retry.initial_interval, "max_interval": retry.max_interval}
     if wrong := [fault for name, span in spans.items() if span is not None for fault in _span_faults(name, span)]:
         return [*faults, *wrong]
+    if wrong := list(_number_faults(retry)):
+        return [*faults, *wrong]
     if retry.max_attempts < 1:
         faults.append(f"its retry allows {retry.max_attempts} attempts: allow at least 1")
     if not 1 <= retry.backoff <= 1000:
@@ -85,6 +87,22 @@ def policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None], q
     if not 0 <= retry.jitter <= 1:
         faults.append(f"its jitter is {retry.jitter}: give a part from 0 to 1")
     return faults
+
+
+def _number_faults(retry: Retry) -> Iterator[str]:
+    """What is no number, and a text whose letters would be taken for kinds of exceptions."""
+    told: dict[str, object] = {"max_attempts": retry.max_attempts, "backoff": retry.backoff, "jitter": retry.jitter}
+    for name, value in told.items():
+        if not isinstance(value, int | float) or (name == "max_attempts" and not isinstance(value, int)):
+            yield f"its {name} is {value!r}: give a number"
+    kinds: object = retry.non_retryable
+    if isinstance(kinds, str | type):
+        yield f"its non_retryable is {_spelled(kinds)}, and not several: write ({_spelled(kinds)},)"
+
+
+def _spelled(kind: str | type) -> str:
+    """A kind of exceptions as it is written."""
+    return repr(kind) if isinstance(kind, str) else kind.__name__
 
 
 def queue_faults(queues: Iterable[object]) -> list[str]:

@@ -25,6 +25,7 @@ class RuleBook:
         Raises:
             DefinitionError: it is empty, leads to no step, or is the step's second.
         """
+        check_lines("a diverge rule", patterns, "pattern")
         self._check("diverge rule", step, self._diverge.keys(), patterns.values())
         told_patterns: Sequence[object] = list(patterns)
         if faults := [_pattern_fault(each) for each in told_patterns if not isinstance(each, str)]:
@@ -89,6 +90,16 @@ def _stage(lanes: Sequence[AnyStep | Timeline]) -> pb.Stage:
     return pb.Stage(lanes=[pb.Lane(stages=stages(Timeline.of(lane))) for lane in lanes])
 
 
+def check_lines(rule: str, lines: object, what: str) -> None:
+    """A rule's lines are a mapping.
+
+    Raises:
+        DefinitionError: they are something else.
+    """
+    if not isinstance(lines, Mapping):
+        raise DefinitionError(rule, [f"{lines!r} is no mapping: write {{{what}: where it leads}}"])
+
+
 def _pattern_fault(pattern: object) -> str:
     """What is wrong with a pattern that is no text."""
     name = pattern.__name__ if isinstance(pattern, type) else str(pattern).lower()
@@ -97,6 +108,8 @@ def _pattern_fault(pattern: object) -> str:
 
 def _condition_faults(condition: Condition) -> list[str]:
     """What is wrong with a condition before anything is evaluated."""
+    if not isinstance(condition, str) and not callable(condition):
+        return [f"the condition {condition!r} is none: write an expression, or pass a function"]
     if isinstance(condition, str):
         return [] if condition.strip() else ["a condition is empty: write an expression, or pass a function"]
     if inspect.iscoroutinefunction(condition):

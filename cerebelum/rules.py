@@ -50,7 +50,14 @@ def proceed() -> Action:
 
 
 def fail(reason: str) -> Action:
-    """Fail the execution, with this reason."""
+    """Fail the execution, with this reason.
+
+    Raises:
+        DefinitionError: it is no text.
+    """
+    said: object = reason
+    if not isinstance(said, str):
+        raise DefinitionError("fail()", [f"its reason {said!r} is no text: write fail('{said}')"])
     return Action(kind=_Kind.ROUTE_ACTION_FAIL, reason=reason)
 
 

@@ -196,6 +196,10 @@ def _define(
     if not callable(function):
         mend = f": write @step(name={function!r})" if isinstance(function, str) else ""
         raise DefinitionError("@step", [f"{function!r} is no function{mend}"])
+    if isinstance(function, type):
+        raise DefinitionError("@step", [f"{function.__name__} is a class: decorate a function"])
+    if name is not None and not isinstance(name, str):
+        raise DefinitionError("@step", [f"its name {name!r} is no text"])
     chosen = name or str(getattr(function, "__name__", ""))
     parameters = inspect.signature(function).parameters
     faults = [*_name_faults(chosen), *_parameter_faults(parameters), *policy_faults(retry, limits, queue)]

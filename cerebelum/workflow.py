@@ -154,6 +154,9 @@ def workflow(
     """
 
     def decorate(decorated: Callable[[WorkflowBuilder], None]) -> Workflow:
+        told: object = name
+        if told is not None and not isinstance(told, str):
+            raise DefinitionError("@workflow", [f"its name {told!r} is no text"])
         chosen = name or str(getattr(decorated, "__name__", ""))
         return _define(decorated, chosen, max_visits, queue, Payloads(converters))
 

@@ -134,7 +134,9 @@ def limit_option(name: str) -> Callable[[_F], _F]:
 
 def tag_option(command: _F) -> _F:
     """`--tag`, as often as there are tags; the command gets them as `tags`."""
-    return click.option("--tag", "tags", metavar="TAG", multiple=True, help="To find it by. Again for each.")(command)
+    return click.option(
+        "--tag", "tags", metavar="TAG", multiple=True, help="A word that its history tells. Again for each."
+    )(command)
 
 
 def json_option(command: _F) -> _F:

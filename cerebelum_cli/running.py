@@ -58,7 +58,7 @@ def run(
     if local and queue is not None:
         raise click.UsageError("--queue says which workers of a Core: leave out --local")
     if local and tags:
-        raise click.UsageError("--tag is to find an execution by, and with --local nothing is kept: leave one out")
+        raise click.UsageError("--tag marks an execution that is kept, and with --local nothing is: leave one out")
     if local:
         result = run_async(_run_here(workflow, inputs, execution_id, limit))
     else:

@@ -125,7 +125,7 @@ class Workflow(Message):
     deadline: str = ""
     """The execution fails when it runs longer, sleeps and approvals included: "72h". Empty: no limit."""
     tags: list[str] = field(default_factory=lambda: [])
-    """Words to find executions by."""
+    """Words that executions are marked with; their histories tell them."""
     max_visits: int = 0
     """How often one step may be visited in an execution; 0 takes 1000."""
     name: str = ""
