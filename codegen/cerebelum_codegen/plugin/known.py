@@ -40,7 +40,7 @@ _IN_THE_RUNTIME = (duration_pb2, empty_pb2, timestamp_pb2)
 
 def files() -> dict[str, str]:
     """The generated modules, by path."""
-    request = plugin_pb2.CodeGeneratorRequest(parameter="map=google/protobuf:cerebelum_codegen/known")
+    request = plugin_pb2.CodeGeneratorRequest(parameter="map=google/protobuf:cerebelum_codegen.known")
     for module in (*_IN_THE_RUNTIME, *_GENERATED):
         module.DESCRIPTOR.CopyToProto(request.proto_file.add())
     request.file_to_generate.extend(module.DESCRIPTOR.name for module in _GENERATED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from dataclasses import dataclass, field
 
 from cerebelum_codegen.plugin import names
@@ -32,10 +33,12 @@ class ModuleMap:
     def parse(cls, parameter: str) -> ModuleMap:
         """Read the plugin's options: `map=PROTO_PREFIX:PACKAGE`, several joined by commas.
 
+        An empty prefix stands for every file, an empty package for the root.
+
         Raises:
-            PluginError: an option that is not known, or not of this form.
+            PluginError: an option that is not known, not of this form, or at odds with another.
         """
-        given = {}
+        given = dict[str, str]()
         for option in options_in(parameter):
             if option == PAGES:
                 continue
@@ -43,7 +46,9 @@ class ModuleMap:
             prefix, colon, package = value.partition(":")
             if key != "map" or not colon:
                 raise PluginError(f"option '{option}' is not known: use map=PROTO_PREFIX:PYTHON_PACKAGE or pages")
-            given[prefix.rstrip("/") + "/"] = package.replace(".", "/").rstrip("/") + "/"
+            folder, found = _folder(prefix), _package(package)
+            if given.setdefault(folder, found) != found:
+                raise PluginError(f"option '{option}' is at odds with an earlier one for the same prefix: keep one")
         return cls(_BUILT_IN | given, frozenset(given))
 
     def comes_with_runtime(self, proto: str) -> bool:
@@ -60,3 +65,19 @@ class ModuleMap:
     def module(self, proto: str) -> str:
         """The dotted path of a proto's messages."""
         return self.path(proto).replace("/", ".")
+
+
+def _folder(path: str) -> str:
+    return f"{path.rstrip('/')}/" if path else ""
+
+
+def _package(dotted: str) -> str:
+    """A package as a folder.
+
+    Raises:
+        PluginError: Python could not import it.
+    """
+    parts = dotted.split(".") if dotted else []
+    if not all(part.isidentifier() and not keyword.iskeyword(part) for part in parts):
+        raise PluginError(f"'{dotted}' cannot be a Python package: use names joined by dots, as in map=shop:acme.shop")
+    return _folder("/".join(parts))

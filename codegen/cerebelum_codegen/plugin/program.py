@@ -56,7 +56,8 @@ Writes for shop/v1/order.proto:
 and __init__.py for each package, py.typed at each root.
 
 Options (opt: in buf.gen.yaml, --cerebelum_opt= for protoc), joined by commas:
-    map=PROTO_PREFIX:PYTHON_PACKAGE   write and import what lies below the prefix as that package
+    map=PROTO_PREFIX:PYTHON_PACKAGE   write and import what lies below the prefix as that package, for example
+                      map=shop:acme.shop; without a prefix everything that has no other, map=:acme.generated
     pages             write a page about each workflow (shop/v1/OrderFulfilment.md), and no modules
 
     --include-path    print the folder that holds cerebelum/options/v1/options.proto and the rest of the contract, and
@@ -120,11 +121,12 @@ def _files(request: plugin_pb2.CodeGeneratorRequest) -> Iterator[tuple[str, str]
 
 def _refuse_hiding(path: str, name: str) -> None:
     """Refuse a package that would stand in the way of one of Python's own, or behind it."""
-    package, slash, _ = path.partition("/")
-    if slash and package in sys.stdlib_module_names:
+    package, inside, _ = path.partition("/")
+    if inside and package in sys.stdlib_module_names:
+        folder, below, _ = name.partition("/")
         raise PluginError(
             f"{name} would become the Python package '{package}', which Python has of its own: "
-            f"give it another with the option map={package}:ANOTHER_PACKAGE"
+            f"give it another with the option map={folder if below else ''}:ANOTHER_PACKAGE"
         )
 
 

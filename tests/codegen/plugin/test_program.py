@@ -102,6 +102,16 @@ def test_a_prefix_of_paths_can_become_another_package(trial_files: FileDescripto
     assert "from acme.gen.v1 import calls_pb" in files["acme/gen/v1/calls_grpc.py"]
 
 
+def test_everything_can_become_one_package_or_the_root(trial_files: FileDescriptorSet) -> None:
+    below = generated(trial_files, "map=:acme.gen")
+    assert {path.split("/")[0] for path in below} == {"acme"}
+    assert "from acme.gen.trial import calls_pb" in below["acme/gen/trial/calls_grpc.py"]
+    assert "from cerebelum_codegen.known import" in below["acme/gen/trial/calls_grpc.py"]
+    root = generated(trial_files, "map=trial:")
+    assert {path for path in root if "/" in path} == set()
+    assert "import calls_pb" in root["calls_grpc.py"]
+
+
 def test_packages_below_google_s_name_stand_beside_google_s_own(tmp_path: Path) -> None:
     text = 'syntax = "proto3";\npackage google.mine.v1;\nimport "google/protobuf/any.proto";\n'
     write({"buf.gen.yaml": TEMPLATE, "proto/google/mine/v1/x.proto": text + "message X {}\n"}, tmp_path)

@@ -57,6 +57,17 @@ def test_an_option_that_is_not_known_is_named_beside_the_one_there_is(tmp_path: 
     assert said == f"option '{parameter}' is not known: use map=PROTO_PREFIX:PYTHON_PACKAGE or pages"
 
 
+@pytest.mark.parametrize("package", ["1shop", "acme-shop", "acme..shop", "/abs", ".up", "acme.class", "a b"])
+def test_a_package_that_python_could_not_import_is_refused(tmp_path: Path, package: str) -> None:
+    said = refusal(tmp_path, {"a.proto": 'syntax = "proto3";\n'}, f"map=shop:{package}")
+    assert said.startswith(f"'{package}' cannot be a Python package: use names joined by dots")
+
+
+def test_a_prefix_that_is_given_two_packages_is_refused(tmp_path: Path) -> None:
+    said = refusal(tmp_path, {"a.proto": 'syntax = "proto3";\n'}, "map=shop:a,map=shop/:b")
+    assert said == "option 'map=shop/:b' is at odds with an earlier one for the same prefix: keep one"
+
+
 def test_two_files_that_would_become_one_module_are_refused(tmp_path: Path) -> None:
     text = 'syntax = "proto3";\n'
     said = refusal(tmp_path, {"a-b.proto": text, "a_b.proto": text})
