@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from cerebelum_cli.exits import run_async
 from cerebelum_cli.loading import load_blueprint
 from cerebelum_cli.options import RemoteCore, core_option, json_option
 from cerebelum_cli.output import print_json
+from cerebelum_cli.page import for_terminal
 from cerebelum_engine import hash_of
 from cerebelum_engine.page import page
 from cerebelum_proto.worker.worker_service_pb import Blueprint
@@ -16,10 +19,16 @@ from cerebelum_proto.worker.worker_service_pb import Blueprint
 @click.command()
 @click.argument("name", metavar="WORKFLOW")
 @click.option("--hash", "digest", metavar="HASH", default="", help="This version of it, and not the newest.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "md"]),
+    help="Plain text, or Markdown with its diagram in Mermaid. [default: text on a terminal, else md]",
+)
 @core_option
 @json_option
-def workflow(name: str, digest: str, core: RemoteCore, as_json: bool) -> None:
-    """Print the page about a workflow: diagram, steps, types, rules and policies, in Markdown.
+def workflow(name: str, digest: str, form: str | None, core: RemoteCore, as_json: bool) -> None:
+    """Print the page about a workflow: diagram, steps, messages, rules and policies.
 
     WORKFLOW is the name of one that the Core knows, of decorated steps or declared in proto; MODULE:WORKFLOW is read
     from here.
@@ -27,6 +36,8 @@ def workflow(name: str, digest: str, core: RemoteCore, as_json: bool) -> None:
     blueprint = load_blueprint(name) if ":" in name else run_async(_submitted(core, name, digest))
     if as_json:
         print_json({"workflow": name, "hash": hash_of(blueprint), "blueprint": blueprint})
+    elif form == "text" or (form is None and sys.stdout.isatty()):
+        click.echo("\n".join(for_terminal(blueprint)))
     else:
         click.echo(page(blueprint), nl=False)
 
