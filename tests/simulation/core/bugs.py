@@ -122,8 +122,8 @@ PARTS = (
     Bug(
         "a follower sleeps through an event",
         "cerebelum_core.watchers",
-        "                await signal.wait()",
-        "                signal.clear()\n                await signal.wait()",
+        "                await woken.wait()",
+        "                woken.clear()\n                await woken.wait()",
     ),
     Bug(
         "who waits for an end is not told of one that was read",

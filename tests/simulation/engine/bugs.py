@@ -143,8 +143,8 @@ WAITS_AND_TRIES = (
     Bug(
         "any blueprint will do",
         "cerebelum_engine.migration",
-        "    if replayed == replace(state, blueprint=blueprint):",
-        "    if replayed.version == state.version:",
+        "    elif replayed != replace(state, blueprint=blueprint):",
+        "    elif replayed.version != state.version:",
     ),
     Bug(
         "decisions are retried",
