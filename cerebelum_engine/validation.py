@@ -84,9 +84,9 @@ def _stage_errors(definition: pb.WorkflowDefinition) -> Iterator[str]:
     for name in staged:
         if name not in declared:
             yield f"stage step '{name}' is not on the timeline: add it there"
-    led_to = {name for _, _, route in written_routes(definition) for name in steps_of(route.path)}
+    placed = {*staged, *(name for _, _, route in written_routes(definition) for name in steps_of(route.path))}
     for step in definition.timeline:
-        if step.name not in staged and step.name not in led_to:
+        if step.name not in placed:
             yield f"step '{step.name}' is in no stage: it would never run; put it into one, or on the path of a rule"
     for name, count in Counter(staged).items():
         if count > 1:

@@ -171,3 +171,26 @@ def test_thousands_of_steps_are_looked_through_in_as_many_turns() -> None:
     outlook.analysis.paths = Counting(paths)
     assert not list(outlook.errors())
     assert len(turns) < 50 * len(names)
+
+
+class Name(str):
+    """Counts how often it is compared."""
+
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Name.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_to_validate_a_step_costs_the_same_however_many_there_are() -> None:
+    def comparisons_each(count: int) -> float:
+        names = [Name(f"step{number}") for number in range(count)]
+        steps = [pb.Step(name=name) for name in names]
+        definition = pb.WorkflowDefinition(timeline=steps, stages=[pb.Stage(steps=[name]) for name in names])
+        Name.compared = 0
+        assert validate(pb.Blueprint(workflow_module="play", definition=definition)).errors == ()
+        return Name.compared / count
+
+    assert comparisons_each(400) < 2 * comparisons_each(40) + 1
