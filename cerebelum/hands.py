@@ -67,18 +67,27 @@ class Hands:
         tell: Callable[[], Awaitable[None]],
         pass_on: Callable[[], None],
         on_end: Callable[[Held], None],
-    ) -> Held:
-        """Hold a task and run its step, whose signs of life go where `Lifeline` says; `on_end` is told of its end."""
+    ) -> Held | None:
+        """Hold a task and run its step, whose signs of life go where `Lifeline` says; `on_end` is told of its end.
+
+        None: it is in hand already, and what comes of it is for this handout too.
+        """
+        known = self._held.get(task.task_id)
+        if known is not None and (known.done or not known.lifeline.dropped):
+            return None
         held = Held(self, task, self._codes.get(task.workflow_hash, NO_CODE), Lifeline(tell, pass_on), on_end)
         self._held[task.task_id] = held
         self._lanes.run(held)
         return held
 
-    def let_go(self, task_id: str) -> None:
-        """The Core has taken the result, or nobody wants it."""
-        self._held.pop(task_id, None)
+    def let_go(self, held: Held) -> bool:
+        """The Core has taken the result, or nobody wants it. Whether it was in hand, and not the same task anew."""
+        if self._held.get(held.task_id) is not held:
+            return False
+        del self._held[held.task_id]
         if not self._held:
             self._emptied.set()
+        return True
 
     def lose(self, task_ids: Sequence[str]) -> None:
         """Stop what has moved on: nobody wants its outcome."""

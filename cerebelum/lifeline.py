@@ -65,6 +65,11 @@ class Lifeline:
         """Whether it was told to stop and is waited for."""
         return self._course is _Course.STOP
 
+    @property
+    def dropped(self) -> bool:
+        """Whether nobody wants its outcome any more."""
+        return self._course is _Course.DROP
+
     def within(self, limit_s: float | None) -> Pulse:
         """Interrupt the block when no sign of life comes for so long."""
         return Pulse(self, limit_s)

@@ -142,12 +142,14 @@ class Polling:
     async def _perform(self, task: pb.Task) -> None:
         ended = asyncio.Event()
         held = self._hands.run(task, self._step_heartbeat, partial(self._pass_on, task.task_id), lambda _: ended.set())
+        if held is None:
+            return  # whoever runs it hands it in
         try:
             await ended.wait()
             if held.result is not None:
                 await self._hand_in(held.result)
         finally:
-            self._hands.let_go(task.task_id)
+            self._hands.let_go(held)
 
     async def _hand_in(self, result: pb.TaskResult) -> None:
         """Hand in a result until the Core has taken it."""

@@ -96,14 +96,16 @@ class Streaming:
                     beating.cancel()
 
     def _hear(self, frame: stream_pb.WorkResponse, stream: _Stream) -> None:
-        for task in frame.tasks:
-            self._hands.run(task, self._beat, partial(self._pass_on, task.task_id), self._ended)
+        # What is over comes first: a task may be handed out anew that was lost, or refused, before.
         for number in frame.recorded:
-            self._hands.let_go(stream.answered(number).task_id)
+            self._hands.let_go(stream.answered(number))
         for refusal in frame.refusals:
             self._refused(refusal, stream)
         self._hands.lose(frame.lost_task_ids)
         self._hands.stop(frame.cancelled_task_ids)
+        for task in frame.tasks:
+            if self._hands.run(task, self._beat, partial(self._pass_on, task.task_id), self._ended) is None:
+                stream.give_room()
 
     async def _beat(self) -> None:
         self._stream.beat()
@@ -115,10 +117,10 @@ class Streaming:
     # -- tasks -------------------------------------------------------------------------------
 
     def _ended(self, held: Held) -> None:
-        self._stream.room += 1
+        self._stream.give_room()
         if held.result is None:
-            self._hands.let_go(held.task_id)
-            self._stream.drop(held.task_id)
+            if self._hands.let_go(held):
+                self._stream.drop(held.task_id)
         else:
             held.result = _sendable(held.result)
             self._stream.send(held)
@@ -130,10 +132,10 @@ class Streaming:
             asyncio.get_running_loop().call_later(_RETRY_S, self._try_again, stream, held)
         elif refusal.kind is stream_pb.RefusalKind.REFUSAL_KIND_STALE:
             _log.warning("%s", refusal.message)
-            self._hands.let_go(held.task_id)
+            self._hands.let_go(held)
         elif held.result is None or held.result.status is pb.TaskStatus.FAILED:
             _log.error("the Core cannot take the result of %s: %s", held.task_id, refusal.message)
-            self._hands.let_go(held.task_id)
+            self._hands.let_go(held)
         else:
             held.result = untakable(held.result, refusal.message)
             self._stream.send(held)
@@ -161,6 +163,11 @@ class _Stream:
 
     def send(self, held: Held) -> None:
         self._unsent.append(held)
+        self._changed.set()
+
+    def give_room(self) -> None:
+        """There is room for one more task."""
+        self.room += 1
         self._changed.set()
 
     def drop(self, task_id: str) -> None:

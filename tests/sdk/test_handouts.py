@@ -1,0 +1,118 @@
+"""A task that is handed out again while it is in hand runs once, and what is over comes before what begins anew."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from cerebelum import WorkflowBuilder, step, workflow
+from cerebelum.hands import Hands
+from cerebelum.streaming import Streaming
+from cerebelum.threads import Threads
+from cerebelum_client import CerebelumClient
+from cerebelum_codegen.runtime import Timestamp
+from cerebelum_proto.stream.v1.stream_pb import WorkRequest, WorkResponse
+from cerebelum_proto.worker.worker_service_pb import RegisterRequest, RegisterResponse, Task
+from tests.simulation.virtual_time import in_virtual_time
+
+WELCOME = RegisterResponse(success=True, heartbeat_interval_ms=3_600_000)
+
+
+class Talk:
+    """A worker of one step that takes a second, and the Core's end of its stream."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+        @step
+        async def slow() -> None:
+            self.runs += 1
+            await asyncio.sleep(1)
+
+        @workflow
+        def one(wf: WorkflowBuilder) -> None:
+            wf.timeline(slow)
+
+        self.core = CerebelumClient("127.0.0.1:1")
+        self.hands = Hands("w", {one.hash: one}, Timestamp, 1, self.core, Threads())
+        self.task = Task(task_id="x/slow/1.1.0", execution_id="x", workflow_hash=one.hash, step_name="slow")
+        self._said: asyncio.Queue[WorkRequest] = asyncio.Queue()
+        self._answers: asyncio.Queue[WorkResponse] = asyncio.Queue()
+
+    async def work(self, requests: AsyncIterator[WorkRequest]) -> AsyncIterator[WorkResponse]:
+        listening = asyncio.create_task(self._listen(requests))
+        yield WorkResponse(welcome=WELCOME)
+        try:
+            while True:
+                yield await self._answers.get()
+        finally:
+            listening.cancel()
+
+    async def _listen(self, requests: AsyncIterator[WorkRequest]) -> None:
+        async for frame in requests:
+            self._said.put_nowait(frame)
+
+    def tell(self, **parts: object) -> None:
+        self._answers.put_nowait(WorkResponse(**parts))  # type: ignore[arg-type]  # each test knows its parts
+
+    async def heard(self, seconds: float) -> list[WorkRequest]:
+        """What the worker has said once so much time has passed."""
+        await asyncio.sleep(seconds)
+        return [self._said.get_nowait() for _ in range(self._said.qsize())]
+
+
+def talking(test: Callable[[Talk], Awaitable[None]]) -> Callable[[pytest.MonkeyPatch], None]:
+    @in_virtual_time
+    async def run(monkeypatch: pytest.MonkeyPatch) -> None:
+        talk = Talk()
+        monkeypatch.setattr(type(talk.core.workers), "work", lambda _, requests: talk.work(requests))
+        streaming = Streaming(talk.core, talk.hands, _announce, lambda: 0.5)
+        working = asyncio.create_task(streaming.run(lambda: None))
+        await talk.heard(0.1)
+        await test(talk)
+        working.cancel()
+        await asyncio.wait([working])
+
+    return run
+
+
+async def _announce() -> RegisterRequest:
+    return RegisterRequest(worker_id="w")
+
+
+@talking
+async def test_a_task_that_comes_again_while_its_step_runs_is_not_run_again(talk: Talk) -> None:
+    talk.tell(tasks=[talk.task])
+    await talk.heard(0.5)
+    talk.tell(tasks=[talk.task])
+    (room, result) = await talk.heard(3)
+    assert talk.runs == 1
+    assert (room.room, len(room.results)) == (1, 0)
+    assert (result.room, [each.task_id for each in result.results]) == (1, [talk.task.task_id])
+
+
+@talking
+async def test_a_task_that_comes_again_while_its_result_waits_is_not_run_again(talk: Talk) -> None:
+    talk.tell(tasks=[talk.task])
+    await talk.heard(2)
+    talk.tell(tasks=[talk.task])
+    (room,) = await talk.heard(3)
+    assert talk.runs == 1
+    assert (room.room, room.results) == (1, [])
+    talk.tell(recorded=[1])
+    await talk.heard(1)
+    assert talk.hands.task_ids == []
+
+
+@talking
+async def test_a_task_that_is_lost_and_handed_out_anew_in_one_breath_runs_anew(talk: Talk) -> None:
+    talk.tell(tasks=[talk.task])
+    await talk.heard(0.5)
+    talk.tell(lost_task_ids=[talk.task.task_id], tasks=[talk.task])
+    frames = await talk.heard(3)
+    assert talk.runs == 2
+    assert [each.task_id for frame in frames for each in frame.results] == [talk.task.task_id]
+    assert not any(frame.dropped_task_ids for frame in frames)
+    assert talk.hands.task_ids == [talk.task.task_id]
