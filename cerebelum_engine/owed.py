@@ -53,7 +53,8 @@ def owed_since(before: State, state: State) -> Owed:
             known = task_id(state.execution_id, name, old)
             if owed_now is None or owed_now.task_id != known:
                 gone.append(known)
-    return Owed(tasks, gone, *_row(state, state.steps.of(state.open)))
+    ready, wake_at = _row(state, state.steps.of(state.open))
+    return Owed(tasks, gone, ready, wake_at)
 
 
 def _is_alike(before: State, state: State) -> bool:

@@ -41,9 +41,9 @@ def _growth(lines: _Lines) -> Sequence[Panel]:
 
     stored, row, history = "stored executions", "steps of one execution", "events of one execution"
     return (
-        Panel("Beside others", "CPU µs a step", of(stored, "stored", "cpu_us_per_step"), stored),
+        Panel("Beside stored executions", "CPU µs a step", of(stored, "stored", "cpu_us_per_step"), stored),
         Panel("In a long workflow", "CPU µs a step", of(row, "steps", "cpu_us_per_step"), row),
-        Panel("Back into memory", "CPU ms an execution", of(history, "events", "cpu_ms_to_load"), history),
+        Panel("To come back into memory", "CPU ms an execution", of(history, "events", "cpu_ms_to_load"), history),
     )
 
 
@@ -67,9 +67,10 @@ def _late(lines: _Lines) -> Sequence[tuple[str, float]]:
 
 def _recovery(lines: _Lines) -> Sequence[Panel]:
     named = [(f"{line['killed']}\n{_engine(line)}", line) for line in lines]
+    done, twice = ([(name, _number(line, each)) for name, line in named] for each in ("all_done_s", "steps_run_twice"))
     return (
-        Panel("All done once it was killed", "s", bars=[(name, _number(line, "all_done_s")) for name, line in named]),
-        Panel("Run twice", "steps", bars=[(name, _number(line, "steps_run_twice")) for name, line in named]),
+        Panel("From the kill until all is done", "seconds", bars=done),
+        Panel("Run twice after a kill", "steps", bars=twice),
     )
 
 

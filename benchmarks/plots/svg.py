@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 _WIDTH, _HEIGHT = 360, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 44, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 28, 48, 40
 _INK, _MARK = "#777", "#3b78b8"
 
 
@@ -43,7 +43,7 @@ def _lines(panel: Panel) -> str:
     step = _step(max(values, default=1))
     top = step * max(math.ceil(max(values, default=1) / step), 1)
     marks = _bars(panel, top) if panel.bars else _curve(panel, top)
-    return "\n".join((*_frame(panel, top, step), *marks))
+    return "\n".join((*_frame(panel, top, step), *marks, *_level(panel, top)))
 
 
 def _frame(panel: Panel, top: float, step: float) -> Iterator[str]:
@@ -53,6 +53,10 @@ def _frame(panel: Panel, top: float, step: float) -> Iterator[str]:
         height = _height(number * step, top)
         yield _rule(_LEFT, height, _WIDTH - _RIGHT, height, opacity=0.3)
         yield _text(_LEFT - 6, height + 4, _short(number * step), anchor="end")
+
+
+def _level(panel: Panel, top: float) -> Iterator[str]:
+    """The broken line, above the marks: they may lie on it."""
     if panel.level is not None:
         height = _height(panel.level, top)
         yield _rule(_LEFT, height, _WIDTH - _RIGHT, height, dashes="4 3")
@@ -67,8 +71,9 @@ def _curve(panel: Panel, top: float) -> Iterator[str]:
     ]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     yield f'<polyline points="{path}" fill="none" stroke="{_MARK}" stroke-width="2"/>'
-    for (x, y), (count, _) in zip(places, panel.points, strict=True):
+    for (x, y), (count, value) in zip(places, panel.points, strict=True):
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{_MARK}"/>'
+        yield _text(x, y - 8, _short(value), anchor="middle")
         yield _text(x, _HEIGHT - _BOTTOM + 16, _short(count), anchor="middle")
     yield _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 6, panel.axis, anchor="middle")
 
