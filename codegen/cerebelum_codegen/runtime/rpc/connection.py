@@ -107,7 +107,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wake all who wait on it."""
-        self._lose("the connection was lost")
+        self._lose("the other side has closed it")
         if self._ending is not None:
             self._ending.cancel()
         self._among.discard(self)
