@@ -32,7 +32,7 @@ STREAMS = (
     Bug(
         "a worker forgets that it has room again",
         "cerebelum.streaming",
-        "        self._stream.room += 1\n",
+        "        self._stream.give_room()\n",
         "",
     ),
     Bug(
