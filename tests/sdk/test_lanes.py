@@ -6,6 +6,7 @@ import asyncio
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
+from itertools import count
 
 import pytest
 
@@ -57,6 +58,7 @@ class Stage:
             wf.timeline(Timeline.of([trial.step for trial in self.trials]))
 
         self._workflow = all_of_them
+        self._numbers = count()
         all_of_them.code.waiting.update(trial.step.name for trial in self.trials if expected)
         self._hands = Hands(
             "w", {all_of_them.hash: all_of_them}, Timestamp, 10, CerebelumClient("127.0.0.1:1"), Threads()
@@ -64,8 +66,10 @@ class Stage:
 
     def put(self, trial: Trial) -> None:
         name = trial.step.name
-        task = Task(task_id=name, workflow_hash=self._workflow.hash, step_name=name)
-        trial.held = self._hands.run(task, nothing, lambda: None, lambda _: trial.over.set())
+        task = Task(task_id=f"{name}/{next(self._numbers)}", workflow_hash=self._workflow.hash, step_name=name)
+        held = self._hands.run(task, nothing, lambda: None, lambda _: trial.over.set())
+        assert held is not None
+        trial.held = held
 
 
 def begin(*bodies: Body, expected: bool = False) -> list[Trial]:
