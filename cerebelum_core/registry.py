@@ -18,7 +18,7 @@ from cerebelum_core.reconstructor import StateReconstructor
 from cerebelum_core.store import EventStore
 from cerebelum_core.supervisor import Supervisor
 from cerebelum_core.turns import Turns
-from cerebelum_engine import Begin, Blueprint, Command, State, new, owed_by
+from cerebelum_engine import Begin, Blueprint, Command, FireTimers, State, new, owed_by
 
 MAX_LIVE = 10_000
 """Executions with owed tasks that stay in memory; the others are read again when their turn comes."""
@@ -177,13 +177,19 @@ class Registry:
         return await self.state(execution_id)
 
     async def wake(self, execution_id: str) -> None:
-        """Bring an execution into memory, so that the tasks that it owes are known."""
+        """Bring an execution into memory, so that the tasks that it owes are known.
+
+        Raises:
+            StoreError: nobody knows them yet.
+        """
         execution = await self._find(execution_id)
         if execution is None:
             return
         if execution.state.started is None:
             # A start that is repeated after a restart has yet to find that it began long ago.
             await execution.settled()
+        if execution.in_doubt:
+            await execution.tell(FireTimers())  # any command reads first what it is in doubt about
         if execution.idle:
             self.rest(execution)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -10,7 +11,7 @@ from cerebelum_core.errors import StoreUnavailable
 from cerebelum_core.resurrector import Resurrector
 from cerebelum_core.store import MemoryStore
 from cerebelum_proto.events.v1.events_pb import Event
-from tests.core.hands import Bench, question
+from tests.core.hands import Bench, question, start
 from tests.simulation.virtual_time import in_virtual_time
 
 
@@ -20,10 +21,18 @@ class Faltering(MemoryStore):
     def __init__(self) -> None:
         super().__init__()
         self.failures = 0
+        self.unread = 0
+        """How many single histories cannot be read yet."""
 
     async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
         self._falter()
         return await super().ready(after=after, limit=limit)
+
+    async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
+        if self.unread > 0:
+            self.unread -= 1
+            raise StoreUnavailable("not yet")
+        return await super().read(execution_id, after_version=after_version, limit=limit)
 
     async def histories(self, execution_ids: Sequence[str], *, limit: int) -> Mapping[str, Sequence[Event]]:
         self._falter()
@@ -66,6 +75,20 @@ async def test_a_store_that_does_not_answer_yet_is_asked_again() -> None:
     bench.store.failures = 5  # type: ignore[attr-defined]  # it is the one that falters
     assert await Resurrector(bench.store, cold.registry, 1).run() == 2
     assert len(cold.told.loaded_states) == 2
+
+
+@in_virtual_time
+async def test_one_whose_repeated_start_found_nothing_out_is_read_all_the_same() -> None:
+    bench = Bench(store=(store := Faltering()))
+    shape = await bench.started("x1")
+    cold = bench.again()
+    store.unread = 5
+    repeated = asyncio.create_task(cold.registry.begin(start("x1"), shape))
+    await asyncio.sleep(0)
+    assert await Resurrector(store, cold.registry, 1).run() == 1
+    assert [state.execution_id for state in cold.told.loaded_states] == ["x1"]
+    await asyncio.wait([repeated])
+    assert isinstance(repeated.exception(), StoreUnavailable)
 
 
 @in_virtual_time
