@@ -41,7 +41,9 @@ class Expectations:
     def require_followers_that_keep_up(self) -> None:
         """In a kind world who follows an execution has soon seen what is durable of it."""
         world = self.world
-        self._lengths.append({each: len(world.disk.history(each)) for each in world.callers})
+        self._lengths.append(
+            {each: len(world.disk.history(each)) for each, caller in world.callers.items() if caller.follows}
+        )
         for execution_id, length in self._lengths[0].items() if len(self._lengths) == _KEEPS_UP_TURNS else ():
             seen = len(world.callers[execution_id].seen)
             require(seen >= length, f"{execution_id}: a follower has seen {seen} events of {length}")

@@ -139,7 +139,7 @@ class Line:
     async def follow(self, execution_id: str, after_version: int) -> AsyncIterator[Event]:
         """The events of an execution as they come, until it has ended."""
         core = await self._dial("follow")
-        events: asyncio.Queue[Event] = asyncio.Queue()
+        events: asyncio.Queue[tuple[Event, float]] = asyncio.Queue()
         work = core.serve(_pump(core.face, execution_id, after_version, events))
         try:
             while not (work.done() and events.empty()):
@@ -151,8 +151,9 @@ class Line:
                 if not getting.done():
                     getting.cancel()
                     continue
-                await self.travel()
-                yield getting.result()
+                event, sent_at = getting.result()
+                await self.travel(sent_at=sent_at)
+                yield event
             self.outcome(work)
         finally:
             work.cancel()
@@ -215,12 +216,12 @@ class Line:
         await asyncio.sleep(self.world.dice.choice((0.0, 1.0, 40.0)))
         return await call(core.face)
 
-    async def travel(self, way: str = "back") -> None:
-        """On one connection nothing overtakes what was sent before it."""
+    async def travel(self, way: str = "back", *, sent_at: float | None = None) -> None:
+        """On one connection nothing overtakes what was sent before it. Several things may be under way at once."""
         now = asyncio.get_running_loop().time()
-        arrival = max(now + self.world.weather.travel_s(), self._last[way] + 1e-6)
+        arrival = max((now if sent_at is None else sent_at) + self.world.weather.travel_s(), self._last[way] + 1e-6)
         self._last[way] = arrival
-        await asyncio.sleep(arrival - now)
+        await asyncio.sleep(max(arrival - now, 0))
         # A process that is stopped for a while neither sends nor receives.
         await self.thawed.wait()
 
@@ -238,10 +239,12 @@ class Line:
         return _copy(answer) if isinstance(answer, Message) else answer
 
 
-async def _pump(core: EmbeddedCore, execution_id: str, after_version: int, events: asyncio.Queue[Event]) -> None:
+async def _pump(
+    core: EmbeddedCore, execution_id: str, after_version: int, events: asyncio.Queue[tuple[Event, float]]
+) -> None:
     async with aclosing(core.executions.history(execution_id, after_version=after_version, follow=True)) as history:
         async for event in history:
-            events.put_nowait(_copy(event))
+            events.put_nowait((_copy(event), asyncio.get_running_loop().time()))
 
 
 def _copy(message: _M) -> _M:

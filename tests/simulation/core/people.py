@@ -32,6 +32,8 @@ class Caller:
         self.inputs = text(execution_id)
         self._queue = world.queues.chosen(execution_id, blueprint) if blueprint is not None else ""
         self.seen: list[ev.Event] = []
+        self.follows = False
+        """Whether somebody has begun to look what happens."""
         self._is_over = False
         """It has ended, and nobody is left who could let it go on."""
         self._left_open: set[str] = set()
@@ -132,6 +134,7 @@ class Caller:
 
     async def _follow(self) -> None:
         """Every event once and in order, however often the stream breaks."""
+        self.follows = True
         async with asyncio.TaskGroup() as decisions:
             while not self._is_over:
                 settled = self._world.settled.is_set()
