@@ -112,7 +112,14 @@ def retry(state: State, command: cmd.Retry, now: Timestamp) -> Facts:
             Reason.NOT_FAILED,
             f"execution '{state.execution_id}' failed by its own rules, no step of it did: fork it from a step",
         )
-    return (ev.ExecutionRetried(retried_by=command.retried_by, steps=steps, deadline=_deadline_anew(state, now)),)
+    return (
+        ev.ExecutionRetried(
+            retried_by=command.retried_by,
+            steps=steps,
+            deadline=_deadline_anew(state, now),
+            cut_off=[name for name in state.open if state.steps[name].phase is Phase.READY],
+        ),
+    )
 
 
 def fork(state: State, command: cmd.Fork, now: Timestamp) -> Sequence[ev.Event] | Rejected:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TypeAlias, assert_never
 
@@ -31,9 +32,10 @@ def turn(state: State, fact: LifecycleFact, at: Timestamp) -> None:
             state.paused, state.paused_at = None, None
         case ev.CancellationRequested():
             state.cancelling = fact
-        case ev.ExecutionRetried(deadline=deadline):
+        case ev.ExecutionRetried(deadline=deadline, cut_off=steps):
             state.deadline = deadline
             _reopen(state, at)
+            _try_anew(state, steps)
         case ev.ExecutionForked(deadline=deadline):
             state.deadline, state.forked = deadline, fact
             _reopen(state, at)
@@ -50,6 +52,16 @@ def _reopen(state: State, at: Timestamp) -> None:
     state.failed_step, state.failure = "", None
     state.steps = state.steps.copied()
     reopen(state, at)
+
+
+def _try_anew(state: State, steps: Sequence[str]) -> None:
+    """Another try of each of these begins. Nobody is to blame that the former one came to nothing."""
+    for name in steps:
+        before = state.steps.get(name)
+        if before is not None and before.phase.open:
+            visit = before.copied()
+            visit.losses, visit.forgiven = visit.losses + 1, visit.forgiven + 1
+            state.steps.put(name, visit)
 
 
 def _migrate(state: State, fact: ev.ExecutionMigrated) -> None:

@@ -32,9 +32,9 @@ class StepState:
     failures: int = 0
     """Tries that ended in a failure that is retried."""
     losses: int = 0
-    """Tries whose worker fell silent."""
+    """Tries whose worker fell silent, or that the end of the execution cut off before it was retried."""
     forgiven: int = 0
-    """Losses that count no more, since somebody redrove the step."""
+    """Losses that do not count against the step: somebody redrove it, or they were no fault of it."""
     markers: tuple[SatisfiedMarker, ...] = ()
     """What the step asked for and got, in order. They outlive a failed try: nobody is asked twice."""
     memos: Mapping[str, Payload] = field(default_factory=dict)

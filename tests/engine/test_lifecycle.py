@@ -159,6 +159,27 @@ class TestARetry:
         assert play.state.deadline is not None
         assert play.state.deadline.to_ns() == play.now_ns + 1_000_000_000
 
+    def test_begins_another_try_of_what_the_end_cut_off(self) -> None:
+        play = Play(blueprint(["a", "b"]), timeout_ms=1_000)
+        play.answer("b", Suspended(marker=SleepRequest(duration_ms=60_000)))
+        former = play.task("a").task_id
+        play.pass_ms(1_000)
+        play.do(FireTimers())
+        (retried,) = play.do(Retry())
+        assert isinstance(retried, ev.ExecutionRetried)
+        assert retried.cut_off == ["a"]
+        assert play.refuse(LoseTask(task_id=former, worker_id="w", reason="dropped")).reason is Reason.STALE
+        assert build_task(play.state, play.task("a")).attempt == 2
+
+    def test_counts_no_loss_for_what_the_end_cut_off(self) -> None:
+        play = Play(blueprint(["a"]), timeout_ms=1_000)
+        for _ in range(20):
+            play.pass_ms(1_000)
+            play.do(FireTimers())
+            play.do(Retry())
+        play.do(LoseTask(task_id=play.task("a").task_id, worker_id="w", reason="it fell silent"))
+        assert play.owed() == ["a"]
+
     def test_is_for_failed_executions_only(self) -> None:
         play = Play(blueprint(["a"]))
         assert play.refuse(Retry()).reason is Reason.NOT_FAILED

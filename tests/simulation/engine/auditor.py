@@ -59,7 +59,7 @@ def audit_task(definition: pb.WorkflowDefinition, model: Model, history: list[ev
     require(kinds == [_MARKER_OF[type(end)] for end in ends], f"'{name}' resumes with {kinds}")
     consumed = [end.signal_id for end in ends if isinstance(end, ev.SignalConsumed)]
     audit_given(history, name, consumed, task.satisfied_markers)
-    tries = [fact for fact in facts if isinstance(fact, _TRIES)]
+    tries = [fact for fact in facts if isinstance(fact, (*_TRIES, ev.ExecutionRetried))]
     require(task.attempt == 1 + len(tries), f"'{name}' is at try {task.attempt}")
     memos: dict[str, Payload | None] = {}
     for fact in facts:
@@ -91,6 +91,8 @@ def _facts_of(history: list[ev.Event], step: str) -> list[ev.Event_Fact]:
     for event in history:
         if event.fact is not None and getattr(event.fact, "step", None) == step and not isinstance(event.fact, ENDINGS):
             facts = [] if isinstance(event.fact, CLOSINGS) else [*facts, event.fact]
+        elif isinstance(event.fact, ev.ExecutionRetried) and step in event.fact.cut_off:
+            facts.append(event.fact)
     return facts
 
 
@@ -188,6 +190,7 @@ def _only_the_current_task_counts(history: list[ev.Event]) -> None:
         told = task_id.partition(".")[2]
         require(told in ("", current), f"{type(event.fact).__name__} of {task_id}, current is {current}")
         tries[step] += isinstance(event.fact, _TRIES)
+        tries.update(event.fact.cut_off if isinstance(event.fact, ev.ExecutionRetried) else ())
         waits[step] += isinstance(event.fact, WAIT_ENDS)
         if isinstance(event.fact, CLOSINGS):
             require(not task_id or task_id not in results, f"{task_id} has two results")

@@ -141,6 +141,18 @@ WAITS_AND_TRIES = (
         "version=version + 1, recorded_at=now, fact=forked",
     ),
     Bug(
+        "a try that the end cut off goes on after a retry",
+        "cerebelum_engine.lifecycle_facts",
+        "            visit.losses, visit.forgiven = visit.losses + 1, visit.forgiven + 1\n",
+        "",
+    ),
+    Bug(
+        "a try that the end cut off is forgotten",
+        "cerebelum_engine.lifecycle",
+        "[name for name in state.open if state.steps[name].phase is Phase.READY]",
+        "[]",
+    ),
+    Bug(
         "any blueprint will do",
         "cerebelum_engine.migration",
         "    elif replayed != replace(state, blueprint=blueprint):",

@@ -42,6 +42,9 @@ class Kept:
     chain: tuple[tuple[str, str], ...]
 
 
+_RESTS = (ev.AttemptFailed, ev.StepDeadLettered, ev.SleepStarted, ev.ApprovalRequested, ev.SignalAwaited)
+
+
 class Model(Tree):
     """One execution as the rules say it must be."""
 
@@ -50,6 +53,8 @@ class Model(Tree):
         stages = list(definition.stages) or [pb.Stage(steps=[step.name]) for step in definition.timeline]
         super().__init__(Sequence.of(stages, ""))
         self.visits: dict[str, int] = {}
+        self.idle: set[str] = set()
+        """Steps under way that no worker has or is owed: they wait for something."""
         self.kept: dict[str, Kept] = {}
         self.failures: dict[str, Failure] = {}
         self.expected: ev.Event_Fact | None = None
@@ -109,7 +114,11 @@ class Model(Tree):
                     self.close(leaf, self.led(step, failure or Failure(), chosen), failed=True)
             case ev.StepCancelled(step=step):
                 self.open_leaf(step).state = CLOSED
-            case ev.ExecutionRetried() | ev.ExecutionForked():
+            case ev.ExecutionRetried(cut_off=steps):
+                owed = sorted(set(self.open_steps()) - self.idle)
+                require(sorted(steps) == owed, f"the end cut off {steps}, and under way were {owed}")
+                self.reopen()
+            case ev.ExecutionForked():
                 self.reopen()
             case ev.CancellationRequested():
                 self.cancelling = True
@@ -119,6 +128,10 @@ class Model(Tree):
                 raise Broken("an event without a fact")
             case other:
                 self.open_leaf(other.step)
+                if isinstance(other, _RESTS):
+                    self.idle.add(other.step)
+                elif not isinstance(other, ev.MemoRecorded):
+                    self.idle.discard(other.step)
 
     def open_steps(self) -> list[str]:
         return [leaf.step for leaf in self.walk() if leaf.state == OPEN]
@@ -254,6 +267,7 @@ class Model(Tree):
             node.state = DUE
         else:
             node.state = OPEN
+            self.idle.discard(node.step)
             self.kept.pop(node.step, None)
             self.visits[node.step] = self.visits.get(node.step, 0) + 1
 
@@ -326,6 +340,7 @@ class Model(Tree):
                 clear(leaf)
                 leaf.state = OPEN
                 self.visits[leaf.step] += 1
+                self.idle.discard(leaf.step)
             elif self.fails(leaf):
                 leaf.taken = False
         for leaf in closed:

@@ -1188,6 +1188,8 @@ class ExecutionRetried(Message):
     steps: list[str] = field(default_factory=lambda: [])
     deadline: Timestamp | None = None
     """Its deadline anew; absent for no limit."""
+    cut_off: list[str] = field(default_factory=lambda: [])
+    """The steps whose tries the end cut off: another try of each begins, which no word about the former one concerns."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -1212,6 +1214,10 @@ class ExecutionRetried(Message):
             x = write_timestamp(self.deadline)
             n = len(x)
             out += (b"\x1a", SMALL[n] if n < 1024 else varint(n), x)
+        for cut_off_item in self.cut_off:
+            x = cut_off_item.encode()
+            n = len(x)
+            out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -1250,6 +1256,16 @@ class ExecutionRetried(Message):
                 stop = at + n
                 self.deadline = read_timestamp(data, at, stop, depth - 1, self.deadline)
                 at = stop
+                tag = data[at] if at < end else 0
+            while tag == 34:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.cut_off.append(data[at:stop].decode())
+                at = stop
+                tag = data[at] if at < end else 0
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -3468,6 +3484,7 @@ describe(
     FieldDescriptor(1, "retried_by", "string"),
     FieldDescriptor(2, "steps", "string", repeated=True),
     FieldDescriptor(3, "deadline", Timestamp),
+    FieldDescriptor(4, "cut_off", "string", repeated=True),
 )
 describe(
     ExecutionForked,
