@@ -139,10 +139,10 @@ def _collect_seldom() -> None:
 
 
 def _hand_over_soon() -> None:
-    """Python lets a thread wait 5 ms for another that is busy. The store's thread waits after each statement, and
-    whoever waits for the disk with it.
+    """Python lets a thread wait 5 ms for another that is busy: the store's thread, and whoever waits for the disk with
+    it.
     """
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.0001)
 
 
 def _fast_loop() -> LoopFactory | None:

@@ -94,6 +94,8 @@ class _Batch:
     events: Sequence[Event]
     state: State
     owed: Owed
+    head: Head | None = None
+    """None while there are no events."""
 
 
 class Execution:
@@ -117,6 +119,8 @@ class Execution:
         self._clock = clock
         self._observer = observer
         self._home = home
+        self._head: Head | None = None
+        """The head that is stored. None: whatever it is, it is written anew."""
         self._letters: list[_Letter] = []
         self._writing: _Batch | None = None
         self._busy = False
@@ -192,7 +196,7 @@ class Execution:
 
     def _take(self, batch: _Batch) -> None:
         """The events of a batch are durable."""
-        self.state = batch.state
+        self.state, self._head = batch.state, batch.head
         self.owes_tasks = batch.owed.ready
         self._observer.committed(batch.state, batch.owed)
 
@@ -215,11 +219,13 @@ class Execution:
         return _Batch(letters, events, state, owed_since(self.state, state))
 
     def _append_of(self, batch: _Batch) -> Append:
+        batch.head = head = head_of(batch.state, batch.owed)
         return Append(
             execution_id=batch.state.execution_id,
             expected_version=self.state.version,
             events=batch.events,
-            head=head_of(batch.state, batch.owed),
+            head=head,
+            before=self._head,
         )
 
     # -- when something goes wrong -----------------------------------------------------------
@@ -265,7 +271,7 @@ class Execution:
 
     async def _find_out(self) -> None:
         """Read what is durable. What was written without an answer is owed like anything else."""
-        self.state = await self._home.reread(self)
+        self.state, self._head = await self._home.reread(self), None
         self.in_doubt = False
         owed = owed_by(self.state)
         self.owes_tasks = owed.ready

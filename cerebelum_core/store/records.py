@@ -40,6 +40,16 @@ class Head:
     total_steps: int = 0
     step_name: str = ""
 
+    def leaves_alone(self, before: Head) -> bool:
+        """Whether of what rows are found by nothing is another than before: only the step may be."""
+        return (
+            self.status is before.status
+            and self.ready is before.ready
+            and self.wake_at == before.wake_at
+            and self.ended_at == before.ended_at
+            and self.blueprint_hash == before.blueprint_hash
+        )
+
 
 @dataclass(slots=True, kw_only=True)
 class Append:
@@ -52,6 +62,8 @@ class Append:
     expected_version: int
     events: Sequence[Event]
     head: Head
+    before: Head | None = None
+    """The head that is stored, for whoever knows it: less is written when little has changed."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -36,6 +36,8 @@ class AppendRows:
     expected_version: int
     head: Row
     events: list[Row]
+    only_step: bool
+    """Whether in the row that is stored only the version and the step are other ones."""
 
 
 def append_rows(append: Append) -> AppendRows:
@@ -59,7 +61,8 @@ def append_rows(append: Append) -> AppendRows:
         head.step_name,
     )
     events: list[Row] = [(execution_id, event.version, shard, event.to_bytes()) for event in append.events]
-    return AppendRows(execution_id, expected, cells, events)
+    only_step = append.before is not None and head.leaves_alone(append.before)
+    return AppendRows(execution_id, expected, cells, events, only_step)
 
 
 def event(row: Row) -> Event:

@@ -32,7 +32,7 @@ from cerebelum_core.store.records import (
     StoredHead,
     WorkerRecord,
 )
-from cerebelum_core.store.sqlite_batch import write_all, write_alone
+from cerebelum_core.store.sqlite_batch import Refused, fit, write, write_alone
 from cerebelum_core.store.writer import GroupCommit, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
@@ -41,6 +41,8 @@ Write: TypeAlias = rows.AppendRows | Callable[[apsw.Connection], None]
 """All of it happens or, when it raises, none."""
 
 
+_AT_ONCE = 160
+"""In one transaction: with an event or two each they fit into one statement."""
 _MAX_READS = 100
 """Reads at one go, so that the first of them does not wait for the last."""
 
@@ -52,10 +54,6 @@ class _Read:
     statement: str
     bindings: rows.Bindings
     found: list[rows.Row] = field(default_factory=list)
-
-
-class _Uneven(Exception):
-    """One of several appends is refused."""
 
 
 class SqliteStore:
@@ -70,10 +68,10 @@ class SqliteStore:
         self._epoch = epoch
         self._writer_connection = writer
         self._writer_thread = thread("writer")
-        self._writer = GroupCommit[Write](self._commit, self._writer_thread)
+        self._writer = GroupCommit[Write](self._commit, self._writer_thread, at_once=_AT_ONCE)
         self._reader_connection = _connect(path)
         self._reader_thread = thread("reader")
-        self._reader = GroupCommit[_Read](self._read_all, self._reader_thread, _MAX_READS)
+        self._reader = GroupCommit[_Read](self._read_all, self._reader_thread, max_batch=_MAX_READS)
         self._loop = asyncio.get_running_loop()
         self._superseded = asyncio.Event()
         self._closed = False
@@ -180,33 +178,38 @@ class SqliteStore:
     def _commit(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """Run writes in one transaction, in the writer's thread: the appends together or, if one is refused, alone."""
         try:
-            appends = [write for write in batch if isinstance(write, rows.AppendRows)]
-            with suppress(_Uneven), transaction(self._writer_connection):
-                self._require_ownership()
-                if not write_all(self._writer_connection, appends):
-                    raise _Uneven
-                return [None if isinstance(write, rows.AppendRows) else self._attempt(write) for write in batch]
+            with suppress(Refused):
+                return self._commit_all(batch)
             with transaction(self._writer_connection):
                 self._require_ownership()
-                return [self._attempt(write) for write in batch]
+                return [self._attempt(each) for each in batch]
         except OwnershipLost as error:
             self._loop.call_soon_threadsafe(self._superseded.set)
             return [error] * len(batch)
         except apsw.Error as error:
             raise StoreUnavailable(f"the store cannot write: {error}") from error
 
+    def _commit_all(self, batch: Sequence[Write]) -> Sequence[Outcome]:
+        appends = [each for each in batch if isinstance(each, rows.AppendRows)]
+        if len(appends) == len(batch) and fit(appends):
+            write(self._writer_connection, self._epoch, appends)
+            return [None] * len(batch)
+        with transaction(self._writer_connection):
+            write(self._writer_connection, self._epoch, appends)
+            return [None if isinstance(each, rows.AppendRows) else self._attempt(each) for each in batch]
+
     def _require_ownership(self) -> None:
         epoch = rows.number(next(self._writer_connection.execute(sql.EPOCH)))
         if epoch != self._epoch:
             raise OwnershipLost(f"the store belongs to epoch {epoch}, this Core is of epoch {self._epoch}")
 
-    def _attempt(self, write: Write) -> Outcome:
+    def _attempt(self, each: Write) -> Outcome:
         """Run one write. A refusal is its own alone; it comes before it has changed anything."""
         try:
-            if isinstance(write, rows.AppendRows):
-                write_alone(self._writer_connection, write)
+            if isinstance(each, rows.AppendRows):
+                write_alone(self._writer_connection, self._epoch, each)
             else:
-                write(self._writer_connection)
+                each(self._writer_connection)
         except StoreError as error:
             return error
         return None
@@ -251,6 +254,7 @@ def open_sqlite(
         connection = _connect(path)
         _migrate(connection, clock)
         epoch = rows.number(next(connection.execute(sql.TAKE_OWNERSHIP, (node_id,))))
+        connection.execute(sql.CREATE_APPENDS)
         return SqliteStore(path, lock, connection, epoch, thread)
     except apsw.Error as error:
         lock.close()

@@ -14,21 +14,57 @@ PUT_MIGRATION = "INSERT INTO migrations (number, name, checksum, applied_at_ns) 
 TAKE_OWNERSHIP = "UPDATE ownership SET epoch = epoch + 1, node_id = ? WHERE id = 1 RETURNING epoch"
 EPOCH = "SELECT epoch FROM ownership WHERE id = 1"
 
-INSERT_HEADS = f"""
-WITH rows ({", ".join(HEAD_CELLS)}) AS (VALUES {{rows}})
-INSERT INTO executions (execution_id, shard, version, {HEAD_COLUMNS})
-SELECT execution_id, shard, version, {HEAD_COLUMNS} FROM rows WHERE true
-ON CONFLICT DO NOTHING"""
-UPDATE_HEADS = f"""
-WITH rows ({", ".join(HEAD_CELLS)}) AS (VALUES {{rows}})
-UPDATE executions
-SET version = rows.version, status = rows.status, ended_at_ns = rows.ended_at_ns, ready = rows.ready,
-    wake_at_ns = rows.wake_at_ns, step_index = rows.step_index, step_name = rows.step_name,
-    blueprint_hash = rows.blueprint_hash, total_steps = rows.total_steps
-FROM rows
-WHERE executions.execution_id = rows.execution_id AND executions.shard = rows.shard
-  AND executions.version = rows.expected_version"""
-INSERT_EVENTS = "INSERT INTO events (execution_id, version, shard, data) VALUES {rows}"
+APPEND_CELLS = (*HEAD_CELLS, "data")
+OWNER = -1
+"""Stands where the version is expected that a history has, in the row that says which epoch writes."""
+REFUSED = "the history has another length, or the store another owner"
+_OF_SAME_VERSION = "WHERE execution_id = new.execution_id AND shard = new.shard AND version = new.expected_version"
+_ADD_FIRST_EVENT = f"""
+    SELECT RAISE(ABORT, '{REFUSED}') WHERE changes() = 0;
+    INSERT INTO events (execution_id, version, shard, data)
+    VALUES (new.execution_id, new.expected_version + 1, new.shard, new.data)"""
+# These live with the connection, not in the file. The row of an append's first event carries the head that all of its
+# events lead to, without a status when no index would find the execution elsewhere than before: SQLite writes to every
+# index of a column that is set, also to what it was. Rows of further events have no expected version. Blank rows do
+# nothing.
+CREATE_APPENDS = f"""
+CREATE TEMP VIEW appends AS SELECT {", ".join(f"NULL AS {cell}" for cell in APPEND_CELLS)};
+
+CREATE TEMP TRIGGER check_owner INSTEAD OF INSERT ON appends WHEN new.expected_version = {OWNER} BEGIN
+    SELECT RAISE(ABORT, '{REFUSED}') FROM ownership WHERE id = 1 AND epoch <> new.version;
+END;
+
+CREATE TEMP TRIGGER begin_execution INSTEAD OF INSERT ON appends WHEN new.expected_version = 0 BEGIN
+    INSERT INTO executions (execution_id, shard, version, {HEAD_COLUMNS})
+    VALUES (new.execution_id, new.shard, new.version, {", ".join(f"new.{name}" for name in HEAD_COLUMNS.split(", "))})
+    ON CONFLICT DO NOTHING;
+    {_ADD_FIRST_EVENT};
+END;
+
+CREATE TEMP TRIGGER move_step INSTEAD OF INSERT ON appends
+WHEN new.expected_version > 0 AND new.status IS NULL BEGIN
+    UPDATE executions SET version = new.version, step_index = new.step_index, step_name = new.step_name
+    {_OF_SAME_VERSION};
+    {_ADD_FIRST_EVENT};
+END;
+
+CREATE TEMP TRIGGER move_execution INSTEAD OF INSERT ON appends
+WHEN new.expected_version > 0 AND new.status IS NOT NULL BEGIN
+    UPDATE executions
+    SET version = new.version, status = new.status, ended_at_ns = new.ended_at_ns, ready = new.ready,
+        wake_at_ns = new.wake_at_ns, step_index = new.step_index, step_name = new.step_name,
+        blueprint_hash = new.blueprint_hash, total_steps = new.total_steps
+    {_OF_SAME_VERSION};
+    {_ADD_FIRST_EVENT};
+END;
+
+CREATE TEMP TRIGGER add_event INSTEAD OF INSERT ON appends
+WHEN new.expected_version IS NULL AND new.data IS NOT NULL BEGIN
+    INSERT INTO events (execution_id, version, shard, data)
+    VALUES (new.execution_id, new.version, new.shard, new.data);
+END;
+"""
+INSERT_APPENDS = "INSERT INTO appends VALUES {rows}"
 
 # What may be many rows comes as one, in JSON: after each row the reader's thread has to wait for the interpreter's
 # lock, while the loop is busy. A blob is hexadecimal there.

@@ -22,7 +22,7 @@ _W = TypeVar("_W")
 _log = logging.getLogger(__name__)
 
 MAX_BATCH = 1_000
-"""Writes in one transaction at the most, so that the first of them does not wait for ever."""
+"""Writes that are told together at the most, so that the first of them does not wait for ever."""
 _WORTH_HALVING = 128
 """Of a queue that is longer, half is written: what waits for it goes on while the other half is on its way to the disk.
 Written at once, all would wait for the disk together, then for the loop, then for their workers."""
@@ -36,16 +36,23 @@ def one_thread(name: str) -> Executor:
 class GroupCommit(Generic[_W]):
     """Hands writes to `commit`, as many at once as have queued up. It runs in the thread that it is given.
 
-    `commit` makes all of them durable and says which it refuses; when it raises, none is durable. The thread is awake
-    only while there is something to write.
+    `commit` makes all of them durable and says which it refuses; when it raises, none is durable. It is given `at_once`
+    writes at the most, and what became of up to `max_batch` is told together. The thread is awake only while there is
+    something to write.
     """
 
     def __init__(
-        self, commit: Callable[[Sequence[_W]], Sequence[Outcome]], thread: Executor, max_batch: int = MAX_BATCH
+        self,
+        commit: Callable[[Sequence[_W]], Sequence[Outcome]],
+        thread: Executor,
+        *,
+        max_batch: int = MAX_BATCH,
+        at_once: int = MAX_BATCH,
     ) -> None:
         self._commit = commit
         self._executor = thread
         self._max_batch = max_batch
+        self._at_once = at_once
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[_W, Done]] = deque()
         self._awake = False
@@ -79,7 +86,9 @@ class GroupCommit(Generic[_W]):
     def _work(self) -> None:
         """Commit what has queued up. Runs in the thread."""
         batch = self._next_batch()
-        outcomes = self._outcomes([write for write, _ in batch])
+        writes = [write for write, _ in batch]
+        parts = [writes[first : first + self._at_once] for first in range(0, len(writes), self._at_once)]
+        outcomes = [outcome for part in parts for outcome in self._outcomes(part)]
         self._loop.call_soon_threadsafe(self._written, batch, outcomes)
 
     def _written(self, batch: list[tuple[_W, Done]], outcomes: Sequence[Outcome]) -> None:

@@ -46,6 +46,22 @@ async def test_an_append_to_another_version_writes_nothing(store: EventStore) ->
     assert stored is not None
     assert (stored.version, stored.head) == (2, head())
     assert await store.head("nobody") is None
+    assert not await store.read("nobody")
+
+
+async def test_an_append_of_very_many_events_is_written_whole_beside_others_or_not_at_all(store: EventStore) -> None:
+    outcomes = await asyncio.gather(
+        *(store.append(each) for each in (append("x", 0), append("y", 0, 1_000), append("z", 7, 1_000))),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), type(None), VersionConflict]
+    assert [len(await store.read(each)) for each in ("x", "y", "z")] == [1, 1_000, 0]
+    assert [event.version for event in await store.read("y", after_version=990)] == list(range(991, 1_001))
+
+
+async def test_appends_to_one_execution_that_share_a_batch_follow_each_other(store: EventStore) -> None:
+    await asyncio.gather(store.append(append("x", 0, 2)), store.append(append("y", 0)), store.append(append("x", 2, 3)))
+    assert [event.version for event in await store.read("x")] == [1, 2, 3, 4, 5]
 
 
 async def test_an_execution_may_move_to_another_blueprint_and_begin_again_after_its_end(store: EventStore) -> None:
@@ -55,6 +71,28 @@ async def test_an_execution_may_move_to_another_blueprint_and_begin_again_after_
     stored = await store.head("x")
     assert stored is not None
     assert stored.head == moved
+
+
+async def test_whoever_knows_the_head_before_has_whatever_changes_in_it_stored(store: EventStore) -> None:
+    later, asleep = Timestamp(START.seconds + 9), ExecutionState.EXECUTION_SLEEPING
+    heads = [
+        head(),
+        replace(head(), step_index=2, step_name="ship"),
+        replace(head(), status=asleep, ready=False, wake_at=later),
+        replace(head(), status=asleep, ready=False, wake_at=START),
+        replace(head(), blueprint_hash="other", total_steps=9),
+        replace(head(), blueprint_hash="other", total_steps=9, step_name="ship"),
+        replace(head(), blueprint_hash="other", total_steps=9, ended_at=later, ready=False),
+    ]
+    before = None
+    for version, after in enumerate(heads):
+        await store.append(replace(append("x", version, row=after), before=before))
+        stored = await store.head("x")
+        assert stored is not None
+        assert (stored.version, stored.head) == (version + 1, after)
+        assert await store.ready() == (["x"] if after.ready else [])
+        assert [due.wake_at for due in await store.due(later, limit=9)] == ([after.wake_at] if after.wake_at else [])
+        before = after
 
 
 async def test_of_many_appends_at_once_one_wins_and_the_others_stand(store: EventStore) -> None:

@@ -201,3 +201,19 @@ async def test_many_rows_are_read_as_one_so_that_a_busy_loop_holds_up_no_read(tm
     assert len(await store.due(Timestamp(START.seconds + 10), limit=100)) == 10
     assert len(steps) == 4
     await store.close()
+
+
+async def test_many_appends_are_one_statement_so_that_a_busy_loop_holds_up_no_write(tmp_path: Path) -> None:
+    store = opened(tmp_path / "core.db")
+    statements: list[str] = []
+
+    def note(cursor: apsw.Cursor, statement: str, bindings: apsw.Bindings | None) -> bool:
+        statements.append(statement)
+        return True
+
+    assert isinstance(store, SqliteStore)
+    store._writer_connection.exec_trace = note
+    await asyncio.gather(*(store.append(append(f"x{n}", 0, 2)) for n in range(50)))
+    await asyncio.gather(*(store.append(append(f"x{n}", 2)) for n in range(50)))
+    assert [statement.partition(" VALUES")[0] for statement in statements] == ["INSERT INTO appends"] * 2
+    await store.close()
