@@ -35,6 +35,8 @@ class Lease:
     """When it was granted."""
     progress: StepProgress | None = None
     """How far its step is, as it says itself."""
+    over: bool = False
+    """Nobody has the task any more: this is kept until the loss of it is recorded, and nothing renews it."""
 
     @property
     def overran(self) -> bool:
@@ -48,6 +50,8 @@ class Lease:
 
     def extend(self, now: float) -> None:
         """Let it last for its length from now, within its limits."""
+        if self.over:
+            return
         ends = now + self.length_s
         ends = min(ends, self.ends_by)
         self.expires_at = ends if ends < self.silent_at else self.silent_at
@@ -77,7 +81,7 @@ class Leases:
 
     def of(self, worker_id: str) -> list[Lease]:
         """Everything that a worker holds."""
-        return list(self._by_worker.get(worker_id, {}).values())
+        return [lease for lease in self._by_worker.get(worker_id, {}).values() if not lease.over]
 
     def grant(
         self,
@@ -102,7 +106,7 @@ class Leases:
     def end_again(self, lease: Lease, delay_s: float) -> None:
         """Its end could not be recorded: let it end once more after a while. Whoever had it has it no more."""
         again = copy(lease)
-        again.expires_at = _now() + delay_s
+        again.expires_at, again.over = _now() + delay_s, True
         self._keep(again)
 
     def _keep(self, lease: Lease) -> Lease:

@@ -253,7 +253,7 @@ class TaskRouter:
         lost: list[str] = []
         for task_id in task_ids:
             lease, offer = self.leases.get(task_id), self._offers.get(task_id)
-            if lease is not None and lease.worker_id == worker_id:
+            if lease is not None and lease.worker_id == worker_id and not lease.over:
                 self.leases.renew([lease])
             elif lease is None and offer is not None:
                 self._queues.remove(offer)

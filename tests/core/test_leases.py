@@ -47,6 +47,21 @@ async def test_each_sign_of_life_moves_the_end() -> None:
 
 
 @in_virtual_time
+async def test_what_is_lost_and_yet_to_be_recorded_so_no_sign_of_life_brings_back() -> None:
+    it = Ended()
+    lease = it.grant("a", 30)
+    it.leases.end(lease.task_id)
+    it.leases.end_again(lease, 1)
+    assert it.leases.of("w") == []
+    kept = it.leases.get("a")
+    assert kept is not None
+    it.leases.renew([kept])
+    it.leases.beat("w", ["a"])
+    await asyncio.sleep(1.1)
+    assert it.ended == [("a", 1.0)]
+
+
+@in_virtual_time
 async def test_leases_of_different_lengths_end_each_in_its_own_time() -> None:
     it = Ended()
     for task_id, length_s, worker_id in (("a", 30, "w"), ("b", 5, "w"), ("c", 12, "v")):

@@ -241,6 +241,7 @@ async def test_a_loss_that_cannot_be_recorded_is_noticed_again() -> None:
     assert lease is not None
     desk.router.lose(lease, "gone")
     desk.router.lose_again(lease, 1)
+    assert desk.router.hold("w", ["x/a"], 30) == ["x/a"]
     await asyncio.sleep(1.1)
     assert desk.lost == ["x/a", "x/a"]
 
