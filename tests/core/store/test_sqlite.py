@@ -115,6 +115,23 @@ async def test_a_write_that_cannot_be_made_fails_alone(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_what_a_full_disk_cannot_take_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    store = opened(tmp_path / "core.db")
+    assert isinstance(store, SqliteStore)
+    room = store._writer_connection
+    room.execute(f"PRAGMA max_page_count = {room.pragma('page_count') + 20}")
+    ids = [f"x{n:03}" for n in range(400)]
+    outcomes = await asyncio.gather(*(store.append(append(each, 0, 2)) for each in ids), return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {type(None), StoreUnavailable}
+    assert "disk is full" in str(outcomes[-1])
+    room.execute("PRAGMA max_page_count = 1000000")
+    for each, outcome in zip(ids, outcomes, strict=True):
+        assert len(await store.read(each)) == (2 if outcome is None else 0)
+        assert (await store.head(each) is None) is (outcome is not None)
+    await store.append(append(ids[-1], 0))
+    await store.close()
+
+
 async def test_a_timer_beyond_64_bits_of_nanoseconds_is_kept_as_the_last_that_they_hold(tmp_path: Path) -> None:
     store = opened(tmp_path / "core.db")
     await store.append(append("x", 0, row=replace(head(), wake_at=Timestamp(253_402_300_799))))
