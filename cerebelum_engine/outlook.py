@@ -7,6 +7,7 @@ from itertools import combinations
 
 from cerebelum_engine.analysis import Analysis, Jump, Place
 from cerebelum_engine.paths import TIMELINE, Path, path_of, stages_of
+from cerebelum_engine.precedence import Precedence
 from cerebelum_engine.rule_faults import quoted
 from cerebelum_engine.rules import Onward, Route, compile_rules, paths_of, written_routes
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -20,6 +21,7 @@ class Outlook:
         timeline = path_of(stages_of(definition))
         rules = compile_rules(definition, timeline)
         self.analysis = Analysis(paths_of(timeline, rules), rules)
+        self.precedence = Precedence(self.analysis)
         # While a path contains itself, there is no saying where a jump lands.
         self.broken = list(self._misplaced()) or [*self._astray(), *self._at_once()]
         """Rules that lead where there is no way: nothing else can be told before they are mended."""
@@ -45,11 +47,24 @@ class Outlook:
     def lacking(self) -> Iterator[str]:
         """The results that a step takes and may not get, though they come before it."""
         for step, name in () if self.broken else self._lacking():
-            if not self._is_behind(name, step):
+            if self._is_behind(name, step):
+                continue
+            if self.precedence.may_follow(step, name):
                 yield (
                     f"step '{step}' depends on '{name}', which may have no result by then: a rule leads there "
                     f"without it; give the parameter '{name}' a default"
                 )
+            else:
+                yield _vain(step, name)
+
+    def vain(self) -> Iterator[str]:
+        """The results that a step may go without, and always does."""
+        for step in () if self.broken else self.definition.timeline:
+            places = self.analysis.places(step.name)
+            for name in step.optional:
+                given = any(self.analysis.is_given(place, name) for place in places)
+                if not given and not self.precedence.may_follow(step.name, name):
+                    yield _vain(step.name, name)
 
     def _lacking(self) -> Iterator[tuple[str, str]]:
         analysis = self.analysis
@@ -178,6 +193,13 @@ class Outlook:
                     f"step '{step.name}' can never come to an end: whatever comes out of it leads back to "
                     f"{quoted(sorted(jumps))}; add a pattern that leads on"
                 )
+
+
+def _vain(step: str, name: str) -> str:
+    return (
+        f"step '{step}' depends on '{name}', which never has a result by then: let '{name}' run before it, or leave "
+        f"out the parameter '{name}'"
+    )
 
 
 def _affects(route: Route, frame: Path, step: str) -> bool:

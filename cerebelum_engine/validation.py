@@ -54,7 +54,8 @@ def validate(blueprint: pb.Blueprint) -> Verdict:
     if not definition.stages:
         # A deployed client's step is handed nothing where a result is missing; it has always been so.
         return Verdict(tuple(outlook.errors()), (*warnings, *lacking))
-    return Verdict((*outlook.errors(), *lacking), warnings)
+    # A warning: a step that several workflows share may have a default for what runs in another one.
+    return Verdict((*outlook.errors(), *lacking), (*warnings, *outlook.vain()))
 
 
 def _name(blueprint: pb.Blueprint) -> Iterator[str]:

@@ -13,6 +13,7 @@ from cerebelum.rules import OTHERWISE
 from cerebelum_cli.converting.messages import Messages
 from cerebelum_cli.converting.texts import camel, snake
 from cerebelum_cli.exits import UsageError
+from cerebelum_engine import validate
 from cerebelum_engine.spelling import composition, route_text, span
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -113,6 +114,7 @@ def _faults(workflow: Workflow) -> Iterator[str]:
                     f"  the predicate {title} of '{name}' is Python: write it as CEL, "
                     f"TextCondition('{name}', \"{name}.total > 100\")"
                 )
+    yield from (f"  {told}" for told in validate(workflow.blueprint).warnings)
     routes = [(rule.from_step, line.route) for rule in definition.diverge_rules for line in rule.patterns]
     routes += [(rule.from_step, case.route) for rule in definition.branch_rules for case in rule.branches]
     for name, route in routes:

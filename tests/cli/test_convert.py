@@ -121,9 +121,14 @@ def untyped(wf: WorkflowBuilder) -> None:
     wf.branch(odd, condition="odd.kind == 1", when_true=end())
 
 
+@step
+async def hurry(wait: object = None) -> None:
+    raise NotImplementedError
+
+
 @workflow(name="tidying up")
 def unspeakable(wf: WorkflowBuilder) -> None:
-    wf.timeline(odd.named("oddOne") >> wait)
+    wf.timeline(odd.named("oddOne") >> hurry >> wait)
     wf.signals("payedFor")
     wf.branch(odd.named("oddOne"), condition=lambda value: value == 7, when_true=fail('it\'s "bad"'))
 
@@ -223,6 +228,7 @@ def test_what_proto_cannot_say_is_told_at_once_with_its_mend() -> None:
     assert "step 'oddOne' is no rpc: call it 'odd_one'" in str(told.value)
     assert "the predicate unspeakable.<locals>.<lambda> of 'oddOne' is Python: write it as CEL" in str(told.value)
     assert "has both quotes" in str(told.value)
+    assert "'hurry' depends on 'wait', which never has a result by then: let 'wait' run before it" in str(told.value)
     assert "signal 'payedFor' is no rpc: call it 'payed_for', as in wf.signals(...)" in str(told.value)
 
 

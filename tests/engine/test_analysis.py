@@ -1,8 +1,10 @@
-"""What validation takes for unreachable, beside what random workflows do. The tree of the simulation is the judge."""
+"""What validation takes for impossible, beside what random workflows do. The tree of the simulation is the judge."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from itertools import product
 
 from cerebelum_engine import validate
 from cerebelum_engine.outlook import Outlook
@@ -27,12 +29,16 @@ class Walk(Model):
     """One way through a workflow, drawn."""
 
     def visited(self, dice: random.Random) -> set[str]:
+        return set(self.visits) if [*self.moments(dice)] else set()
+
+    def moments(self, dice: random.Random) -> Iterator[set[tuple[str, str]]]:
+        """At each moment, which steps are under way beside which results."""
         self.hear(ev.ExecutionStarted())
         for _ in range(60):
             if self.expected is not None:
                 break
+            yield {*product(self.open_steps(), self.kept)}
             self.pass_one(dice, self.open_leaf(dice.choice(self.open_steps())))
-        return set(self.visits)
 
     def pass_one(self, dice: random.Random, leaf: Leaf) -> None:
         if dice.random() < 0.4:
@@ -76,3 +82,18 @@ def test_no_way_leads_to_a_step_that_is_taken_for_unreachable() -> None:
             met = Walk(draft.definition).visited(dice) & out_of_reach
             assert not met, f"{met} of {draft.definition}"
     assert refused > 20
+
+
+def test_no_way_leads_to_a_step_with_a_result_that_it_is_said_never_to_have() -> None:
+    dice, never, met = random.Random(5), 0, 0
+    for _ in range(60):
+        draft = Draft(dice, "random")
+        draft.timeline()
+        for _ in range(3):
+            draft.add_rule()
+        may_follow = Outlook(draft.definition).precedence.may_follow
+        vain = {pair for pair in product(draft.names(), repeat=2) if not may_follow(*pair)}
+        seen = {pair for _ in range(20) for moment in Walk(draft.definition).moments(dice) for pair in moment}
+        assert not seen & vain, f"{seen & vain} of {draft.definition}"
+        never, met = never + len(vain), met + len(seen)
+    assert min(never, met) > 300

@@ -153,6 +153,23 @@ def test_a_step_beside_the_target_begins_without_the_result_that_was_passed_over
     ]
 
 
+def test_a_default_that_is_always_taken_is_warned_of_and_one_that_may_be_is_not() -> None:
+    """A warning alone: a step that several workflows share has a default for what runs in another one."""
+
+    def told(*rules: pb.DivergeRule) -> tuple[str, ...]:
+        steps = [pb.Step(name="a"), pb.Step(name="b", depends_on=["c"], optional=["c"]), pb.Step(name="c")]
+        stages = [pb.Stage(steps=[step.name]) for step in steps]
+        definition = pb.WorkflowDefinition(timeline=steps, stages=stages, diverge_rules=[*rules])
+        verdict = validate(pb.Blueprint(workflow_module="order", definition=definition))
+        assert not verdict.errors
+        return verdict.warnings
+
+    (warning,) = told()
+    assert warning.startswith("step 'b' depends on 'c', which never has a result by then: let 'c' run before it, or ")
+    back = pb.Route(action=pb.RouteAction.ROUTE_ACTION_BACK_TO, step="a")
+    assert told(pb.DivergeRule(from_step="c", patterns=[pb.PatternMatch(pattern="no", route=back)])) == ()
+
+
 def test_thousands_of_steps_are_looked_through_in_as_many_turns() -> None:
     """When what is known moved on by one step a turn, a thousand steps took a minute; counted here, not timed."""
     names = [f"s{number}" for number in range(2_000)]

@@ -185,7 +185,11 @@ async def lonely(second: str) -> str:
         ([(second, {"no": skip_to(first)})], "skip_to('first') from 'second' leads back: write back_to('first')"),
         ([(first, {"no": back_to("nowhere")})], "leads to 'nowhere', which is no step"),
         ([(second, {"no": first >> repair})], "leads over 'first', which stands on what it leaves"),
-        ([(first, {"no": lonely})], "'lonely' depends on 'second', which may have no result by then"),
+        ([(first, {"no": lonely})], "'lonely' depends on 'second', which never has a result by then"),
+        (
+            [(second, {"no": lonely >> third, "error": lonely})],
+            "'lonely' depends on 'second', which may have no result",
+        ),
         ([(first, {"no": lonely}), (first, {"yes": lonely})], "it has one already"),
         ([(first, {})], "it is empty: say where it leads"),
         ([(first, {"no": "nonsense"})], "'nonsense' is no step"),

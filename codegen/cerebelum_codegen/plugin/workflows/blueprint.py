@@ -11,7 +11,7 @@ from cerebelum_proto.worker import worker_service_pb as pb
 
 _ANY = "_"
 _NAMED = re.compile(r"'([^']*)'")
-_DEFAULT = re.compile(r"give the parameter '(\w+)' a default")
+_MEND = re.compile(r"(give|leave out) the parameter '(\w+)'(?: a default)?")
 
 
 def blueprint_of(workflow: DeclaredWorkflow) -> pb.Blueprint:
@@ -40,8 +40,13 @@ def blueprint_of(workflow: DeclaredWorkflow) -> pb.Blueprint:
 
 
 def examine(workflow: DeclaredWorkflow) -> Iterator[tuple[str, str]]:
-    """What the engine finds wrong with it: where, and what."""
-    for fault in validate(blueprint_of(workflow)).errors:
+    """What the engine finds wrong with it: where, and what.
+
+    What it only warns of in Python is a fault here: the request belongs to the contract, and a field of it that is
+    never set promises what nobody gives.
+    """
+    verdict = validate(blueprint_of(workflow))
+    for fault in (*verdict.errors, *verdict.warnings):
         yield _place(workflow, fault), _in_proto(workflow, fault)
 
 
@@ -124,11 +129,15 @@ def _place(workflow: DeclaredWorkflow, fault: str) -> str:
 
 def _in_proto(workflow: DeclaredWorkflow, fault: str) -> str:
     """A fault whose mend is told for Python, told for proto."""
-    found = _DEFAULT.search(fault)
+    found = _MEND.search(fault)
     step = next((each for each in workflow.steps if fault.startswith(f"step '{each.name}'")), None)
     if found is None or step is None:
         return fault
-    name = found.group(1)
+    return fault.replace(found.group(), _mend(step, found.group(2), may_lack=found.group(1) == "give"))
+
+
+def _mend(step: DeclaredStep, name: str, *, may_lack: bool) -> str:
     if step.parts:
-        return fault.replace(found.group(), f"write 'optional' before the field '{name}' of {step.request}")
-    return fault.replace(found.group(), f"take it by a message that has an optional field '{name}' for it")
+        field = f"the field '{name}' of {step.request}"
+        return f"write 'optional' before {field}" if may_lack else f"leave out {field}"
+    return f"take it by a message that has an optional field '{name}' for it" if may_lack else "take another answer"

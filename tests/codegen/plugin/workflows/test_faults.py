@@ -216,10 +216,32 @@ HIDING = (
     f'{LINE} deadline: "soon" execution_id: "x/{{nobody}}" diverge: {{from: "a" on: "_" to: "end()"}}',
     ABC,
 )
+LATE = (
+    'inputs: "Order" timeline: "a >> c >> b"',
+    f"{A} rpc C(TwoMaybe) returns (MC); rpc B(MA) returns (MB);",
+    "'b', which never has a result by then: let 'b' run before it, or leave out the field 'b' of shop.TwoMaybe",
+)
+ELSEWHERE = (
+    'inputs: "Order" timeline: "a >> c" diverge: {from: "a" on: "no" to: "b"}',
+    f"{A} rpc B(Order) returns (MB); rpc C(TwoMaybe) returns (MC);",
+    LATE[2],
+)
+ITSELF_FAILED = (
+    'inputs: "Order" timeline: "a >> b" diverge: {from: "b" on: "error" to: "c"}',
+    f"{A} {B} rpc C(TwoMaybe) returns (MC);",
+    LATE[2],
+)
+NEEDED = (ELSEWHERE[0], ELSEWHERE[1].replace("TwoMaybe", "Two"), LATE[2].replace("TwoMaybe", "Two"))
+TAKEN = (
+    ELSEWHERE[0],
+    f'{A} rpc B(Order) returns (MB); rpc C(MB) returns (MC) {{ {STEP} = {{takes: "b"}}; }}',
+    "never has a result by then: let 'b' run before it, or take another answer",
+)
+IN_VAIN = [LATE, ELSEWHERE, ITSELF_FAILED, NEEDED, TAKEN]
 ASKED, SENT = (
     f"{A} {B} rpc C(MB) returns (google.protobuf.Empty) {{ {option} = {{}}; }}" for option in (APPROVAL, SIGNAL)
 )
-OTHERS = [(LINE, ASKED), (LINE, SENT), MANY, SOUND, LACKING, HIDING]
+OTHERS = [(LINE, ASKED), (LINE, SENT), MANY, SOUND, LACKING, HIDING, *((option, rpcs) for option, rpcs, _ in IN_VAIN)]
 OPTIONS = "cerebelum/options/v1/options.proto"
 
 
@@ -283,6 +305,19 @@ def test_what_is_sound_is_written(told: Callable[[str, str], list[str]]) -> None
 def test_a_missing_answer_is_mended_in_proto_s_own_words(told: Callable[[str, str], list[str]]) -> None:
     (found,) = told(*LACKING)
     assert "write 'optional' before the field 'b' of shop.Two" in found
+
+
+@pytest.mark.parametrize(
+    ("option", "rpcs", "fault"),
+    IN_VAIN,
+    ids=["it stands later", "on another way", "it gave nothing there", "it is needed", "it is named by takes"],
+)
+def test_an_answer_that_is_never_there_is_no_field_to_wait_for(
+    told: Callable[[str, str], list[str]], option: str, rpcs: str, fault: str
+) -> None:
+    (found,) = told(option, rpcs)
+    assert found.startswith(f"s.proto:{RPC_LINE}: step 'c' depends on ")
+    assert found.endswith(fault)
 
 
 def test_names_that_would_meet_in_the_module_are_refused(tmp_path: Path) -> None:
