@@ -26,7 +26,8 @@ class Part:
     def __rshift__(self, after: Part | Sequence[Part]) -> Timeline:
         return Timeline.of(self) >> after
 
-    def __rrshift__(self, before: Sequence[Part]) -> Timeline:
+    # mypy takes a list of steps that differ in their types, where nothing says what is expected, for one of objects.
+    def __rrshift__(self, before: Sequence[Part] | list[object]) -> Timeline:
         return Timeline.of(before) >> self
 
 
@@ -85,7 +86,7 @@ class Timeline(Part):
     stages: tuple[tuple[AnyStep | Timeline, ...], ...]
 
     @classmethod
-    def of(cls, part: Part | Sequence[Part]) -> Timeline:
+    def of(cls, part: object) -> Timeline:
         """A step, a group or a composition as a composition.
 
         Raises:

@@ -11,22 +11,21 @@ import pytest
 from cerebelum_cli.exits import Exit
 from cerebelum_proto.events.v1 import events_pb as ev
 from tests.cli.command_line import cerebelum
+from tests.docs.pages import PAGES, PROJECT, blocks
 from tests.e2e.stage import stage, until
 
-ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+README = PROJECT / "README.md"
 
 
 def _first_workflow(folder: Path) -> None:
     """The README's module, with its sleep shortened."""
-    source = re.search(r"<!-- file: orders.py -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    assert source is not None
-    (folder / "orders.py").write_text(source[1].replace("timedelta(seconds=2)", "timedelta(milliseconds=20)"))
+    (source,) = blocks(README, "python")
+    (folder / "orders.py").write_text(source.replace("timedelta(seconds=2)", "timedelta(milliseconds=20)"))
 
 
 def _command(beginning: str) -> list[str]:
     """The arguments of the README's command that begins like this."""
-    line = next(line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(beginning))
+    line = next(line for line in README.read_text().splitlines() if line.startswith(beginning))
     return shlex.split(line, comments=True)[1:]
 
 
@@ -58,4 +57,4 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         if not target.startswith("http"):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
     for path in re.findall(r"`((?:tests|docs|proto|codegen|generated|examples)/[\w./-]+)`", page.read_text()):
-        assert (ROOT / path).exists(), f"{page.name} names {path}"
+        assert (PROJECT / path).exists(), f"{page.name} names {path}"

@@ -7,15 +7,15 @@ import shutil
 from pathlib import Path
 
 from tests.codegen.generating import PROJECT, described, generated
+from tests.docs.pages import blocks
 
 GUIDE = PROJECT / "docs/workflows.md"
 EXAMPLE = PROJECT / "examples/orders/proto/shop/v1/orders.proto"
 
 
 def test_the_workflow_of_the_guide_is_sound(tmp_path: Path) -> None:
-    found = re.search(r"```proto\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-    assert found is not None
-    service = found.group(1)[found.group(1).index("service") :]
+    service, signal = blocks(GUIDE, "proto")
+    service = f"{service[service.index('service') :].rstrip().removesuffix('}')}{signal}}}\nmessage Payment {{}}\n"
     example = re.sub(r"service OrderFulfilment \{.*?\n\}\n", lambda _: service, EXAMPLE.read_text(), flags=re.DOTALL)
     shutil.copytree(PROJECT / "proto/cerebelum/options", tmp_path / "proto/cerebelum/options")
     (tmp_path / "proto/shop.proto").write_text(example)

@@ -94,6 +94,7 @@ def order(wf: WorkflowBuilder) -> None:
 @workflow(name="other")
 def group_first(wf: WorkflowBuilder) -> None:
     wf.timeline([validate] >> charge >> sign)
+    wf.timeline([validate, reserve] >> charge)
 
 
 @step

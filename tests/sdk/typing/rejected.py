@@ -44,6 +44,8 @@ def order(wf: WorkflowBuilder) -> None:
     wf.timeline(first >> undecorated)  # wrong
     wf.timeline(first >> "second")  # wrong
     wf.timeline(first >> [second, 3])  # wrong
+    wf.timeline([1, 2] >> second)  # wrong
+    wf.timeline("first" >> second)  # wrong
     wf.diverge("first", {"ok": second})  # wrong
     wf.diverge(first, {"ok": "second"})  # wrong
     wf.branch(first, condition="first > 1")  # wrong
