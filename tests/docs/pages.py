@@ -16,6 +16,18 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
+def rows(page: Path, kind: str) -> list[list[str]]:
+    """The rows of every table of a kind, each as its cells."""
+    tables = re.findall(rf"<!-- rows: {kind} -->\n((?:\|.*\n)+)", page.read_text())
+    lines = [line for table in tables for line in table.splitlines()[2:]]
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines]
+
+
+def code(cell: str) -> list[str]:
+    """The pieces of code in a cell."""
+    return [(double or single).replace("\\|", "|") for double, single in re.findall(r"``(.+?)``|`(.+?)`", cell)]
+
+
 def whole(page: Path, around: Path, language: str = "python") -> str:
     """A file of `around/` in which each block of the page stands where its number says."""
     left = dict(enumerate(blocks(page, language), 1))

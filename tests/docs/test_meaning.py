@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import enum
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -40,8 +38,9 @@ from cerebelum import (
 from cerebelum.embedded import embedded_core
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SignalAwaited, StepCompleted
 from tests.docs.diagrams import with_diagrams
+from tests.docs.pages import PROJECT, code, rows
 
-PAGE = Path(__file__).parents[2] / "docs/meaning.md"
+PAGE = PROJECT / "docs/meaning.md"
 Names = Mapping[str, object]
 ACTIONS: Names = {
     "back_to": back_to, "end": end, "fail": fail, "mapping": mapping, "proceed": proceed,
@@ -57,18 +56,6 @@ class Light(enum.Enum):
 class Door:
     state: str
     n: int
-
-
-def rows(kind: str) -> list[list[str]]:
-    """The rows of every table of a kind, each as its cells."""
-    tables = re.findall(rf"<!-- rows: {kind} -->\n((?:\|.*\n)+)", PAGE.read_text())
-    lines = [line for table in tables for line in table.splitlines()[2:]]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-
-
-def code(cell: str) -> list[str]:
-    """The pieces of code in a cell."""
-    return [double or single for double, single in re.findall(r"``(.+?)``|`(.+?)`", cell)]
 
 
 # -- running ---------------------------------------------------------------------------------
@@ -180,7 +167,7 @@ def test_the_diagrams_are_what_the_engine_does() -> None:
 
 
 @PLACES
-@pytest.mark.parametrize("row", rows("runs"), ids=" ".join)
+@pytest.mark.parametrize("row", rows(PAGE, "runs"), ids=" ".join)
 async def test_it_runs_and_ends_as_the_page_says(row: list[str], run: Run) -> None:
     timeline, rules, gives, runs, ends = row
     on = staged(gives)
@@ -193,7 +180,7 @@ async def test_it_runs_and_ends_as_the_page_says(row: list[str], run: Run) -> No
 
 
 @PLACES
-@pytest.mark.parametrize("row", rows("patterns"), ids=" ".join)
+@pytest.mark.parametrize("row", rows(PAGE, "patterns"), ids=" ".join)
 async def test_a_pattern_matches_as_the_page_says(row: list[str], run: Run) -> None:
     pattern, body, matches = row
     scope: dict[str, object] = {"Light": Light, "Door": Door}
@@ -211,7 +198,7 @@ async def test_a_pattern_matches_as_the_page_says(row: list[str], run: Run) -> N
 
 
 @PLACES
-@pytest.mark.parametrize("row", rows("data"), ids=" ".join)
+@pytest.mark.parametrize("row", rows(PAGE, "data"), ids=" ".join)
 async def test_a_step_is_called_with_what_the_page_says(row: list[str], run: Run) -> None:
     timeline, rules, gives, name, arguments = row
     on = staged(gives)
@@ -220,7 +207,7 @@ async def test_a_step_is_called_with_what_the_page_says(row: list[str], run: Run
 
 
 @PLACES
-@pytest.mark.parametrize("row", rows("twice"), ids=" ".join)
+@pytest.mark.parametrize("row", rows(PAGE, "twice"), ids=" ".join)
 async def test_lines_run_as_often_as_the_page_says(row: list[str], run: Run) -> None:
     does, first, last, results = row
     lines: list[str] = []
@@ -275,7 +262,7 @@ async def sent_to_a_core(flow: Workflow, signals: list[Signal]) -> ExecutionResu
 
 
 @pytest.mark.parametrize("send", [sent_here, sent_to_a_core], ids=["here", "on a Core"])
-@pytest.mark.parametrize("row", rows("signals"), ids=" ".join)
+@pytest.mark.parametrize("row", rows(PAGE, "signals"), ids=" ".join)
 async def test_a_wait_gets_the_signal_that_the_page_says(row: list[str], send: Send) -> None:
     sent, does, ends = row
     tries: list[str] = []
