@@ -59,4 +59,10 @@ STREAMS = (
         "        for offer in self._claims.close(kind):\n            self._place(offer)\n",
         "        self._claims.close(kind)\n",
     ),
+    Bug(
+        "signs of life put off a loss that could not be recorded",
+        "cerebelum_core.leases",
+        "        again.expires_at, again.over = _now() + delay_s, True\n",
+        "        again.expires_at = _now() + delay_s\n",
+    ),
 )

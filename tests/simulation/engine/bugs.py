@@ -213,6 +213,12 @@ WAITS_AND_TRIES = (
         "visit.markers = (marker, *visit.markers)",
     ),
     Bug(
+        "an execution moves to where an outcome would have met another rule",
+        "cerebelum_engine.migration",
+        "    if _where(meets) != _where(met):\n",
+        "    if _where(meets) != _where(meets):\n",
+    ),
+    Bug(
         "a rejection looks like an expiry",
         "cerebelum_engine.evolve",
         "            decision = ApprovalDecision(approved=False, decided_by=who, decided_at=at, reason=reason)\n"

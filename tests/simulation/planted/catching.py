@@ -59,7 +59,7 @@ def main(kind: str, seeds: int, names: Sequence[str]) -> None:
 
 def _first_catch(kind: str, seeds: int, bug: Bug) -> str:
     plant(bug)
-    for seed in dict.fromkeys([*kept.seeds_of(kind, bug, seeds), *range(seeds)]):
+    for seed in dict.fromkeys([*kept.seeds_of(kind, bug), *range(seeds)]):
         _, story = play(kind, seed)
         if story:
             return story.splitlines()[0]

@@ -17,15 +17,15 @@ _TABLE = Path(__file__).with_name("kept.json")
 _CAUGHT = re.compile(r"(.+): seed (\d+): ")
 
 
-def seeds_of(kind: str, bug: Bug, below: int) -> list[int]:
-    """The seed that caught a bug, unless it is none of the first so many."""
+def seeds_of(kind: str, bug: Bug) -> list[int]:
+    """The seed that caught a bug. A bug that few worlds meet was planted where one of them once failed."""
     seed: int | None = json.loads(_TABLE.read_text())[kind].get(bug.name)
-    return [seed] if seed is not None and seed < below else []
+    return [] if seed is None else [seed]
 
 
 def main(kind: str, told: Iterable[str]) -> None:
     table: dict[str, dict[str, int]] = json.loads(_TABLE.read_text())
-    table[kind] = {found[1]: int(found[2]) for line in told if (found := _CAUGHT.match(line))}
+    table[kind] |= {found[1]: int(found[2]) for line in told if (found := _CAUGHT.match(line))}
     _TABLE.write_text(json.dumps(table, indent=2, sort_keys=True) + "\n")
 
 
