@@ -29,10 +29,15 @@ class Trouble(MemoryStore):
         self.readable = True
         self.reads = 0
         self.appends = 0
+        self.known: list[bool] = []
+        """Of each append whether it knew the head that was stored."""
 
     async def append(self, append: Append) -> None:
         await asyncio.sleep(0.01)
         self.appends += 1
+        stored = await self.head(append.execution_id)
+        self.known.append(append.before is not None)
+        assert append.before is None or (stored is not None and stored.head == append.before)
         fate = self.fates.pop(0) if self.fates else "works"
         if fate == "fails":
             raise StoreUnavailable("it was not written")
@@ -227,6 +232,16 @@ async def test_an_append_whose_answer_was_lost_counts_once_and_its_effects_are_t
     assert answer.reason is Reason.DUPLICATE
     assert bench.told.loaded_states[-1].version == 2
     assert len(await store.read("x")) == 2
+
+
+@in_virtual_time
+async def test_an_append_knows_the_row_that_is_stored_unless_nobody_can_tell() -> None:
+    bench = Bench(store=(store := Trouble()))
+    await bench.started()
+    store.fates = ["is lost"]
+    await bench.registry.tell("x", result(await bench.registry.state("x")))
+    await bench.registry.tell("x", result(await bench.registry.state("x")))
+    assert store.known == [False, True, False]
 
 
 @in_virtual_time

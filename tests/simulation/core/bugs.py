@@ -38,8 +38,14 @@ PARTS = (
     Bug(
         "the row of an execution is one append behind",
         "cerebelum_core.execution",
-        "head=head_of(batch.state, batch.owed)",
-        "head=head_of(self.state if self.state.started else batch.state, batch.owed)",
+        "head = head_of(batch.state, batch.owed)",
+        "head = head_of(self.state if self.state.started else batch.state, batch.owed)",
+    ),
+    Bug(
+        "a row of which only the timer changes is not written",
+        "cerebelum_core.store.records",
+        "            and self.wake_at == before.wake_at\n",
+        "",
     ),
     Bug(
         "the file's index of timers is not kept",
