@@ -19,7 +19,7 @@ from contextvars import Context, copy_context
 from cerebelum.lane import Lane
 from cerebelum_proto.worker.worker_service_pb import TaskResult
 
-_TURN_S = 0.01
+_TURN_S = 0.001
 """How long a lane begins calls before everything else has its turn: results are to be told, and signs of life."""
 
 _TRY_AGAIN_EACH = 64

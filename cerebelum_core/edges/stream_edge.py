@@ -100,6 +100,7 @@ class StreamEdge(StreamServiceBase):
                     session.receive(frame)
                     return
                 session.receive(frame)
+                await _go_round()
         finally:
             session.close()
 
@@ -161,6 +162,7 @@ async def _start_all(session: ExecuteSession, requests: AsyncIterator[pb.Execute
         async for frame in requests:
             for start in frame.starts:
                 await session.start(start)
+            await _go_round()
     except BaseException:
         session.close()
         raise
@@ -178,6 +180,15 @@ async def _reading(listening: Coroutine[None, None, None]) -> AsyncIterator[None
     finally:
         task.cancel()
         await asyncio.wait([task])
+
+
+async def _go_round() -> None:
+    """Let what a frame leads to be on its way, to the disk and to workers, before the next one is looked at.
+
+    Frames come many at once. Taken one straight after the other, they go through the Core as a convoy, and while it is
+    here, its disk and its workers have nothing to do.
+    """
+    await asyncio.sleep(0)
 
 
 def _settle(wait: asyncio.Future[State | None], state: State | None) -> None:
