@@ -60,13 +60,10 @@ def reopen(state: State, at: Timestamp) -> None:
     for name in failed_steps(state):
         walk.changes.of(name).last_task_id = ""
         walk.begin(path_of(state, name), name)
-    routes = [name for name in _standing(state) if route_of(state, name).onward is not Onward.PROCEED]
-    for name in routes:
+    for name in _standing(state):
         if _fails(state, name):
             walk.changes.of(name).taken = False
-    taken = [name for name in routes if state.steps[name].taken]
-    overruled = {name for name in routes for each in taken if affects(state, each, path_of(state, name), name)}
-    walk.leaving = [name for name in routes if name in taken or name not in overruled]
+    walk.leaving = _leaving(state)
     walk.enter_all()
     walk.open.sort(key=partial(rank_of, state))
     walk.end()
@@ -76,6 +73,14 @@ def _standing(state: State) -> list[str]:
     """The steps that have an outcome and are not passed, on the paths that the execution is on."""
     on = [step for path in active_paths(state) for step in path.before if stands_on(state, path, step)]
     return [step for step in on if state.steps[step].phase.closed and not state.steps[step].passed]
+
+
+def _leaving(state: State) -> list[str]:
+    """The routes that lead elsewhere than onward: those that are taken, and those that wait and that none overrules."""
+    routes = [name for name in _standing(state) if route_of(state, name).onward is not Onward.PROCEED]
+    taken = [name for name in routes if state.steps[name].taken]
+    overruled = {name for name in routes for each in taken if affects(state, each, path_of(state, name), name)}
+    return [name for name in routes if name in taken or name not in overruled]
 
 
 def _fails(state: State, name: str) -> bool:
@@ -195,7 +200,8 @@ class _Walk:
     def jump(self, name: str, target: str) -> None:
         """Pass over what lies before the target, forget what lies behind it, and go on from there.
 
-        What the route's own path has given is kept: it was done for the target.
+        What the route's own path has given is kept: it was done for the target. What was overruled by a route that is
+        forgotten counts again.
         """
         state, frame = self.state, frame_of(self.state, name, target)
         if frame is None:
@@ -204,12 +210,12 @@ class _Walk:
             return
         before, after = frame.upstream(target), frame.downstream(target) | {target}
         over, leads = route_of(state, name).path, {e: lead_of(state, path_of(state, e), e, frame) for e in state.steps}
-        self.leaving = [each for each in self.leaving if each != name and leads[each] not in before | after]
         for step in before:
             self.pass_over(frame, step)
         for step, lead in leads.items():
             if lead in after and not is_over(state, step, over):
                 self.changes.forget(step)
+        self.leaving = _leaving(state)
         self.enter_all()
 
     def pass_over(self, path: Path, step: str) -> None:

@@ -108,6 +108,32 @@ def test_a_retried_execution_does_not_take_up_routes_that_were_overruled() -> No
     assert isinstance(play.complete("y")[-1], ev.ExecutionCompleted)
 
 
+def test_a_failure_counts_again_once_what_overruled_it_is_taken_back() -> None:
+    """The way from `a` to `c` passes over the failed `b`. It leads back to `a`: `b` is beside it as before."""
+    around = {"again": route(Act.ROUTE_ACTION_PATH, path=[["x"], ["c"]]), "_": route(Act.ROUTE_ACTION_PROCEED)}
+    back = {"no": route(Act.ROUTE_ACTION_BACK_TO, "a")}
+    play = played(["a", "b"], ["c"], more="x", a=around, x=back)
+    play.complete("a", "again")
+    play.fail("b")
+    assert play.owed() == ["x"]
+    facts = play.complete("x", "no")
+    assert isinstance(facts[-1], ev.ExecutionFailed)
+    assert facts[-1].step == "b"
+
+
+def test_a_failure_that_a_route_around_overrules_stays_overruled_by_what_leads_back_within_it() -> None:
+    around = {"again": route(Act.ROUTE_ACTION_PATH, path=[["x"], ["y"], ["c"]])}
+    play = played(["a", "b"], ["c"], more="xy", a=around, y={"no": route(Act.ROUTE_ACTION_BACK_TO, "x")})
+    play.complete("a", "again")
+    play.fail("b")
+    play.complete("x")
+    play.complete("y", "no")
+    assert play.owed() == ["x"]
+    play.complete("x")
+    play.complete("y")
+    assert play.owed() == ["c"]
+
+
 def test_a_failure_that_a_rule_let_pass_is_not_retried() -> None:
     play = played(["a"], ["b"], a={"error": route(Act.ROUTE_ACTION_PROCEED)})
     play.fail("a")

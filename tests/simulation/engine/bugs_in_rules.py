@@ -20,7 +20,7 @@ MOVES = (
     Bug(
         "a retry forgets the routes that waited",
         "cerebelum_engine.moves",
-        "    walk.leaving = [name for name in routes if name in taken or name not in overruled]\n",
+        "    walk.leaving = _leaving(state)\n",
         "    walk.leaving = []\n",
     ),
     Bug(
@@ -68,8 +68,14 @@ MOVES = (
     Bug(
         "what is held is forgotten",
         "cerebelum_engine.moves",
-        "                self.changes.forget(step)\n        self.enter_all()",
-        "                self.changes.forget(step)\n        self.enter(frame, target)",
+        "        self.leaving = _leaving(state)\n        self.enter_all()",
+        "        self.leaving = _leaving(state)\n        self.enter(frame, target)",
+    ),
+    Bug(
+        "what was overruled by a route that is forgotten counts no more",
+        "cerebelum_engine.moves",
+        "        self.leaving = _leaving(state)\n",
+        "        self.leaving = [each for each in _leaving(state) if each in self.leaving]\n",
     ),
     Bug(
         "a visit is not counted",

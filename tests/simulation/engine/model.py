@@ -296,9 +296,6 @@ class Model(Tree):
         require(landing is not None, f"'{leaf.step}' leads to '{target}', which is nowhere around it")
         root = self.root(landing)
         own = leaf.over.key if leaf.over else "none"
-        leaf.leaves = False
-        for each in self.walk(self.region(leaf)):
-            each.leaves = False
         fresh: list[Leaf | Sequence] = []
         reset = [each for stage in self.outer_rest(landing) for each in self.leaves_of(stage)] + [landing]
         for sequence, stage, lane in self.way(landing):
@@ -318,6 +315,7 @@ class Model(Tree):
             or any(key == own for key, _ in kept.chain)
         }
         clear(landing)
+        self.recount()
         for node in [*fresh, landing]:
             self.begin(node)
         self.release()
@@ -343,12 +341,16 @@ class Model(Tree):
                 self.idle.discard(leaf.step)
             elif self.fails(leaf):
                 leaf.taken = False
-        for leaf in closed:
+        self.recount()
+        self.release()
+
+    def recount(self) -> None:
+        """Which routes count: those that are taken, and those that wait and that none of them overrules."""
+        for leaf in (leaves := list(self.walk())):
             leaf.leaves = leaf.state == CLOSED and leaf.leads_away
-        for leaf in [leaf for leaf in closed if leaf.leaves and leaf.taken]:
+        for leaf in [leaf for leaf in leaves if leaf.leaves and leaf.taken]:
             for each in self.walk(self.region(leaf)):
                 each.leaves = each is leaf or (each.leaves and self.is_under(each, leaf))
-        self.release()
 
     def release(self) -> None:
         """Begin what was held and is held no more."""

@@ -6,6 +6,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from cerebelum_engine import validate
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
@@ -39,6 +40,7 @@ def parting_workflow(dice: random.Random, name: str = "random") -> pb.Blueprint:
         texts = dice.choice((["yes"], ["no"], ["yes", "no"], ["no", "error"], []))
         if texts:
             draft.add_diverge(step, texts, draft.long_route)
+    draft.lead_around(group)
     draft.give_data()
     return draft.blueprint
 
@@ -168,6 +170,24 @@ class Draft:
                 return pb.Route(action=_Act.ROUTE_ACTION_END)
             case _:
                 return pb.Route(action=_Act.ROUTE_ACTION_PATH, path=self.path(names))
+
+    def lead_around(self, group: list[str]) -> None:
+        """Let ways out of a group come back to the timeline behind it, and steps on them lead back into the group."""
+        dice = random.Random(self.definition.to_bytes())
+        later = [step for stage in self.definition.stages[1:] for step in stage.steps]
+        ways = [pattern.route for rule in self.definition.diverge_rules for pattern in rule.patterns]
+        over = [step for way in ways if way is not None for stage in way.path for step in stage.steps]
+        for at in range(len(ways)):
+            if later and dice.random() < 0.5:
+                before = self.copy()
+                way = [pattern.route for rule in self.definition.diverge_rules for pattern in rule.patterns][at]
+                if way is not None and way.path:
+                    way.path.append(pb.Stage(steps=[dice.choice(later)]))
+                    self.keep_if_valid(before)
+        for step in over:
+            if dice.random() < 0.4:
+                back = pb.Route(action=_Act.ROUTE_ACTION_BACK_TO, step=dice.choice(group))
+                self.add_diverge(step, ["no"], partial(replace, back))
 
     def long_route(self) -> pb.Route:
         """Mostly one over a path on which much can happen before it is over."""
