@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +18,8 @@ from cerebelum.signals import Signals
 from cerebelum_client import Converter, Core, Payloads
 from cerebelum_engine import DEFAULT_MAX_VISITS, Blueprint, compile_blueprint
 from cerebelum_proto.worker import worker_service_pb as pb
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -202,7 +205,7 @@ def code_of(workflow: Workflow | str) -> Code:
 
 
 async def submit(core: Core, blueprint: pb.Blueprint) -> None:
-    """Bring a Core the blueprint of a workflow.
+    """Bring a Core the blueprint of a workflow. What may be meant otherwise is logged as a warning.
 
     Raises:
         DefinitionError: the Core refuses it.
@@ -210,6 +213,8 @@ async def submit(core: Core, blueprint: pb.Blueprint) -> None:
     validation = await core.submit_blueprint(blueprint)
     if not validation.valid:
         raise DefinitionError(f"workflow '{blueprint.workflow_module}'", validation.errors)
+    for warning in validation.warnings:
+        _log.warning("workflow '%s': %s", blueprint.workflow_module, warning)
 
 
 class Declared(Protocol):

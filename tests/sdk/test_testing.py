@@ -125,3 +125,19 @@ async def test_a_cancelled_execution_ends_and_a_deadline_is_kept() -> None:
         assert (await later.status()).status == "waiting_for_approval"
         await core.skip(timedelta(days=1))
         assert (await later.status()).status == "failed"
+
+
+@step
+async def hasty(sign: str | None = None) -> str:
+    return sign or "unsigned"
+
+
+async def test_what_a_workflow_may_have_meant_otherwise_is_told_where_it_is_brought_to_a_core(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    @workflow
+    def upside_down(wf: WorkflowBuilder) -> None:
+        wf.timeline(hasty >> cool_off >> sign)
+
+    async with testing.core([upside_down]):
+        assert "workflow 'upside_down': step 'hasty' depends on 'sign', which never has a result by then" in caplog.text
