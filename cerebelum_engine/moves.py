@@ -50,8 +50,12 @@ def move(state: State, step: str, at: Timestamp) -> None:
 
 
 def failed_steps(state: State) -> list[str]:
-    """The steps whose failure no rule lets pass: they begin anew when the execution is let go on."""
-    return [name for name in _standing(state) if state.steps[name].phase is Phase.FAILED and _fails(state, name)]
+    """The steps whose failure no rule lets pass or overrules: they begin anew when the execution is let go on."""
+    standing = _standing(state)
+    goes_on = [name for name in standing if state.steps[name].taken and not _fails(state, name)]
+    failed = [name for name in standing if state.steps[name].phase is Phase.FAILED and _fails(state, name)]
+    overruled = _overruled(state, failed, goes_on)
+    return [name for name in failed if name not in overruled]
 
 
 def reopen(state: State, at: Timestamp) -> None:
@@ -79,8 +83,14 @@ def _leaving(state: State) -> list[str]:
     """The routes that lead elsewhere than onward: those that are taken, and those that wait and that none overrules."""
     routes = [name for name in _standing(state) if route_of(state, name).onward is not Onward.PROCEED]
     taken = [name for name in routes if state.steps[name].taken]
-    overruled = {name for name in routes for each in taken if affects(state, each, path_of(state, name), name)}
+    overruled = _overruled(state, routes, taken)
     return [name for name in routes if name in taken or name not in overruled]
+
+
+def _overruled(state: State, names: Sequence[str], taken: Sequence[str]) -> set[str]:
+    """Those of some steps that others, whose routes are taken, leave behind."""
+    leads = [each for each in taken if route_of(state, each).onward is not Onward.PROCEED]
+    return {name for name in names for each in leads if affects(state, each, path_of(state, name), name)}
 
 
 def _fails(state: State, name: str) -> bool:

@@ -134,6 +134,18 @@ def test_a_failure_that_a_route_around_overrules_stays_overruled_by_what_leads_b
     assert play.owed() == ["c"]
 
 
+def test_a_failure_that_was_overruled_is_not_retried_with_the_one_that_ended_the_execution() -> None:
+    play = played(["a", "b"], ["c"], more="x", a={"no": route(Act.ROUTE_ACTION_PATH, path=[["x"], ["c"]])})
+    play.complete("a", "no")
+    play.fail("b")
+    play.fail("x")
+    facts = play.do(Retry(retried_by="ada"))
+    assert isinstance(facts[0], ev.ExecutionRetried)
+    assert (facts[0].steps, play.owed()) == (["x"], ["x"])
+    play.complete("x")
+    assert play.owed() == ["c"]
+
+
 def test_a_failure_that_a_rule_let_pass_is_not_retried() -> None:
     play = played(["a"], ["b"], a={"error": route(Act.ROUTE_ACTION_PROCEED)})
     play.fail("a")

@@ -64,7 +64,7 @@ WAITS_AND_TRIES = (
     Bug(
         "a retry begins finished steps anew",
         "cerebelum_engine.moves",
-        "for name in _standing(state) if state.steps[name].phase is Phase.FAILED and _fails(state, name)]",
+        "for name in standing if state.steps[name].phase is Phase.FAILED and _fails(state, name)]",
         "for name in state.steps if state.steps[name].phase.closed]",
     ),
     Bug(

@@ -24,6 +24,12 @@ MOVES = (
         "    walk.leaving = []\n",
     ),
     Bug(
+        "a retry tries again what was overruled",
+        "cerebelum_engine.moves",
+        "    return [name for name in failed if name not in overruled]\n",
+        "    return failed\n",
+    ),
+    Bug(
         "a retry takes up routes that were overruled",
         "cerebelum_engine.moves",
         "if name in taken or name not in overruled]",

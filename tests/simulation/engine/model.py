@@ -332,7 +332,16 @@ class Model(Tree):
         """What failed begins anew; every other outcome counts as before."""
         self.ended, self.expected = False, None
         closed = [leaf for leaf in self.walk() if leaf.state == CLOSED]
+        overruled = [
+            each
+            for leaf in closed
+            if leaf.taken and leaf.leads_away and not self.fails(leaf)
+            for each in self.walk(self.region(leaf))
+            if each is not leaf and not self.is_under(each, leaf)
+        ]
         for leaf in closed:
+            if leaf in overruled:
+                continue
             plain = leaf.route is not None and leaf.route.action is Act.ROUTE_ACTION_UNSPECIFIED
             if leaf.failed and (plain or (leaf.route or pb.Route()).action is Act.ROUTE_ACTION_FAIL):
                 clear(leaf)
