@@ -128,10 +128,14 @@ class _Walk:
             self.take(first)
 
     def take(self, name: str) -> None:
-        """Go along the route of a step. Other routes that lead out of what it affects count no more."""
+        """Go along the route of a step. Others that wait to lead out of what it affects count no more."""
         state, route = self.state, route_of(self.state, name)
         if name in self.leaving:
-            self.leaving = [e for e in self.leaving if e == name or not affects(state, name, path_of(state, e), e)]
+            self.leaving = [
+                each
+                for each in self.leaving
+                if each == name or state.steps[each].taken or not affects(state, name, path_of(state, each), each)
+            ]
         self.changes.of(name).taken = True
         if route.path is None:
             self.onward(name)

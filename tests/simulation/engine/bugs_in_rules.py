@@ -68,8 +68,8 @@ MOVES = (
     Bug(
         "a rule that counts no more holds on",
         "cerebelum_engine.moves",
-        "if e == name or not affects(state, name, path_of(state, e), e)",
-        "if e",
+        "if each == name or state.steps[each].taken or not affects(state, name, path_of(state, each), each)",
+        "if each",
     ),
     Bug(
         "what is held is forgotten",

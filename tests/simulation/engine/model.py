@@ -222,7 +222,7 @@ class Model(Tree):
     def take(self, leaf: Leaf) -> None:
         leaf.taken = True
         for each in self.walk(self.region(leaf)) if leaf.leaves else ():
-            each.leaves = each is leaf or (each.leaves and self.is_under(each, leaf))
+            each.leaves = each is leaf or (each.leaves and (each.taken or self.is_under(each, leaf)))
         if leaf.over is None:
             self.onward(leaf)
             return
@@ -359,7 +359,7 @@ class Model(Tree):
             leaf.leaves = leaf.state == CLOSED and leaf.leads_away
         for leaf in [leaf for leaf in leaves if leaf.leaves and leaf.taken]:
             for each in self.walk(self.region(leaf)):
-                each.leaves = each is leaf or (each.leaves and self.is_under(each, leaf))
+                each.leaves = each is leaf or (each.leaves and (each.taken or self.is_under(each, leaf)))
 
     def release(self) -> None:
         """Begin what was held and is held no more."""
