@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from ast import literal_eval
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -25,7 +23,7 @@ SHOWN = {page.stem for page in PAGES if blocks(page, "python")} - EXCERPTS - {"R
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every page as a module, beside what is generated from the contracts that they speak of."""
     folder = tmp_path_factory.mktemp("pages")
     shutil.copytree(PROJECT / "proto/cerebelum/options", folder / "proto/cerebelum/options")
@@ -33,19 +31,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     write({"shop/v1/orders.proto": EXAMPLE.read_text(), "shop/v1/order.proto": order}, folder / "proto")
     write(generated(described(folder / "proto", folder / "image.binpb")), folder)
     write({f"page_{name}.py": whole(DOCS / f"{name}.md", AROUND / f"{name}.py") for name in SHOWN}, folder)
-    sys.path.insert(0, str(folder))
-    yield folder
-    sys.path.remove(str(folder))
+    return folder
 
 
-def imported(folder: Path, name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"page_{name}", folder / f"page_{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+def outcome(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch, at: Path | None = None) -> object:
+    """What the `main` of a page gives, in a process that has imported no other package of the same name."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (at or folder, folder))))
+    code = f"import asyncio, page_{page}; print(repr(asyncio.run(page_{page}.main())))"
+    return literal_eval(run(sys.executable, "-c", code, cwd=at or folder).stdout)
 
 
 def test_mypy_finds_nothing_in_strict_mode(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,26 +48,23 @@ def test_mypy_finds_nothing_in_strict_mode(folder: Path, monkeypatch: pytest.Mon
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-async def test_the_services_are_called_and_stopped(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_services_are_called_and_stopped(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(CERTIFICATES, tmp_path, dirs_exist_ok=True)
     shutil.copy(CERTIFICATES / "server.pem", tmp_path / "ca.pem")
-    monkeypatch.chdir(tmp_path)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     text = (folder / "page_services.py").read_text()
     (tmp_path / "page_services.py").write_text(text.replace("50052", str(port)).replace("0.0.0.0", "127.0.0.1"))
-    assert await imported(tmp_path, "services").main() == "1"
+    assert outcome("services", folder, monkeypatch, tmp_path) == "1"
 
 
-async def test_the_workflows_run_and_give_what_they_say(folder: Path) -> None:
-    assert await imported(folder, "steps").main() == ("order 7 is there", "order 7 is there")
+def test_the_workflows_run_and_give_what_they_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert outcome("steps", folder, monkeypatch) == ("order 7 is there", "order 7 is there")
 
 
-async def test_the_tests_pass(folder: Path) -> None:
-    await imported(folder, "testing").main()
+def test_the_tests_pass(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert outcome("testing", folder, monkeypatch) is None
 
 
 def test_the_class_shown_is_an_excerpt_of_what_is_generated() -> None:
