@@ -15,7 +15,7 @@ help:
 	@echo "make test      everything that CI checks"
 	@echo "make generate  write generated/ anew from proto/"
 	@echo "make profile   where the time of a step goes, part by part"
-	@echo "make simulate  100,000 random worlds of the engine and 20,000 of a whole Core"
+	@echo "make simulate  200,000 walks and 100,000 random worlds of the engine, and 20,000 of a whole Core"
 	@echo "make test-compiled  codec, engine and Core in their compiled build (a part of make test)"
 	@echo "make conformance  what Google's conformance suite says of the codec (a part of make test)"
 	@echo "make fuzz      a million spoiled inputs for the codec; this and conformance take BUILD=compiled"
@@ -114,9 +114,11 @@ profile: setup
 simulate: setup $(if $(filter compiled,$(BUILD)),$(COMPILED)/installed)
 ifeq ($(BUILD),compiled)
 	rm -rf $(COMPILED)/worlds && mkdir $(COMPILED)/worlds && cp -r tests $(COMPILED)/worlds
+	cd $(COMPILED)/worlds && ../env/bin/python -m tests.simulation walk 0 200000
 	cd $(COMPILED)/worlds && ../env/bin/python -m tests.simulation engine 0 100000
 	cd $(COMPILED)/worlds && ../env/bin/python -m tests.simulation core 0 20000
 else
+	python -m tests.simulation walk 0 200000
 	python -m tests.simulation engine 0 100000
 	python -m tests.simulation core 0 20000
 endif

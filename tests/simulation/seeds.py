@@ -1,10 +1,14 @@
-"""One seed of either kind of world, and what there is to tell of it."""
+"""One seed of a kind of world, and what there is to tell of it."""
 
 from __future__ import annotations
 
 from importlib import import_module
 
-KINDS = {"engine": "tests.simulation.engine.world", "core": "tests.simulation.core.playing"}
+KINDS = {
+    "engine": "tests.simulation.engine.world",
+    "walk": "tests.simulation.engine.walk",
+    "core": "tests.simulation.core.playing",
+}
 """Where each is played. Imported when it is: a bug may be planted before."""
 
 
