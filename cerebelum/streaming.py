@@ -162,13 +162,15 @@ class _Stream:
         self._first: stream_pb.WorkRequest | None = None
 
     def send(self, held: Held) -> None:
+        if not self._unsent:
+            self._changed.set()
         self._unsent.append(held)
-        self._changed.set()
 
     def give_room(self) -> None:
         """There is room for one more task."""
+        if not self.room:
+            self._changed.set()
         self.room += 1
-        self._changed.set()
 
     def drop(self, task_id: str) -> None:
         self._dropped.append(task_id)
@@ -208,8 +210,8 @@ class _Stream:
         if frame is None:
             frame = stream_pb.WorkRequest()
             if not self._unsent:
-                self._changed.clear()
                 await self._changed.wait()
+        self._changed.clear()
         self._fill(frame)
         return frame
 

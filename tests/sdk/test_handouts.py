@@ -40,6 +40,9 @@ class Talk:
         self.task = Task(task_id="x/slow/1.1.0", execution_id="x", workflow_hash=one.hash, step_name="slow")
         self._said: asyncio.Queue[WorkRequest] = asyncio.Queue()
         self._answers: asyncio.Queue[WorkResponse] = asyncio.Queue()
+        self.free = asyncio.Event()
+        """Whether the connection takes what the worker says."""
+        self.free.set()
 
     async def work(self, requests: AsyncIterator[WorkRequest]) -> AsyncIterator[WorkResponse]:
         listening = asyncio.create_task(self._listen(requests))
@@ -53,6 +56,7 @@ class Talk:
     async def _listen(self, requests: AsyncIterator[WorkRequest]) -> None:
         async for frame in requests:
             self._said.put_nowait(frame)
+            await self.free.wait()
 
     def tell(self, **parts: object) -> None:
         self._answers.put_nowait(WorkResponse(**parts))  # type: ignore[arg-type]  # each test knows its parts
@@ -104,6 +108,20 @@ async def test_a_task_that_comes_again_while_its_result_waits_is_not_run_again(t
     talk.tell(recorded=[1])
     await talk.heard(1)
     assert talk.hands.task_ids == []
+
+
+@talking
+async def test_room_that_is_given_while_the_connection_is_full_is_told_once_it_is_free(talk: Talk) -> None:
+    talk.tell(tasks=[talk.task])
+    await talk.heard(0.1)
+    talk.free.clear()
+    talk.tell(tasks=[talk.task])
+    (first,) = await talk.heard(0.1)
+    talk.tell(tasks=[talk.task])
+    assert await talk.heard(0.1) == []
+    talk.free.set()
+    (second,) = await talk.heard(0.1)
+    assert (first.room, second.room) == (1, 1)
 
 
 @talking
