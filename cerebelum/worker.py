@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 def _now() -> Timestamp:
-    return Timestamp.from_ns(time.time_ns())
+    return Timestamp.from_ms(time.time_ns() // 1_000_000)
 
 
 class Worker:

@@ -10,6 +10,7 @@ from cerebelum_codegen.runtime.errors import EncodeError
 from cerebelum_codegen.runtime.wire import MAX_DEPTH, UINT64, read_varint, stray, truncated, unpack_instant, varint
 
 _NS: Final = 1_000_000_000
+_MS_NS: Final = 1_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST_SECOND: Final = -62_135_596_800
 _LAST_SECOND: Final = 253_402_300_799
@@ -47,10 +48,25 @@ class Timestamp:
         return cls(*_read_whole(data))
 
     @classmethod
-    def from_ns(cls, nanoseconds: int) -> Self:
+    def from_ns(cls, nanoseconds: int) -> Timestamp:
         """The instant so many nanoseconds after 1970-01-01 UTC."""
         seconds = nanoseconds // _NS
-        return cls(seconds, nanoseconds - seconds * _NS)
+        return Timestamp(seconds, nanoseconds - seconds * _NS)
+
+    @classmethod
+    def from_ms(cls, milliseconds: int) -> Timestamp:
+        """The instant so many milliseconds after 1970-01-01 UTC; the very same one, when it is asked for again.
+
+        For clocks: an instant costs next to nothing then, and so does writing it.
+
+        Raises:
+            ValueError: it is outside of what the contract allows.
+        """
+        ms, moment, _ = _MOMENT[0]
+        if ms != milliseconds:
+            moment = cls.from_ns(milliseconds * _MS_NS)
+            _MOMENT[0] = milliseconds, moment, write_timestamp(moment)
+        return moment
 
     def to_ns(self) -> int:
         """Nanoseconds since 1970-01-01 UTC."""
@@ -127,10 +143,22 @@ def write_timestamp(value: Timestamp) -> bytes:
     """The body of a Timestamp."""
     if not isinstance(value, Timestamp):
         raise TypeError(f"{type(value).__name__} is not Timestamp")
+    _, moment, body = _MOMENT[0]
+    if value is moment:
+        return body
+    moment, body = _READ[0]
+    if value is moment:
+        return body
     seconds, nanos = value.seconds, value.nanos
     if not (_FIRST_SECOND <= seconds <= _LAST_SECOND and 0 <= nanos < _NS):
         raise ValueError(f"{value} is outside of 0001-01-01T00:00:00Z to 9999-12-31T23:59:59.999999999Z")
     return _write(seconds, nanos)
+
+
+_MOMENT: Final[list[tuple[int, Timestamp, bytes]]] = [(0, Timestamp(), b"")]
+"""The last instant that `from_ms` gave, and how it is written: what happens within a millisecond shares both."""
+_READ: Final[list[tuple[Timestamp, bytes]]] = [(Timestamp(), b"")]
+"""The last instant that was read, and how it was written: what happened within a millisecond comes together."""
 
 
 def write_duration(value: Duration) -> bytes:
@@ -175,17 +203,27 @@ def _read_whole(data: bytes) -> tuple[int, int]:
 def read_timestamp(data: bytes, at: int, end: int, depth: int, before: Timestamp | None) -> Timestamp:
     """The Timestamp whose body lies between `at` and `end`; it goes on where `before` stopped."""
     if 10 < end - at < 13 and before is None:
+        body = data[at:end]
+        last, known = _READ[0]
+        if body == known:
+            return last
         # As nearly all are written since 1978. Each byte but the last of a number has a mark, to be taken away.
         first, a, b, c, d, e, second, f, g, h, i = unpack_instant(data, at)
-        if first == 8 and second == 16 and a & b & c & d & f & g & h > 127 > e:
+        if first == 8 and second == 16 and a & b & c & d & f & g & h > 127 > e > 0:
             seconds = a + (b << 7) + (c << 14) + (d << 21) + (e << 28) - 0x10204080
             nanos = f + (g << 7) + (h << 14) + (i << 21) - 0x204080
-            if end - at == 11 and i < 128:
-                return Timestamp(seconds, nanos)
-            if end - at == 12 and i > 127 and data[at + 11] < 8:
-                return Timestamp(seconds, nanos + (data[at + 11] - 1 << 28))
+            if end - at == 12 and i > 127 and 0 < data[at + 11] < 8:
+                return _keep_read(Timestamp(seconds, nanos + (data[at + 11] - 1 << 28)), body)
+            if end - at == 11 and 0 < i < 128:
+                return _keep_read(Timestamp(seconds, nanos), body)
     seconds, nanos = _read(data, at, end, depth, _NOTHING if before is None else (before.seconds, before.nanos))
     return Timestamp(seconds, nanos)
+
+
+def _keep_read(moment: Timestamp, body: bytes) -> Timestamp:
+    if moment.nanos < _NS:
+        _READ[0] = moment, body  # no other bytes could be written for it
+    return moment
 
 
 def read_duration(data: bytes, at: int, end: int, depth: int, before: Duration | None) -> Duration:

@@ -15,7 +15,7 @@ from google.protobuf.timestamp_pb2 import Timestamp as GoogleTimestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebelum_codegen.runtime import DecodeError, Duration, Timestamp
+from cerebelum_codegen.runtime import DecodeError, Duration, EncodeError, Timestamp
 from cerebelum_codegen.runtime.jsonvalue import JsonValue
 from cerebelum_proto.worker.worker_service_pb import Task
 from tests.codegen.conftest import Trial
@@ -186,3 +186,44 @@ def test_a_timestamp_in_two_parts_is_one(trial: Trial) -> None:
     assert kinds.Choice.from_bytes(b"\xca\x01\x02\x08\x05\xca\x01\x02\x10\x07").choice == kinds.Choice_Span(
         Duration(5, 7)
     )
+
+
+def test_an_instant_of_a_clock_is_the_same_for_a_millisecond_and_is_written_as_any_other() -> None:
+    first = Timestamp.from_ms(1_700_000_000_123)
+    assert Timestamp.from_ms(1_700_000_000_123) is first
+    assert first == Timestamp(1_700_000_000, 123_000_000)
+    later = Timestamp.from_ms(1_700_000_000_124)
+    for each in (first, later, Timestamp.from_ms(-1), Timestamp.from_ms(0)):
+        assert each.to_bytes() == Timestamp(each.seconds, each.nanos).to_bytes()
+        assert Timestamp.from_bytes(each.to_bytes()) == each
+    with pytest.raises(ValueError, match="outside"):
+        Timestamp.from_ms(253_402_300_800_000)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x08\x80\xe2\xcf\xaa\x06\x10\x80\x80\x80\x01",
+        b"\x08\x80\xe2\xcf\xaa\x06\x10\x80\x80\x80\x00",
+        b"\x08\x80\xe2\xcf\xaa\x00\x10\x80\x80\x80\x01",
+        b"\x08\x80\xe2\xcf\xaa\x06\x10\x80\x80\x80\x80\x00",
+        b"\x08\x80\xe2\xcf\xaa\x06\x10\x80\x80\x80\x80\x01",
+    ],
+)
+def test_what_was_read_is_written_in_the_one_way_that_there_is(body: bytes) -> None:
+    once, again = (
+        Task.from_bytes(b"\x3a" + bytes([len(body)]) + body),
+        Task.from_bytes(b"\x3a" + bytes([len(body)]) + body),
+    )
+    assert once.created_at == again.created_at
+    written = b"" if once.created_at is None else once.created_at.to_bytes()
+    google = GoogleTimestamp.FromString(body)
+    assert written == google.SerializeToString(deterministic=True)
+
+
+def test_what_was_read_and_cannot_be_written_is_refused_still() -> None:
+    task = Task.from_bytes(b"\x3a\x0c\x08\x80\xe2\xcf\xaa\x06\x10\x80\x80\x80\x80\x07")
+    assert task.created_at is not None
+    assert task.created_at.nanos > 1_000_000_000
+    with pytest.raises(EncodeError, match="created_at"):
+        task.to_bytes()
