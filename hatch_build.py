@@ -20,13 +20,14 @@ _ENGINE = (
     "queues results rules signals state status steps tasks times visit"
 )
 _CORE = (
-    "alarms claims clock endings execution leases node offers queues reconstructor registry router scheduler "
-    "supervisor takers turns edges/execute_session edges/handouts edges/outbox edges/starts edges/work_session "
-    "store/callbacks store/records store/rows store/sqlite store/sqlite_batch store/writer"
+    "alarms claims clock endings execution node queues reconstructor registry router scheduler supervisor takers turns "
+    "workers edges/execute_session edges/handouts edges/outbox edges/starts edges/work_session "
+    "store/callbacks store/sqlite store/sqlite_batch store/writer"
 )
+_RECORDS = "leases offers store/records store/rows"
 _WORKER = (
-    "cerebelum/hands cerebelum/lanes cerebelum/lifeline cerebelum/plan cerebelum/runner cerebelum/running "
-    "cerebelum/streaming cerebelum_client/payload cerebelum_client/plain"
+    "cerebelum/code cerebelum/hands cerebelum/lanes cerebelum/lifeline cerebelum/plan cerebelum/runner "
+    "cerebelum/running cerebelum/streaming cerebelum_client/payload cerebelum_client/plain"
 )
 
 
@@ -72,13 +73,15 @@ def _sources(root: Path) -> list[Source]:
     calls = [runtime / "http2" / f"{name}.py" for name in _HTTP2.split()]
     calls += [runtime / "rpc" / f"{name}.py" for name in _RPC.split()]
     engine = [Path("cerebelum_engine", f"{name}.py") for name in _ENGINE.split()]
-    core = [Path("cerebelum_core", f"{name}.py") for name in _CORE.split()]
+    core, records = ([Path("cerebelum_core", f"{name}.py") for name in each.split()] for each in (_CORE, _RECORDS))
     worker = [Path(f"{name}.py") for name in _WORKER.split()]
     return [
-        Source(root / "codegen", [runtime / "wire.py", *calls], str),
+        Source(root / "codegen", [runtime / "wire.py", *calls], str, values=False),
         Source(root / "codegen", [runtime / f"{name}.py" for name in _RUNTIME], compiled_form),
         Source(root / "generated", generated_modules(root / "generated"), compiled_form),
-        Source(root, [*engine, *core, *worker], typed_form),
+        Source(root / "generated", [Path("cerebelum_proto/worker/worker_service_markers.py")], typed_form),
+        Source(root, [*engine, *records], typed_form),
+        Source(root, [*core, *worker], typed_form, values=False),
     ]
 
 

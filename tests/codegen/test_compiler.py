@@ -16,8 +16,10 @@ import pytest
 
 from cerebelum_codegen.compiler.build import generated_modules
 from cerebelum_codegen.compiler.form import compiled_form
-from cerebelum_codegen.compiler.native import with_members
+from cerebelum_codegen.compiler.native import lean, with_members
 from cerebelum_codegen.compiler.plain import typed_form
+from cerebelum_codegen.compiler.values import plain_values
+from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.worker import worker_service_pb
 from tests.codegen.generating import PROJECT, run
 
@@ -58,6 +60,18 @@ def test_no_list_of_parts_is_left_where_a_message_is_written() -> None:
     assert not any("list[bytes]" in ast.unparse(each) for each in writers)
 
 
+def test_numbers_in_a_row_are_written_into_one_buffer_and_nothing_empty_is_gone_through() -> None:
+    form = compiled_form(Path(stream_pb.__file__).read_text())
+    assert "join([" not in form
+    assert "_write_int64(packed_recorded_item, recorded_item)" in form
+    loops = [n for n in ast.walk(ast.parse(form)) if isinstance(n, ast.For) and ast.unparse(n.iter).startswith("self.")]
+    guards = [n for n in ast.walk(ast.parse(form)) if isinstance(n, ast.If) and ast.unparse(n.test).startswith("not (")]
+    assert [ast.unparse(each.iter) for each in loops if "packed" not in ast.unparse(each)] == [
+        ast.unparse(each.body[0].iter) for each in guards if isinstance(each.body[0], ast.For)
+    ]
+    assert len(guards) > 5
+
+
 _PHASES = """
 from __future__ import annotations
 import enum
@@ -72,8 +86,8 @@ class Light(enum.Enum):
 LIMIT: Final = 3
 
 def after(light: Light, status: HTTPStatus) -> tuple[object, ...]:
-    match light:
-        case Light.RED:
+    match light, status:
+        case Light.RED, _:
             return Light.GREEN, HTTPStatus.OK, http.HTTPStatus.OK, LIMIT
     return Light.RED, status
 """
@@ -82,12 +96,203 @@ def after(light: Light, status: HTTPStatus) -> tuple[object, ...]:
 def test_members_are_read_once_and_mean_the_same() -> None:
     form = typed_form(_PHASES)
     assert form.count("_member_Light_GREEN") == 2
-    assert "case Light.RED:" in form, "a plain name there would match everything"
+    assert "case [Light.RED, _]:" in form, "a plain name there would match everything"
     namespaces: list[dict[str, object]] = [{"__name__": "lights"}, {"__name__": "lights"}]
     for source, namespace in zip((_PHASES, form), namespaces, strict=True):
         exec(source, namespace)
     plain, formed = ([str(eval("after(Light.RED, None), after(Light.GREEN, 1)", each))] for each in namespaces)
     assert formed == plain
+
+
+_ANIMALS = """
+from __future__ import annotations
+import enum
+from dataclasses import dataclass
+from typing import TypeAlias
+
+class Mood(enum.Enum):
+    GLAD = 1
+    SAD = 2
+
+@dataclass
+class Cat:
+    name: str
+    mood: Mood = Mood.GLAD
+
+@dataclass
+class Dog:
+    name: str
+    age: int = 3
+
+@dataclass
+class Fish:
+    pass
+
+Furry: TypeAlias = Cat | Dog
+_PETS = (Furry, Fish)
+
+def about(animal: object, word: str) -> object:
+    match animal:
+        case Cat(name=name) if word == "name":
+            return name
+        case Cat(mood=mood) as cat:
+            match mood:
+                case Mood.GLAD:
+                    return cat
+                case _:
+                    return mood
+        case Fish() | None:
+            return "cold"
+        case Dog(name=name, age=age):
+            return name, age
+    return isinstance(animal, Furry | Fish), isinstance(animal, _PETS), isinstance(animal, int)
+
+def said(word: str) -> object:
+    match word:
+        case "a" | "b":
+            return 1
+        case [first, *_]:
+            return first
+        case _ if word > "m":
+            return 2
+    return 3
+"""
+
+
+def test_patterns_become_questions_and_mean_the_same() -> None:
+    form = typed_form(_ANIMALS)
+    assert form.count("match ") == 1, "only the one that takes a sequence apart is left"
+    assert "isinstance(animal, (Cat, Dog, Fish)), isinstance(animal, (Cat, Dog, Fish))" in form
+    asked = (
+        "[about(animal, word) for animal in (Cat('x'), Cat('y', Mood.SAD), Dog('z'), Fish(), None, 7, Dog)"
+        " for word in ('name', '')] + [said(word) for word in ('a', 'b', 'c', 'n')]"
+    )
+    namespaces: list[dict[str, object]] = [{"__name__": __name__}, {"__name__": __name__}]
+    for source, namespace in zip((_ANIMALS, form), namespaces, strict=True):
+        exec(source, namespace)
+    plain, formed = (str(eval(asked, each)) for each in namespaces)
+    assert formed == plain
+
+
+def test_a_constant_is_declared_as_one() -> None:
+    form = typed_form("from __future__ import annotations\nfrom x import T\n_MOST = 3\nOf = T\n_T = T\n")
+    assert "_MOST: _Constant = 3" in form
+    assert "Of = T\n_T = T" in form
+
+
+_PARTS = """
+from dataclasses import dataclass
+
+@dataclass
+class Leaf(Message):
+    name: str
+
+@dataclass
+class Branch(Message):
+    leaves: list[m.Leaf]
+    wood: "Wood | None"
+
+@dataclass
+class Wood:
+    rings: int
+
+@dataclass
+class Tree(Message):
+    crown: dict[str, Crown]
+
+@dataclass
+class Crown(Message):
+    trees: list[Tree]
+
+@dataclass
+class Forest(Message):
+    trees: list[Tree]
+
+@dataclass
+class Special(Leaf):
+    pass
+
+class Other:
+    name: str
+"""
+
+
+def test_a_plain_value_holds_nothing_that_could_hold_it() -> None:
+    assert plain_values([("a.b", _PARTS)]) == ["a.b.Leaf", "a.b.Branch", "a.b.Wood", "a.b.Forest"]
+    assert plain_values([("a", _PARTS), ("b", "@dataclass\nclass Leaf:\n    of: Branch\n")]) == ["a.Wood", "a.Forest"]
+
+
+_TYPE = """
+PyMemberDef Leaf_members[] = {
+    {"__dict__", T_OBJECT_EX, sizeof(m___LeafObject), 0, NULL},
+    {"__weakref__", T_OBJECT_EX, sizeof(m___LeafObject) + sizeof(PyObject *), 0, NULL},
+    {0}
+};
+static int
+Leaf_traverse(m___LeafObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->_name);
+    Py_VISIT(*((PyObject **)((char *)self + sizeof(m___LeafObject))));
+    Py_VISIT(*((PyObject **)((char *)self + sizeof(PyObject *) + sizeof(m___LeafObject))));
+    return 0;
+}
+static void
+Leaf_dealloc(m___LeafObject *self)
+{
+    PyObject_GC_UnTrack(self);
+    CPy_TRASHCAN_BEGIN(self, Leaf_dealloc)
+    CPyDef_Leaf_clear((PyObject *)self);
+    Py_TYPE(self)->tp_free((PyObject *)self);
+    CPy_TRASHCAN_END(self)
+    done: ;
+}
+static PyGetSetDef Leaf_getseters[] = {
+    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict},
+    {NULL}  /* Sentinel */
+};
+static PyTypeObject CPyType_Leaf_template_ = {
+    .tp_name = "Leaf",
+    .tp_traverse = (traverseproc)Leaf_traverse,
+    .tp_clear = (inquiry)CPyDef_Leaf_clear,
+    .tp_members = Leaf_members,
+    .tp_basicsize = sizeof(m___LeafObject) + 2*sizeof(PyObject *),
+    .tp_dictoffset = sizeof(m___LeafObject),
+    .tp_weaklistoffset = sizeof(m___LeafObject) + sizeof(PyObject *),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HEAPTYPE | Py_TPFLAGS_HAVE_GC,
+};
+"""
+_LEAN_TYPE = """
+PyMemberDef Leaf_members[] = {
+    {0}
+};
+static int
+Leaf_traverse(m___LeafObject *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->_name);
+    return 0;
+}
+static void
+Leaf_dealloc(m___LeafObject *self)
+{
+    CPyDef_Leaf_clear((PyObject *)self);
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+static PyGetSetDef Leaf_getseters[] = {
+    {NULL}  /* Sentinel */
+};
+static PyTypeObject CPyType_Leaf_template_ = {
+    .tp_name = "Leaf",
+    .tp_members = Leaf_members,
+    .tp_basicsize = sizeof(m___LeafObject),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HEAPTYPE,
+};
+"""
+
+
+def test_a_plain_value_has_no_dictionary_and_is_none_of_the_collectors() -> None:
+    other = _TYPE.replace("Leaf", "Tree")
+    assert lean(_TYPE + other, ["m.Leaf"]) == _LEAN_TYPE + other
+    assert lean(textwrap.indent(_TYPE, " " * 8), ["m.Leaf"]) == textwrap.indent(_LEAN_TYPE, " " * 8)
 
 
 _SETTERS = """

@@ -29,6 +29,7 @@ def write_into_buffers(module: ast.Module) -> None:
             for method in node.body:
                 if isinstance(method, ast.FunctionDef) and method.name == "__write__":
                     _Typed(fields).visit(method)
+                    _Loops().visit(method)
     for node in ast.walk(module):
         if isinstance(node, ast.FunctionDef) and node.name != "__merge__":
             buffers = {
@@ -63,6 +64,21 @@ class _Typed(ast.NodeTransformer):
         return node
 
 
+class _Loops(ast.NodeTransformer):
+    """Nothing is gone through that is empty: an iterator, and the view of a map, are made for each loop."""
+
+    def visit_For(self, node: ast.For) -> ast.AST:
+        match node.iter:
+            case ast.Attribute(value=ast.Name(id="self")) as items:
+                kind = "list"
+            case ast.Call(func=ast.Attribute(value=ast.Attribute(value=ast.Name(id="self")) as items, attr="items")):
+                kind = "dict"
+            case _:
+                return node
+        name = ast.unparse(items)
+        return ast.If(_expression(f"not (isinstance({name}, {kind}) and len({name}) == 0)"), [node], [])
+
+
 class _Written(ast.NodeTransformer):
     def __init__(self, buffers: set[str]) -> None:
         self.buffers = buffers
@@ -71,6 +87,21 @@ class _Written(ast.NodeTransformer):
         if _gathers(node):
             return _statement(f"{ast.unparse(node.target)} = BytesWriter()")
         return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | list[ast.stmt]:
+        match node.value:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Constant(value=b""), attr="join"),
+                args=[ast.ListComp(elt=part, generators=[ast.comprehension(target=item, iter=items, ifs=[])])],
+            ):
+                packed = f"packed_{ast.unparse(item)}"
+                return [
+                    _statement(f"{packed} = BytesWriter()"),
+                    ast.For(item, items, [_statement(_write(packed, part))], []),
+                    _statement(f"{ast.unparse(node.targets[0])} = {packed}.getvalue()"),
+                ]
+            case _:
+                return self.generic_visit(node)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST | list[ast.stmt]:
         if isinstance(node.value, ast.Tuple) and ast.unparse(node.target) in self.buffers:

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cerebelum_codegen.compiler.form import compiled_form
+from cerebelum_codegen.compiler.values import plain_values
 
 _NATIVE = Path(__file__).with_name("native.py").read_text()
 
+_VALUES = "values.txt"
 _ENDINGS = (".so", ".pyd")
 
 _LENIENT = ("--follow-imports=silent", "--ignore-missing-imports")
@@ -36,6 +38,8 @@ class Source:
     root: Path
     modules: Sequence[Path]
     form: Callable[[str], str]
+    values: bool = True
+    """Whether their dataclasses hold what they say and no more: nothing that calls, waits or knows the rest."""
 
 
 def generated_modules(folder: Path) -> list[Path]:
@@ -68,12 +72,20 @@ def compile_modules(sources: Sequence[Source], to: Path, group: str, level: str 
     with tempfile.TemporaryDirectory() as name:
         stage = Path(name)
         modules = [path for source in sources for path in _staged(source, stage)]
+        (stage / _VALUES).write_text("\n".join(plain_values(_texts(sources))))
         _run_mypyc(stage, group, level, [str(source.root) for source in sources], modules)
         libraries = list(_libraries(stage))
         for library in libraries:
             (to / library).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(stage / library, to / library)
     return libraries
+
+
+def _texts(sources: Sequence[Source]) -> Iterator[tuple[str, str]]:
+    for source in sources:
+        if source.values:
+            for path in source.modules:
+                yield ".".join(path.with_suffix("").parts), (source.root / path).read_text()
 
 
 def _staged(source: Source, stage: Path) -> Iterator[str]:
@@ -92,7 +104,7 @@ def _run_mypyc(stage: Path, group: str, level: str, around: list[str], modules: 
     wanted = dict.fromkeys([root, *around, os.environ.get("MYPYPATH", "")])
     roots = [path for path in wanted if path and not path.endswith("-packages")]
     done = subprocess.run(
-        [sys.executable, "-c", _NATIVE, group, level, *_LENIENT, *modules],
+        [sys.executable, "-c", _NATIVE, group, level, _VALUES, *_LENIENT, *modules],
         cwd=stage,
         env={**os.environ, "MYPYPATH": os.pathsep.join(roots)},
         capture_output=True,

@@ -1,8 +1,14 @@
-"""Runs mypyc and the C compiler, and lets Python read an attribute where it stands instead of calling for it.
+"""Runs mypyc and the C compiler, and mends what mypyc writes in between.
 
 Beside each attribute mypyc writes two functions, which Python calls to get and to set it. An attribute that may hold
-anything, or nothing, needs neither: a member, as `__slots__` makes them, tells the interpreter where it stands. What
-mypyc writes in another way than is expected here stays as it is.
+anything, or nothing, needs neither: a member, as `__slots__` makes them, tells the interpreter where it stands.
+
+The instances of a class are looked after by the garbage collector, and have a dictionary if the class has a base that
+is not compiled with it. A plain value (`values.py` says which are) needs neither: it never leads back to itself, nor to
+so many others that the stack would not do to free them one inside the other. mypyc has a word for that, `acyclic`, but
+not for a class with such a base, and what it then writes frees a value by the collector's means where values nest deep.
+
+What mypyc writes in another way than is expected here stays as it is.
 
 What is compiled in haste, to be tested and not to be quick, is one C file a module, and as many are compiled at once as
 there are processors. To be quick it is one C file in all, so that the C compiler sees every call whole.
@@ -15,6 +21,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -28,6 +35,16 @@ _SETTER = re.compile(
 _PAIRS = re.compile(r"^( *)static PyGetSetDef (\w+)_getseters\[\] = \{\n(.*?)^\1\};\n", re.M | re.S)
 _PAIR = re.compile(r'^ *\{"(\w+)",\n *\(getter\)\w+, \(setter\)(\w+),\n *NULL, NULL\},\n', re.M)
 _MEMBERS = re.compile(r"^ *PyMemberDef (\w+)_members\[\] = \{\n", re.M)
+_TEMPLATE = re.compile(r"^( *)static PyTypeObject CPyType_(\w+)_template_ = \{\n.*?^\1\};\n", re.M | re.S)
+_SIZE = re.compile(r"\.tp_basicsize = sizeof\((\w+)\)(?: \+ 2\*sizeof\(PyObject \*\))?,")
+_COLLECTED = re.compile(r"^ *\.tp_(?:traverse|clear|dictoffset|weaklistoffset) = .*\n", re.M)
+_DEALLOC = re.compile(
+    r"^ *PyObject_GC_UnTrack\(self\);\n *CPy_TRASHCAN_BEGIN\(self, (\w+)_dealloc\)\n"
+    r"(.*?)^ *CPy_TRASHCAN_END\(self\)\n *done: ;\n",
+    re.M | re.S,
+)
+_PLACE = re.compile(r'^ *(?:Py_(?:VISIT|CLEAR)\(\*|\{"__(?:dict|weakref)__", T_OBJECT).*\bsizeof\((\w+)\).*\n', re.M)
+_DICT = re.compile(r'^ *\{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict\},\n', re.M)
 _TYPE = re.compile(r"^ *\.tp_getset = (\w+)_getseters,\n", re.M)
 
 
@@ -40,12 +57,12 @@ class Extension(Protocol):
     extra_objects: list[str]
 
 
-def main(group: str, level: str, modules: list[str]) -> None:
+def main(group: str, level: str, values: str, modules: list[str]) -> None:
     from mypyc.build import mypycify
 
     extensions = mypycify(modules, opt_level=level, debug_level="0", group_name=group, multi_file=level == "0")
     for path in Path("build").rglob("*.c"):
-        path.write_text(with_members(path.read_text()))
+        path.write_text(lean(with_members(path.read_text()), Path(values).read_text().split()))
     sources = [(Path(source), extension) for extension in extensions for source in extension.sources]
     sources.sort(key=lambda each: each[0].stat().st_size, reverse=True)  # the longest first, so that none ends alone
     with ThreadPool(os.cpu_count()) as pool:
@@ -79,6 +96,24 @@ def with_members(c: str) -> str:
     return _TYPE.sub(lambda found: found[0] + f"    .tp_members = {found[1]}_members,\n" * (found[1] in added), c)
 
 
+def lean(c: str, values: Iterable[str]) -> str:
+    """What mypyc wrote, with the instances of these classes kept by nobody but those who hold them."""
+    structs = {f"{value.replace('.', '___')}Object" for value in values}
+    kinds = {found[2]: size[1] for found in _TEMPLATE.finditer(c) if (size := _SIZE.search(found[0]))}
+    kinds = {kind: struct for kind, struct in kinds.items() if struct in structs}
+
+    def template(found: re.Match[str]) -> str:
+        if found[2] not in kinds:
+            return found[0]
+        text = _COLLECTED.sub("", found[0]).replace(" | Py_TPFLAGS_HAVE_GC", "")
+        return _SIZE.sub(r".tp_basicsize = sizeof(\1),", text)
+
+    c = _TEMPLATE.sub(template, c)
+    c = _PLACE.sub(lambda found: "" if found[1] in structs else found[0], c)
+    c = _DEALLOC.sub(lambda found: found[2] if found[1] in kinds else found[0], c)
+    return _PAIRS.sub(lambda found: _DICT.sub("", found[0]) if found[2] in kinds else found[0], c)
+
+
 def _members(pairs: str, setters: dict[str, tuple[str, str]]) -> str:
     return "".join(
         f'    {{"{name}", T_OBJECT_EX, offsetof({setters[setter][0]}, _{name}), 0, NULL}},\n'
@@ -96,4 +131,4 @@ def _table(kind: str, added: dict[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3:])
+    main(sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:])

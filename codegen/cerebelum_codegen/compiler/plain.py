@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 
 from cerebelum_codegen.compiler.classes import adoption, attributes, constructor, decorator_of, is_of_class
+from cerebelum_codegen.compiler.constants import keep_constants
 from cerebelum_codegen.compiler.members import read_members_once
+from cerebelum_codegen.compiler.patterns import spell_out_patterns
 
 _ADOPTED = ast.parse("from cerebelum_codegen.runtime.adoption import adopt").body
 
@@ -18,7 +20,9 @@ _ADOPTED = ast.parse("from cerebelum_codegen.runtime.adoption import adopt").bod
 def typed_form(source: str) -> str:
     """The module in the form for the compiler."""
     module = ast.parse(source)
+    spell_out_patterns(module)
     read_members_once(module)
+    keep_constants(module)
     body: list[ast.stmt] = []
     for node in module.body:
         body.append(node)
