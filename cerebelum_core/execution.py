@@ -15,7 +15,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from cerebelum_core.clock import Clock
 from cerebelum_core.errors import StoreError, StoreUnavailable, VersionConflict
-from cerebelum_core.store import Append, EventStore, Head, Outcome
+from cerebelum_core.store import Append, EventStore, Head, Outcome, shard_of
 from cerebelum_engine import (
     Command,
     Owed,
@@ -91,7 +91,7 @@ class _Batch:
     """Letters decided together, and what they lead to."""
 
     letters: list[_Letter]
-    events: Sequence[Event]
+    events: list[Event]
     state: State
     owed: Owed
     head: Head | None = None
@@ -115,6 +115,7 @@ class Execution:
         self.id = execution_id
         self.state = state
         self.owes_tasks = owes_tasks
+        self._shard = shard_of(execution_id)
         self._store = store
         self._clock = clock
         self._observer = observer
@@ -226,6 +227,7 @@ class Execution:
             events=batch.events,
             head=head,
             before=self._head,
+            shard=self._shard,
         )
 
     # -- when something goes wrong -----------------------------------------------------------

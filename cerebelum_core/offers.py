@@ -7,8 +7,7 @@ from enum import Enum
 from math import inf
 from typing import NamedTuple
 
-from cerebelum_codegen.runtime import Timestamp
-from cerebelum_engine import DEFAULT_QUEUE, Blueprint, DispatchTask, Handout, State
+from cerebelum_engine import DEFAULT_QUEUE, Blueprint, DispatchTask, State
 
 _GRACE_S = 5.0
 """A worker stops its step itself when it runs too long or falls silent; only one that does not is cut off."""
@@ -44,36 +43,29 @@ def pool_of(blueprint: Blueprint, task: DispatchTask) -> Pool:
 
 @dataclass(slots=True)
 class Offer:
-    """A task that is owed and in nobody's hands."""
+    """A task that is owed. Waiting for a worker, or in the hands of one that has it by a lease."""
 
     task_id: str
     execution_id: str
     pool: Pool
-    last_worker_id: str
     number: int
     """Its place in the order in which tasks were offered."""
-    handout: Handout
-    unclaimed_at: Timestamp | None
-    """When it has waited for a worker for too long."""
-    longest_s: float
-    """How long a worker may have it."""
-    silence_s: float
-    """How long its step may give no sign of life."""
+    task: DispatchTask
+
+    @property
+    def longest_s(self) -> float:
+        """How long a worker may have it."""
+        return _limit_s(self.task.start_to_close_ms)
+
+    @property
+    def silence_s(self) -> float:
+        """How long its step may give no sign of life."""
+        return _limit_s(self.task.heartbeat_timeout_ms)
 
 
 def offer_of(state: State, task: DispatchTask, number: int) -> Offer:
     """The offer of a task that an execution owes."""
-    return Offer(
-        task.task_id,
-        state.execution_id,
-        pool_of(state.blueprint, task),
-        task.last_worker_id,
-        number,
-        task.handout,
-        task.unclaimed_at,
-        _limit_s(task.start_to_close_ms),
-        _limit_s(task.heartbeat_timeout_ms),
-    )
+    return Offer(task.task_id, state.execution_id, pool_of(state.blueprint, task), number, task)
 
 
 def _limit_s(limit_ms: int) -> float:

@@ -28,9 +28,9 @@ class Queues:
         queue[offer.task_id] = offer
         if first:
             queue.move_to_end(offer.task_id, last=False)
-        if offer.unclaimed_at is not None:
+        if offer.task.unclaimed_at is not None:
             self._limited[offer.task_id] = offer
-            self._overdue.set(offer.task_id, (offer.unclaimed_at.to_ns() - self._clock.now().to_ns()) / 1e9)
+            self._overdue.set(offer.task_id, (offer.task.unclaimed_at.to_ns() - self._clock.now().to_ns()) / 1e9)
 
     def remove(self, offer: Offer) -> bool:
         """It waits no longer. Whether it did."""
@@ -39,7 +39,7 @@ class Queues:
             return False
         if not queue:
             del self._by_pool[offer.pool]
-        if offer.unclaimed_at is not None:
+        if offer.task.unclaimed_at is not None:
             self._limited.pop(offer.task_id, None)
             self._overdue.clear(offer.task_id)
         return True

@@ -296,9 +296,10 @@ class Registry:
         if execution.idle and not execution.owes_tasks and self._live.get(execution.id) is execution:
             del self._live[execution.id]
         excess = len(self._live) - self._max_live
-        for oldest in [*islice(self._live, excess)] if excess > 0 else ():
-            if self._live[oldest].idle:
-                del self._live[oldest]
+        if excess > 0:
+            for oldest in [*islice(self._live, excess)]:
+                if self._live[oldest].idle:
+                    del self._live[oldest]
 
 
 def _settle(waiting: asyncio.Future[None]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from itertools import count
 
 from cerebelum_core.claims import Claims
 from cerebelum_core.clock import Clock
@@ -37,18 +36,18 @@ class TaskRouter:
         self._takers = Takers()
         self._claims = Claims()
         self._sessions: dict[str, Session] = {}
-        self._numbers = count()
+        self._number = 0
         self._withdrawn: set[str] = set()
         """Executions of which nobody knows what they owe."""
         self._draining = False
 
     # -- what is owed ------------------------------------------------------------------------
 
-    def sync(self, state: State, tasks: Iterable[DispatchTask]) -> None:
+    def sync(self, state: State, tasks: tuple[DispatchTask, ...]) -> None:
         """Take over what an execution owes now: new tasks are offered, those not owed any more forgotten."""
         self._take_over(state, tasks, recovered=False)
 
-    def recover(self, state: State, tasks: Iterable[DispatchTask]) -> None:
+    def recover(self, state: State, tasks: tuple[DispatchTask, ...]) -> None:
         """The same for an execution read from the store: its tasks may be in hands that this Core forgot."""
         self._take_over(state, tasks, recovered=True)
 
@@ -83,7 +82,12 @@ class TaskRouter:
     def to_stop(self, task_ids: Iterable[str]) -> list[str]:
         """Those of these tasks whose steps are to clean up and end."""
         offers = ((task_id, self._offers.get(task_id)) for task_id in task_ids)
-        return [task_id for task_id, offer in offers if offer is not None and offer.handout is Handout.STOP]
+        return [task_id for task_id, offer in offers if offer is not None and offer.task.handout is Handout.STOP]
+
+    def owed(self, task_id: str) -> DispatchTask | None:
+        """A task that is owed, as the last commit of its execution told it."""
+        offer = self._offers.get(task_id)
+        return offer.task if offer is not None else None
 
     @property
     def queued(self) -> dict[Pool, int]:
@@ -95,7 +99,7 @@ class TaskRouter:
         """Whether any task is with a worker, or may be."""
         return bool(len(self.leases) or len(self._claims))
 
-    def _take_over(self, state: State, tasks: Iterable[DispatchTask], *, recovered: bool) -> None:
+    def _take_over(self, state: State, tasks: tuple[DispatchTask, ...], *, recovered: bool) -> None:
         if self._withdrawn:
             self._withdrawn.discard(state.execution_id)
         before = self._owed.pop(state.execution_id, {})
@@ -112,7 +116,7 @@ class TaskRouter:
             self._forget(task_id)
         self._hear(told, recovered=recovered)
 
-    def amend(self, state: State, tasks: Iterable[DispatchTask], gone: Iterable[str]) -> None:
+    def amend(self, state: State, tasks: tuple[DispatchTask, ...], gone: list[str]) -> None:
         """`sync`, told by what is another than before: `gone` are the ids of tasks that are not owed any more."""
         owed = self._owed.setdefault(state.execution_id, {})
         told: list[tuple[Offer | None, Offer]] = []
@@ -130,11 +134,12 @@ class TaskRouter:
 
     def _known_or_new(self, state: State, task: DispatchTask, known: Offer | None) -> Offer:
         """The offer of a task: the known one, unless the task is to be handed out otherwise."""
-        if known is not None and known.handout is task.handout and known.pool == pool_of(state.blueprint, task):
+        if known is not None and known.task.handout is task.handout and known.pool == pool_of(state.blueprint, task):
             return known
-        return offer_of(state, task, next(self._numbers))
+        self._number += 1
+        return offer_of(state, task, self._number)
 
-    def _hear(self, told: Iterable[tuple[Offer | None, Offer]], *, recovered: bool) -> None:
+    def _hear(self, told: list[tuple[Offer | None, Offer]], *, recovered: bool) -> None:
         """Take up new offers, and those that stand for known ones."""
         for known, offer in told:
             if known is None:
@@ -149,7 +154,7 @@ class TaskRouter:
         lease = self.leases.get(offer.task_id)
         if lease is not None:
             session = self._sessions.get(lease.worker_id)
-            if session is not None and offer.handout is Handout.STOP:
+            if session is not None and offer.task.handout is Handout.STOP:
                 session.stop(offer.task_id)
         elif offer.task_id in self._claims:
             self._claims.hold_back(offer)
@@ -221,10 +226,10 @@ class TaskRouter:
         if self._withdrawn and offer.execution_id in self._withdrawn:
             self._take_back(offer)
             return
-        if offer.handout is Handout.STOP:
+        if offer.task.handout is Handout.STOP:
             # An answer is waited for that nobody is left to give.
             self._on_lost(Lease(offer.task_id, offer.execution_id, "", 0, 0), "no worker has it any more")
-        if offer.handout is not Handout.OFFER:
+        if offer.task.handout is not Handout.OFFER:
             return
         taker = self._takers.best(offer)
         if taker is None:

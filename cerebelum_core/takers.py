@@ -95,7 +95,7 @@ class Takers:
 
     def best(self, offer: Offer) -> Taker | None:
         """Who is to have an offer: the last worker of its execution if that one waits, or whose turn it is."""
-        for taker in self._by_worker.get(offer.last_worker_id, ()):
+        for taker in self._by_worker.get(offer.task.last_worker_id, ()):
             if taker.room > 0 and offer.pool in taker.pools:
                 return taker
         waiting = self._by_pool.get(offer.pool)

@@ -22,8 +22,10 @@ class Watchers:
 
     def notify(self, execution_id: str) -> None:
         """New events of an execution are durable."""
-        for woken in self._followers.get(execution_id, ()):
-            woken.set()
+        followers = self._followers.get(execution_id)
+        if followers is not None:
+            for woken in followers:
+                woken.set()
 
     def close(self) -> None:
         """End every follower."""

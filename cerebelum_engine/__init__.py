@@ -48,7 +48,7 @@ from cerebelum_engine.decide import carry_out, decide
 from cerebelum_engine.effects import ArmTimer, AwaitApproval, AwaitSignal, DispatchTask, Effect, Handout
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.owed import Owed, owed_by, owed_since
-from cerebelum_engine.pending import earliest_timer, next_timer, owed_task, owed_tasks, pending, tasks_among
+from cerebelum_engine.pending import earliest_timer, next_timer, owed_tasks, pending, tasks_among
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.queues import DEFAULT_QUEUE, queue_fault
 from cerebelum_engine.results import memo_of
@@ -116,7 +116,6 @@ __all__ = [
     "next_timer",
     "owed_by",
     "owed_since",
-    "owed_task",
     "owed_tasks",
     "pending",
     "queue_fault",

@@ -14,7 +14,7 @@ from cerebelum_engine.commands import (
 )
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_markers import detach
-from cerebelum_proto.worker.worker_service_pb import ErrorInfo, Predicates, TaskResult, TaskStatus
+from cerebelum_proto.worker.worker_service_pb import ErrorInfo, TaskResult, TaskStatus
 
 
 def read_result(
@@ -32,11 +32,13 @@ def read_result(
         worker_id=result.worker_id,
         outcome=outcome,
         started_at=result.started_at,
-        predicates=result.predicates or Predicates(),
+        predicates=result.predicates,
     )
 
 
 def _outcome(result: TaskResult, resumable: bool, fallback: Payload | None) -> Outcome | Rejected:
+    if result.status is TaskStatus.SUCCESS:
+        return Completed(output=result.output or Payload())
     try:
         # Which statuses are a marker's is the contract's to say: the generated table knows them all.
         marker = detach(result)
@@ -45,8 +47,6 @@ def _outcome(result: TaskResult, resumable: bool, fallback: Payload | None) -> O
     if marker is not None:
         return Suspended(marker=marker, resumable=resumable, fallback=fallback)
     match result.status:
-        case TaskStatus.SUCCESS:
-            return Completed(output=result.output or Payload())
         case TaskStatus.FAILED | TaskStatus.TIMEOUT | TaskStatus.CANCELLED:
             return Failed(failure=_failure(result))
         case _:

@@ -71,7 +71,7 @@ class RecordResult:
     worker_id: str
     outcome: Outcome
     started_at: Timestamp | None = None
-    predicates: Predicates = field(default_factory=Predicates)
+    predicates: Predicates | None = None
     """What its worker says about the conditions that only it can evaluate."""
 
 

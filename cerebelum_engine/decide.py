@@ -48,8 +48,9 @@ def carry_out(state: State, command: Command, now: Timestamp) -> tuple[tuple[ev.
     if isinstance(facts, Rejected):
         return facts
     execution_id = command.execution_id if isinstance(command, cmd.StartExecution) else state.execution_id
-    predicates = command.predicates if isinstance(command, cmd.RecordResult) else Predicates()
-    return _recorded(state, execution_id, [_routed(state, fact, predicates) for fact in facts], now)
+    predicates = command.predicates if isinstance(command, cmd.RecordResult) else None
+    routed = [_routed(state, fact, predicates) for fact in facts] if state.blueprint.rules else facts
+    return _recorded(state, execution_id, routed, now)
 
 
 def _facts(state: State, command: Wish, now: Timestamp) -> Sequence[ev.Event_Fact] | Rejected:
@@ -107,14 +108,14 @@ def _recorded(
     return tuple(events), state
 
 
-def _routed(state: State, fact: ev.Event_Fact, predicates: Predicates) -> ev.Event_Fact:
+def _routed(state: State, fact: ev.Event_Fact, predicates: Predicates | None) -> ev.Event_Fact:
     """An outcome with what the rules of its step make of it."""
     if not isinstance(fact, Ruled) or fact.step not in state.blueprint.rules:
         return fact
     if state.cancelling is not None:
         return fact
     came_out = fact.output or Payload() if isinstance(fact, ev.StepCompleted) else fact.failure or Failure()
-    fact.route = choose(state, fact.step, came_out, predicates)  # nobody else has seen the fact yet
+    fact.route = choose(state, fact.step, came_out, predicates or Predicates())  # nobody else has seen the fact yet
     return fact
 
 

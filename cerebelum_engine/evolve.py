@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TypeAlias, assert_never
 
 from cerebelum_codegen.runtime.wkt import Timestamp
-from cerebelum_engine.lifecycle_facts import LifecycleFact, turn
+from cerebelum_engine.lifecycle_facts import turn
 from cerebelum_engine.moves import begin, move
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.rules import FAIL, Rules
@@ -46,10 +46,10 @@ def _take_in(after: State, event: ev.Event) -> None:
     after.version = event.version
     if isinstance(fact, StepFact):
         _evolve_step(after, fact, at)
-    elif isinstance(fact, LifecycleFact):
-        turn(after, fact, at)
-    else:
+    elif isinstance(fact, WholeFact):
         _evolve_whole(after, event.execution_id, fact, at)
+    elif fact is not None:
+        turn(after, fact, at)
 
 
 StepFact: TypeAlias = (
@@ -76,7 +76,7 @@ _ROUTED = (ev.StepCompleted, ev.StepFailed)
 
 
 WholeFact: TypeAlias = (
-    ev.ExecutionStarted | ev.ExecutionCompleted | ev.ExecutionFailed | ev.ExecutionCancelled | ev.SignalReceived | None
+    ev.ExecutionStarted | ev.ExecutionCompleted | ev.ExecutionFailed | ev.ExecutionCancelled | ev.SignalReceived
 )
 
 
@@ -99,8 +99,6 @@ def _evolve_whole(after: State, execution_id: str, fact: WholeFact, at: Timestam
             after.failure = Failure(kind="cancelled", message=reason)
         case ev.SignalReceived():
             keep(after, fact, at)
-        case None:
-            pass
         case _:
             assert_never(fact)
 

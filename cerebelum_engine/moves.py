@@ -187,7 +187,10 @@ class _Walk:
 
     def is_behind(self, path: Path, steps: Sequence[str]) -> bool:
         """Whether all of these are passed. What comes last is mostly passed last: a wide group is not gone through."""
-        return all(is_passed(self.state, path, each) for each in reversed(steps))
+        for at in range(len(steps) - 1, -1, -1):  # noqa: SIM110  # a generator is an object more, each time
+            if not is_passed(self.state, path, steps[at]):
+                return False
+        return True
 
     def is_held(self, path: Path, step: str) -> bool:
         """Whether a route that waits will pass over this step, forget it or end around it."""

@@ -22,9 +22,9 @@ _MANY = 16
 class Owed:
     """Tasks to offer and to forget, and what the row of the execution says of the others."""
 
-    tasks: Sequence[DispatchTask]
+    tasks: tuple[DispatchTask, ...]
     """The tasks that are owed; or only those of steps that have changed, when `gone` is told."""
-    gone: Sequence[str] | None
+    gone: list[str] | None
     """The ids of tasks that are not owed any more. None: of all that was owed before, only `tasks` still are."""
     ready: bool
     """Whether any task is owed."""
@@ -54,7 +54,7 @@ def owed_since(before: State, state: State) -> Owed:
             if owed_now is None or owed_now.task_id != known:
                 gone.append(known)
     ready, wake_at = _row(state, state.steps.of(state.open))
-    return Owed(tasks, gone, ready, wake_at)
+    return Owed(tuple(tasks), gone, ready, wake_at)
 
 
 def _is_alike(before: State, state: State) -> bool:

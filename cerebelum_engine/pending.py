@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.effects import ArmTimer, AwaitApproval, AwaitSignal, DispatchTask, Effect, Handout
 from cerebelum_engine.phase import Phase
@@ -30,14 +28,6 @@ def owed_tasks(state: State) -> tuple[DispatchTask, ...]:
     return tasks_among(pending(state))
 
 
-def owed_task(state: State, wanted: str) -> DispatchTask | None:
-    """The task with this id, if it is owed."""
-    name = holder(state, wanted)
-    if name is None:
-        return None
-    return dispatch(state, name, Handout.STOP if state.cancelling is not None else offered(state))
-
-
 def holder(state: State, wanted: str) -> str | None:
     """The step that owes this very task now."""
     if not state.running:
@@ -51,13 +41,13 @@ def holder(state: State, wanted: str) -> str | None:
     return name if owed else None
 
 
-def earliest_timer(effects: Iterable[Effect]) -> Timestamp | None:
+def earliest_timer(effects: tuple[Effect, ...]) -> Timestamp | None:
     """The earliest timer among effects."""
     timers = [effect.due_at for effect in effects if isinstance(effect, ArmTimer)]
     return min(timers, key=Timestamp.to_ns) if timers else None
 
 
-def tasks_among(effects: Iterable[Effect]) -> tuple[DispatchTask, ...]:
+def tasks_among(effects: tuple[Effect, ...]) -> tuple[DispatchTask, ...]:
     """The tasks among effects."""
     return tuple([effect for effect in effects if isinstance(effect, DispatchTask)])
 

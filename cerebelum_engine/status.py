@@ -98,7 +98,9 @@ def step_index(state: State) -> int:
 
 def current_step(state: State) -> str:
     """The first step that is under way; once it has ended, the one that failed it, if any."""
-    return state.failed_step if state.ended else next(iter(state.open), "")
+    if state.ended:
+        return state.failed_step
+    return state.open[0] if state.open else ""
 
 
 def error_info(failure: Failure) -> ErrorInfo:

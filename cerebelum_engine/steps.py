@@ -3,7 +3,7 @@ many steps there are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cerebelum_engine.phase import Phase
@@ -75,7 +75,7 @@ class Steps:
     def __hash__(self) -> int:
         raise TypeError("steps are compared by what they hold, which changes: they have no hash")
 
-    def of(self, names: Iterable[str]) -> list[StepState]:
+    def of(self, names: tuple[str, ...]) -> list[StepState]:
         """The last visits of these, all of which were entered."""
         recent, settled = self.recent, self.settled
         return [recent[name] if name in recent else settled[name] for name in names]

@@ -31,6 +31,10 @@ def build_task(state: State, dispatch: DispatchTask) -> Task:
 
 def _arguments(state: State, spec: StepSpec) -> dict[str, Payload]:
     """The results that the step takes. An optional one that is not there is left out: the step has a default."""
-    visits = {name: state.steps.get(name) for name in spec.depends_on}
-    outputs = {name: visit.output if visit else None for name, visit in visits.items()}
-    return {name: output or Payload() for name, output in outputs.items() if output or name not in spec.optional}
+    arguments: dict[str, Payload] = {}
+    for name in spec.depends_on:
+        visit = state.steps.get(name)
+        output = visit.output if visit is not None else None
+        if output is not None or name not in spec.optional:
+            arguments[name] = output or Payload()
+    return arguments

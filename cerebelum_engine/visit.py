@@ -65,7 +65,12 @@ class StepState:
     @property
     def untouched(self) -> bool:
         """Whether it was entered and nothing has come of it yet."""
-        return self.phase is Phase.READY and not (self.failures or self.losses or self.markers)
+        return self.phase is Phase.READY and self.is_first
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is its first try, and nothing that it asked for has come."""
+        return not (self.failures or self.losses or self.markers)
 
     @property
     def attempt(self) -> int:
@@ -89,6 +94,8 @@ def task_id(execution_id: str, step: str, visit: StepState) -> str:
     It follows from recorded facts alone, so it survives a restart, and it changes with each visit,
     try and satisfied marker, so that the answer to an older handout is recognised as stale.
     """
+    if visit.visit == 1 and visit.is_first:
+        return f"{execution_id}/{step}/1.1.0"
     return f"{execution_id}/{step}/{visit.visit}.{visit.attempt}.{len(visit.markers)}"
 
 

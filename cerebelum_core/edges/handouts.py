@@ -11,7 +11,7 @@ from cerebelum_core.leases import Lease
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.workers import Worker
-from cerebelum_engine import Handout, State, build_task, owed_task
+from cerebelum_engine import Handout, State, build_task
 from cerebelum_proto.worker.worker_service_pb import Task
 
 
@@ -35,7 +35,7 @@ class Handouts:
         """The same in a known state."""
         if self.router.leases.get(lease.task_id) is not lease:
             return None  # it moved on while its execution was read
-        dispatch = owed_task(state, lease.task_id)
+        dispatch = self.router.owed(lease.task_id)
         if dispatch is None:
             self.router.leases.end_this(lease)
             return None

@@ -19,8 +19,9 @@ class Outbox(Generic[_T]):
 
     def put(self, item: _T) -> None:
         """Say something more. What is said after the end is not heard."""
+        if not self._items:
+            self._changed.set()
         self._items.append(item)
-        self._changed.set()
 
     def close(self) -> None:
         """Say what is left, and end the stream."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
@@ -227,5 +227,7 @@ class WorkSession:
 
 
 def _size(task: Task) -> int:
-    payloads: Sequence[int] = [len(payload.data) for payload in task.arguments.values()]
-    return sum(payloads) + (len(task.workflow_inputs.data) if task.workflow_inputs else 0)
+    size = len(task.workflow_inputs.data) if task.workflow_inputs else 0
+    for payload in task.arguments.values():
+        size += len(payload.data)
+    return size

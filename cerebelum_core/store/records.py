@@ -60,10 +60,12 @@ class Append:
 
     execution_id: str
     expected_version: int
-    events: Sequence[Event]
+    events: list[Event]
     head: Head
     before: Head | None = None
     """The head that is stored, for whoever knows it: less is written when little has changed."""
+    shard: int | None = None
+    """That of the execution, for whoever knows it."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -36,22 +36,31 @@ class AppendRows:
     expected_version: int
     head: Row
     events: list[Row]
-    only_step: bool
-    """Whether in the row that is stored only the version and the step are other ones."""
 
 
-def append_rows(append: Append) -> AppendRows:
-    """Made by the caller's thread: the writer's time is everybody's."""
-    execution_id, expected, head = append.execution_id, append.expected_version, append.head
-    shard = shard_of(execution_id)
-    cells: Row = (
-        execution_id,
-        shard,
-        expected + len(append.events),
-        expected,
+def append_rows(append: Append, *, step_alone: bool = False) -> AppendRows:
+    """Made by the caller's thread: the writer's time is everybody's.
+
+    `step_alone`: where of the head that is stored only the version and the step become other ones, all else is left
+    out of its row, the status first of all.
+    """
+    execution_id, expected = append.execution_id, append.expected_version
+    shard = shard_of(execution_id) if append.shard is None else append.shard
+    whose = (execution_id, shard, expected + len(append.events), expected)
+    head = append.head
+    if step_alone and append.before is not None and head.leaves_alone(append.before):
+        cells: Row = (*whose, None, None, None, None, None, None, None, head.step_index, None, head.step_name)
+    else:
+        cells = (*whose, *_head_cells(head))
+    events: list[Row] = [(execution_id, event.version, shard, event.to_bytes()) for event in append.events]
+    return AppendRows(execution_id, expected, cells, events)
+
+
+def _head_cells(head: Head) -> Row:
+    return (
         head.workflow,
         head.blueprint_hash,
-        head.status.value,
+        int(head.status),
         head.started_at.to_ns(),
         _ns(head.ended_at),
         int(head.ready),
@@ -60,9 +69,6 @@ def append_rows(append: Append) -> AppendRows:
         head.total_steps,
         head.step_name,
     )
-    events: list[Row] = [(execution_id, event.version, shard, event.to_bytes()) for event in append.events]
-    only_step = append.before is not None and head.leaves_alone(append.before)
-    return AppendRows(execution_id, expected, cells, events, only_step)
 
 
 def event(row: Row) -> Event:

@@ -78,11 +78,11 @@ class SqliteStore:
 
     def append(self, append: Append) -> asyncio.Future[None]:
         """Add events to a history, if it is as long as expected and this store still owns it."""
-        return self._writer.submit(rows.append_rows(append))
+        return self._writer.submit(rows.append_rows(append, step_alone=True))
 
     def post(self, append: Append, done: Done) -> None:
         """The same, for a caller that is called back."""
-        self._writer.post(rows.append_rows(append), done)
+        self._writer.post(rows.append_rows(append, step_alone=True), done)
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""

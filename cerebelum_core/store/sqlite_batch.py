@@ -20,7 +20,6 @@ MOST_ROWS = 256
 """In one statement: apsw keeps no longer ones prepared."""
 _CELLS = len(sql.APPEND_CELLS)
 _BLANK: Row = (None,) * _CELLS
-_STATUS = sql.APPEND_CELLS.index("status")
 
 
 class Refused(Exception):
@@ -69,8 +68,7 @@ def _rows(epoch: int, appends: Sequence[AppendRows]) -> Iterator[Row]:
     yield (None, None, epoch, sql.OWNER, *_BLANK[4:])
     for append in appends:
         first, *others = append.events
-        head = (*append.head[:_STATUS], None, *append.head[_STATUS + 1 :]) if append.only_step else append.head
-        yield (*head, first[-1])
+        yield (*append.head, first[-1])
         for execution_id, version, shard, data in others:
             yield (execution_id, shard, version, None, *_BLANK[5:], data)
 

@@ -50,7 +50,7 @@ async def _copy_execution(source: EventStore, target: EventStore, stored: Stored
     events = await source.read(stored.execution_id)
     try:
         await target.append(
-            Append(execution_id=stored.execution_id, expected_version=0, events=events, head=stored.head)
+            Append(execution_id=stored.execution_id, expected_version=0, events=list(events), head=stored.head)
         )
     except VersionConflict:
         raise CopyRefused(

@@ -211,7 +211,7 @@ def test_what_nobody_took_in_time_is_told_until_it_is_recorded() -> None:
         await start(core)
         (offer,) = node.router._offers.values()
         assert offer.pool == Pool(digest, "", "gpu")
-        offer.unclaimed_at = HandClock().now()
+        offer.task.unclaimed_at = HandClock().now()
         queues.add(offer)
         await asyncio.sleep(2.5)
         assert overdue == ["x/a/1.1.0"] * 3

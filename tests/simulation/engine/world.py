@@ -23,13 +23,13 @@ from cerebelum_engine import (
     decide,
     evolve,
     new,
-    owed_task,
     pending,
     reconstruct,
     restore,
     take,
 )
 from cerebelum_engine import tasks as engine_tasks
+from cerebelum_engine.pending import holder
 from cerebelum_proto.events.v1.events_pb import Event, ExecutionMigrated
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 from cerebelum_proto.worker.worker_service_pb import Task, WorkflowDefinition
@@ -200,7 +200,7 @@ class World:
         if not owed:
             return
         effect = self.dice.choice(owed)
-        if owed_task(self.state, effect.task_id) != effect:
+        if holder(self.state, effect.task_id) != effect.step:
             raise Broken(f"{effect.task_id} is owed, and not found by its name")
         task = Task.from_bytes(engine_tasks.build_task(self.state, effect).to_bytes())
         audit_task(self.definition, self.model, self.history, task)
