@@ -208,6 +208,16 @@ class Crown(Message):
 class Forest(Message):
     trees: list[Tree]
 
+Nut: TypeAlias = "Shell | Kernel"
+
+@dataclass
+class Shell(Message):
+    inside: Nut | None
+
+@dataclass
+class Kernel(Message):
+    weight: int
+
 @dataclass
 class Special(Leaf):
     pass
@@ -218,8 +228,12 @@ class Other:
 
 
 def test_a_plain_value_holds_nothing_that_could_hold_it() -> None:
-    assert plain_values([("a.b", _PARTS)]) == ["a.b.Leaf", "a.b.Branch", "a.b.Wood", "a.b.Forest"]
-    assert plain_values([("a", _PARTS), ("b", "@dataclass\nclass Leaf:\n    of: Branch\n")]) == ["a.Wood", "a.Forest"]
+    assert plain_values([("a.b", _PARTS)]) == ["a.b.Leaf", "a.b.Branch", "a.b.Wood", "a.b.Forest", "a.b.Kernel"]
+    assert plain_values([("a", _PARTS), ("b", "@dataclass\nclass Leaf:\n    of: Branch\n")]) == [
+        "a.Wood",
+        "a.Forest",
+        "a.Kernel",
+    ]
 
 
 _TYPE = """

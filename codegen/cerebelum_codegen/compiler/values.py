@@ -16,16 +16,19 @@ _MESSAGE = "Message"
 
 def plain_values(modules: Iterable[tuple[str, str]]) -> list[str]:
     """The full names of the plain values in modules, each of which is given by its name and its source."""
-    classes = [(name, node) for name, source in modules for node in _classes(source)]
+    trees = [(name, ast.parse(source)) for name, source in modules]
+    classes = [(name, node) for name, tree in trees for node in tree.body if isinstance(node, ast.ClassDef)]
     parts: dict[str, set[str]] = {}
     for _, node in classes:
-        parts.setdefault(node.name, set()).update(_named(node))  # two classes of one name are taken for one
+        for field in attributes(node):
+            # Two classes of one name are taken for one.
+            parts.setdefault(node.name, set()).update(_names(ast.parse(field.annotation)))
+    for _, tree in trees:
+        for alias in tree.body:
+            if isinstance(alias, ast.AnnAssign) and isinstance(alias.target, ast.Name) and alias.value is not None:
+                parts.setdefault(alias.target.id, set()).update(_names(alias.value))
     values = [(name, node.name) for name, node in classes if _is_value(node)]
     return [f"{module}.{name}" for module, name in values if name not in _within(name, parts)]
-
-
-def _classes(source: str) -> Iterator[ast.ClassDef]:
-    return (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
 
 
 def _is_value(node: ast.ClassDef) -> bool:
@@ -33,18 +36,19 @@ def _is_value(node: ast.ClassDef) -> bool:
     return decorator_of(node) is not None and bases in ([], [_MESSAGE])
 
 
-def _named(node: ast.ClassDef) -> Iterator[str]:
-    """Every name in what its fields are said to hold."""
-    for field in attributes(node):
-        for each in ast.walk(ast.parse(field.annotation)):
-            if isinstance(each, ast.Name):
-                yield each.id
-            elif isinstance(each, ast.Attribute):
-                yield each.attr
+def _names(node: ast.AST) -> Iterator[str]:
+    """Every name in what fields are said to hold."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Name):
+            yield each.id
+        elif isinstance(each, ast.Attribute):
+            yield each.attr
+        elif isinstance(each, ast.Constant) and isinstance(each.value, str):
+            yield from _names(ast.parse(each.value))
 
 
 def _within(name: str, parts: dict[str, set[str]]) -> set[str]:
-    """The classes that one leads to, over any number of others."""
+    """What a class leads to, over any number of others."""
     found: set[str] = set()
     left = [name]
     while left:
