@@ -203,13 +203,13 @@ RULES = (
     Bug(
         "a step that is not there is handed on as nothing",
         "cerebelum_engine.tasks",
-        "if output or name not in spec.optional}",
-        "}",
+        "if output is not None or name not in spec.optional:",
+        "if True:",
     ),
     Bug(
         "data of the wrong step",
         "cerebelum_engine.tasks",
-        "state.steps.get(name) for name in spec.depends_on",
-        "state.steps.get(max(spec.depends_on)) for name in spec.depends_on",
+        "state.steps.get(name)",
+        "state.steps.get(max(spec.depends_on))",
     ),
 )
