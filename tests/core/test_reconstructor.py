@@ -55,7 +55,7 @@ class Stage:
         for event in events:
             self.state = evolve(self.state, event)
         head = head_of(self.state, owed_by(self.state))
-        await self.store.append(Append(execution_id="x", expected_version=before, events=events, head=head))
+        await self.store.append(Append(execution_id="x", expected_version=before, events=list(events), head=head))
 
     async def grow(self, to_version: int, reconstructor: StateReconstructor | None = None) -> None:
         while self.state.version < to_version:

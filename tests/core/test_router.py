@@ -420,10 +420,10 @@ async def test_of_a_wide_execution_only_what_has_changed_is_told_and_all_else_st
     polls = [desk.poll("w"), desk.poll("w")]
     assert await taken(*polls) == ["x/a", "x/b"]
     state = replace(new(SHAPE), execution_id="x")
-    desk.router.amend(state, [task("x/d"), replace(task("x/c"), handout=Handout.KEEP)], ["x/a"])
+    desk.router.amend(state, (task("x/d"), replace(task("x/c"), handout=Handout.KEEP)), ["x/a"])
     assert desk.router.in_hand("x") == {"x/b"}
     assert await taken(desk.poll("w"), desk.poll("w")) == ["x/d", "-"]
-    desk.router.amend(state, [], ["x/b", "x/c", "x/d"])
+    desk.router.amend(state, (), ["x/b", "x/c", "x/d"])
     assert not desk.router.is_busy
     desk.router.drain()
     assert desk.remembers == 0
