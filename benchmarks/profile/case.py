@@ -182,7 +182,7 @@ class Scene:
         return Append(
             execution_id=state.execution_id,
             expected_version=state.version - len(events),
-            events=events,
+            events=list(events),
             head=head_of(state, owed_by(state)),
         )
 
