@@ -147,6 +147,14 @@ def about(animal: object, word: str) -> object:
             return name, age
     return isinstance(animal, Furry | Fish), isinstance(animal, _PETS), isinstance(animal, int)
 
+def inner(animal: object) -> object:
+    match animal:
+        case Cat(name=animal, mood=mood):
+            return animal, mood
+    match animal:
+        case Dog() | _:
+            return "any"
+
 def said(word: str) -> object:
     match word:
         case "a" | "b":
@@ -161,11 +169,12 @@ def said(word: str) -> object:
 
 def test_patterns_become_questions_and_mean_the_same() -> None:
     form = typed_form(_ANIMALS)
-    assert form.count("match ") == 1, "only the one that takes a sequence apart is left"
+    assert form.count("match ") == 3, "left: a sequence, a value that is overwritten, and what may be anything"
     assert "isinstance(animal, (Cat, Dog, Fish)), isinstance(animal, (Cat, Dog, Fish))" in form
     asked = (
         "[about(animal, word) for animal in (Cat('x'), Cat('y', Mood.SAD), Dog('z'), Fish(), None, 7, Dog)"
         " for word in ('name', '')] + [said(word) for word in ('a', 'b', 'c', 'n')]"
+        " + [inner(Cat('x')), inner(Dog('y')), inner(3)]"
     )
     namespaces: list[dict[str, object]] = [{"__name__": __name__}, {"__name__": __name__}]
     for source, namespace in zip((_ANIMALS, form), namespaces, strict=True):

@@ -59,7 +59,8 @@ class _Classes(ast.NodeTransformer):
 class _Matches(ast.NodeTransformer):
     def visit_Match(self, node: ast.Match) -> ast.AST:
         self.generic_visit(node)
-        if not _is_dotted(node.subject) or not all(_is_plain(case) for case in node.cases):
+        root = _root(node.subject)
+        if root is None or not all(_is_plain(case, root) for case in node.cases):
             return node
         rest: list[ast.stmt] = []
         for case in reversed(node.cases):
@@ -72,18 +73,18 @@ class _Matches(ast.NodeTransformer):
         return rest[0] if len(rest) == 1 else ast.If(ast.Constant(value=True), rest, [])
 
 
-def _is_dotted(subject: ast.expr) -> bool:
-    """Whether it may be read again and again, which changes nothing."""
+def _root(subject: ast.expr) -> str | None:
+    """The name that it is read from, if it may be read again and again, which changes nothing."""
     while isinstance(subject, ast.Attribute):
         subject = subject.value
-    return isinstance(subject, ast.Name)
+    return subject.id if isinstance(subject, ast.Name) else None
 
 
-def _is_plain(case: ast.match_case) -> bool:
-    """Whether the pattern asks of the value itself, and its guard of nothing that the pattern takes from it."""
+def _is_plain(case: ast.match_case, root: str) -> bool:
+    """Whether the pattern asks of the value itself, and neither it nor its guard reads what the pattern sets."""
     taken = {name for name, _ in _captures(case.pattern)}
-    free = case.guard is None or not taken & {each.id for each in ast.walk(case.guard) if isinstance(each, ast.Name)}
-    return free and _is_asked(case.pattern)
+    read = {each.id for each in ast.walk(case.guard) if isinstance(each, ast.Name)} if case.guard else set()
+    return not taken & {root, *read} and _is_asked(case.pattern)
 
 
 def _is_asked(pattern: ast.pattern) -> bool:
@@ -95,9 +96,13 @@ def _is_asked(pattern: ast.pattern) -> bool:
         case ast.MatchClass(patterns=[], kwd_patterns=captures):
             return all(isinstance(each, ast.MatchAs) and each.pattern is None and each.name for each in captures)
         case ast.MatchOr(patterns=patterns):
-            return all(_is_asked(each) and not list(_captures(each)) for each in patterns)
+            return all(_is_asked(each) and not _is_anything(each) and not list(_captures(each)) for each in patterns)
         case _:
             return False
+
+
+def _is_anything(pattern: ast.pattern) -> bool:
+    return isinstance(pattern, ast.MatchAs) and pattern.pattern is None
 
 
 def _captures(pattern: ast.pattern | None) -> Iterator[tuple[str, str | None]]:
