@@ -27,6 +27,8 @@ def adopt(
     for name, value in defaults.items():
         setattr(kind, name, value)
     kind.__annotations__ = dict(annotations)
+    # Without one, `dataclass` asks for the signature, which a compiled class has none of: Python 3.11.2 fails there.
+    kind.__doc__ = kind.__doc__ or kind.__name__
     dataclass(init=False, **options)(kind)
     for name, place in places.items():
         setattr(kind, name, place)
