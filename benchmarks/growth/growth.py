@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
 
@@ -15,7 +15,7 @@ from benchmarks.engine.loops import Round, closed_loop, run_quick
 from benchmarks.engine.workflows import five
 from benchmarks.frame import Figure, Settings
 from benchmarks.growth.copies import fill, opened, write_template
-from benchmarks.growth.workflows import group_of, row_of
+from benchmarks.growth.workflows import group_of, noting_row_of, row_of
 from cerebelum import DistributedExecutor, Worker, Workflow
 from cerebelum.embedded import embedded_core
 from cerebelum_core.blueprints import BlueprintRegistry
@@ -28,16 +28,17 @@ from cerebelum_proto.events.v1.events_pb import AttemptLost, Event
 _FEW = 100
 _IN_FLIGHT = 100
 _SECONDS = 3.0
-_ROWS = (10, 100, 1_000, 10_000)
 _GROUPS = (10, 100, 1_000)
 _HISTORIES = (10, 250, 1_000, 10_000)
+_SPANS = ((10, 100), (100, 1_000), (1_000, 10_000))
+_SHORT = 10
+"""Executions that end with the first span, so that it is not of one alone."""
 
 
 def figures(settings: Settings) -> Iterator[Figure]:
-    """Stored executions, steps in a row, steps at once, and events to fold."""
+    """Stored executions, steps behind a step, steps at once, and events to fold."""
     yield from run_quick(_beside_stored(settings))
-    for steps in _ROWS:
-        yield {"what": "steps of one execution", **run_quick(_alone(settings, row_of(steps), steps))}
+    yield from run_quick(_along_history(settings))
     for steps in _GROUPS:
         yield {"what": "steps of one group", **run_quick(_alone(settings, group_of(steps), steps))}
     for events in _HISTORIES:
@@ -77,19 +78,58 @@ async def _beside_stored(settings: Settings) -> list[Figure]:
     ]
 
 
+async def _along_history(settings: Settings) -> list[Figure]:
+    """What a step costs with ever more steps behind it, in one execution of many; ratios are of the same round."""
+    noted: list[int] = []
+    longest = _SPANS[-1][1]
+    workflow = noting_row_of(longest, noted)
+    rounds: list[list[float]] = []
+    with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as folder:
+        async with _worked(settings.store or f"sqlite:///{folder}/core.db", workflow) as executor:
+
+            async def run(steps: int) -> list[float]:
+                noted.clear()
+                await executor.execute(workflow, steps)
+                return [(noted[to - 1] - noted[start - 1]) / (to - start) / 1e3 for start, to in _SPANS if to <= steps]
+
+            await run(_SPANS[0][1])
+            for _ in range(settings.rounds):
+                short = [(await run(_SPANS[0][1]))[0] for _ in range(_SHORT // 2)]
+                first, *others = await run(longest)
+                short += [(await run(_SPANS[0][1]))[0] for _ in range(_SHORT // 2)]
+                rounds.append([median([first, *short]), *others])
+    return [
+        {
+            "what": "steps behind a step",
+            "from": start,
+            "to": to,
+            "cpu_us_per_step": round(median(each[at] for each in rounds), 1),
+            "ratio": round(median(each[at] / each[0] for each in rounds), 3),
+        }
+        for at, (start, to) in enumerate(_SPANS)
+    ]
+
+
+@asynccontextmanager
+async def _worked(url: str, workflow: Workflow) -> AsyncIterator[DistributedExecutor]:
+    """A Core in this process, and a worker that takes one task at a time."""
+    async with embedded_core(url) as core:
+        worker = Worker(core, workflows=[workflow], concurrency=1)
+        ready = asyncio.Event()
+        working = asyncio.create_task(worker.run(ready.set))
+        await ready.wait()
+        yield DistributedExecutor(core)
+        worker.stop()
+        await working
+
+
 async def _alone(settings: Settings, workflow: Workflow, steps: int) -> Figure:
     """One execution of so many steps, on a worker that takes one at a time."""
     with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as folder:
-        async with embedded_core(settings.store or f"sqlite:///{folder}/core.db") as core:
-            worker = Worker(core, workflows=[workflow], concurrency=1)
-            ready = asyncio.Event()
-            working = asyncio.create_task(worker.run(ready.set))
-            await ready.wait()
+        async with _worked(settings.store or f"sqlite:///{folder}/core.db", workflow) as executor:
             cpu, begun = time.process_time(), time.perf_counter()
-            await DistributedExecutor(core).execute(workflow, 0)
+            await executor.execute(workflow, 0)
             cpu, wall = time.process_time() - cpu, time.perf_counter() - begun
-            worker.stop()
-            await working
     return {
         "steps": steps,
         "cpu_us_per_step": round(cpu / steps * 1e6, 1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import reduce
 from operator import rshift
@@ -43,8 +44,24 @@ def row_of(steps: int) -> Workflow:
     async def nothing() -> int:
         return 0
 
-    @workflow(name=f"row_of_{steps}")
+    return _row(f"row_of_{steps}", steps, nothing)
+
+
+def noting_row_of(steps: int, noted: list[int]) -> Workflow:
+    """So many steps, one after another. Each notes how much CPU its process has used, in ns; it ends with the step
+    whose number is its input.
+    """
+
+    async def note(inputs: int) -> int | dict[str, str]:
+        noted.append(time.process_time_ns())
+        return {"error": "far enough"} if len(noted) == inputs else 0
+
+    return _row(f"noting_row_of_{steps}", steps, note)
+
+
+def _row(name: str, steps: int, body: Callable[..., Awaitable[object]]) -> Workflow:
+    @workflow(name=name)
     def row(wf: WorkflowBuilder) -> None:
-        wf.timeline(reduce(rshift, [step(name=f"step{number}")(nothing) for number in range(steps)]))
+        wf.timeline(reduce(rshift, [step(name=f"step{number}")(body) for number in range(steps)]))
 
     return row

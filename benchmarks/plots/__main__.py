@@ -39,10 +39,10 @@ def _growth(lines: _Lines) -> Sequence[Panel]:
     def of(what: str, over: str, value: str) -> Sequence[tuple[float, float]]:
         return [(_number(line, over), _number(line, value)) for line in lines if line["what"] == what]
 
-    stored, row, history = "stored executions", "steps of one execution", "events of one execution"
+    stored, behind, history = "stored executions", "steps behind a step", "events of one execution"
     return (
         Panel("Beside stored executions", "CPU µs a step", of(stored, "stored", "cpu_us_per_step"), stored),
-        Panel("In a long workflow", "CPU µs a step", of(row, "steps", "cpu_us_per_step"), row),
+        Panel("In a long workflow", "CPU µs a step", of(behind, "to", "cpu_us_per_step"), behind),
         Panel("To come back into memory", "CPU ms an execution", of(history, "events", "cpu_ms_to_load"), history),
     )
 
