@@ -7,14 +7,14 @@ statement for each row and a journal for each statement less, needs half the tim
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import apsw
 
 from cerebelum_core.errors import VersionConflict
 from cerebelum_core.store import sqlite_statements as sql
-from cerebelum_core.store.rows import AppendRows, Row
+from cerebelum_core.store.rows import AppendRows, Cell, Row
 
 MOST_ROWS = 256
 """In one statement: apsw keeps no longer ones prepared."""
@@ -32,12 +32,13 @@ def write(connection: apsw.Connection, epoch: int, appends: Sequence[AppendRows]
     Raises:
         Refused: nothing is written.
     """
-    rows = list(_rows(epoch, appends))
+    cells = _cells(epoch, appends)
     try:
-        for first in range(0, len(rows), MOST_ROWS):
-            part = rows[first : first + MOST_ROWS]
-            part += [_BLANK] * (_size(len(part)) - len(part))
-            connection.execute(_insert(len(part)), [cell for row in part for cell in row])
+        for first in range(0, len(cells), MOST_ROWS * _CELLS):
+            part = cells[first : first + MOST_ROWS * _CELLS]
+            rows = len(part) // _CELLS
+            part += _BLANK * (_size(rows) - rows)
+            connection.execute(_insert(len(part) // _CELLS), part)
     except apsw.ConstraintError as error:
         if sql.REFUSED in str(error):
             raise Refused from None
@@ -63,14 +64,21 @@ def fit(appends: Sequence[AppendRows]) -> bool:
     return sum(len(append.events) for append in appends) < MOST_ROWS
 
 
-def _rows(epoch: int, appends: Sequence[AppendRows]) -> Iterator[Row]:
-    """The rows of the view: who writes, and then each event, the first of an append with the head that it leads to."""
-    yield (None, None, epoch, sql.OWNER, *_BLANK[4:])
+def _cells(epoch: int, appends: Sequence[AppendRows]) -> list[Cell]:
+    """The rows of the view, one behind the other: who writes, and then each event, the first of an append with the head
+    that it leads to.
+
+    The loop waits meanwhile: a row is added as a whole.
+    """
+    cells: list[Cell] = [None, None, epoch, sql.OWNER, *_BLANK[4:]]
     for append in appends:
-        first, *others = append.events
-        yield (*append.head, first[-1])
-        for execution_id, version, shard, data in others:
-            yield (execution_id, shard, version, None, *_BLANK[5:], data)
+        events = append.events
+        cells += append.head
+        cells.append(events[0][-1])
+        for at in range(1, len(events)):
+            execution_id, version, shard, data = events[at]
+            cells += (execution_id, shard, version, None, *_BLANK[5:], data)
+    return cells
 
 
 def _size(count: int) -> int:
