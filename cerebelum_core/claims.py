@@ -53,8 +53,10 @@ class Claims:
 
     def settle(self, task_id: str) -> None:
         """It is known who has it, or nobody owes it any more."""
-        self._held_back.pop(task_id, None)
-        self._honoured.pop(task_id, None)
+        if self._held_back:
+            self._held_back.pop(task_id, None)
+        if self._honoured:
+            self._honoured.pop(task_id, None)
 
     def close(self, kind: Kind) -> list[Offer]:
         """No worker of a kind claims anything any more: the offers that nobody claimed."""

@@ -52,6 +52,10 @@ class Offer:
     """Its place in the order in which tasks were offered."""
     task: DispatchTask
 
+    def is_for(self, state: State, task: DispatchTask) -> bool:
+        """Whether a task that is still owed is to be handed out as it was."""
+        return self.task.handout is task.handout and self.pool == pool_of(state.blueprint, task)
+
     @property
     def longest_s(self) -> float:
         """How long a worker may have it."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from cerebelum_core.claims import Claims
 from cerebelum_core.clock import Clock
 from cerebelum_core.leases import Lease, Leases
-from cerebelum_core.offers import Kind, Offer, Pool, offer_of, pool_of
+from cerebelum_core.offers import Kind, Offer, Pool, offer_of
 from cerebelum_core.queues import Queues
 from cerebelum_core.takers import Poll, Session, Taker, Takers
 from cerebelum_engine import DispatchTask, Handout, Limit, State, TimeOutTask
@@ -45,11 +45,15 @@ class TaskRouter:
 
     def sync(self, state: State, tasks: tuple[DispatchTask, ...]) -> None:
         """Take over what an execution owes now: new tasks are offered, those not owed any more forgotten."""
-        self._take_over(state, tasks, recovered=False)
+        self._take_over(state, tasks, self._gone(state.execution_id, tasks), recovered=False)
 
     def recover(self, state: State, tasks: tuple[DispatchTask, ...]) -> None:
         """The same for an execution read from the store: its tasks may be in hands that this Core forgot."""
-        self._take_over(state, tasks, recovered=True)
+        self._take_over(state, tasks, self._gone(state.execution_id, tasks), recovered=True)
+
+    def amend(self, state: State, tasks: tuple[DispatchTask, ...], gone: list[str]) -> None:
+        """`sync`, told by what is another than before: `gone` are the ids of tasks that are not owed any more."""
+        self._take_over(state, tasks, gone, recovered=False)
 
     def withdraw(self, execution_id: str) -> None:
         """Nobody knows what an execution owes until it is read (`recover`): what of it waits, waits no longer.
@@ -99,53 +103,37 @@ class TaskRouter:
         """Whether any task is with a worker, or may be."""
         return bool(len(self.leases) or len(self._claims))
 
-    def _take_over(self, state: State, tasks: tuple[DispatchTask, ...], *, recovered: bool) -> None:
+    def _gone(self, execution_id: str, tasks: tuple[DispatchTask, ...]) -> list[str]:
+        """The tasks that an execution does not owe any more when these are all that it owes."""
+        before = self._owed.get(execution_id)
+        if before is None:
+            return []
+        now = {task.task_id for task in tasks}
+        return [task_id for task_id in before if task_id not in now]
+
+    def _take_over(self, state: State, tasks: tuple[DispatchTask, ...], gone: list[str], *, recovered: bool) -> None:
         if self._withdrawn:
             self._withdrawn.discard(state.execution_id)
-        before = self._owed.pop(state.execution_id, {})
-        owed: dict[str, Offer] = {}
-        told: list[tuple[Offer | None, Offer]] = []
-        for task in tasks:
-            known = before.pop(task.task_id, None)
-            offer = owed[task.task_id] = self._known_or_new(state, task, known)
-            if offer is not known:
-                told.append((known, offer))
-        if owed:
-            self._owed[state.execution_id] = owed
-        for task_id in before:
-            self._forget(task_id)
-        self._hear(told, recovered=recovered)
-
-    def amend(self, state: State, tasks: tuple[DispatchTask, ...], gone: list[str]) -> None:
-        """`sync`, told by what is another than before: `gone` are the ids of tasks that are not owed any more."""
-        owed = self._owed.setdefault(state.execution_id, {})
-        told: list[tuple[Offer | None, Offer]] = []
-        for task in tasks:
-            known = owed.get(task.task_id)
-            offer = owed[task.task_id] = self._known_or_new(state, task, known)
-            if offer is not known:
-                told.append((known, offer))
+        owed = self._owed.get(state.execution_id)
+        if owed is None:
+            if not tasks:
+                return
+            owed = self._owed[state.execution_id] = {}
         for task_id in gone:
             if owed.pop(task_id, None) is not None:
                 self._forget(task_id)
-        if not owed:
-            del self._owed[state.execution_id]
-        self._hear(told, recovered=False)
-
-    def _known_or_new(self, state: State, task: DispatchTask, known: Offer | None) -> Offer:
-        """The offer of a task: the known one, unless the task is to be handed out otherwise."""
-        if known is not None and known.task.handout is task.handout and known.pool == pool_of(state.blueprint, task):
-            return known
-        self._number += 1
-        return offer_of(state, task, self._number)
-
-    def _hear(self, told: list[tuple[Offer | None, Offer]], *, recovered: bool) -> None:
-        """Take up new offers, and those that stand for known ones."""
-        for known, offer in told:
+        for task in tasks:
+            known = owed.get(task.task_id)
+            if known is not None and known.is_for(state, task):
+                continue
+            self._number += 1
+            offer = owed[task.task_id] = offer_of(state, task, self._number)
             if known is None:
                 self._offer(offer, recovered)
             else:
                 self._change(known, offer)
+        if not owed:
+            del self._owed[state.execution_id]
 
     def _change(self, known: Offer, offer: Offer) -> None:
         """A known task is to be handed out otherwise than it was."""
@@ -173,11 +161,12 @@ class TaskRouter:
             self._place(offer)
 
     def _forget(self, task_id: str) -> None:
-        self._queues.remove(self._offers.pop(task_id))
+        offer = self._offers.pop(task_id)
         self._claims.settle(task_id)
         lease = self.leases.end(task_id)
-        session = self._sessions.get(lease.worker_id) if lease is not None else None
-        if session is not None:
+        if lease is None:
+            self._queues.remove(offer)
+        elif (session := self._sessions.get(lease.worker_id)) is not None:
             session.revoke(task_id)
 
     # -- matching ----------------------------------------------------------------------------

@@ -25,8 +25,8 @@ class Changes:
         """The visit of a step, to be changed."""
         visit = self._steps[name]
         if name not in self._own:
-            visit = visit.copied()
-            self._put(name, visit)
+            before, visit = visit, visit.copied()
+            self._put(before, name, visit)
         return visit
 
     def begin(self, path: Path, name: str, worker_id: str) -> None:
@@ -37,7 +37,7 @@ class Changes:
         if before is not None:
             visit.visit = before.visit + 1
             visit.last_task_id = before.last_task_id
-        self._put(name, visit)
+        self._put(before, name, visit)
 
     def skip(self, path: Path, name: str) -> None:
         """A rule passes over a step that is not visited."""
@@ -45,7 +45,7 @@ class Changes:
         skipped = fresh(path.id, self._at)
         skipped.phase, skipped.passed = Phase.SKIPPED, True
         skipped.visit = before.visit if before else 0
-        self._put(name, skipped)
+        self._put(before, name, skipped)
 
     def forget(self, name: str) -> None:
         """A rule goes back before a step: what it gave is gone."""
@@ -53,8 +53,8 @@ class Changes:
         forgotten = fresh(visit.path, visit.entered_at)
         forgotten.phase = Phase.FORGOTTEN
         forgotten.visit, forgotten.last_task_id = visit.visit, visit.last_task_id
-        self._put(name, forgotten)
+        self._put(visit, name, forgotten)
 
-    def _put(self, name: str, visit: StepState) -> None:
-        self._steps.put(name, visit)
+    def _put(self, before: StepState | None, name: str, visit: StepState) -> None:
+        self._steps.follow(before, name, visit)
         self._own.add(name)

@@ -114,7 +114,7 @@ def _evolve_step(after: State, fact: StepFact, at: Timestamp) -> None:
     else:
         _apply(visit, fact, at)
     after.steps = after.steps.copied()
-    after.steps.put(name, visit)
+    after.steps.follow(before, name, visit)
     if not visit.phase.closed:
         return
     if isinstance(fact, _ROUTED) and after.cancelling is None:

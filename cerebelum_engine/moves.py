@@ -24,7 +24,6 @@ from cerebelum_engine.places import (
     path_of,
     rank_of,
     results_of,
-    route_of,
     stands_on,
 )
 from cerebelum_engine.rules import Onward
@@ -81,7 +80,7 @@ def _standing(state: State) -> list[str]:
 
 def _leaving(state: State) -> list[str]:
     """The routes that lead elsewhere than onward: those that are taken, and those that wait and that none overrules."""
-    routes = [name for name in _standing(state) if route_of(state, name).onward is not Onward.PROCEED]
+    routes = [name for name in _standing(state) if state.steps[name].heading.onward is not Onward.PROCEED]
     taken = [name for name in routes if state.steps[name].taken]
     overruled = _overruled(state, routes, taken)
     return [name for name in routes if name in taken or name not in overruled]
@@ -89,12 +88,12 @@ def _leaving(state: State) -> list[str]:
 
 def _overruled(state: State, names: Sequence[str], taken: Sequence[str]) -> set[str]:
     """Those of some steps that others, whose routes are taken, leave behind."""
-    leads = [each for each in taken if route_of(state, each).onward is not Onward.PROCEED]
+    leads = [each for each in taken if state.steps[each].heading.onward is not Onward.PROCEED]
     return {name for name in names for each in leads if affects(state, each, path_of(state, name), name)}
 
 
 def _fails(state: State, name: str) -> bool:
-    return route_of(state, name).onward is Onward.FAIL
+    return state.steps[name].heading.onward is Onward.FAIL
 
 
 class _Walk:
@@ -119,8 +118,9 @@ class _Walk:
     def settle(self, name: str) -> None:
         """Follow the route of a step that has just closed, and the routes that waited for it to close."""
         self.open.remove(name)
-        self.worker_id = self.state.steps[name].last_worker_id
-        if route_of(self.state, name).onward is Onward.PROCEED:
+        visit = self.state.steps[name]
+        self.worker_id = visit.last_worker_id
+        if visit.heading.onward is Onward.PROCEED:
             self.take(name)
         else:
             self.leaving.append(name)
@@ -129,25 +129,26 @@ class _Walk:
 
     def take(self, name: str) -> None:
         """Go along the route of a step. Others that wait to lead out of what it affects count no more."""
-        state, route = self.state, route_of(self.state, name)
+        state, visit = self.state, self.changes.of(name)
         if name in self.leaving:
             self.leaving = [
                 each
                 for each in self.leaving
                 if each == name or state.steps[each].taken or not affects(state, name, path_of(state, each), each)
             ]
-        self.changes.of(name).taken = True
-        if route.path is None:
+        visit.taken = True
+        path = visit.heading.path
+        if path is None:
             self.onward(name)
             return
-        for step in [step for step in state.steps if is_over(state, step, route.path)]:
+        for step in [step for step in state.steps if is_over(state, step, path)]:
             self.changes.forget(step)
-        for step in route.path.before:
-            self.enter(route.path, step)
+        for step in path.before:
+            self.enter(path, step)
 
     def onward(self, name: str) -> None:
         """Go where the route of a step leads in the end: its path is behind, if there is one."""
-        route = route_of(self.state, name)
+        route = self.state.steps[name].heading
         match route.onward:
             case Onward.PROCEED:
                 self.passes(name)
@@ -161,8 +162,9 @@ class _Walk:
 
     def passes(self, name: str) -> None:
         """Begin what waited for this step, or go on where the path came from when it was the last."""
-        path = path_of(self.state, name)
-        self.changes.of(name).passed = True
+        visit = self.changes.of(name)
+        path = self.state.blueprint.paths[visit.path]
+        visit.passed = True
         for step in path.after[name]:
             self.enter(path, step)
         if self.is_behind(path, path.ends):
@@ -226,7 +228,8 @@ class _Walk:
             self.passes(name)
             return
         before, after = frame.upstream(target), frame.downstream(target) | {target}
-        over, leads = route_of(state, name).path, {e: lead_of(state, path_of(state, e), e, frame) for e in state.steps}
+        over = state.steps[name].heading.path
+        leads = {each: lead_of(state, path_of(state, each), each, frame) for each in state.steps}
         for step in before:
             self.pass_over(frame, step)
         for step, lead in leads.items():

@@ -46,7 +46,7 @@ def owed_since(before: State, state: State) -> Owed:
     tasks, gone, handout = list[DispatchTask](), list[str](), offered(state)
     for name in _changed(before, state):
         old, new = before.steps.get(name), state.steps[name]
-        owed_now = dispatch(state, name, handout) if new.phase is Phase.READY else None
+        owed_now = dispatch(state, name, new, handout) if new.phase is Phase.READY else None
         if owed_now is not None:
             tasks.append(owed_now)
         if old is not None and old.phase is Phase.READY:

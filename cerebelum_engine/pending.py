@@ -7,7 +7,7 @@ from cerebelum_engine.effects import ArmTimer, AwaitApproval, AwaitSignal, Dispa
 from cerebelum_engine.phase import Phase
 from cerebelum_engine.state import State
 from cerebelum_engine.times import after
-from cerebelum_engine.visit import step_of, task_id
+from cerebelum_engine.visit import StepState, step_of, task_id
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, CancellationRequested, SignalAwaited
 
 
@@ -59,7 +59,7 @@ def _owed(state: State) -> list[Effect]:
     for name in state.open:
         step = state.steps[name]
         if step.phase is Phase.READY:
-            effects.append(dispatch(state, name, offered(state)))
+            effects.append(dispatch(state, name, step, offered(state)))
         if step.due_at is not None:
             effects.append(ArmTimer(due_at=step.due_at, step=name))
         if isinstance(step.waiting_for, ApprovalRequested):
@@ -74,8 +74,8 @@ def _cleanup(state: State, asked: CancellationRequested) -> list[Effect]:
     effects: list[Effect] = []
     if asked.cleanup_until is not None:
         effects.append(ArmTimer(due_at=asked.cleanup_until))
-    waiting = [name for name in asked.steps if state.steps[name].phase is Phase.READY]
-    effects += [dispatch(state, name, Handout.STOP) for name in waiting]
+    told = [(name, state.steps[name]) for name in asked.steps]
+    effects += [dispatch(state, name, step, Handout.STOP) for name, step in told if step.phase is Phase.READY]
     return effects
 
 
@@ -84,9 +84,9 @@ def offered(state: State) -> Handout:
     return Handout.KEEP if state.paused else Handout.OFFER
 
 
-def dispatch(state: State, name: str, handout: Handout) -> DispatchTask:
-    """The task of a step that owes one."""
-    step, spec = state.steps[name], state.blueprint.steps[name]
+def dispatch(state: State, name: str, step: StepState, handout: Handout) -> DispatchTask:
+    """The task of a step that owes one, in its last visit."""
+    spec = state.blueprint.steps[name]
     limited = spec.schedule_to_start_ms and handout is Handout.OFFER
     return DispatchTask(
         task_id=task_id(state.execution_id, name, step),

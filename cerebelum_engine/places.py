@@ -6,19 +6,13 @@ from collections.abc import Iterable, Iterator
 
 from cerebelum_engine.paths import Path
 from cerebelum_engine.phase import Phase
-from cerebelum_engine.rules import FAIL, PROCEED, Onward, Route
+from cerebelum_engine.rules import Onward
 from cerebelum_engine.state import State
 
 
 def path_of(state: State, name: str) -> Path:
     """The path that a step stands on in its last visit."""
     return state.blueprint.paths[state.steps[name].path]
-
-
-def route_of(state: State, name: str) -> Route:
-    """Where a step leads that has its outcome: where its rules say, else onward, or into the failure."""
-    step = state.steps[name]
-    return step.route or (PROCEED if step.phase is Phase.COMPLETED else FAIL)
 
 
 def stands_on(state: State, path: Path, name: str) -> bool:
@@ -76,7 +70,7 @@ def rank_of(state: State, name: str) -> tuple[int, ...]:
 
 def affects(state: State, name: str, path: Path, step: str) -> bool:
     """Whether the route of a step passes over or forgets another step, or ends the execution around it."""
-    route = route_of(state, name)
+    route = state.steps[name].heading
     if is_under(state, name, path):
         return False
     if route.onward is not Onward.JUMP:
@@ -104,7 +98,7 @@ def _active_from(state: State, path: Path) -> Iterator[Path]:
         step = state.steps.get(name)
         if step is None or step.path != path.id or not step.taken or step.passed:
             continue
-        over = route_of(state, name).path
+        over = step.heading.path
         if over is not None:
             yield from _active_from(state, over)
 

@@ -38,7 +38,10 @@ class Steps:
 
     def put(self, name: str, visit: StepState) -> None:
         """Set the last visit of a step."""
-        before = self.get(name)
+        self.follow(self.get(name), name, visit)
+
+    def follow(self, before: StepState | None, name: str, visit: StepState) -> None:
+        """The same, for whoever knows the visit before, if there was one."""
         if before is None:
             self.count += 1
         elif before.phase is Phase.COMPLETED:

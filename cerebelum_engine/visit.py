@@ -9,7 +9,7 @@ from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.copying import copied
 from cerebelum_engine.paths import TIMELINE
 from cerebelum_engine.phase import Phase
-from cerebelum_engine.rules import Route
+from cerebelum_engine.rules import FAIL, PROCEED, Route
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SignalAwaited, SleepStarted
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import SatisfiedMarker
@@ -61,6 +61,11 @@ class StepState:
     def copied(self) -> StepState:
         """A copy to be changed."""
         return copied(self)
+
+    @property
+    def heading(self) -> Route:
+        """Where it leads, now that it has its outcome: where its rules say, else onward, or into the failure."""
+        return self.route or (PROCEED if self.phase is Phase.COMPLETED else FAIL)
 
     @property
     def untouched(self) -> bool:

@@ -50,7 +50,8 @@ class _Cancelled:
     task_id: str
 
 
-_Item: TypeAlias = Lease | _Read | int | pb.ResultRefusal | _Lost | _Cancelled
+_Handed: TypeAlias = Lease | _Read
+_Item: TypeAlias = _Handed | int | pb.ResultRefusal | _Lost | _Cancelled
 """A task to hand over, the number of a recorded result, one that is not recorded, a task to drop or to stop."""
 
 
@@ -172,7 +173,7 @@ class WorkSession:
         """A frame of what there is to say; None when it comes to nothing."""
         frame, count, size = pb.WorkResponse(), 0, 0
         while count < FRAME_ITEMS and size < FRAME_BYTES and (item := self._outbox.take()) is not None:
-            if isinstance(item, Lease | _Read):
+            if isinstance(item, _Handed):
                 task = self._task(item)
                 if task is None:
                     continue

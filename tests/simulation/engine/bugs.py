@@ -46,8 +46,8 @@ WAITS_AND_TRIES = (
     Bug(
         "a paused execution is handed out",
         "cerebelum_engine.pending",
-        "effects.append(dispatch(state, name, offered(state)))",
-        "effects.append(dispatch(state, name, Handout.OFFER))",
+        "effects.append(dispatch(state, name, step, offered(state)))",
+        "effects.append(dispatch(state, name, step, Handout.OFFER))",
     ),
     Bug(
         "a resume is forgotten",
@@ -82,8 +82,8 @@ WAITS_AND_TRIES = (
     Bug(
         "a cancellation goes on handing out",
         "cerebelum_engine.pending",
-        "    effects += [dispatch(state, name, Handout.STOP)",
-        "    effects += [dispatch(state, name, Handout.OFFER)",
+        "    effects += [dispatch(state, name, step, Handout.STOP)",
+        "    effects += [dispatch(state, name, step, Handout.OFFER)",
     ),
     Bug(
         "a cancellation does not wait for its steps",
@@ -112,9 +112,9 @@ WAITS_AND_TRIES = (
     Bug(
         "a dead letter is handed out",
         "cerebelum_engine.pending",
-        "        if step.phase is Phase.READY:\n            effects.append(dispatch(state, name, offered",
+        "        if step.phase is Phase.READY:\n            effects.append(dispatch(state, name, step, offered",
         "        if step.phase in (Phase.READY, Phase.DEAD_LETTERED):\n"
-        "            effects.append(dispatch(state, name, offered",
+        "            effects.append(dispatch(state, name, step, offered",
     ),
     Bug(
         "one loss too many before a dead letter",

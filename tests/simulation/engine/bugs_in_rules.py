@@ -117,8 +117,8 @@ MOVES = (
     Bug(
         "a path that is taken again begins where it was",
         "cerebelum_engine.moves",
-        "if is_over(state, step, route.path)]:",
-        "if not route.path]:",
+        "if is_over(state, step, path)]:",
+        "if not path]:",
     ),
     Bug(
         "what a path did for the step that it goes back to is lost",
@@ -146,9 +146,9 @@ MOVES = (
     ),
     Bug(
         "a failure that a rule lets pass counts all the same",
-        "cerebelum_engine.places",
-        "return step.route or (PROCEED if step.phase is Phase.COMPLETED else FAIL)",
-        "return step.route if step.route and step.output else PROCEED if step.phase is Phase.COMPLETED else FAIL",
+        "cerebelum_engine.visit",
+        "return self.route or (PROCEED if self.phase is Phase.COMPLETED else FAIL)",
+        "return self.route if self.route and self.output else PROCEED if self.phase is Phase.COMPLETED else FAIL",
     ),
 )
 RULES = (
