@@ -10,6 +10,9 @@ not for a class with such a base, and what it then writes frees a value by the c
 
 What mypyc writes in another way than is expected here stays as it is.
 
+What one compiled function calls in another is no business of who loads the library: hidden, the C compiler may put it
+in its place, or call it by itself instead of over a table.
+
 What is compiled in haste, to be tested and not to be quick, is one C file a module, and as many are compiled at once as
 there are processors. To be quick it is one C file in all, so that the C compiler sees every call whole.
 
@@ -78,8 +81,9 @@ def _compiled(source: Path, extension: Extension) -> list[str]:
     compiler = import_module("distutils.ccompiler").new_compiler()
     import_module("distutils.sysconfig").customize_compiler(compiler)
     compiler.add_include_dir(get_path("include"))
+    hidden = ["-fvisibility=hidden"] if compiler.compiler_type == "unix" else []
     made: list[str] = compiler.compile(
-        [str(source)], include_dirs=extension.include_dirs, extra_postargs=extension.extra_compile_args
+        [str(source)], include_dirs=extension.include_dirs, extra_postargs=[*extension.extra_compile_args, *hidden]
     )
     return made
 
