@@ -176,9 +176,10 @@ class Execution:
     def _rest(self) -> None:
         self._busy = False
         self._home.rest(self)
-        settling, self._settling = self._settling, []
-        for each in settling:
-            _settle(each, None)
+        if self._settling:
+            settling, self._settling = self._settling, []
+            for each in settling:
+                _settle(each, None)
 
     def _written(self, outcome: Outcome) -> None:
         batch, self._writing = self._writing, None
