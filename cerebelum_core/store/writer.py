@@ -23,9 +23,6 @@ _log = logging.getLogger(__name__)
 
 MAX_BATCH = 1_000
 """Writes that are told together at the most, so that the first of them does not wait for ever."""
-_WORTH_HALVING = 128
-"""Of a queue that is longer, half is written: what waits for it goes on while the other half is on its way to the disk.
-Written at once, all would wait for the disk together, then for the loop, then for their workers."""
 
 
 def one_thread(name: str) -> Executor:
@@ -103,8 +100,7 @@ class GroupCommit(Generic[_W]):
                 _log.exception("who wrote failed to take that it is written")  # the others have done nothing wrong
 
     def _next_batch(self) -> list[tuple[_W, Done]]:
-        half = max(len(self._queue), _WORTH_HALVING) // 2
-        return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch, half))]
+        return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch))]
 
     def _outcomes(self, writes: Sequence[_W]) -> Sequence[Outcome]:
         try:
