@@ -22,7 +22,7 @@ _ENGINE = (
 _CORE = (
     "alarms claims clock endings execution node queues reconstructor registry router scheduler supervisor takers turns "
     "workers edges/execute_session edges/handouts edges/outbox edges/starts edges/work_session "
-    "store/callbacks store/sqlite store/sqlite_batch store/writer"
+    "store/apart store/callbacks store/sqlite store/sqlite_batch store/sqlite_writer store/writer"
 )
 _RECORDS = "leases offers store/records store/rows"
 _WORKER = (

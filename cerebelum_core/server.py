@@ -63,8 +63,8 @@ def core_server(node: Node, limits: Limits = LIMITS) -> tuple[Server, Health]:
     return Server([*services, *reflection(services)], limits=limits), health
 
 
-def open_node(store_url: str, terms: LeaseTerms | None = None) -> Node:
-    """A Core on a store, by the machine's clock and randomness. Not started yet.
+def open_node(store_url: str, terms: LeaseTerms | None = None, *, apart: bool = False) -> Node:
+    """A Core on a store, by the machine's clock and randomness. Not started yet. `apart`: see `open_store`.
 
     Raises:
         StartError: the store cannot be had.
@@ -72,7 +72,7 @@ def open_node(store_url: str, terms: LeaseTerms | None = None) -> Node:
     clock = SystemClock()
     node_id = uuid7(clock, secrets.token_bytes)
     config = NodeConfig(node_id=node_id, version=version("cerebelum"), terms=terms or LeaseTerms())
-    store = open_store(store_url, node_id=node_id, clock=clock)
+    store = open_store(store_url, node_id=node_id, clock=clock, apart=apart)
     return Node(config, store=store, clock=clock, random_bytes=secrets.token_bytes)
 
 
@@ -86,7 +86,7 @@ async def serve(config: ServerConfig, on_listening: Callable[[str], None]) -> No
     tls = None if config.tls is None else _tls(config.tls)
     listening = _listen(config.host, config.port)
     with listening:
-        node = open_node(config.store_url, config.terms)
+        node = open_node(config.store_url, config.terms, apart=True)
         server, health = core_server(node)
         stop = _stop_signal()
         await node.start()

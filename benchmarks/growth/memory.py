@@ -6,6 +6,11 @@ from pathlib import Path
 
 
 def rss_kb(pid: int) -> int:
-    """What is resident of it."""
+    """What is resident of it and of its children."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
+    children = [
+        child for each in Path(f"/proc/{pid}/task").iterdir() for child in (each / "children").read_text().split()
+    ]
+    return int(next(line for line in lines if line.startswith("VmRSS")).split()[1]) + sum(
+        map(rss_kb, map(int, children))
+    )

@@ -27,8 +27,10 @@ from cerebelum_core.store.records import (
 _FORMS = "sqlite:///FILE (sqlite:////ABSOLUTE/FILE), postgresql://USER@HOST/DATABASE or memory://"
 
 
-def open_store(url: str, *, node_id: str, clock: Clock) -> EventStore:
+def open_store(url: str, *, node_id: str, clock: Clock, apart: bool = False) -> EventStore:
     """Open the store that a URL names: `sqlite:///FILE`, `postgresql://USER@HOST/DATABASE` or `memory://`.
+
+    `apart`: what writes to SQLite may be a process of its own.
 
     Raises:
         StoreUrlError: the URL names no store.
@@ -52,7 +54,7 @@ def open_store(url: str, *, node_id: str, clock: Clock) -> EventStore:
             raise StoreUnusable(
                 f"the SQLite store needs more packages ({error}): pip install 'cerebelum[core]'"
             ) from None
-        return open_sqlite(Path(path), node_id, clock)
+        return open_sqlite(Path(path), node_id, clock, apart=apart)
     raise StoreUrlError(f"store URL '{shown(url)}' is not understood: use {_FORMS}")
 
 

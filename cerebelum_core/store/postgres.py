@@ -35,7 +35,7 @@ from cerebelum_core.store.records import (
     StoredHead,
     WorkerRecord,
 )
-from cerebelum_core.store.writer import GroupCommit, one_thread
+from cerebelum_core.store.writer import GroupCommit, ThreadCommitter, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 
@@ -52,8 +52,7 @@ class PostgresStore:
         self._clock = clock
         connect = partial(address.connect, patience)
         self._batches = BatchWriter(connect, patience, epoch)
-        self._writer_thread = one_thread("writer")
-        self._writer = GroupCommit[rows.AppendRows](self._batches.commit, self._writer_thread)
+        self._writer = GroupCommit[rows.AppendRows](ThreadCommitter(self._batches.commit, one_thread("writer")))
         self._readers = Readers(connect, patience)
         self._superseded = asyncio.Event()
         self._closed = False
@@ -169,7 +168,6 @@ class PostgresStore:
         self._renewing.cancel()
         await asyncio.wait([self._renewing])
         await self._writer.close()
-        self._writer_thread.shutdown()
         self._batches.close()
         try:
             await self._readers.run(sql.RENEW, (0, self._epoch))

@@ -38,6 +38,11 @@ class AppendRows:
     events: list[Row]
 
 
+Statements: TypeAlias = tuple[tuple[str, Row], ...]
+"""Statements and what is bound to each: all of them happen or none."""
+Write: TypeAlias = AppendRows | Statements
+
+
 def append_rows(append: Append, *, step_alone: bool = False) -> AppendRows:
     """Made by the caller's thread: the writer's time is everybody's.
 

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
 
 import apsw
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import Clock
-from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable, StoreUnusable
+from cerebelum_core.errors import OwnershipLost, StoreUnavailable, StoreUnusable
 from cerebelum_core.store import rows
 from cerebelum_core.store import sqlite_statements as sql
+from cerebelum_core.store.apart import ProcessCommitter, can_be_apart
 from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.lock import FileLock
 from cerebelum_core.store.migrations import migrations, outstanding
@@ -32,17 +31,11 @@ from cerebelum_core.store.records import (
     StoredHead,
     WorkerRecord,
 )
-from cerebelum_core.store.sqlite_batch import Refused, fit, write, write_alone
-from cerebelum_core.store.writer import GroupCommit, one_thread
+from cerebelum_core.store.sqlite_writer import AT_ONCE, SqliteWriter, connect, transaction
+from cerebelum_core.store.writer import Committer, GroupCommit, ThreadCommitter, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 
-Write: TypeAlias = rows.AppendRows | Callable[[apsw.Connection], None]
-"""All of it happens or, when it raises, none."""
-
-
-_AT_ONCE = 210
-"""In one transaction: with an event each, and a second for every fifth, they fit into one statement."""
 _MAX_READS = 100
 """Reads at one go, so that the first of them does not wait for the last."""
 
@@ -62,17 +55,19 @@ class SqliteStore:
     kind = "sqlite"
 
     def __init__(
-        self, path: Path, lock: FileLock, writer: apsw.Connection, epoch: int, thread: Callable[[str], Executor]
+        self,
+        path: Path,
+        lock: FileLock,
+        committer: Committer[rows.Write],
+        writer_connection: apsw.Connection | None,
+        reading: Executor,
     ) -> None:
         self._lock = lock
-        self._epoch = epoch
-        self._writer_connection = writer
-        self._writer_thread = thread("writer")
-        self._writer = GroupCommit[Write](self._commit, self._writer_thread, at_once=_AT_ONCE)
-        self._reader_connection = _connect(path)
-        self._reader_thread = thread("reader")
-        self._reader = GroupCommit[_Read](self._read_all, self._reader_thread, max_batch=_MAX_READS)
-        self._loop = asyncio.get_running_loop()
+        self._writer = GroupCommit[rows.Write](committer, heard=self._hear)
+        self._writer_connection = writer_connection
+        """None: it is in another process."""
+        self._reader_connection = connect(path)
+        self._reader = GroupCommit[_Read](ThreadCommitter(self._read_all, reading), max_batch=_MAX_READS)
         self._superseded = asyncio.Event()
         self._closed = False
 
@@ -96,8 +91,7 @@ class SqliteStore:
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot in place of an older one."""
-        row = rows.snapshot_row(snapshot)
-        await self._writer.submit(lambda connection: _run(connection, sql.PUT_SNAPSHOT, row))
+        await self._write(sql.PUT_SNAPSHOT, rows.snapshot_row(snapshot))
 
     async def snapshot(self, execution_id: str) -> Snapshot | None:
         """The newest snapshot of an execution."""
@@ -125,12 +119,8 @@ class SqliteStore:
 
     async def put_blueprint(self, record: BlueprintRecord) -> None:
         """Keep a blueprint, and make it the newest of its workflow."""
-
-        def write(connection: apsw.Connection) -> None:
-            connection.execute(sql.PUT_BLUEPRINT, (record.hash, record.workflow, record.data, record.stored_at.to_ns()))
-            connection.execute(sql.PUT_NEWEST, (record.workflow, record.hash))
-
-        await self._writer.submit(write)
+        row = (record.hash, record.workflow, record.data, record.stored_at.to_ns())
+        await self._writer.submit(((sql.PUT_BLUEPRINT, row), (sql.PUT_NEWEST, (record.workflow, record.hash))))
 
     async def blueprint(self, blueprint_hash: str) -> BlueprintRecord | None:
         """The blueprint with this hash."""
@@ -148,12 +138,11 @@ class SqliteStore:
 
     async def put_worker(self, record: WorkerRecord) -> None:
         """Keep a worker's registration."""
-        row = (record.worker_id, record.registration, record.seen_at.to_ns())
-        await self._writer.submit(lambda connection: _run(connection, sql.PUT_WORKER, row))
+        await self._write(sql.PUT_WORKER, (record.worker_id, record.registration, record.seen_at.to_ns()))
 
     async def remove_worker(self, worker_id: str) -> None:
         """Forget a worker."""
-        await self._writer.submit(lambda connection: _run(connection, sql.REMOVE_WORKER, (worker_id,)))
+        await self._write(sql.REMOVE_WORKER, (worker_id,))
 
     async def workers(self) -> Sequence[WorkerRecord]:
         """Every worker that is known, by id."""
@@ -168,51 +157,19 @@ class SqliteStore:
         if self._closed:
             return
         self._closed = True
-        for batches, thread in ((self._writer, self._writer_thread), (self._reader, self._reader_thread)):
-            await batches.close()
-            thread.shutdown()
+        await self._writer.close()
+        await self._reader.close()
         self._reader_connection.close()
-        self._writer_connection.close()
+        if self._writer_connection is not None:
+            self._writer_connection.close()
         self._lock.close()
 
-    def _commit(self, batch: Sequence[Write]) -> Sequence[Outcome]:
-        """Run writes in one transaction, in the writer's thread: the appends together or, if one is refused, alone."""
-        try:
-            with suppress(Refused):
-                return self._commit_all(batch)
-            with transaction(self._writer_connection):
-                self._require_ownership()
-                return [self._attempt(each) for each in batch]
-        except OwnershipLost as error:
-            self._loop.call_soon_threadsafe(self._superseded.set)
-            return [error] * len(batch)
-        except apsw.Error as error:
-            raise StoreUnavailable(f"the store cannot write: {error}") from error
+    def _hear(self, outcomes: Sequence[Outcome]) -> None:
+        if isinstance(outcomes[-1], OwnershipLost):
+            self._superseded.set()
 
-    def _commit_all(self, batch: Sequence[Write]) -> Sequence[Outcome]:
-        appends = [each for each in batch if isinstance(each, rows.AppendRows)]
-        if len(appends) == len(batch) and fit(appends):
-            write(self._writer_connection, self._epoch, appends)
-            return [None] * len(batch)
-        with transaction(self._writer_connection):
-            write(self._writer_connection, self._epoch, appends)
-            return [None if isinstance(each, rows.AppendRows) else self._attempt(each) for each in batch]
-
-    def _require_ownership(self) -> None:
-        epoch = rows.number(next(self._writer_connection.execute(sql.EPOCH)))
-        if epoch != self._epoch:
-            raise OwnershipLost(f"the store belongs to epoch {epoch}, this Core is of epoch {self._epoch}")
-
-    def _attempt(self, each: Write) -> Outcome:
-        """Run one write. A refusal is its own alone; it comes before it has changed anything."""
-        try:
-            if isinstance(each, rows.AppendRows):
-                write_alone(self._writer_connection, self._epoch, each)
-            else:
-                each(self._writer_connection)
-        except StoreError as error:
-            return error
-        return None
+    async def _write(self, statement: str, row: rows.Row) -> None:
+        await self._writer.submit(((statement, row),))
 
     async def _many(self, statement: str, bindings: rows.Bindings) -> list[rows.Row]:
         """Rows that come as one, in JSON."""
@@ -237,11 +194,11 @@ class SqliteStore:
 
 
 def open_sqlite(
-    path: Path, node_id: str, clock: Clock, *, thread: Callable[[str], Executor] = one_thread
+    path: Path, node_id: str, clock: Clock, *, apart: bool = False, thread: Callable[[str], Executor] = one_thread
 ) -> SqliteStore:
     """Open a file, or make it; take ownership of it and bring its schema up to date.
 
-    `thread` makes what the writer and the reader run in.
+    `thread` makes what the reader runs in and, unless it is to be `apart` in a process of its own, the writer.
 
     Raises:
         StoreInUse: another Core has it.
@@ -251,37 +208,20 @@ def open_sqlite(
         raise StoreUnusable(f"the folder {path.parent} does not exist: make it first")
     lock = FileLock(path, node_id)
     try:
-        connection = _connect(path)
+        connection = connect(path)
         _migrate(connection, clock)
         epoch = rows.number(next(connection.execute(sql.TAKE_OWNERSHIP, (node_id,))))
-        connection.execute(sql.CREATE_APPENDS)
-        return SqliteStore(path, lock, connection, epoch, thread)
-    except apsw.Error as error:
+        if apart and can_be_apart():
+            connection.close()
+            there = ProcessCommitter("cerebelum_core.store.sqlite_child", (str(path), str(epoch)))
+            return SqliteStore(path, lock, there, None, thread("reader"))
+        here = ThreadCommitter(SqliteWriter(connection, epoch).commit, thread("writer"), at_once=AT_ONCE)
+        return SqliteStore(path, lock, here, connection, thread("reader"))
+    except (apsw.Error, OSError) as error:
         lock.close()
         raise StoreUnusable(f"{path} cannot be used: {error}") from None
     except BaseException:
         lock.close()
-        raise
-
-
-def _connect(path: Path) -> apsw.Connection:
-    connection = apsw.Connection(str(path))
-    connection.set_busy_timeout(5_000)
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
-
-
-@contextmanager
-def transaction(connection: apsw.Connection) -> Iterator[None]:
-    """Write all or nothing. It waits for its turn at the start: a transaction that only then begins to write cannot."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
         raise
 
 
@@ -299,7 +239,3 @@ def _migrate(connection: apsw.Connection, clock: Clock) -> None:
 def _with_blob(row: rows.Row) -> rows.Row:
     """A row that came in JSON, whose last cell is a blob."""
     return (*row[:-1], bytes.fromhex(rows.text(row[-1:])))
-
-
-def _run(connection: apsw.Connection, statement: str, row: tuple[str | bytes | int, ...]) -> None:
-    connection.execute(statement, row)

@@ -1,4 +1,4 @@
-"""Group commit: one thread writes, and it takes whatever has queued up when it is free.
+"""Group commit: whatever has queued up is written when the writer is free.
 
 There is no timer and no linger: under load the queue is the batch, alone a write goes at once.
 """
@@ -11,18 +11,32 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from cerebelum_core.errors import StoreUnavailable
 from cerebelum_core.store.callbacks import settle
 from cerebelum_core.store.records import Done, Outcome
 
 _W = TypeVar("_W")
+_W_contra = TypeVar("_W_contra", contravariant=True)
 
 _log = logging.getLogger(__name__)
 
 MAX_BATCH = 1_000
 """Writes that are told together at the most, so that the first of them does not wait for ever."""
+
+Told: TypeAlias = Callable[[Sequence[Outcome]], None]
+"""Called once in the loop, with what became of each write."""
+
+
+class Committer(Protocol[_W_contra]):
+    """Writes one batch after another, away from the loop."""
+
+    def begin(self, writes: Sequence[_W_contra], told: Told) -> None:
+        """Write, and tell what became of each. The batch before was told."""
+
+    async def close(self) -> None:
+        """Write no more."""
 
 
 def one_thread(name: str) -> Executor:
@@ -30,30 +44,67 @@ def one_thread(name: str) -> Executor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"cerebelum-store-{name}")
 
 
-class GroupCommit(Generic[_W]):
-    """Hands writes to `commit`, as many at once as have queued up. It runs in the thread that it is given.
+class ThreadCommitter(Generic[_W]):
+    """Hands batches to `commit` in a thread.
 
-    `commit` makes all of them durable and says which it refuses; when it raises, none is durable. It is given `at_once`
-    writes at the most, and what became of up to `max_batch` is told together. The thread is awake only while there is
-    something to write.
+    `commit` makes all of a batch durable and says which writes it refuses; when it raises, none is durable. It is given
+    `at_once` writes at the most.
     """
 
     def __init__(
-        self,
-        commit: Callable[[Sequence[_W]], Sequence[Outcome]],
-        thread: Executor,
-        *,
-        max_batch: int = MAX_BATCH,
-        at_once: int = MAX_BATCH,
+        self, commit: Callable[[Sequence[_W]], Sequence[Outcome]], thread: Executor, *, at_once: int = MAX_BATCH
     ) -> None:
         self._commit = commit
-        self._executor = thread
-        self._max_batch = max_batch
+        self._thread = thread
         self._at_once = at_once
+        self._loop = asyncio.get_running_loop()
+
+    def begin(self, writes: Sequence[_W], told: Told) -> None:
+        """Write, and tell what became of each."""
+        self._thread.submit(self._work, writes, told)
+
+    async def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown()
+
+    def _work(self, writes: Sequence[_W], told: Told) -> None:
+        self._loop.call_soon_threadsafe(told, outcomes_of(self._commit, writes, self._at_once))
+
+
+def outcomes_of(
+    commit: Callable[[Sequence[_W]], Sequence[Outcome]], writes: Sequence[_W], at_once: int
+) -> list[Outcome]:
+    """What became of each write of a batch, committed so many at once. One that sinks others with it sinks alone."""
+    outcomes: list[Outcome] = []
+    for first in range(0, len(writes), at_once):
+        outcomes += _committed(commit, writes[first : first + at_once])
+    return outcomes
+
+
+def _committed(commit: Callable[[Sequence[_W]], Sequence[Outcome]], writes: Sequence[_W]) -> Sequence[Outcome]:
+    try:
+        return commit(writes)
+    except Exception as error:
+        if len(writes) > 1:
+            return [outcome for write in writes for outcome in _committed(commit, [write])]
+        return [error]
+
+
+class GroupCommit(Generic[_W]):
+    """Gives a committer as many writes at once as have queued up, at most `max_batch`.
+
+    `heard` is told what became of each batch.
+    """
+
+    def __init__(self, committer: Committer[_W], *, max_batch: int = MAX_BATCH, heard: Told | None = None) -> None:
+        self._committer = committer
+        self._heard = heard
+        self._max_batch = max_batch
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[_W, Done]] = deque()
         self._awake = False
         self._closed = False
+        self._emptied: asyncio.Future[None] | None = None
 
     def post(self, write: _W, done: Done) -> None:
         """Write, and tell what became of it: a StoreError says why it is not durable, or StoreUnavailable that nobody
@@ -66,7 +117,7 @@ class GroupCommit(Generic[_W]):
         if not self._awake:
             self._awake = True
             # What else is written in this turn of the loop goes into the same batch.
-            self._loop.call_soon(self._executor.submit, self._work)
+            self._loop.call_soon(self._begin)
 
     def submit(self, write: _W) -> asyncio.Future[None]:
         """The same as a future. Whoever stops waiting for it does not take the write back."""
@@ -77,40 +128,26 @@ class GroupCommit(Generic[_W]):
     async def close(self) -> None:
         """Write what is queued."""
         self._closed = True
-        while self._awake:
-            await self._loop.run_in_executor(self._executor, _pass)
+        if self._awake:
+            self._emptied = self._loop.create_future()
+            await self._emptied
+        await self._committer.close()
 
-    def _work(self) -> None:
-        """Commit what has queued up. Runs in the thread."""
-        batch = self._next_batch()
-        writes = [write for write, _ in batch]
-        parts = [writes[first : first + self._at_once] for first in range(0, len(writes), self._at_once)]
-        outcomes = [outcome for part in parts for outcome in self._outcomes(part)]
-        self._loop.call_soon_threadsafe(self._written, batch, outcomes)
+    def _begin(self) -> None:
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch))]
+        self._committer.begin([write for write, _ in batch], partial(self._written, batch))
 
     def _written(self, batch: list[tuple[_W, Done]], outcomes: Sequence[Outcome]) -> None:
-        # The loop begins the next batch: what one of its turns writes is never torn into several.
+        # The next batch begins before what this one leads to: the writer has no time to lose.
         self._awake = bool(self._queue)
         if self._awake:
-            self._executor.submit(self._work)
+            self._begin()
+        if self._heard is not None:
+            self._heard(outcomes)
         for (_, done), outcome in zip(batch, outcomes, strict=True):
             try:
                 done(outcome)
             except Exception:
                 _log.exception("who wrote failed to take that it is written")  # the others have done nothing wrong
-
-    def _next_batch(self) -> list[tuple[_W, Done]]:
-        return [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch))]
-
-    def _outcomes(self, writes: Sequence[_W]) -> Sequence[Outcome]:
-        try:
-            return self._commit(writes)
-        except Exception as error:
-            # One write may have sunk the others with it: each is tried alone.
-            if len(writes) > 1:
-                return [outcome for write in writes for outcome in self._outcomes([write])]
-            return [error]
-
-
-def _pass() -> None:
-    """Nothing: to wait for it is to wait for the thread."""
+        if self._emptied is not None and not self._awake:
+            settle(self._emptied, None)

@@ -31,7 +31,7 @@ from cerebelum_proto.worker.worker_service_pb import ExecutionState
 from tests.core.store.appends import START, append, head
 
 async def main() -> None:
-    store = open_store(sys.argv[1], node_id="victim", clock=SystemClock())
+    store = open_store(sys.argv[1], node_id="victim", clock=SystemClock(), apart=sys.argv[2] == "True")
     async def write(number: int) -> None:
         await store.append(append(f"x{number:06}", 0, 2))
         print(number, flush=True)
@@ -43,13 +43,18 @@ asyncio.run(main())
 """
 
 
-def opened(path: Path, node_id: str = "node") -> EventStore:
-    return open_store(f"sqlite:///{path}", node_id=node_id, clock=SystemClock())
+def opened(path: Path, node_id: str = "node", *, apart: bool = False) -> EventStore:
+    return open_store(f"sqlite:///{path}", node_id=node_id, clock=SystemClock(), apart=apart)
 
 
-async def test_what_was_acknowledged_before_kill_9_is_there(tmp_path: Path) -> None:
+apart_or_not = pytest.mark.parametrize("apart", [False, True], ids=["in a thread", "in a process"])
+
+
+@apart_or_not
+async def test_what_was_acknowledged_before_kill_9_is_there(tmp_path: Path, apart: bool) -> None:
     path = tmp_path / "core.db"
-    with subprocess.Popen([sys.executable, "-c", _WRITER, f"sqlite:///{path}"], stdout=subprocess.PIPE) as child:
+    command = [sys.executable, "-c", _WRITER, f"sqlite:///{path}", str(apart)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"open\n"
         acknowledged = [int(child.stdout.readline()) for _ in range(500)]
@@ -61,17 +66,19 @@ async def test_what_was_acknowledged_before_kill_9_is_there(tmp_path: Path) -> N
     await store.close()
 
 
-async def test_a_second_core_on_the_same_file_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
+@apart_or_not
+async def test_a_second_core_on_the_same_file_is_refused_until_the_first_is_gone(tmp_path: Path, apart: bool) -> None:
     path = tmp_path / "core.db"
-    first = opened(path, "first")
+    first = opened(path, "first", apart=apart)
     with pytest.raises(StoreInUse, match="node first, process"):
-        opened(path, "second")
+        opened(path, "second", apart=apart)
     await first.close()
-    await opened(path, "third").close()
+    await opened(path, "third", apart=apart).close()
 
 
-async def test_a_store_that_lost_its_file_to_a_newer_one_writes_nothing(tmp_path: Path) -> None:
-    store = opened(tmp_path / "core.db")
+@apart_or_not
+async def test_a_store_that_lost_its_file_to_a_newer_one_writes_nothing(tmp_path: Path, apart: bool) -> None:
+    store = opened(tmp_path / "core.db", apart=apart)
     await store.append(append("x", 0))
     thief = apsw.Connection(str(tmp_path / "core.db"))
     thief.execute("UPDATE ownership SET epoch = epoch + 1")
@@ -83,29 +90,32 @@ async def test_a_store_that_lost_its_file_to_a_newer_one_writes_nothing(tmp_path
     await store.close()
 
 
-async def test_a_caller_that_goes_away_does_not_take_its_write_with_it(tmp_path: Path) -> None:
-    store = opened(tmp_path / "core.db")
+@apart_or_not
+async def test_a_caller_that_goes_away_does_not_take_its_write_with_it(tmp_path: Path, apart: bool) -> None:
+    store = opened(tmp_path / "core.db", apart=apart)
     writing = asyncio.ensure_future(store.append(append("x", 0)))
     await asyncio.sleep(0)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
     await store.close()
-    again = opened(tmp_path / "core.db")
+    again = opened(tmp_path / "core.db", apart=apart)
     assert len(await again.read("x")) == 1
     await again.close()
 
 
-async def test_a_write_that_cannot_be_made_fails_alone(tmp_path: Path) -> None:
+@apart_or_not
+async def test_a_write_that_cannot_be_made_fails_alone(tmp_path: Path, apart: bool) -> None:
     """The executions that share its batch are written, its own row is left as it was, and the writer goes on."""
-    store = opened(tmp_path / "core.db")
+    store = opened(tmp_path / "core.db", apart=apart)
     await store.append(append("bad", 0))
     too_large = append("bad", 1, row=replace(head(), step_index=1 << 63))
     repeated = replace(append("worse", 0), events=append("worse", 0).events * 2)
     outcomes = await asyncio.gather(
         *(store.append(each) for each in (append("a", 0), too_large, repeated, append("b", 0))), return_exceptions=True
     )
-    assert [type(outcome) for outcome in outcomes] == [type(None), OverflowError, StoreUnavailable, type(None)]
+    failure = RuntimeError if apart else OverflowError
+    assert [type(outcome) for outcome in outcomes] == [type(None), failure, StoreUnavailable, type(None)]
     for execution_id, version in (("a", 1), ("b", 1), ("bad", 1)):
         stored = await store.head(execution_id)
         assert stored is not None

@@ -1,0 +1,92 @@
+"""Who writes to a SQLite file, in a thread or in a process of its own: one connection, for one epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import apsw
+
+from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable
+from cerebelum_core.store import sqlite_statements as sql
+from cerebelum_core.store.records import Outcome
+from cerebelum_core.store.rows import AppendRows, Write, number
+from cerebelum_core.store.sqlite_batch import Refused, fit, write, write_alone
+
+AT_ONCE = 210
+"""In one transaction: with an event each, and a second for every fifth, they fit into one statement."""
+
+
+class SqliteWriter:
+    """Writes in batches, as long as its epoch owns the file."""
+
+    def __init__(self, connection: apsw.Connection, epoch: int) -> None:
+        connection.execute(sql.CREATE_APPENDS)
+        self.connection = connection
+        self._epoch = epoch
+
+    def commit(self, batch: Sequence[Write]) -> Sequence[Outcome]:
+        """Run writes in one transaction: the appends together or, if one is refused, alone.
+
+        Raises:
+            StoreUnavailable: nothing is written.
+        """
+        try:
+            with suppress(Refused):
+                return self._commit_all(batch)
+            with transaction(self.connection):
+                self._require_ownership()
+                return [self._attempt(each) for each in batch]
+        except OwnershipLost as error:
+            return [error] * len(batch)
+        except apsw.Error as error:
+            raise StoreUnavailable(f"the store cannot write: {error}") from error
+
+    def _commit_all(self, batch: Sequence[Write]) -> Sequence[Outcome]:
+        appends = [each for each in batch if isinstance(each, AppendRows)]
+        if len(appends) == len(batch) and fit(appends):
+            write(self.connection, self._epoch, appends)
+            return [None] * len(batch)
+        with transaction(self.connection):
+            write(self.connection, self._epoch, appends)
+            return [None if isinstance(each, AppendRows) else self._attempt(each) for each in batch]
+
+    def _require_ownership(self) -> None:
+        epoch = number(next(self.connection.execute(sql.EPOCH)))
+        if epoch != self._epoch:
+            raise OwnershipLost(f"the store belongs to epoch {epoch}, this Core is of epoch {self._epoch}")
+
+    def _attempt(self, each: Write) -> Outcome:
+        """Run one write. A refusal is its own alone; it comes before it has changed anything."""
+        try:
+            if isinstance(each, AppendRows):
+                write_alone(self.connection, self._epoch, each)
+            else:
+                for statement, row in each:
+                    self.connection.execute(statement, row)
+        except StoreError as error:
+            return error
+        return None
+
+
+def connect(path: Path) -> apsw.Connection:
+    """A connection whose commits are on disk."""
+    connection = apsw.Connection(str(path))
+    connection.set_busy_timeout(5_000)
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+@contextmanager
+def transaction(connection: apsw.Connection) -> Iterator[None]:
+    """Write all or nothing. It waits for its turn at the start: a transaction that only then begins to write cannot."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

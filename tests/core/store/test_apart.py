@@ -1,0 +1,160 @@
+"""The writer in a process of its own: what becomes of a batch when it, or the Core, is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cerebelum_core.clock import SystemClock
+from cerebelum_core.errors import StoreUnavailable
+from cerebelum_core.store.apart import ProcessCommitter
+from cerebelum_core.store.sqlite import SqliteStore, open_sqlite
+from tests.core.store.appends import append
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a process that inherits a socket")
+
+_CORE = """
+import asyncio, sys
+from pathlib import Path
+from cerebelum_core.clock import SystemClock
+from cerebelum_core.store.sqlite import open_sqlite
+
+async def main() -> None:
+    store = open_sqlite(Path(sys.argv[1]), "node", SystemClock(), apart=True)
+    print("open", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def opened(path: Path) -> tuple[SqliteStore, ProcessCommitter]:
+    store = open_sqlite(path, "node", SystemClock(), apart=True)
+    committer = store._writer._committer
+    assert isinstance(committer, ProcessCommitter)
+    return store, committer
+
+
+def kill(committer: ProcessCommitter, signals: signal.Signals = signal.SIGKILL) -> None:
+    assert committer.process_id is not None
+    os.kill(committer.process_id, signals)
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    for _ in range(2_000):
+        if is_so():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it has not come to that")
+
+
+async def test_a_writer_that_is_killed_while_it_writes_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    store, committer = opened(tmp_path / "core.db")
+    acknowledged: list[str] = []
+
+    async def write(execution_id: str) -> None:
+        for _ in range(1_000):
+            try:
+                await store.append(append(execution_id, 0, 2))
+            except StoreUnavailable:
+                if await store.head(execution_id) is not None:
+                    return  # it was written, only nobody said so
+                continue
+            acknowledged.append(execution_id)
+            return
+
+    async def kill_once(share: int) -> None:
+        await until(lambda: len(acknowledged) >= share and committer.process_id is not None)
+        kill(committer)
+        dead = committer.process_id
+        await until(lambda: committer.process_id != dead)
+
+    async def kill_often() -> None:
+        for share in range(150, 900, 150):
+            await kill_once(share)
+
+    ids = [f"x{number:04}" for number in range(1_000)]
+    killing = asyncio.create_task(kill_often())
+    for first in range(0, len(ids), 25):
+        await asyncio.gather(*map(write, ids[first : first + 25]))
+    await killing
+    assert len(acknowledged) > 900
+    for each in ids:
+        assert len(await store.read(each)) == 2
+    await store.close()
+
+
+async def test_a_writer_that_died_while_nothing_was_written_is_started_again_for_the_next_write(tmp_path: Path) -> None:
+    store, committer = opened(tmp_path / "core.db")
+    await store.append(append("x", 0))
+    kill(committer)
+    await until(lambda: committer.process_id is None)
+    await store.append(append("x", 1))
+    assert len(await store.read("x")) == 2
+    await store.close()
+
+
+async def test_a_writer_does_not_mind_the_signals_that_stop_a_core(tmp_path: Path) -> None:
+    store, committer = opened(tmp_path / "core.db")
+    await store.append(append("x", 0))
+    before = committer.process_id
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        kill(committer, each)
+    await store.append(append("x", 1))
+    assert committer.process_id == before
+    await store.close()
+
+
+async def test_while_no_writer_can_be_started_nothing_is_written_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, committer = opened(tmp_path / "core.db")
+    await store.append(append("x", 0))
+    command = committer._command
+    monkeypatch.setattr(committer, "_command", (str(tmp_path / "no-python"), *command[1:]))
+    kill(committer)
+    await until(lambda: committer.process_id is None)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="cannot be started: .*no-python"):
+            await store.append(append("x", 1))
+    monkeypatch.setattr(committer, "_command", command)
+    await store.append(append("x", 1))
+    assert len(await store.read("x")) == 2
+    await store.close()
+
+
+async def test_a_batch_that_is_larger_than_a_socket_holds_comes_through_whole(tmp_path: Path) -> None:
+    store, _ = opened(tmp_path / "core.db")
+    large = append("x", 0)
+    large.events[0]._unknown = b"\xfa\x3f" + b"\x80\x80\x80\x08" + b"x" * (16 << 20)  # a field that nobody knows
+    await asyncio.gather(store.append(large), *(store.append(append(f"y{n}", 0)) for n in range(500)))
+    [event] = await store.read("x")
+    assert event.to_bytes() == large.events[0].to_bytes()
+    assert len(await store.histories([f"y{n}" for n in range(500)], limit=1)) == 500
+    await store.close()
+
+
+async def test_what_is_queued_when_a_store_closes_is_written(tmp_path: Path) -> None:
+    store, committer = opened(tmp_path / "core.db")
+    writing = [store.append(append(f"x{number}", 0)) for number in range(2_500)]
+    await store.close()
+    assert [await each for each in writing] == [None] * 2_500
+    assert committer.process_id is None
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.append(append("y", 0))
+
+
+def test_a_writer_ends_with_its_core_however_that_ends(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", _CORE, str(tmp_path / "core.db")], stdout=subprocess.PIPE) as core:
+        assert core.stdout is not None
+        assert core.stdout.readline() == b"open\n"
+        core.kill()
+        # The pipe is the writer's, too: it is at its end when both are gone.
+        assert core.stdout.read() == b""
