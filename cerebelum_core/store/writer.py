@@ -55,17 +55,17 @@ class ThreadCommitter(Generic[_W]):
         self, commit: Callable[[Sequence[_W]], Sequence[Outcome]], thread: Executor, *, at_once: int = MAX_BATCH
     ) -> None:
         self._commit = commit
-        self._thread = thread
+        self._executor = thread
         self._at_once = at_once
         self._loop = asyncio.get_running_loop()
 
     def begin(self, writes: Sequence[_W], told: Told) -> None:
         """Write, and tell what became of each."""
-        self._thread.submit(self._work, writes, told)
+        self._executor.submit(self._work, writes, told)
 
     async def close(self) -> None:
         """End the thread."""
-        self._thread.shutdown()
+        self._executor.shutdown()
 
     def _work(self, writes: Sequence[_W], told: Told) -> None:
         self._loop.call_soon_threadsafe(told, outcomes_of(self._commit, writes, self._at_once))
