@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from pathlib import Path
+
+import pytest
 
 from cerebelum import DistributedExecutor
 from cerebelum_proto.events.v1 import events_pb as ev
@@ -152,6 +156,28 @@ async def test_killed_with_a_hundred_in_flight_no_living_worker_runs_a_step_twic
             results = await asyncio.wait_for(asyncio.gather(*running), LONGEST_S)
         counts = [recorded(await history(client, result.execution_id)) for result in results]
 
+    assert [result.output for result in results] == [f"gate passed by {each}, locked" for each in range(100)]
+    assert all(count == {"reserve": 1, "gated": 1, "lock_up": 1} for count in counts)
+    assert Counter(on.notes()) == dict.fromkeys(("reserve", "gated-begins", "gated-ends", "lock-up"), 100)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="a process's children are told by /proc")
+async def test_with_its_writer_killed_again_and_again_nothing_is_lost_and_no_step_runs_twice(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on, on.client() as client:
+        await on.start_worker()
+        on.open_gate()
+        async with DistributedExecutor(client).stream() as stream:
+            running = [asyncio.create_task(stream.execute("gate_keeper", {"order": each})) for each in range(100)]
+            for word, times in (("reserve", 10), ("reserve", 60), ("gated-ends", 50), ("lock-up", 20), ("lock-up", 60)):
+                await on.noted(word, times=times)
+                for child in Path(f"/proc/{on.core.pid}/task/{on.core.pid}/children").read_text().split():
+                    os.kill(int(child), signal.SIGKILL)
+            results = await asyncio.wait_for(asyncio.gather(*running), LONGEST_S)
+        counts = [recorded(await history(client, result.execution_id)) for result in results]
+
+    log = (tmp_path / "core.log").read_text()
+    assert "the store's writer is gone" in log
+    assert "Traceback" not in log
     assert [result.output for result in results] == [f"gate passed by {each}, locked" for each in range(100)]
     assert all(count == {"reserve": 1, "gated": 1, "lock_up": 1} for count in counts)
     assert Counter(on.notes()) == dict.fromkeys(("reserve", "gated-begins", "gated-ends", "lock-up"), 100)
