@@ -6,6 +6,7 @@ signals that tell a Core to stop: what is being recorded is still to be written.
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import sys
@@ -21,6 +22,7 @@ from cerebelum_core.store.sqlite_writer import AT_ONCE, SqliteWriter, connect
 def main() -> None:
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
+    gc.set_threshold(100_000)  # a batch is thousands of small values, none of them in a cycle
     descriptor, path, epoch = sys.argv[1:]
     try:
         with closing(connect(Path(path))) as connection:
