@@ -118,12 +118,14 @@ class ProcessCommitter:
         if self._socket is None:
             return
         try:
-            self._unsent = self._unsent[self._socket.send(self._unsent) :]
+            # Not sent within the brackets: compiled, a slice of a memoryview asks twice for where it begins.
+            sent = self._socket.send(self._unsent)
         except BlockingIOError:
-            pass
+            sent = 0
         except OSError as error:
             self._lose(str(error))
             return
+        self._unsent = self._unsent[sent:]
         if self._unsent:
             self._loop.add_writer(self._socket.fileno(), self._send)
         else:
