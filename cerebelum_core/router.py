@@ -161,12 +161,11 @@ class TaskRouter:
             self._place(offer)
 
     def _forget(self, task_id: str) -> None:
-        offer = self._offers.pop(task_id)
+        self._queues.remove(self._offers.pop(task_id))
         self._claims.settle(task_id)
         lease = self.leases.end(task_id)
-        if lease is None:
-            self._queues.remove(offer)
-        elif (session := self._sessions.get(lease.worker_id)) is not None:
+        session = self._sessions.get(lease.worker_id) if lease is not None else None
+        if session is not None:
             session.revoke(task_id)
 
     # -- matching ----------------------------------------------------------------------------

@@ -11,12 +11,14 @@ import asyncio
 import logging
 import marshal
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from io import BufferedReader
+from math import inf
 from typing import TypeAlias, cast
 
 from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable, VersionConflict
@@ -26,8 +28,13 @@ from cerebelum_core.store.writer import Told, outcomes_of
 
 _log = logging.getLogger(__name__)
 
-_SIZE_BYTES = 4
+_SIZE_BYTES = 8
 """Each message begins with how long it is."""
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if os.name == "posix" else ()
+_PAUSE_S = 1.0
+"""A process that ended before it had answered is not started again sooner."""
+_PATIENCE_S = 10.0
+"""So long may a process take to end that has nothing to do any more."""
 _CHUNK = 1 << 20
 _ERRORS: dict[str, type[StoreError]] = {
     each.__name__: each for each in (VersionConflict, OwnershipLost, StoreUnavailable)
@@ -39,8 +46,8 @@ _WriteMessage: TypeAlias = tuple[str, int, Row, list[Row]] | list[tuple[str, Row
 
 
 def can_be_apart() -> bool:
-    """Whether a process can be started here that inherits a socket."""
-    return os.name == "posix" and bool(sys.executable)
+    """Whether a process of this Python can be started here that inherits a socket."""
+    return os.name == "posix" and bool(sys.executable) and not getattr(sys, "frozen", False)
 
 
 class ProcessCommitter:
@@ -56,12 +63,16 @@ class ProcessCommitter:
         self._loop = asyncio.get_running_loop()
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
-        self._ended: asyncio.Future[int] | None = None
+        self._ended: asyncio.Future[None] | None = None
         """Until the process that went last is gone."""
         self._unsent = memoryview(b"")
         self._received = bytearray()
         self._told: Told | None = None
         self._count = 0
+        self._answered = False
+        """Whether the process that runs has ever answered."""
+        self._not_before = -inf
+        """When another may be started."""
         self._start()
 
     @property
@@ -70,15 +81,16 @@ class ProcessCommitter:
         return self._process.pid if self._process is not None else None
 
     def begin(self, writes: Sequence[Write], told: Told) -> None:
-        """Write, and tell what became of each."""
+        """Write, and tell what became of each.
+
+        Raises:
+            OSError, StoreUnavailable: no process can be started now.
+        """
+        message = marshal.dumps([_message(each) for each in writes])
+        if self._socket is None:
+            self._start()
         self._told, self._count = told, len(writes)
-        try:
-            if self._socket is None:
-                self._start()
-        except OSError as error:
-            self._loop.call_soon(self._tell_all, StoreUnavailable(f"the store's writer cannot be started: {error}"))
-            return
-        self._unsent = memoryview(_framed(marshal.dumps([_message(each) for each in writes])))
+        self._unsent = memoryview(_framed(message))
         self._send()
 
     async def close(self) -> None:
@@ -88,30 +100,37 @@ class ProcessCommitter:
             await self._ended
 
     def _start(self) -> None:
+        if self._loop.time() < self._not_before:
+            raise StoreUnavailable("its process ended as soon as it was started")
         ours, theirs = socket.socketpair()
         with ExitStack() as open_until_started, theirs:
             open_until_started.callback(ours.close)
-            self._process = subprocess.Popen(
-                (*self._command, str(theirs.fileno()), *self._words),
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-            )
+            # From the first moment on it does not mind what stops a Core: what is being recorded is to be written.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+            try:
+                self._process = subprocess.Popen(
+                    (*self._command, str(theirs.fileno()), *self._words),
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())},
+                    pass_fds=[theirs.fileno()],
+                    stdin=subprocess.DEVNULL,
+                )
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             open_until_started.pop_all()
         ours.setblocking(False)
-        self._socket = ours
+        self._socket, self._answered = ours, False
         self._received.clear()
         self._loop.add_reader(ours.fileno(), self._receive)
 
     def _hang_up(self) -> None:
         """End the conversation, and with it the process."""
-        if self._socket is None or self._process is None:
-            return
-        self._loop.remove_reader(self._socket.fileno())
-        self._loop.remove_writer(self._socket.fileno())
-        self._socket.close()
-        self._ended = self._loop.run_in_executor(None, self._process.wait)
+        channel, process = self._socket, self._process
         self._socket = self._process = None
+        if channel is not None and process is not None:
+            self._loop.remove_reader(channel.fileno())
+            self._loop.remove_writer(channel.fileno())
+            channel.close()
+            self._ended = self._loop.run_in_executor(None, _wait_for, process)
 
     def _send(self) -> None:
         """Send what there is room for; go on when there is more."""
@@ -125,10 +144,11 @@ class ProcessCommitter:
         except OSError as error:
             self._lose(str(error))
             return
-        self._unsent = self._unsent[sent:]
-        if self._unsent:
+        if sent < len(self._unsent):
+            self._unsent = self._unsent[sent:]
             self._loop.add_writer(self._socket.fileno(), self._send)
         else:
+            self._unsent = memoryview(b"")
             self._loop.remove_writer(self._socket.fileno())
 
     def _receive(self) -> None:
@@ -148,18 +168,21 @@ class ProcessCommitter:
         if len(self._received) >= _SIZE_BYTES + int.from_bytes(self._received[:_SIZE_BYTES]):
             outcomes = cast("list[_OutcomeMessage]", marshal.loads(self._received[_SIZE_BYTES:]))
             self._received.clear()
+            self._answered = True
             self._tell([_outcome(each) for each in outcomes])
 
     def _lose(self, reason: str) -> None:
         """The process is gone: nobody knows what it has written of the batch that it had."""
         _log.warning("the store's writer is gone, the next write starts another: %s", reason)
-        if self._process is not None:
-            self._process.kill()
-        self._hang_up()
-        self._tell_all(StoreUnavailable(f"the store's writer is gone: {reason}"))
-
-    def _tell_all(self, outcome: Outcome) -> None:
-        self._tell([outcome] * self._count)
+        if not self._answered:
+            self._not_before = self._loop.time() + _PAUSE_S
+        try:
+            if self._process is not None:
+                self._process.kill()
+            self._hang_up()
+        finally:
+            lost = StoreUnavailable(f"the store's writer is gone: {reason}")
+            self._loop.call_soon(self._tell, [lost] * self._count)
 
     def _tell(self, outcomes: Sequence[Outcome]) -> None:
         told, self._told = self._told, None
@@ -169,11 +192,38 @@ class ProcessCommitter:
 
 def serve(channel: socket.socket, commit: Callable[[Sequence[Write]], Sequence[Outcome]], at_once: int) -> None:
     """In the process: commit what comes over the socket, until the other end is closed."""
+
+    def commit_for_somebody(writes: Sequence[Write]) -> Sequence[Outcome]:
+        # A Core that is gone has no use for it: each commit may have waited for whoever else has the file.
+        if _is_at_its_end(channel):
+            raise SystemExit
+        return commit(writes)
+
     with channel, channel.makefile("rb") as incoming, suppress(ConnectionError):
         while (message := _read(incoming)) is not None:
             writes = [_write(each) for each in cast("list[_WriteMessage]", marshal.loads(message))]
-            outcomes = outcomes_of(commit, writes, at_once)
+            outcomes = outcomes_of(commit_for_somebody, writes, at_once)
             channel.sendall(_framed(marshal.dumps([_sent(each) for each in outcomes])))
+
+
+def _is_at_its_end(channel: socket.socket) -> bool:
+    try:
+        return channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+
+
+def _wait_for(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _import_path() -> list[str]:
+    """Where this process looks for modules: the other one finds the same there."""
+    return [str(path) or os.getcwd() for path in sys.path]
 
 
 def _read(incoming: BufferedReader) -> bytes | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 
 import apsw
@@ -36,6 +38,8 @@ from cerebelum_core.store.writer import Committer, GroupCommit, ThreadCommitter,
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 
+_log = logging.getLogger(__name__)
+
 _MAX_READS = 100
 """Reads at one go, so that the first of them does not wait for the last."""
 
@@ -56,17 +60,17 @@ class SqliteStore:
 
     def __init__(
         self,
-        path: Path,
         lock: FileLock,
         committer: Committer[rows.Write],
         writer_connection: apsw.Connection | None,
+        reader_connection: apsw.Connection,
         reading: Executor,
     ) -> None:
         self._lock = lock
         self._writer = GroupCommit[rows.Write](committer, heard=self._hear)
         self._writer_connection = writer_connection
         """None: it is in another process."""
-        self._reader_connection = connect(path)
+        self._reader_connection = reader_connection
         self._reader = GroupCommit[_Read](ThreadCommitter(self._read_all, reading), max_batch=_MAX_READS)
         self._superseded = asyncio.Event()
         self._closed = False
@@ -165,7 +169,7 @@ class SqliteStore:
         self._lock.close()
 
     def _hear(self, outcomes: Sequence[Outcome]) -> None:
-        if isinstance(outcomes[-1], OwnershipLost):
+        if any(isinstance(each, OwnershipLost) for each in outcomes):
             self._superseded.set()
 
     async def _write(self, statement: str, row: rows.Row) -> None:
@@ -208,21 +212,31 @@ def open_sqlite(
         raise StoreUnusable(f"the folder {path.parent} does not exist: make it first")
     lock = FileLock(path, node_id)
     try:
-        connection = connect(path)
+        connection, reader = connect(path), connect(path)
         _migrate(connection, clock)
         epoch = rows.number(next(connection.execute(sql.TAKE_OWNERSHIP, (node_id,))))
-        if apart and can_be_apart():
+        if apart and (committer := _apart(path, epoch)) is not None:
             connection.close()
-            there = ProcessCommitter("cerebelum_core.store.sqlite_child", (str(path), str(epoch)))
-            return SqliteStore(path, lock, there, None, thread("reader"))
+            return SqliteStore(lock, committer, None, reader, thread("reader"))
         here = ThreadCommitter(SqliteWriter(connection, epoch).commit, thread("writer"), at_once=AT_ONCE)
-        return SqliteStore(path, lock, here, connection, thread("reader"))
-    except (apsw.Error, OSError) as error:
+        return SqliteStore(lock, here, connection, reader, thread("reader"))
+    except apsw.Error as error:
         lock.close()
         raise StoreUnusable(f"{path} cannot be used: {error}") from None
     except BaseException:
         lock.close()
         raise
+
+
+def _apart(path: Path, epoch: int) -> ProcessCommitter | None:
+    """The writer in a process of its own; None where none can be started."""
+    if not can_be_apart():
+        return None
+    try:
+        return ProcessCommitter("cerebelum_core.store.sqlite_child", (str(path), str(epoch), version("cerebelum")))
+    except OSError as error:
+        _log.warning("the store writes in a thread, for no process can be started: %s", error)
+        return None
 
 
 def _migrate(connection: apsw.Connection, clock: Clock) -> None:

@@ -70,9 +70,9 @@ class SqliteWriter:
         return None
 
 
-def connect(path: Path) -> apsw.Connection:
-    """A connection whose commits are on disk."""
-    connection = apsw.Connection(str(path))
+def connect(path: Path, *, make: bool = True) -> apsw.Connection:
+    """A connection whose commits are on disk; to a new file if there is none and one is to be made."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE * make)
     connection.set_busy_timeout(5_000)
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")

@@ -33,7 +33,11 @@ class Committer(Protocol[_W_contra]):
     """Writes one batch after another, away from the loop."""
 
     def begin(self, writes: Sequence[_W_contra], told: Told) -> None:
-        """Write, and tell what became of each. The batch before was told."""
+        """Write, and tell what became of each, in a later turn of the loop. The batch before was told.
+
+        Raises:
+            Exception: nothing was begun, and nothing is told.
+        """
 
     async def close(self) -> None:
         """Write no more."""
@@ -135,7 +139,12 @@ class GroupCommit(Generic[_W]):
 
     def _begin(self) -> None:
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch))]
-        self._committer.begin([write for write, _ in batch], partial(self._written, batch))
+        told = partial(self._written, batch)
+        try:
+            self._committer.begin([write for write, _ in batch], told)
+        except Exception as error:
+            unreached = StoreUnavailable(f"the store's writer cannot be reached: {error}")
+            self._loop.call_soon(told, [unreached] * len(batch))
 
     def _written(self, batch: list[tuple[_W, Done]], outcomes: Sequence[Outcome]) -> None:
         # The next batch begins before what this one leads to: the writer has no time to lose.

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import StoreUnavailable
 from cerebelum_core.store.apart import ProcessCommitter
 from cerebelum_core.store.sqlite import SqliteStore, open_sqlite
-from tests.core.store.appends import append
+from tests.core.store.appends import append, head
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a process that inherits a socket")
 
@@ -101,14 +102,54 @@ async def test_a_writer_that_died_while_nothing_was_written_is_started_again_for
     await store.close()
 
 
-async def test_a_writer_does_not_mind_the_signals_that_stop_a_core(tmp_path: Path) -> None:
+async def test_a_writer_does_not_mind_the_signals_that_stop_a_core_not_even_while_it_starts(tmp_path: Path) -> None:
     store, committer = opened(tmp_path / "core.db")
-    await store.append(append("x", 0))
     before = committer.process_id
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        kill(committer, each)
+    await store.append(append("x", 0))
     for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         kill(committer, each)
     await store.append(append("x", 1))
     assert committer.process_id == before
+    await store.close()
+
+
+async def test_a_writer_that_ends_as_soon_as_it_is_started_is_not_started_without_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store, committer = opened(tmp_path / "core.db")
+    await store.append(append("x", 0))
+    words = committer._words
+    monkeypatch.setattr(committer, "_words", (str(tmp_path / "moved" / "core.db"), *words[1:]))
+    kill(committer)
+    await until(lambda: committer.process_id is None)
+    with pytest.raises(StoreUnavailable, match="is gone"):
+        await store.append(append("x", 1))
+    with pytest.raises(StoreUnavailable, match="ended as soon as it was started"):
+        await store.append(append("x", 1))
+    monkeypatch.setattr(committer, "_words", words)
+    monkeypatch.setattr(committer, "_not_before", 0.0)
+    await store.append(append("x", 1))
+    assert len(await store.read("x")) == 2
+    assert capfd.readouterr().err == "the store's writer ends: unable to open database file\n"
+    await store.close()
+
+
+async def test_a_batch_that_cannot_be_sent_is_told_so_and_holds_up_no_other(tmp_path: Path) -> None:
+    class Odd(str):
+        """Nothing that marshal knows."""
+
+    store, _ = opened(tmp_path / "core.db")
+    before = store.append(append("a", 0))
+    await asyncio.sleep(0)
+    odd = store.append(append("odd", 0, row=replace(head(), step_name=Odd("step"))))
+    await before
+    with pytest.raises(StoreUnavailable, match="cannot be reached: unmarshallable"):
+        await odd
+    await store.append(append("a", 1))
+    assert len(await store.read("a")) == 2
+    assert await store.read("odd") == []
     await store.close()
 
 
@@ -122,7 +163,7 @@ async def test_while_no_writer_can_be_started_nothing_is_written_and_that_is_sai
     kill(committer)
     await until(lambda: committer.process_id is None)
     for _ in range(2):
-        with pytest.raises(StoreUnavailable, match="cannot be started: .*no-python"):
+        with pytest.raises(StoreUnavailable, match="cannot be reached: .*no-python"):
             await store.append(append("x", 1))
     monkeypatch.setattr(committer, "_command", command)
     await store.append(append("x", 1))
