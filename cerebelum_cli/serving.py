@@ -50,8 +50,8 @@ def core(
     _log_to_stderr(verbose)
     if (tls_cert is None) != (tls_key is None):
         raise UsageError("--tls-cert and --tls-key go together: give both, or neither")
-    _collect_seldom()
-    _hand_over_soon()
+    collect_seldom()
+    hand_over_soon()
     run_async(_serve(store_url, listen, lease_s, tls_cert, tls_key), _fast_loop())
 
 
@@ -106,7 +106,7 @@ def worker(modules: tuple[str, ...], core_url: str, concurrency: int, queues: tu
     finishes the steps that run.
     """
     _log_to_stderr(verbose)
-    _collect_seldom()
+    collect_seldom()
     run_async(_work(modules, core_url, concurrency, queues), _fast_loop())
 
 
@@ -133,12 +133,12 @@ def _log_to_stderr(verbose: bool) -> None:
         logging.getLogger(noisy).setLevel(logging.INFO)
 
 
-def _collect_seldom() -> None:
+def collect_seldom() -> None:
     """Look for cycles less often: what is in flight is no garbage, and to look it through takes a quarter of a Core."""
     gc.set_threshold(100_000, 50, 50)
 
 
-def _hand_over_soon() -> None:
+def hand_over_soon() -> None:
     """Python lets a thread wait 5 ms for another that is busy: the store's thread, and whoever waits for the disk with
     it.
     """

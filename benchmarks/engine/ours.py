@@ -13,6 +13,7 @@ from benchmarks.engine.workflows import five, large_five, one, slow_five
 from cerebelum import DistributedExecutor, ExecutionResult, ExecutionStream, Worker
 from cerebelum.embedded import embedded_core
 from cerebelum_cli.processes import Process
+from cerebelum_cli.serving import collect_seldom, hand_over_soon
 from cerebelum_client import CerebelumClient
 
 CONNECTIONS = 16
@@ -77,7 +78,9 @@ async def remote(store: str, concurrency: int, workflows: str = _WORKFLOWS) -> A
 
 @asynccontextmanager
 async def embedded(store: str, concurrency: int) -> AsyncIterator[Stack]:
-    """A Core and a worker in this process, without a socket."""
+    """A Core and a worker in this process, without a socket; it is set up as the command line's processes are."""
+    collect_seldom()
+    hand_over_soon()
     with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as folder:
         async with embedded_core(store or f"sqlite:///{folder}/core.db") as core:
             worker = Worker(core, workflows=[five, one, slow_five, large_five], concurrency=concurrency)

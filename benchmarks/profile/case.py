@@ -116,6 +116,7 @@ async def _commit_us(scene: Scene, rounds: int, at_once: int = BATCH) -> float:
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(f"sqlite:///{Path(folder)}/parts.db", node_id="profile", clock=SystemClock(), apart=True)
         try:
+            await store.remove_worker("")  # now the writer is there
             return median([await _append_us(store, scene.starts()[:at_once]) for _ in range(rounds)])
         finally:
             await store.close()
