@@ -35,7 +35,7 @@ _PAUSE_S = 1.0
 """A process that ended before it had answered is not started again sooner."""
 _PATIENCE_S = 10.0
 """So long may a process take to end that has nothing to do any more."""
-_CHUNK = 1 << 20
+_CHUNK = 1 << 16
 _ERRORS: dict[str, type[StoreError]] = {
     each.__name__: each for each in (VersionConflict, OwnershipLost, StoreUnavailable)
 }
@@ -66,6 +66,8 @@ class ProcessCommitter:
         self._ended: asyncio.Future[None] | None = None
         """Until the process that went last is gone."""
         self._unsent = memoryview(b"")
+        self._has_more = False
+        """Whether the loop is asked to tell when there is room for what is unsent."""
         self._received = bytearray()
         self._told: Told | None = None
         self._count = 0
@@ -118,7 +120,7 @@ class ProcessCommitter:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
             open_until_started.pop_all()
         ours.setblocking(False)
-        self._socket, self._answered = ours, False
+        self._socket, self._answered, self._has_more = ours, False, False
         self._received.clear()
         self._loop.add_reader(ours.fileno(), self._receive)
 
@@ -146,9 +148,12 @@ class ProcessCommitter:
             return
         if sent < len(self._unsent):
             self._unsent = self._unsent[sent:]
+            self._has_more = True
             self._loop.add_writer(self._socket.fileno(), self._send)
-        else:
-            self._unsent = memoryview(b"")
+            return
+        self._unsent = memoryview(b"")
+        if self._has_more:
+            self._has_more = False
             self._loop.remove_writer(self._socket.fileno())
 
     def _receive(self) -> None:
