@@ -186,8 +186,10 @@ class ProcessCommitter:
                 self._process.kill()
             self._hang_up()
         finally:
-            lost = StoreUnavailable(f"the store's writer is gone: {reason}")
-            self._loop.call_soon(self._tell, [lost] * self._count)
+            # Those of this batch are told, and not of one that begins before their turn comes.
+            told, self._told = self._told, None
+            if told is not None:
+                self._loop.call_soon(told, [StoreUnavailable(f"the store's writer is gone: {reason}")] * self._count)
 
     def _tell(self, outcomes: Sequence[Outcome]) -> None:
         told, self._told = self._told, None

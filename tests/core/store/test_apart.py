@@ -102,6 +102,16 @@ async def test_a_writer_that_died_while_nothing_was_written_is_started_again_for
     await store.close()
 
 
+async def test_a_batch_that_begins_as_the_writer_is_lost_is_not_taken_for_the_one_before(tmp_path: Path) -> None:
+    store, committer = opened(tmp_path / "core.db")
+    await asyncio.gather(*(store.append(append(f"x{number}", 0)) for number in range(3)))
+    writing = store.append(append("y", 0))
+    committer._lose("as if it had ended in this very turn of the loop")
+    await asyncio.wait_for(writing, 20)
+    assert len(await store.read("y")) == 1
+    await store.close()
+
+
 async def test_a_writer_does_not_mind_the_signals_that_stop_a_core_not_even_while_it_starts(tmp_path: Path) -> None:
     store, committer = opened(tmp_path / "core.db")
     before = committer.process_id
