@@ -15,9 +15,9 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from io import BufferedReader
 from math import inf
 from typing import TypeAlias, cast
 
@@ -70,7 +70,8 @@ class ProcessCommitter:
         """Whether the loop is asked to tell when there is room for what is unsent."""
         self._received = bytearray()
         self._told: Told | None = None
-        self._count = 0
+        self._under_way = 0
+        """Writes that it has, or is to have, and of which it has told nothing."""
         self._answered = False
         """Whether the process that runs has ever answered."""
         self._not_before = -inf
@@ -82,6 +83,11 @@ class ProcessCommitter:
         """Of the process that writes now, if there is one."""
         return self._process.pid if self._process is not None else None
 
+    @property
+    def is_free(self) -> bool:
+        """Whether there is room for more on the way to it: it writes together what has come while it wrote."""
+        return not self._unsent
+
     def begin(self, writes: Sequence[Write], told: Told) -> None:
         """Write, and tell what became of each.
 
@@ -91,7 +97,8 @@ class ProcessCommitter:
         message = marshal.dumps([_message(each) for each in writes])
         if self._socket is None:
             self._start()
-        self._told, self._count = told, len(writes)
+        self._told = told
+        self._under_way += len(writes)
         self._unsent = memoryview(_framed(message))
         self._send()
 
@@ -170,11 +177,9 @@ class ProcessCommitter:
             self._lose("its process has ended")
             return
         self._received += received
-        if len(self._received) >= _SIZE_BYTES + int.from_bytes(self._received[:_SIZE_BYTES]):
-            outcomes = cast("list[_OutcomeMessage]", marshal.loads(self._received[_SIZE_BYTES:]))
-            self._received.clear()
+        while (message := _message_in(self._received)) is not None:
             self._answered = True
-            self._tell([_outcome(each) for each in outcomes])
+            self._tell([_outcome(each) for each in cast("list[_OutcomeMessage]", marshal.loads(message))])
 
     def _lose(self, reason: str) -> None:
         """The process is gone: nobody knows what it has written of the batch that it had."""
@@ -186,38 +191,52 @@ class ProcessCommitter:
                 self._process.kill()
             self._hang_up()
         finally:
-            # Those of this batch are told, and not of one that begins before their turn comes.
-            told, self._told = self._told, None
-            if told is not None:
-                self._loop.call_soon(told, [StoreUnavailable(f"the store's writer is gone: {reason}")] * self._count)
+            # Told in a later turn: whoever begins something just now is not to hear of it before that is begun.
+            lost, told = self._under_way, self._told
+            self._under_way, self._unsent = 0, memoryview(b"")
+            self._received.clear()
+            if lost and told is not None:
+                self._loop.call_soon(told, [StoreUnavailable(f"the store's writer is gone: {reason}")] * lost)
 
     def _tell(self, outcomes: Sequence[Outcome]) -> None:
-        told, self._told = self._told, None
-        if told is not None:
-            told(outcomes)
+        self._under_way -= len(outcomes)
+        if self._told is not None:
+            self._told(outcomes)
 
 
 def serve(channel: socket.socket, commit: Callable[[Sequence[Write]], Sequence[Outcome]], at_once: int) -> None:
-    """In the process: commit what comes over the socket, until the other end is closed."""
-
-    def commit_for_somebody(writes: Sequence[Write]) -> Sequence[Outcome]:
-        # A Core that is gone has no use for it: each commit may have waited for whoever else has the file.
-        if _is_at_its_end(channel):
-            raise SystemExit
-        return commit(writes)
-
-    with channel, channel.makefile("rb") as incoming, suppress(ConnectionError):
-        while (message := _read(incoming)) is not None:
-            writes = [_write(each) for each in cast("list[_WriteMessage]", marshal.loads(message))]
-            outcomes = outcomes_of(commit_for_somebody, writes, at_once)
+    """In the process: commit what comes over the socket, so many at once, until the other end is closed."""
+    incoming = _Incoming(channel)
+    with channel, suppress(ConnectionError):
+        while writes := incoming.take(at_once):
+            outcomes = outcomes_of(commit, writes)
             channel.sendall(_framed(marshal.dumps([_sent(each) for each in outcomes])))
 
 
-def _is_at_its_end(channel: socket.socket) -> bool:
-    try:
-        return channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
+class _Incoming:
+    """Writes that come over a socket."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self._channel = channel
+        self._received = bytearray()
+        self._writes: deque[Write] = deque()
+
+    def take(self, most: int) -> list[Write]:
+        """Those that have come, if there are none the next ones; none when the other end is closed.
+
+        It is gone then, and has no use for what it has sent: each commit may have waited for whoever else has the file.
+        """
+        while len(self._writes) < most:
+            try:
+                received = self._channel.recv(_CHUNK, socket.MSG_DONTWAIT if self._writes else 0)
+            except BlockingIOError:
+                break
+            if not received:
+                return []
+            self._received += received
+            while (message := _message_in(self._received)) is not None:
+                self._writes += [_write(each) for each in cast("list[_WriteMessage]", marshal.loads(message))]
+        return [self._writes.popleft() for _ in range(min(len(self._writes), most))]
 
 
 def _wait_for(process: subprocess.Popen[bytes]) -> None:
@@ -233,11 +252,14 @@ def _import_path() -> list[str]:
     return [str(path) or os.getcwd() for path in sys.path]
 
 
-def _read(incoming: BufferedReader) -> bytes | None:
-    """The next message; None when the other end is gone, perhaps in the middle of one."""
-    size = int.from_bytes(incoming.read(_SIZE_BYTES))
-    message = incoming.read(size)
-    return message if size and len(message) == size else None
+def _message_in(received: bytearray) -> bytes | None:
+    """The first message in what has come, taken out of it; None until it is there as a whole."""
+    end = _SIZE_BYTES + int.from_bytes(received[:_SIZE_BYTES])
+    if len(received) < max(end, _SIZE_BYTES):
+        return None
+    message = bytes(received[_SIZE_BYTES:end])
+    del received[:end]
+    return message
 
 
 def _framed(message: bytes) -> bytes:

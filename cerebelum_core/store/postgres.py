@@ -52,7 +52,9 @@ class PostgresStore:
         self._clock = clock
         connect = partial(address.connect, patience)
         self._batches = BatchWriter(connect, patience, epoch)
-        self._writer = GroupCommit[rows.AppendRows](ThreadCommitter(self._batches.commit, one_thread("writer")))
+        self._writer = GroupCommit[rows.AppendRows](
+            ThreadCommitter(self._batches.commit, one_thread("writer")), weigh=rows.weight
+        )
         self._readers = Readers(connect, patience)
         self._superseded = asyncio.Event()
         self._closed = False

@@ -61,6 +61,15 @@ def append_rows(append: Append, *, step_alone: bool = False) -> AppendRows:
     return AppendRows(execution_id, expected, cells, events)
 
 
+def weight(write: Write) -> int:
+    """How many bytes of events a write brings: all else in it is small."""
+    size = 0
+    if isinstance(write, AppendRows):
+        for row in write.events:
+            size += len(octets(row[-1:]))
+    return size
+
+
 def _head_cells(head: Head) -> Row:
     return (
         head.workflow,

@@ -67,7 +67,7 @@ class SqliteStore:
         reading: Executor,
     ) -> None:
         self._lock = lock
-        self._writer = GroupCommit[rows.Write](committer, heard=self._hear)
+        self._writer = GroupCommit[rows.Write](committer, weigh=rows.weight, heard=self._hear)
         self._writer_connection = writer_connection
         """None: it is in another process."""
         self._reader_connection = reader_connection

@@ -23,17 +23,23 @@ _W_contra = TypeVar("_W_contra", contravariant=True)
 _log = logging.getLogger(__name__)
 
 MAX_BATCH = 1_000
-"""Writes that are told together at the most, so that the first of them does not wait for ever."""
+"""Writes that a committer is given at once at the most ..."""
+MAX_BATCH_BYTES = 16 * 1024 * 1024
+"""... and so many bytes of them, so that what is made of a batch has its bounds too."""
 
 Told: TypeAlias = Callable[[Sequence[Outcome]], None]
-"""Called once in the loop, with what became of each write."""
+"""Called in the loop, with what became of the writes that are next in their order."""
 
 
 class Committer(Protocol[_W_contra]):
-    """Writes one batch after another, away from the loop."""
+    """Writes in order, away from the loop."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it takes more now. While it does not, it has yet to tell of something."""
 
     def begin(self, writes: Sequence[_W_contra], told: Told) -> None:
-        """Write, and tell what became of each, in a later turn of the loop. The batch before was told.
+        """Write behind what was begun before, and tell what became of each, some at a time, in later turns of the loop.
 
         Raises:
             Exception: nothing was begun, and nothing is told.
@@ -62,51 +68,67 @@ class ThreadCommitter(Generic[_W]):
         self._executor = thread
         self._at_once = at_once
         self._loop = asyncio.get_running_loop()
+        self._under_way = 0
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._under_way
 
     def begin(self, writes: Sequence[_W], told: Told) -> None:
         """Write, and tell what became of each."""
         self._executor.submit(self._work, writes, told)
+        self._under_way = len(writes)
 
     async def close(self) -> None:
         """End the thread."""
         self._executor.shutdown()
 
     def _work(self, writes: Sequence[_W], told: Told) -> None:
-        self._loop.call_soon_threadsafe(told, outcomes_of(self._commit, writes, self._at_once))
+        for first in range(0, len(writes), self._at_once):
+            outcomes = outcomes_of(self._commit, writes[first : first + self._at_once])
+            self._loop.call_soon_threadsafe(self._tell, outcomes, told)
+
+    def _tell(self, outcomes: Sequence[Outcome], told: Told) -> None:
+        self._under_way -= len(outcomes)
+        told(outcomes)
 
 
-def outcomes_of(
-    commit: Callable[[Sequence[_W]], Sequence[Outcome]], writes: Sequence[_W], at_once: int
-) -> list[Outcome]:
-    """What became of each write of a batch, committed so many at once. One that sinks others with it sinks alone."""
-    outcomes: list[Outcome] = []
-    for first in range(0, len(writes), at_once):
-        outcomes += _committed(commit, writes[first : first + at_once])
-    return outcomes
-
-
-def _committed(commit: Callable[[Sequence[_W]], Sequence[Outcome]], writes: Sequence[_W]) -> Sequence[Outcome]:
+def outcomes_of(commit: Callable[[Sequence[_W]], Sequence[Outcome]], writes: Sequence[_W]) -> Sequence[Outcome]:
+    """What became of each write when they were committed. One that sinks others with it sinks alone."""
     try:
         return commit(writes)
     except Exception as error:
         if len(writes) > 1:
-            return [outcome for write in writes for outcome in _committed(commit, [write])]
+            return [outcome for write in writes for outcome in outcomes_of(commit, [write])]
         return [error]
 
 
 class GroupCommit(Generic[_W]):
-    """Gives a committer as many writes at once as have queued up, at most `max_batch`.
+    """Gives a committer what has queued up whenever it takes more.
 
-    `heard` is told what became of each batch.
+    `heard` is told what became of each write before those who wrote are; `weigh` tells how many bytes one has.
     """
 
-    def __init__(self, committer: Committer[_W], *, max_batch: int = MAX_BATCH, heard: Told | None = None) -> None:
+    def __init__(
+        self,
+        committer: Committer[_W],
+        *,
+        max_batch: int = MAX_BATCH,
+        weigh: Callable[[_W], int] | None = None,
+        heard: Told | None = None,
+    ) -> None:
         self._committer = committer
+        self._weigh = weigh
         self._heard = heard
         self._max_batch = max_batch
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[_W, Done]] = deque()
-        self._awake = False
+        self._begun: deque[Done] = deque()
+        """Who is to be told of what the committer has, in order."""
+        self._untold = 0
+        self._turning = False
+        """Whether what is in the queue is begun in the next turn of the loop."""
         self._closed = False
         self._emptied: asyncio.Future[None] | None = None
 
@@ -117,11 +139,12 @@ class GroupCommit(Generic[_W]):
         if self._closed:
             self._loop.call_soon(done, StoreUnavailable("the store is closed"))
             return
+        self._untold += 1
         self._queue.append((write, done))
-        if not self._awake:
-            self._awake = True
+        if not self._turning and self._committer.is_free:
+            self._turning = True
             # What else is written in this turn of the loop goes into the same batch.
-            self._loop.call_soon(self._begin)
+            self._loop.call_soon(self._turn)
 
     def submit(self, write: _W) -> asyncio.Future[None]:
         """The same as a future. Whoever stops waiting for it does not take the write back."""
@@ -132,31 +155,49 @@ class GroupCommit(Generic[_W]):
     async def close(self) -> None:
         """Write what is queued."""
         self._closed = True
-        if self._awake:
+        if self._untold:
             self._emptied = self._loop.create_future()
             await self._emptied
         await self._committer.close()
 
-    def _begin(self) -> None:
-        batch = [self._queue.popleft() for _ in range(min(len(self._queue), self._max_batch))]
-        told = partial(self._written, batch)
-        try:
-            self._committer.begin([write for write, _ in batch], told)
-        except Exception as error:
-            unreached = StoreUnavailable(f"the store's writer cannot be reached: {error}")
-            self._loop.call_soon(told, [unreached] * len(batch))
+    def _turn(self) -> None:
+        self._turning = False
+        self._begin()
 
-    def _written(self, batch: list[tuple[_W, Done]], outcomes: Sequence[Outcome]) -> None:
-        # The next batch begins before what this one leads to: the writer has no time to lose.
-        self._awake = bool(self._queue)
-        if self._awake:
-            self._begin()
+    def _begin(self) -> None:
+        while self._queue and self._committer.is_free:
+            batch = self._batch()
+            try:
+                self._committer.begin([write for write, _ in batch], self._written)
+            except Exception as error:
+                unreached = StoreUnavailable(f"the store's writer cannot be reached: {error}")
+                self._loop.call_soon(self._tell, [done for _, done in batch], [unreached] * len(batch))
+            else:
+                self._begun += [done for _, done in batch]
+
+    def _batch(self) -> list[tuple[_W, Done]]:
+        batch: list[tuple[_W, Done]] = []
+        size = 0
+        while self._queue and len(batch) < self._max_batch and size < MAX_BATCH_BYTES:
+            batch.append(self._queue.popleft())
+            if self._weigh is not None:
+                size += self._weigh(batch[-1][0])
+        return batch
+
+    def _written(self, outcomes: Sequence[Outcome]) -> None:
+        waiting = [self._begun.popleft() for _ in outcomes]
+        # What is next begins before what this leads to: the writer has no time to lose.
+        self._begin()
         if self._heard is not None:
             self._heard(outcomes)
-        for (_, done), outcome in zip(batch, outcomes, strict=True):
+        self._tell(waiting, outcomes)
+
+    def _tell(self, waiting: Sequence[Done], outcomes: Sequence[Outcome]) -> None:
+        self._untold -= len(waiting)
+        for done, outcome in zip(waiting, outcomes, strict=True):
             try:
                 done(outcome)
             except Exception:
                 _log.exception("who wrote failed to take that it is written")  # the others have done nothing wrong
-        if self._emptied is not None and not self._awake:
+        if self._emptied is not None and not self._untold:
             settle(self._emptied, None)
