@@ -64,6 +64,7 @@ class Leases:
 
     def __init__(self, on_expired: Callable[[Lease], None]) -> None:
         self._on_expired = on_expired
+        self._loops_time: Callable[[], float] | None = None
         self._by_task: dict[str, Lease] = {}
         self._by_worker: dict[str, dict[str, Lease]] = {}
         self._looks: list[tuple[float, str]] = []
@@ -96,17 +97,16 @@ class Leases:
 
         It ends also when its step gives no sign of life for `silence_s`.
         """
-        now = _now()
-        lease = Lease(
-            task_id, execution_id, worker_id, length_s, now, now + longest_s, silence_s, now + silence_s, since=now
+        now = self._now()
+        ends_at = now + min(length_s, longest_s, silence_s)
+        return self._keep(
+            Lease(task_id, execution_id, worker_id, length_s, ends_at, now + longest_s, silence_s, now + silence_s, now)
         )
-        lease.extend(now)
-        return self._keep(lease)
 
     def end_again(self, lease: Lease, delay_s: float) -> None:
         """Its end could not be recorded: let it end once more after a while. Whoever had it has it no more."""
         again = copy(lease)
-        again.expires_at, again.over = _now() + delay_s, True
+        again.expires_at, again.over = self._now() + delay_s, True
         self._keep(again)
 
     def _keep(self, lease: Lease) -> Lease:
@@ -117,13 +117,13 @@ class Leases:
 
     def renew(self, leases: Iterable[Lease]) -> None:
         """Their worker gave a sign of life."""
-        now = _now()
+        now = self._now()
         for lease in leases:
             lease.extend(now)
 
     def beat(self, worker_id: str, task_ids: Iterable[str]) -> None:
         """Steps of a worker gave a sign of life."""
-        now, held = _now(), self._by_worker.get(worker_id, {})
+        now, held = self._now(), self._by_worker.get(worker_id, {})
         for lease in [held[task_id] for task_id in task_ids if task_id in held]:
             lease.silent_at = now + lease.silence_s
             lease.extend(now)
@@ -176,7 +176,7 @@ class Leases:
 
     def _expire(self) -> None:
         self._timer = None
-        now = _now()
+        now = self._now()
         if self._stood_still(now):
             self._arm()
             return
@@ -195,6 +195,11 @@ class Leases:
         for lease in expired:
             if self.end(lease.task_id) is not None:
                 self._on_expired(lease)
+
+    def _now(self) -> float:
+        if self._loops_time is None:
+            self._loops_time = asyncio.get_running_loop().time  # which is the same ever after, and is asked for often
+        return self._loops_time()
 
 
 def _now() -> float:

@@ -16,7 +16,7 @@ from cerebelum_core.leases import Lease, Leases
 from cerebelum_core.offers import Kind, Offer, Pool, offer_of
 from cerebelum_core.queues import Queues
 from cerebelum_core.takers import Poll, Session, Taker, Takers
-from cerebelum_engine import DispatchTask, Handout, Limit, State, TimeOutTask
+from cerebelum_engine import OFFER, DispatchTask, Handout, Limit, State, TimeOutTask
 
 _LIMIT_RETRY_S = 1.0
 
@@ -214,10 +214,10 @@ class TaskRouter:
         if self._withdrawn and offer.execution_id in self._withdrawn:
             self._take_back(offer)
             return
-        if offer.task.handout is Handout.STOP:
-            # An answer is waited for that nobody is left to give.
-            self._on_lost(Lease(offer.task_id, offer.execution_id, "", 0, 0), "no worker has it any more")
-        if offer.task.handout is not Handout.OFFER:
+        if offer.task.handout is not OFFER:
+            if offer.task.handout is Handout.STOP:
+                # An answer is waited for that nobody is left to give.
+                self._on_lost(Lease(offer.task_id, offer.execution_id, "", 0, 0), "no worker has it any more")
             return
         taker = self._takers.best(offer)
         if taker is None:

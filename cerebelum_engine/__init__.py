@@ -45,7 +45,7 @@ from cerebelum_engine.commands import (
     TimeOutTask,
 )
 from cerebelum_engine.decide import carry_out, decide
-from cerebelum_engine.effects import ArmTimer, AwaitApproval, AwaitSignal, DispatchTask, Effect, Handout
+from cerebelum_engine.effects import OFFER, ArmTimer, AwaitApproval, AwaitSignal, DispatchTask, Effect, Handout
 from cerebelum_engine.evolve import evolve, reconstruct
 from cerebelum_engine.owed import Owed, owed_by, owed_since
 from cerebelum_engine.pending import earliest_timer, next_timer, owed_tasks, pending, tasks_among
@@ -77,6 +77,7 @@ __all__ = [
     "Failed",
     "FireTimers",
     "Fork",
+    "OFFER",
     "Handout",
     "Limit",
     "LoseTask",

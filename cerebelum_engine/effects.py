@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.queues import DEFAULT_QUEUE
@@ -24,6 +24,10 @@ class Handout(Enum):
     """The execution is being cancelled: a worker that has it is told to stop, and its answer is waited for."""
 
 
+OFFER: Final = Handout.OFFER
+"""What is asked for with every step, see `phase`."""
+
+
 @dataclass(slots=True, kw_only=True)
 class DispatchTask:
     """A step for a worker. The task id changes whenever an earlier handout must no longer count."""
@@ -34,7 +38,7 @@ class DispatchTask:
     """Only a worker that serves it gets the task."""
     last_worker_id: str = ""
     """Who ran this step or the one before it: the best choice while that worker is free."""
-    handout: Handout = Handout.OFFER
+    handout: Handout = OFFER
     unclaimed_at: Timestamp | None = None
     """Send `TimeOutTask` when no worker has it by then."""
     start_to_close_ms: int = 0

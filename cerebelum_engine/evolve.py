@@ -8,7 +8,7 @@ from typing import TypeAlias, assert_never
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.lifecycle_facts import turn
 from cerebelum_engine.moves import begin, move
-from cerebelum_engine.phase import Phase
+from cerebelum_engine.phase import COMPLETED, Phase
 from cerebelum_engine.rules import FAIL, Rules
 from cerebelum_engine.signals import keep, take
 from cerebelum_engine.state import State
@@ -195,7 +195,7 @@ def _hear(visit: StepState, fact: _Heard, at: Timestamp) -> None:
         visit.started_at = fact.started_at
     match fact:
         case ev.StepCompleted(output=output):
-            visit.phase, visit.output, visit.ended_at = Phase.COMPLETED, output, at
+            visit.phase, visit.output, visit.ended_at = COMPLETED, output, at
         case ev.StepFailed(failure=failure):
             visit.phase, visit.failure, visit.ended_at = Phase.FAILED, failure, at
         case ev.StepCancelled(failure=failure):

@@ -26,7 +26,7 @@ from cerebelum_engine.places import (
     results_of,
     stands_on,
 )
-from cerebelum_engine.rules import Onward
+from cerebelum_engine.rules import PROCEED, Onward
 from cerebelum_engine.state import Ending, State
 from cerebelum_proto.types.v1.types_pb import Failure
 
@@ -120,7 +120,7 @@ class _Walk:
         self.open.remove(name)
         visit = self.state.steps[name]
         self.worker_id = visit.last_worker_id
-        if visit.heading.onward is Onward.PROCEED:
+        if visit.heading.onward is PROCEED.onward:
             self.take(name)
         else:
             self.leaving.append(name)

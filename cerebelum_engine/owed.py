@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.effects import DispatchTask
 from cerebelum_engine.pending import dispatch, earliest_timer, offered, pending, tasks_among
-from cerebelum_engine.phase import Phase
+from cerebelum_engine.phase import READY
 from cerebelum_engine.state import State
 from cerebelum_engine.visit import StepState, task_id
 
@@ -34,9 +34,15 @@ class Owed:
 
 def owed_by(state: State) -> Owed:
     """All that a state owes."""
-    effects = pending(state)
-    tasks = tasks_among(effects)
-    return Owed(tasks, None, bool(tasks), earliest_timer(effects))
+    if state.cancelling is not None or not state.running:
+        effects = pending(state)
+        tasks = tasks_among(effects)
+        return Owed(tasks, None, bool(tasks), earliest_timer(effects))
+    # What `pending` says of steps that go on, without what is not asked for here.
+    under_way, handout = state.steps.of(state.open), offered(state)
+    ready = [(name, step) for name, step in zip(state.open, under_way, strict=True) if step.phase is READY]
+    tasks = tuple([dispatch(state, name, step, handout) for name, step in ready])
+    return Owed(tasks, None, bool(tasks), _wake_at(state, under_way))
 
 
 def owed_since(before: State, state: State) -> Owed:
@@ -46,15 +52,16 @@ def owed_since(before: State, state: State) -> Owed:
     tasks, gone, handout = list[DispatchTask](), list[str](), offered(state)
     for name in _changed(before, state):
         old, new = before.steps.get(name), state.steps[name]
-        owed_now = dispatch(state, name, new, handout) if new.phase is Phase.READY else None
+        owed_now = dispatch(state, name, new, handout) if new.phase is READY else None
         if owed_now is not None:
             tasks.append(owed_now)
-        if old is not None and old.phase is Phase.READY:
+        if old is not None and old.phase is READY:
             known = task_id(state.execution_id, name, old)
             if owed_now is None or owed_now.task_id != known:
                 gone.append(known)
-    ready, wake_at = _row(state, state.steps.of(state.open))
-    return Owed(tuple(tasks), gone, ready, wake_at)
+    under_way = state.steps.of(state.open)
+    ready = any(step.phase is READY for step in under_way)
+    return Owed(tuple(tasks), gone, ready, _wake_at(state, under_way))
 
 
 def _is_alike(before: State, state: State) -> bool:
@@ -76,9 +83,9 @@ def _changed(before: State, state: State) -> Iterator[str]:
     return (name for name in names if was.get(name) is not now[name])
 
 
-def _row(state: State, under_way: Sequence[StepState]) -> tuple[bool, Timestamp | None]:
+def _wake_at(state: State, under_way: Sequence[StepState]) -> Timestamp | None:
+    """When the earliest timer of an execution that goes on is due."""
     due = [step.due_at for step in under_way if step.due_at is not None]
     if state.deadline is not None:
         due.append(state.deadline)
-    ready = any(step.phase is Phase.READY for step in under_way)
-    return ready, min(due, key=Timestamp.to_ns) if due else None
+    return min(due, key=Timestamp.to_ns) if due else None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from cerebelum_codegen.runtime.wkt import Timestamp
-from cerebelum_engine.effects import ArmTimer, AwaitApproval, AwaitSignal, DispatchTask, Effect, Handout
-from cerebelum_engine.phase import Phase
+from cerebelum_engine.effects import OFFER, ArmTimer, AwaitApproval, AwaitSignal, DispatchTask, Effect, Handout
+from cerebelum_engine.phase import READY
 from cerebelum_engine.state import State
 from cerebelum_engine.times import after
 from cerebelum_engine.visit import StepState, step_of, task_id
@@ -37,7 +37,7 @@ def holder(state: State, wanted: str) -> str | None:
     owing = state.open if state.cancelling is None else state.cancelling.steps
     if step is None or name not in owing:
         return None
-    owed = step.phase is Phase.READY and task_id(state.execution_id, name, step) == wanted
+    owed = step.phase is READY and task_id(state.execution_id, name, step) == wanted
     return name if owed else None
 
 
@@ -58,7 +58,7 @@ def _owed(state: State) -> list[Effect]:
         effects.append(ArmTimer(due_at=state.deadline))
     for name in state.open:
         step = state.steps[name]
-        if step.phase is Phase.READY:
+        if step.phase is READY:
             effects.append(dispatch(state, name, step, offered(state)))
         if step.due_at is not None:
             effects.append(ArmTimer(due_at=step.due_at, step=name))
@@ -75,19 +75,19 @@ def _cleanup(state: State, asked: CancellationRequested) -> list[Effect]:
     if asked.cleanup_until is not None:
         effects.append(ArmTimer(due_at=asked.cleanup_until))
     told = [(name, state.steps[name]) for name in asked.steps]
-    effects += [dispatch(state, name, step, Handout.STOP) for name, step in told if step.phase is Phase.READY]
+    effects += [dispatch(state, name, step, Handout.STOP) for name, step in told if step.phase is READY]
     return effects
 
 
 def offered(state: State) -> Handout:
     """What is to become of the tasks of an execution that goes on."""
-    return Handout.KEEP if state.paused else Handout.OFFER
+    return Handout.KEEP if state.paused else OFFER
 
 
 def dispatch(state: State, name: str, step: StepState, handout: Handout) -> DispatchTask:
     """The task of a step that owes one, in its last visit."""
     spec = state.blueprint.steps[name]
-    limited = spec.schedule_to_start_ms and handout is Handout.OFFER
+    limited = spec.schedule_to_start_ms and handout is OFFER
     return DispatchTask(
         task_id=task_id(state.execution_id, name, step),
         step=name,

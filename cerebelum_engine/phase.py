@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 
 class Phase(Enum):
@@ -34,3 +35,12 @@ class Phase(Enum):
     def __init__(self, word: str) -> None:
         self.closed = word in ("completed", "failed", "cancelled")
         self.open = not self.closed and word not in ("skipped", "forgotten")
+
+
+READY: Final = Phase.READY
+COMPLETED: Final = Phase.COMPLETED
+DEAD_LETTERED: Final = Phase.DEAD_LETTERED
+FORGOTTEN: Final = Phase.FORGOTTEN
+"""What is asked for with every step. Python 3.11 reads a name of a module in a tenth of the time that a member of an
+enum takes it.
+"""

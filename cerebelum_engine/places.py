@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cerebelum_engine.paths import Path
-from cerebelum_engine.phase import Phase
+from cerebelum_engine.phase import FORGOTTEN
 from cerebelum_engine.rules import Onward
 from cerebelum_engine.state import State
 
@@ -18,7 +18,7 @@ def path_of(state: State, name: str) -> Path:
 def stands_on(state: State, path: Path, name: str) -> bool:
     """Whether a step of a path was visited there, and is not forgotten."""
     step = state.steps.get(name)
-    return step is not None and step.path == path.id and step.phase is not Phase.FORGOTTEN
+    return step is not None and step.path == path.id and step.phase is not FORGOTTEN
 
 
 def is_passed(state: State, path: Path, name: str) -> bool:

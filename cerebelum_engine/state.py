@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.blueprint import Blueprint
@@ -22,6 +23,8 @@ from cerebelum_proto.events.v1.events_pb import (
 from cerebelum_proto.types.v1.types_pb import Failure, RetryPolicy
 from cerebelum_proto.worker.worker_service_pb import ExecutionState, Signal
 
+_RUNNING: Final = ExecutionState.EXECUTION_RUNNING
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
@@ -32,7 +35,7 @@ class Ending:
     result_steps: tuple[str, ...] = ()
 
 
-@dataclass(kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class State:
     """An execution as its history tells it. `version` counts the events folded so far."""
 
@@ -85,7 +88,7 @@ class State:
     @property
     def running(self) -> bool:
         """Whether it has started and not ended."""
-        return self.status is ExecutionState.EXECUTION_RUNNING
+        return self.status is _RUNNING
 
     @property
     def failed(self) -> bool:

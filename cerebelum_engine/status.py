@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Final
 
 from cerebelum_codegen.runtime.wkt import Timestamp
-from cerebelum_engine.phase import Phase
+from cerebelum_engine.phase import DEAD_LETTERED, READY, Phase
 from cerebelum_engine.state import State
 from cerebelum_engine.times import milliseconds_between
 from cerebelum_engine.visit import StepState
@@ -20,6 +21,8 @@ from cerebelum_proto.worker.worker_service_pb import (
     SleepInfo,
     StepStatus,
 )
+
+_COMPLETED: Final = ExecutionState.EXECUTION_COMPLETED
 
 
 def status_of(state: State, now: Timestamp) -> ExecutionStatus:
@@ -77,12 +80,12 @@ def summary(state: State) -> ExecutionState:
     if state.cancelling is not None:
         return ExecutionState.EXECUTION_CANCELLING
     phases = [step.phase for step in state.steps.of(state.open)]
-    if Phase.DEAD_LETTERED in phases:
+    if DEAD_LETTERED in phases:
         return ExecutionState.EXECUTION_DEAD_LETTERED
     if state.paused is not None:
         return ExecutionState.EXECUTION_PAUSED
-    if Phase.READY in phases or Phase.RETRYING in phases or not phases:
-        return ExecutionState.EXECUTION_RUNNING
+    if READY in phases or Phase.RETRYING in phases or not phases:
+        return state.status
     if Phase.AWAITING_APPROVAL in phases:
         return ExecutionState.EXECUTION_WAITING_FOR_APPROVAL
     waiting = Phase.AWAITING_SIGNAL in phases
@@ -91,7 +94,7 @@ def summary(state: State) -> ExecutionState:
 
 def step_index(state: State) -> int:
     """How many steps lie behind: all of them once it has completed."""
-    if state.status is ExecutionState.EXECUTION_COMPLETED:
+    if state.status is _COMPLETED:
         return len(state.blueprint.steps)
     return state.steps.completed
 

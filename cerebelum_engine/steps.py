@@ -6,13 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from cerebelum_engine.phase import Phase
+from cerebelum_engine.phase import COMPLETED
 from cerebelum_engine.visit import StepState
 
 _MOST_RECENT = 64
 
 
-@dataclass(kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Steps:
     """The last visit of each step entered so far, in the order in which they were first entered."""
 
@@ -44,9 +44,9 @@ class Steps:
         """The same, for whoever knows the visit before, if there was one."""
         if before is None:
             self.count += 1
-        elif before.phase is Phase.COMPLETED:
+        elif before.phase is COMPLETED:
             self.completed -= 1
-        if visit.phase is Phase.COMPLETED:
+        if visit.phase is COMPLETED:
             self.completed += 1
         self.most_visits = max(self.most_visits, visit.visit)
         self.recent[name] = visit

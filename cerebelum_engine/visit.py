@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_engine.copying import copied
 from cerebelum_engine.paths import TIMELINE
-from cerebelum_engine.phase import Phase
+from cerebelum_engine.phase import COMPLETED, READY, Phase
 from cerebelum_engine.rules import FAIL, PROCEED, Route
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SignalAwaited, SleepStarted
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import SatisfiedMarker
 
 
-@dataclass(kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class StepState:
     """One visit of one step. Only `evolve` changes its members, and only of its own copies."""
 
@@ -65,12 +65,12 @@ class StepState:
     @property
     def heading(self) -> Route:
         """Where it leads, now that it has its outcome: where its rules say, else onward, or into the failure."""
-        return self.route or (PROCEED if self.phase is Phase.COMPLETED else FAIL)
+        return self.route or (PROCEED if self.phase is COMPLETED else FAIL)
 
     @property
     def untouched(self) -> bool:
         """Whether it was entered and nothing has come of it yet."""
-        return self.phase is Phase.READY and self.is_first
+        return self.phase is READY and self.is_first
 
     @property
     def is_first(self) -> bool:

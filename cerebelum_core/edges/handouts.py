@@ -11,7 +11,7 @@ from cerebelum_core.leases import Lease
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.workers import Worker
-from cerebelum_engine import Handout, State, build_task
+from cerebelum_engine import OFFER, Handout, State, build_task
 from cerebelum_proto.worker.worker_service_pb import Task
 
 
@@ -39,7 +39,7 @@ class Handouts:
         if dispatch is None:
             self.router.leases.end_this(lease)
             return None
-        if dispatch.handout is not Handout.OFFER:
+        if dispatch.handout is not OFFER:
             self._keep_back(lease, dispatch.handout)
             return None
         task = build_task(state, dispatch)

@@ -62,7 +62,7 @@ STREAMS = (
     Bug(
         "signs of life put off a loss that could not be recorded",
         "cerebelum_core.leases",
-        "        again.expires_at, again.over = _now() + delay_s, True\n",
-        "        again.expires_at = _now() + delay_s\n",
+        "        again.expires_at, again.over = self._now() + delay_s, True\n",
+        "        again.expires_at = self._now() + delay_s\n",
     ),
 )

@@ -10,13 +10,13 @@ WAITS_AND_TRIES = (
     Bug(
         "stale results are recorded",
         "cerebelum_engine.pending",
-        "step.phase is Phase.READY and task_id(state.execution_id, name, step) == wanted",
-        "step.phase is Phase.READY and task_id(state.execution_id, name, step)[:-3] == wanted[:-3]",
+        "step.phase is READY and task_id(state.execution_id, name, step) == wanted",
+        "step.phase is READY and task_id(state.execution_id, name, step)[:-3] == wanted[:-3]",
     ),
     Bug(
         "a result counts again while the step waits",
         "cerebelum_engine.pending",
-        "owed = step.phase is Phase.READY and task_id",
+        "owed = step.phase is READY and task_id",
         "owed = not step.phase.closed and task_id",
     ),
     Bug(
@@ -112,8 +112,8 @@ WAITS_AND_TRIES = (
     Bug(
         "a dead letter is handed out",
         "cerebelum_engine.pending",
-        "        if step.phase is Phase.READY:\n            effects.append(dispatch(state, name, step, offered",
-        "        if step.phase in (Phase.READY, Phase.DEAD_LETTERED):\n"
+        "        if step.phase is READY:\n            effects.append(dispatch(state, name, step, offered",
+        "        if step.phase in (READY, type(READY).DEAD_LETTERED):\n"
         "            effects.append(dispatch(state, name, step, offered",
     ),
     Bug(

@@ -147,8 +147,8 @@ MOVES = (
     Bug(
         "a failure that a rule lets pass counts all the same",
         "cerebelum_engine.visit",
-        "return self.route or (PROCEED if self.phase is Phase.COMPLETED else FAIL)",
-        "return self.route if self.route and self.output else PROCEED if self.phase is Phase.COMPLETED else FAIL",
+        "return self.route or (PROCEED if self.phase is COMPLETED else FAIL)",
+        "return self.route if self.route and self.output else PROCEED if self.phase is COMPLETED else FAIL",
     ),
 )
 RULES = (
