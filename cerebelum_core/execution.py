@@ -209,7 +209,8 @@ class Execution:
 
     def _decide(self, letters: list[_Letter]) -> _Batch:
         """Decide letters one after another; all that they lead to becomes durable in one append."""
-        state, events = self.state, list[Event]()
+        state = self.state
+        events: list[Event] = []
         for letter in letters:
             carried = carry_out(state, letter.command, self._clock.now())
             if isinstance(carried, Rejected):

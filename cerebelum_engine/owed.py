@@ -49,7 +49,9 @@ def owed_since(before: State, state: State) -> Owed:
     """What a state owes, to whoever knows what the one before it owed."""
     if len(state.open) < _MANY or not _is_alike(before, state):
         return owed_by(state)
-    tasks, gone, handout = list[DispatchTask](), list[str](), offered(state)
+    tasks: list[DispatchTask] = []
+    gone: list[str] = []
+    handout = offered(state)
     for name in _changed(before, state):
         old, new = before.steps.get(name), state.steps[name]
         owed_now = dispatch(state, name, new, handout) if new.phase is READY else None
