@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import Clock
 from cerebelum_core.edges.foreign import fill_structs
 from cerebelum_core.edges.refusals import refusals
@@ -29,9 +30,9 @@ class Handouts:
         if state is None:
             state = await self._read(lease)
             self.router.leases.renew([lease])  # the worker has it for as long as it is told, from now on
-        return self.made(state, lease, worker)
+        return self.made(state, lease, worker, self.clock.now())
 
-    def made(self, state: State, lease: Lease, worker: Worker) -> Task | None:
+    def made(self, state: State, lease: Lease, worker: Worker, now: Timestamp) -> Task | None:
         """The same in a known state."""
         if self.router.leases.get(lease.task_id) is not lease:
             return None  # it moved on while its execution was read
@@ -43,7 +44,7 @@ class Handouts:
             self._keep_back(lease, dispatch.handout)
             return None
         task = build_task(state, dispatch)
-        task.created_at = self.clock.now()
+        task.created_at = now
         task.lease_ms = int(lease.length_s * 1000)
         if worker.foreign:
             fill_structs(task)

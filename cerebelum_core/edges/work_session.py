@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 
+from cerebelum_codegen.runtime import Timestamp
 from cerebelum_codegen.runtime.rpc import RpcError
 from cerebelum_core.edges.handouts import Handouts
 from cerebelum_core.edges.outbox import Outbox
@@ -171,10 +172,10 @@ class WorkSession:
 
     def _filled(self) -> pb.WorkResponse | None:
         """A frame of what there is to say; None when it comes to nothing."""
-        frame, count, size = pb.WorkResponse(), 0, 0
+        frame, count, size, now = pb.WorkResponse(), 0, 0, self._handouts.clock.now()
         while count < FRAME_ITEMS and size < FRAME_BYTES and (item := self._outbox.take()) is not None:
             if isinstance(item, _Handed):
-                task = self._task(item)
+                task = self._task(item, now)
                 if task is None:
                     continue
                 frame.tasks.append(task)
@@ -190,12 +191,12 @@ class WorkSession:
             count += 1
         return frame if count else None
 
-    def _task(self, item: Lease | _Read) -> Task | None:
+    def _task(self, item: Lease | _Read, now: Timestamp) -> Task | None:
         """The task of a lease; None when it is yet to be read, or has moved on, which leaves room for another."""
         if isinstance(item, _Read):
             task = item.task if self._router.leases.get(item.lease.task_id) is item.lease else None
         elif (state := self._registry.live_state(item.execution_id)) is not None:
-            task = self._handouts.made(state, item, self._worker)
+            task = self._handouts.made(state, item, self._worker, now)
         else:
             reading = asyncio.ensure_future(self._read(item))  # what else there is to say does not wait for it
             self._reading.add(reading)

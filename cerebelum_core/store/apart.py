@@ -1,8 +1,9 @@
 """A committer in a process of its own: it waits for no other's interpreter, and none waits for it.
 
 In a thread it would have to be given the interpreter's lock before and after each commit, by a loop that is busy. The
-two talk over a pair of sockets, in values that Python marshals. What a process that is gone has written, only reading
-tells, as after any commit without an answer; the next write starts another.
+two talk over a pair of sockets, in values that Python marshals. What is to be written is sent as it comes; the process
+commits together what has come while it committed what came before, and tells of it in the same order. What a process
+that is gone has written, only reading tells, as after any commit without an answer; the next write starts another.
 """
 
 from __future__ import annotations

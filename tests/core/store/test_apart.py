@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,10 @@ def opened(path: Path) -> tuple[SqliteStore, ProcessCommitter]:
 def kill(committer: ProcessCommitter, signals: signal.Signals = signal.SIGKILL) -> None:
     assert committer.process_id is not None
     os.kill(committer.process_id, signals)
+
+
+def _note(told: list[tuple[str, object]], name: str, outcome: object) -> None:
+    told.append((name, outcome))
 
 
 async def until(is_so: Callable[[], bool]) -> None:
@@ -109,6 +114,43 @@ async def test_a_batch_that_begins_as_the_writer_is_lost_is_not_taken_for_the_on
     committer._lose("as if it had ended in this very turn of the loop")
     await asyncio.wait_for(writing, 20)
     assert len(await store.read("y")) == 1
+    await store.close()
+
+
+async def test_a_writer_that_is_lost_with_several_batches_under_way_fails_each_of_them_once(tmp_path: Path) -> None:
+    store, committer = opened(tmp_path / "core.db")
+    await store.append(append("x", 0))
+    kill(committer, signal.SIGSTOP)
+    told: list[tuple[str, object]] = []
+    for number in range(5):
+        store.post(append(f"y{number}", 0), partial(_note, told, f"y{number}"))
+        await asyncio.sleep(0)
+    kill(committer)
+    await until(lambda: len(told) == 5)
+    assert [name for name, _ in told] == [f"y{number}" for number in range(5)]
+    assert all(isinstance(outcome, StoreUnavailable) for _, outcome in told)
+    await store.append(append("x", 1))
+    assert len(await store.read("x")) == 2
+    assert len(told) == 5
+    await store.close()
+
+
+async def test_a_writer_writes_together_what_has_come_while_it_wrote(tmp_path: Path) -> None:
+    store, committer = opened(tmp_path / "core.db")
+    await store.append(append("x", 0))
+    kill(committer, signal.SIGSTOP)
+    told: list[tuple[str, object]] = []
+    for number in range(100):
+        store.post(append(f"y{number:02}", 0), partial(_note, told, f"y{number:02}"))
+        await asyncio.sleep(0)  # each is on its way by itself
+    turns = 0
+    kill(committer, signal.SIGCONT)
+    while len(told) < 100:
+        before = len(told)
+        await asyncio.sleep(0.001)
+        turns += len(told) > before
+    assert told == [(f"y{number:02}", None) for number in range(100)]
+    assert turns < 5
     await store.close()
 
 
