@@ -98,7 +98,8 @@ class Leases:
         It ends also when its step gives no sign of life for `silence_s`.
         """
         now = self._now()
-        ends_at = now + min(length_s, longest_s, silence_s)
+        lasts_s = min(length_s, longest_s)
+        ends_at = now + (lasts_s if lasts_s < silence_s else silence_s)
         return self._keep(
             Lease(task_id, execution_id, worker_id, length_s, ends_at, now + longest_s, silence_s, now + silence_s, now)
         )

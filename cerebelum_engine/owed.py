@@ -40,8 +40,13 @@ def owed_by(state: State) -> Owed:
         return Owed(tasks, None, bool(tasks), earliest_timer(effects))
     # What `pending` says of steps that go on, without what is not asked for here.
     under_way, handout = state.steps.of(state.open), offered(state)
-    ready = [(name, step) for name, step in zip(state.open, under_way, strict=True) if step.phase is READY]
-    tasks = tuple([dispatch(state, name, step, handout) for name, step in ready])
+    tasks = tuple(
+        [
+            dispatch(state, name, under_way[at], handout)
+            for at, name in enumerate(state.open)
+            if under_way[at].phase is READY
+        ]
+    )
     return Owed(tasks, None, bool(tasks), _wake_at(state, under_way))
 
 

@@ -14,9 +14,14 @@ def keep_constants(module: ast.Module) -> None:
     found = False
     for at, node in enumerate(module.body):
         match node:
-            case ast.Assign(targets=[ast.Name(id=name) as target], value=value) if _CAPITALS.fullmatch(name):
+            case ast.Assign(targets=[ast.Name(id=name) as target], value=value) if is_constant(name):
                 module.body[at] = ast.AnnAssign(target, ast.Name("_Constant"), value, simple=1)
                 found = True
     if found:
         future = next(at for at, node in enumerate(module.body) if isinstance(node, ast.ImportFrom)) + 1
         module.body[future:future] = _FINAL
+
+
+def is_constant(name: str) -> bool:
+    """Whether a name is written in capitals."""
+    return _CAPITALS.fullmatch(name) is not None

@@ -1,11 +1,13 @@
 """Members of enums are read once: to look one up by its name in its class costs more than what is done with it.
 
-Whatever a class holds under a name in capitals is taken for such a constant.
+Whatever a class holds under a name in capitals is taken for such a constant, and what is imported under one, too.
 """
 
 from __future__ import annotations
 
 import ast
+
+from cerebelum_codegen.compiler.constants import is_constant
 
 _FINAL = ast.parse("from typing import Final as _Final").body
 
@@ -47,11 +49,19 @@ class _Uses(ast.NodeTransformer):
     def visit_MatchValue(self, node: ast.MatchValue) -> ast.AST:
         return node  # a plain name there would take the value instead of comparing with it
 
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if not self._inside or node.id not in self._known or not is_constant(node.id):
+            return node
+        return self._read_once([node.id], node)
+
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         written = _dotted(node)
         if not self._inside or not written or written[0] not in self._known or not _is_member(written):
             self.generic_visit(node)
             return node
+        return self._read_once(written, node)
+
+    def _read_once(self, written: list[str], node: ast.expr) -> ast.AST:
         name = "_member_" + "_".join(written)
         self.found[name] = written
         return ast.copy_location(ast.Name(name), node)

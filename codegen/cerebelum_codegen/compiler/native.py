@@ -13,6 +13,9 @@ What mypyc writes in another way than is expected here stays as it is.
 What one compiled function calls in another is no business of who loads the library: hidden, the C compiler may put it
 in its place, or call it by itself instead of over a table.
 
+Half of what mypyc writes is for what fails. The C compiler is told that this is cold: it puts it away from what runs,
+and needs half the time for all of it.
+
 What is compiled in haste, to be tested and not to be quick, is one C file a module, and as many are compiled at once as
 there are processors. To be quick it is one C file in all, so that the C compiler sees every call whole.
 
@@ -50,6 +53,19 @@ _PLACE = re.compile(r'^ *(?:Py_(?:VISIT|CLEAR)\(\*|\{"__(?:dict|weakref)__", T_O
 _DICT = re.compile(r'^ *\{"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict\},\n', re.M)
 _TYPE = re.compile(r"^ *\.tp_getset = (\w+)_getseters,\n", re.M)
 
+_COLD = """\
+#include <Python.h>
+#include <CPy.h>
+#ifdef __GNUC__
+#define COLD __attribute__((cold)) void
+COLD CPy_AddTraceback(const char *, const char *, int, PyObject *);
+COLD CPy_TypeErrorTraceback(const char *, const char *, int, PyObject *, const char *, PyObject *);
+COLD CPy_AttributeError(const char *, const char *, const char *, const char *, int, PyObject *);
+COLD CPy_TypeError(const char *, PyObject *);
+#endif
+"""
+"""What is called where something fails, as mypyc's own header declares it."""
+
 
 class Extension(Protocol):
     """What is asked of one of setuptools."""
@@ -65,7 +81,8 @@ def main(group: str, level: str, values: str, modules: list[str]) -> None:
 
     extensions = mypycify(modules, opt_level=level, debug_level="0", group_name=group, multi_file=level == "0")
     for path in Path("build").rglob("*.c"):
-        path.write_text(lean(with_members(path.read_text()), Path(values).read_text().split()))
+        cold = _COLD if path.name.startswith("__native") else ""
+        path.write_text(cold + lean(with_members(path.read_text()), Path(values).read_text().split()))
     sources = [(Path(source), extension) for extension in extensions for source in extension.sources]
     sources.sort(key=lambda each: each[0].stat().st_size, reverse=True)  # the longest first, so that none ends alone
     with ThreadPool(os.cpu_count()) as pool:
