@@ -12,6 +12,7 @@ import asyncio
 import logging
 import marshal
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -25,7 +26,7 @@ from typing import TypeAlias, cast
 from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable, VersionConflict
 from cerebelum_core.store.records import Outcome
 from cerebelum_core.store.rows import AppendRows, Row, Statements, Write
-from cerebelum_core.store.writer import Told, outcomes_of
+from cerebelum_core.store.writer import MAX_BATCH_BYTES, Told, outcomes_of
 
 _log = logging.getLogger(__name__)
 
@@ -95,12 +96,13 @@ class ProcessCommitter:
         Raises:
             OSError, StoreUnavailable: no process can be started now.
         """
-        message = marshal.dumps([_message(each) for each in writes])
+        message = _framed(marshal.dumps([_message(each) for each in writes]))
         if self._socket is None:
             self._start()
+        # From here on they are told of, whatever happens.
         self._told = told
         self._under_way += len(writes)
-        self._unsent = memoryview(_framed(message))
+        self._unsent = memoryview(message)
         self._send()
 
     async def close(self) -> None:
@@ -126,11 +128,15 @@ class ProcessCommitter:
                 )
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            ours.setblocking(False)
+            try:
+                self._loop.add_reader(ours.fileno(), self._receive)
+            except BaseException:
+                self._process.kill()
+                raise
             open_until_started.pop_all()
-        ours.setblocking(False)
         self._socket, self._answered, self._has_more = ours, False, False
         self._received.clear()
-        self._loop.add_reader(ours.fileno(), self._receive)
 
     def _hang_up(self) -> None:
         """End the conversation, and with it the process."""
@@ -140,7 +146,10 @@ class ProcessCommitter:
             self._loop.remove_reader(channel.fileno())
             self._loop.remove_writer(channel.fileno())
             channel.close()
-            self._ended = self._loop.run_in_executor(None, _wait_for, process)
+            try:
+                self._ended = self._loop.run_in_executor(None, _wait_for, process)
+            except RuntimeError as error:
+                _log.warning("nobody waits for the end of the store's writer: %s", error)
 
     def _send(self) -> None:
         """Send what there is room for; go on when there is more."""
@@ -151,18 +160,27 @@ class ProcessCommitter:
             sent = self._socket.send(self._unsent)
         except BlockingIOError:
             sent = 0
+        except BrokenPipeError:
+            sent = len(self._unsent)  # it is gone: `_receive` comes to that, behind what it has told before
         except OSError as error:
             self._lose(str(error))
             return
-        if sent < len(self._unsent):
-            self._unsent = self._unsent[sent:]
-            self._has_more = True
-            self._loop.add_writer(self._socket.fileno(), self._send)
+        self._unsent = self._unsent[sent:]
+        self._await_room(bool(self._unsent))
+
+    def _await_room(self, wanted: bool) -> None:
+        """Be told when there is room for more, while there is more."""
+        if self._socket is None or self._has_more == wanted:
             return
-        self._unsent = memoryview(b"")
-        if self._has_more:
-            self._has_more = False
-            self._loop.remove_writer(self._socket.fileno())
+        try:
+            if wanted:
+                self._loop.add_writer(self._socket.fileno(), self._send)
+            else:
+                self._loop.remove_writer(self._socket.fileno())
+        except OSError as error:
+            self._lose(str(error))
+        else:
+            self._has_more = wanted
 
     def _receive(self) -> None:
         if self._socket is None:
@@ -207,10 +225,19 @@ class ProcessCommitter:
 
 def serve(channel: socket.socket, commit: Callable[[Sequence[Write]], Sequence[Outcome]], at_once: int) -> None:
     """In the process: commit what comes over the socket, so many at once, until the other end is closed."""
+    ending = select.poll()
+    ending.register(channel, 0)
+
+    def commit_for_somebody(writes: Sequence[Write]) -> Sequence[Outcome]:
+        # A Core that is gone has no use for it: each commit may have waited for whoever else has the file.
+        if ending.poll(0):
+            raise SystemExit
+        return commit(writes)
+
     incoming = _Incoming(channel)
     with channel, suppress(ConnectionError):
         while writes := incoming.take(at_once):
-            outcomes = outcomes_of(commit, writes)
+            outcomes = outcomes_of(commit_for_somebody, writes)
             channel.sendall(_framed(marshal.dumps([_sent(each) for each in outcomes])))
 
 
@@ -223,11 +250,9 @@ class _Incoming:
         self._writes: deque[Write] = deque()
 
     def take(self, most: int) -> list[Write]:
-        """Those that have come, if there are none the next ones; none when the other end is closed.
-
-        It is gone then, and has no use for what it has sent: each commit may have waited for whoever else has the file.
-        """
-        while len(self._writes) < most:
+        """Those that have come, if there are none the next ones; none when the other end is closed."""
+        size = 0
+        while len(self._writes) < most and size < MAX_BATCH_BYTES:
             try:
                 received = self._channel.recv(_CHUNK, socket.MSG_DONTWAIT if self._writes else 0)
             except BlockingIOError:
@@ -236,6 +261,7 @@ class _Incoming:
                 return []
             self._received += received
             while (message := _message_in(self._received)) is not None:
+                size += len(message)
                 self._writes += [_write(each) for each in cast("list[_WriteMessage]", marshal.loads(message))]
         return [self._writes.popleft() for _ in range(min(len(self._writes), most))]
 

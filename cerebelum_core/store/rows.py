@@ -62,11 +62,16 @@ def append_rows(append: Append, *, step_alone: bool = False) -> AppendRows:
 
 
 def weight(write: Write) -> int:
-    """How many bytes of events a write brings: all else in it is small."""
+    """How many bytes a write brings that may be many: of events, a snapshot or a blueprint."""
     size = 0
     if isinstance(write, AppendRows):
         for row in write.events:
             size += len(octets(row[-1:]))
+        return size
+    for _, cells in write:
+        for cell in cells:
+            if isinstance(cell, bytes):
+                size += len(cell)
     return size
 
 

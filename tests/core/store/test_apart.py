@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import marshal
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +20,10 @@ import pytest
 
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import StoreUnavailable
-from cerebelum_core.store.apart import ProcessCommitter
+from cerebelum_core.store import rows
+from cerebelum_core.store.apart import ProcessCommitter, _framed, _Incoming, _message, serve
 from cerebelum_core.store.sqlite import SqliteStore, open_sqlite
+from cerebelum_core.store.writer import MAX_BATCH_BYTES
 from tests.core.store.appends import append, head
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a process that inherits a socket")
@@ -133,6 +139,92 @@ async def test_a_writer_that_is_lost_with_several_batches_under_way_fails_each_o
     assert len(await store.read("x")) == 2
     assert len(told) == 5
     await store.close()
+
+
+async def test_what_a_writer_has_told_counts_even_if_it_is_found_gone_before_that_is_heard(tmp_path: Path) -> None:
+    store, committer = opened(tmp_path / "core.db")
+    await store.append(append("x", 0))
+    told: list[tuple[str, object]] = []
+    store.post(append("told", 0), partial(_note, told, "told"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    store.post(append("lost", 0), partial(_note, told, "lost"))
+    # The loop stands still until the first is written and answered, and its writer gone.
+    assert committer._socket is not None
+    answered, _, _ = select.select([committer._socket], [], [], 20)
+    assert answered
+    assert committer.process_id is not None
+    kill(committer)
+    os.waitid(os.P_PID, committer.process_id, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222  # it is to stand still
+    await until(lambda: len(told) == 2)
+    assert told[0] == ("told", None)
+    assert told[1][0] == "lost"
+    assert isinstance(told[1][1], StoreUnavailable)
+    await store.close()
+
+
+async def test_where_no_thread_can_wait_for_the_end_of_a_lost_writer_all_are_told_nevertheless(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    store, committer = opened(tmp_path / "core.db")
+    await store.append(append("x", 0))
+    kill(committer, signal.SIGSTOP)
+    told: list[tuple[str, object]] = []
+    for name in "abc":
+        store.post(append(name, 0), partial(_note, told, name))
+        await asyncio.sleep(0)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fails)
+        committer._lose("as if it could not be sent to")
+        store.post(append("d", 0), partial(_note, told, "d"))
+        await until(lambda: len(told) >= 3)
+    await until(lambda: len(told) == 4)
+    assert [name for name, _ in told] == ["a", "b", "c", "d"]
+    assert told[3] == ("d", None)
+    await asyncio.wait_for(store.close(), 20)
+
+
+def test_a_writer_commits_nothing_more_for_a_core_that_is_gone() -> None:
+    ours, theirs = socket.socketpair()
+    write = rows.append_rows(append("x", 0))
+    ours.sendall(_framed(marshal.dumps([_message(write)] * 3)))
+    batches: list[int] = []
+
+    def commit(writes: Sequence[rows.Write]) -> list[None]:
+        batches.append(len(writes))
+        ours.close()  # the Core is killed while the batch waits for whoever else has the file
+        raise StoreUnavailable("database is locked")
+
+    with pytest.raises(SystemExit):
+        serve(theirs, commit, 210)
+    assert batches == [3]
+
+
+def test_a_writer_takes_no_more_bytes_at_once_than_a_batch_may_have() -> None:
+    ours, theirs = socket.socketpair()
+    large = (("SELECT ?", (b"x" * (MAX_BATCH_BYTES // 2),)),)
+    messages = _framed(marshal.dumps([_message(large)])) * 3
+    sending = threading.Thread(target=ours.sendall, args=(messages,))
+    sending.start()
+    incoming = _Incoming(theirs)
+    taken: list[int] = []
+    while sum(taken) < 3:
+        taken.append(len(incoming.take(210)))
+    sending.join()
+    ours.close()
+    assert max(taken) == 2
+    assert incoming.take(210) == []
+    theirs.close()
+
+
+def test_snapshots_and_blueprints_count_as_what_they_weigh() -> None:
+    assert rows.weight((("A", ("id", 1, b"12345")), ("B", (b"678", None)))) == 8
+    assert rows.weight(rows.append_rows(append("x", 0, 2))) == sum(
+        len(event.to_bytes()) for event in append("x", 0, 2).events
+    )
 
 
 async def test_a_writer_writes_together_what_has_come_while_it_wrote(tmp_path: Path) -> None:
