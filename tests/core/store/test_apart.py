@@ -215,7 +215,7 @@ def test_a_writer_takes_no_more_bytes_at_once_than_a_batch_may_have() -> None:
         taken.append(len(incoming.take(210)))
     sending.join()
     ours.close()
-    assert max(taken) == 2
+    assert max(taken) <= 2
     assert incoming.take(210) == []
     theirs.close()
 
