@@ -11,9 +11,10 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 
 PROJECT = Path(__file__).parents[1]
 CACHE = PROJECT / ".cache" / "benchmarks"
@@ -62,6 +63,19 @@ def run(name: str, settings: Settings) -> None:
     figures: Iterator[Figure] = case.figures(settings)
     for figure in figures:
         _print({"case": name, **figure})
+
+
+def medians(rounds: Sequence[Sequence[Figure]]) -> Iterator[Figure]:
+    """Of the same figures, measured once in each round: the median of each number that is not always the same."""
+    for same in zip(*rounds, strict=True):
+        yield {name: _median([figure[name] for figure in same]) for name in same[0]}
+
+
+def _median(values: Sequence[str | int | float | None]) -> str | int | float | None:
+    numbers = [value for value in values if isinstance(value, int | float)]
+    if len(numbers) < len(values) or len(set(numbers)) == 1:
+        return values[0]
+    return round(median(numbers), 3)
 
 
 def machine() -> Figure:

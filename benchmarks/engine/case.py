@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 from benchmarks.engine import ours
 from benchmarks.engine.loops import Round, closed_loop, figure_of, open_loop, run_quick, warmed
-from benchmarks.engine.peers import PEERS, figures_of
-from benchmarks.frame import Figure, Settings
+from benchmarks.engine.peers import PEERS, figures_of, prepare
+from benchmarks.frame import Figure, Settings, medians
 
 _STEPS = 5
 
@@ -16,9 +17,15 @@ Open = Callable[[str, int], AbstractAsyncContextManager[ours.Stack]]
 
 
 def figures(settings: Settings) -> Iterator[Figure]:
-    """One figure for each way to start workflows and each number in flight."""
-    yield from our_figures(settings)
-    yield from figures_of(PEERS, settings)
+    """One figure for each way to start workflows and each number in flight.
+
+    The engines take turns, round by round: what changes the speed of the machine meanwhile is everybody's.
+    """
+    prepare(PEERS, settings)
+    for concurrency in settings.concurrency:
+        turn = replace(settings, rounds=1, concurrency=(concurrency,))
+        rounds = [[*our_figures(turn), *figures_of(PEERS, turn)] for _ in range(settings.rounds)]
+        yield from medians(rounds)
 
 
 def our_figures(settings: Settings) -> Iterator[Figure]:

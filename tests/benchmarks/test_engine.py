@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.engine import ours
 from benchmarks.engine.loops import closed_loop, figure_of
 from benchmarks.engine.table import table
+from benchmarks.frame import medians
 from benchmarks.profile import table as profile_table
 from benchmarks.profile.case import _parts
 
@@ -45,4 +46,15 @@ def test_a_profile_holds_one_row_a_part_and_one_column_a_build() -> None:
         "|---|---|---|---|",
         "| core | decode | 7.3 | 1.0 |",
         "| core | route | 4.0 | - |",
+    ]
+
+
+def test_a_figure_of_several_rounds_is_the_median_of_each_number_that_is_not_always_the_same() -> None:
+    rounds = [
+        [{"peer": "ours", "concurrency": 100, "steps_per_s": figure}, {"peer": "theirs", "p99_ms": None}]
+        for figure in (3.0, 1.0, 8.0)
+    ]
+    assert list(medians(rounds)) == [
+        {"peer": "ours", "concurrency": 100, "steps_per_s": 3.0},
+        {"peer": "theirs", "p99_ms": None},
     ]

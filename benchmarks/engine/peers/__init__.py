@@ -90,6 +90,13 @@ PEERS = {
 }
 
 
+def prepare(names: Iterable[str], settings: Settings) -> None:
+    """Install those of the peers among these that are asked for."""
+    for name in settings.peers:
+        if name in names:
+            PEERS[name].prepare()
+
+
 def figures_of(names: Iterable[str], settings: Settings, *words: str) -> Iterator[Figure]:
     """Those of the peers among these that are asked for; each is told these words."""
     for name in settings.peers:
