@@ -14,7 +14,7 @@ What one compiled function calls in another is no business of who loads the libr
 in its place, or call it by itself instead of over a table.
 
 Half of what mypyc writes is for what fails. The C compiler is told that this is cold: it puts it away from what runs,
-and needs half the time for all of it.
+and spends no time on it.
 
 What is compiled in haste, to be tested and not to be quick, is one C file a module, and as many are compiled at once as
 there are processors. To be quick it is one C file in all, so that the C compiler sees every call whole.
