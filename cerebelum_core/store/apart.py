@@ -251,8 +251,8 @@ class _Incoming:
 
     def take(self, most: int) -> list[Write]:
         """Those that have come, if there are none the next ones; none when the other end is closed."""
-        size = 0
-        while len(self._writes) < most and size < MAX_BATCH_BYTES:
+        size, is_more = 0, not self._writes
+        while is_more and len(self._writes) < most and size < MAX_BATCH_BYTES:
             try:
                 received = self._channel.recv(_CHUNK, socket.MSG_DONTWAIT if self._writes else 0)
             except BlockingIOError:
@@ -263,6 +263,7 @@ class _Incoming:
             while (message := _message_in(self._received)) is not None:
                 size += len(message)
                 self._writes += [_write(each) for each in cast("list[_WriteMessage]", marshal.loads(message))]
+            is_more = not self._writes or len(received) == _CHUNK
         return [self._writes.popleft() for _ in range(min(len(self._writes), most))]
 
 
