@@ -1,6 +1,7 @@
 """The tables of a store, read and pruned from beside a Core that may be running: without its ownership.
 
-Statements are the same for every database: `@` stands before the name of a table, `?` for a value.
+Statements are the same for every database: `@` stands before the name of a table, `?` for a value, and `@key` is the
+column by which events name their execution.
 """
 
 from __future__ import annotations

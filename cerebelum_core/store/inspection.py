@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from cerebelum_codegen.runtime.errors import DecodeError
 from cerebelum_core.errors import StoreUnusable
 from cerebelum_core.store.database import Database
-from cerebelum_core.store.rows import number, text
+from cerebelum_core.store.rows import Cell, event, number, text
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
 
 _SHOWN = 20
@@ -15,12 +16,13 @@ _SHOWN = 20
 
 _UNTRUE_HEADS = f"""
 SELECT x.execution_id, x.version, count(e.version), coalesce(max(e.version), 0)
-FROM @executions AS x LEFT JOIN @events AS e ON e.execution_id = x.execution_id
+FROM @executions AS x LEFT JOIN @events AS e ON e.@key = x.@key
 GROUP BY x.execution_id, x.version
 HAVING count(e.version) <> x.version OR coalesce(max(e.version), 0) <> x.version LIMIT {_SHOWN}"""
 _HEADLESS = f"""
-SELECT DISTINCT e.execution_id FROM @events AS e LEFT JOIN @executions AS x ON x.execution_id = e.execution_id
-WHERE x.execution_id IS NULL LIMIT {_SHOWN}"""
+SELECT DISTINCT e.@key FROM @events AS e LEFT JOIN @executions AS x ON x.@key = e.@key
+WHERE x.@key IS NULL LIMIT {_SHOWN}"""
+_ANY_EVENT = "SELECT data FROM @events WHERE @key = ? LIMIT 1"
 _UNKNOWN_BLUEPRINTS = f"""
 SELECT x.blueprint_hash, count(*) FROM @executions AS x LEFT JOIN @blueprints AS b ON b.hash = x.blueprint_hash
 WHERE b.hash IS NULL GROUP BY x.blueprint_hash LIMIT {_SHOWN}"""
@@ -67,6 +69,14 @@ def _faults(database: Database) -> Iterator[str]:
         head, events, last = row[1:]
         yield f"execution '{text(row)}' should have {head!r} events and has {events!r}, the last of version {last!r}"
     for row in database.rows(_HEADLESS):
-        yield f"execution '{text(row)}' has events and no head"
+        yield f"execution {_id_of(database, row[0])} has events and no head"
     for row in database.rows(_UNKNOWN_BLUEPRINTS):
         yield f"blueprint '{text(row)}' is not there, and {number(row[1:])} executions are pinned to it"
+
+
+def _id_of(database: Database, key: Cell) -> str:
+    """The id of an execution without a head, as an event of it tells it."""
+    try:
+        return repr(event(database.rows(_ANY_EVENT, key)[0]).execution_id)
+    except DecodeError:
+        return f"{key!r}, whose events cannot be read,"

@@ -25,7 +25,7 @@ class PostgresDatabase:
     def rows(self, statement: str, *values: Cell) -> Sequence[Row]:
         """The rows of a statement."""
         with self._said():
-            text = statement.replace("@", "cerebelum.").replace("?", "%s")
+            text = statement.replace("@key", "execution_id").replace("@", "cerebelum.").replace("?", "%s")
             return self._connection.execute(text.encode(), values, binary=True).fetchall()
 
     @contextmanager

@@ -20,15 +20,14 @@ PAGE = 100
 """Executions in one transaction: a running Core waits no longer than for these."""
 
 _ENDED = f"""
-SELECT execution_id, version, blueprint_hash FROM @executions
+SELECT execution_id, version, blueprint_hash, @key FROM @executions
 WHERE ended_at_ns IS NOT NULL AND ended_at_ns <= ? ORDER BY ended_at_ns, execution_id LIMIT {PAGE}"""
-_EVENTS = "SELECT data FROM @events WHERE execution_id = ? ORDER BY version"
+_EVENTS = "SELECT data FROM @events WHERE @key = ? ORDER BY version"
 _BLUEPRINT = "SELECT data FROM @blueprints WHERE hash = ?"
 # One that was brought to life again, or has more events than were archived, stays.
 _REMOVE = """
 DELETE FROM @executions WHERE execution_id = ? AND version = ? AND ended_at_ns IS NOT NULL RETURNING execution_id"""
-_REMOVE_EVENTS = "DELETE FROM @events WHERE execution_id = ? RETURNING version"
-
+_REMOVE_EVENTS = "DELETE FROM @events WHERE @key = ? RETURNING version"
 _REMOVE_SNAPSHOT = "DELETE FROM @snapshots WHERE execution_id = ? RETURNING version"
 
 
@@ -81,18 +80,18 @@ def prune_page(database: Database, ended_before: Timestamp, archive: Archive | N
     if archive is not None and ended:
         archive.add([_archived(database, row) for row in ended])
     with database.transaction():
-        for execution_id, version, _ in ended:
+        for execution_id, version, _, key in ended:
             if database.rows(_REMOVE, execution_id, version):
-                database.rows(_REMOVE_EVENTS, execution_id)
+                database.rows(_REMOVE_EVENTS, key)
                 database.rows(_REMOVE_SNAPSHOT, execution_id)
     return len(ended)
 
 
 def _archived(database: Database, row: Row) -> ArchivedExecution:
-    execution_id, _, digest = row
+    _, _, digest, key = row
     blueprints = database.rows(_BLUEPRINT, digest)
     return ArchivedExecution(
         execution_id=text(row),
         blueprint=Blueprint.from_bytes(octets(blueprints[0])) if blueprints else None,
-        events=[event(each) for each in database.rows(_EVENTS, execution_id)],
+        events=[event(each) for each in database.rows(_EVENTS, key)],
     )

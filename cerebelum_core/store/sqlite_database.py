@@ -27,7 +27,8 @@ class SqliteDatabase:
     def rows(self, statement: str, *values: Cell) -> Sequence[Row]:
         """The rows of a statement."""
         with self._said():
-            return list(self._connection.execute(statement.replace("@", ""), values))
+            text = statement.replace("@key", "number").replace("@", "")
+            return list(self._connection.execute(text, values))
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

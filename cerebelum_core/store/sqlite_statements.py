@@ -18,11 +18,12 @@ APPEND_CELLS = (*HEAD_CELLS, "data")
 OWNER = -1
 """Stands where the version is expected that a history has, in the row that says which epoch writes."""
 REFUSED = "the history has another length, or the store another owner"
-_OF_SAME_VERSION = "WHERE execution_id = new.execution_id AND shard = new.shard AND version = new.expected_version"
+_OF_SAME_ID = "WHERE execution_id = new.execution_id AND shard = new.shard"
+_OF_SAME_VERSION = f"{_OF_SAME_ID} AND version = new.expected_version"
+_EVENT_OF = f"SELECT number, {{version}}, new.data FROM executions {_OF_SAME_ID}"
 _ADD_FIRST_EVENT = f"""
     SELECT RAISE(ABORT, '{REFUSED}') WHERE changes() = 0;
-    INSERT INTO events (execution_id, version, shard, data)
-    VALUES (new.execution_id, new.expected_version + 1, new.shard, new.data)"""
+    INSERT INTO events (number, version, data) {_EVENT_OF.format(version="new.expected_version + 1")}"""
 # These live with the connection, not in the file. The row of an append's first event carries the head that all of its
 # events lead to, without a status when no index would find the execution elsewhere than before: SQLite writes to every
 # index of a column that is set, also to what it was. Rows of further events have no expected version. Blank rows do
@@ -60,8 +61,7 @@ END;
 
 CREATE TEMP TRIGGER add_event INSTEAD OF INSERT ON appends
 WHEN new.expected_version IS NULL AND new.data IS NOT NULL BEGIN
-    INSERT INTO events (execution_id, version, shard, data)
-    VALUES (new.execution_id, new.version, new.shard, new.data);
+    INSERT INTO events (number, version, data) {_EVENT_OF.format(version="new.version")};
 END;
 """
 INSERT_APPENDS = "INSERT INTO appends VALUES {rows}"
@@ -69,12 +69,14 @@ INSERT_APPENDS = "INSERT INTO appends VALUES {rows}"
 # What may be many rows comes as one, in JSON: after each row the reader's thread has to wait for the interpreter's
 # lock, while the loop is busy. A blob is hexadecimal there.
 EVENTS = """
-SELECT json_group_array(json_array(hex(data)))
-FROM (SELECT data FROM events WHERE execution_id = ? AND version > ? ORDER BY version LIMIT ?)"""
+SELECT json_group_array(json_array(hex(data))) FROM (
+    SELECT data FROM events
+    WHERE number = (SELECT number FROM executions WHERE execution_id = ?) AND version > ? ORDER BY version LIMIT ?
+)"""
 HISTORIES = """
 SELECT json_group_array(json_array(execution_id, hex(data))) FROM (
-    SELECT execution_id, data FROM events
-    WHERE execution_id IN (SELECT value FROM json_each(?)) AND version <= ? ORDER BY execution_id, version
+    SELECT x.execution_id, e.data FROM executions AS x JOIN events AS e ON e.number = x.number
+    WHERE x.execution_id IN (SELECT value FROM json_each(?)) AND e.version <= ? ORDER BY x.execution_id, e.version
 )"""
 READY = """
 SELECT json_group_array(json_array(execution_id)) FROM (

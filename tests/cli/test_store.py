@@ -37,7 +37,8 @@ def test_a_store_is_made_checked_pruned_and_its_archive_read(tmp_path: Path) -> 
 def test_a_store_with_a_fault_fails_the_check_and_says_so_in_json_too(tmp_path: Path) -> None:
     asyncio.run(fill(f"sqlite:///{tmp_path}/cerebelum.db", running=2, ended=0))
     database = apsw.Connection(str(tmp_path / "cerebelum.db"))
-    database.execute("DELETE FROM events WHERE version = 1 AND execution_id = 'é0001'")
+    number = "SELECT number FROM executions WHERE execution_id = 'é0001'"
+    database.execute(f"DELETE FROM events WHERE version = 1 AND number = ({number})")
     database.close()
     checked = cerebelum("store", "check", "--json", folder=tmp_path)
     assert checked.code == Exit.FAILED

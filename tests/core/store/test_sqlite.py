@@ -19,6 +19,8 @@ from cerebelum_core.errors import OwnershipLost, StoreInUse, StoreUnavailable, S
 from cerebelum_core.store import EventStore, HeadQuery, Place, open_store
 from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.sqlite import SqliteStore
+from cerebelum_proto.events.v1.events_pb import StepCompleted
+from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
 from tests.core.store.appends import START, append, head
 
@@ -26,9 +28,7 @@ _WRITER = """
 import asyncio, sys
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.store import open_store
-from cerebelum_proto.worker.worker_service_pb import ExecutionState
-from cerebelum_proto.worker.worker_service_pb import ExecutionState
-from tests.core.store.appends import START, append, head
+from tests.core.store.appends import append
 
 async def main() -> None:
     store = open_store(sys.argv[1], node_id="victim", clock=SystemClock(), apart=sys.argv[2] == "True")
@@ -244,3 +244,15 @@ async def test_many_appends_are_one_statement_so_that_a_busy_loop_holds_up_no_wr
     await asyncio.gather(*(store.append(append(f"x{n}", 2)) for n in range(50)))
     assert [statement.partition(" VALUES")[0] for statement in statements] == ["INSERT INTO appends"] * 2
     await store.close()
+
+
+async def test_events_of_a_kilobyte_lie_side_by_side(tmp_path: Path) -> None:
+    path = tmp_path / "core.db"
+    store = opened(path)
+    for version in range(0, 300, 3):
+        large = append("x", version, 3)
+        for event in large.events:
+            event.fact = StepCompleted(step="pay", output=Payload(data=b"x" * 1_100))
+        await store.append(large)
+    await store.close()
+    assert path.stat().st_size < 1.5 * 300 * 1_150

@@ -133,11 +133,19 @@ async def test_a_whole_store_has_no_faults_also_while_a_core_runs(new_url: NewUr
     assert [fault for fault in report.faults if "fsync" not in fault] == []
 
 
+REMOVE = "DELETE FROM @executions WHERE execution_id = 'é0001'"
+KEY = "(SELECT @key FROM @executions WHERE execution_id = 'é0001')"
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("DELETE FROM @events WHERE execution_id = 'é0001' AND version = 2", "'é0001' should have 5 events and has 4"),
-        ("DELETE FROM @executions WHERE execution_id = 'é0002'", "'é0002' has events and no head"),
+        (f"DELETE FROM @events WHERE @key = {KEY} AND version = 2", "'é0001' should have 5 events and has 4"),
+        (REMOVE, "'é0001' has events and no head"),
+        (
+            f"UPDATE @events SET data = substring(data, 1, 3) WHERE @key = {KEY}; {REMOVE}",
+            ", whose events cannot be read,",
+        ),
         ("UPDATE @executions SET version = 9 WHERE execution_id = 'é0001'", "should have 9 events and has 5"),
         ("DELETE FROM @blueprints WHERE hash = 'hash'", "blueprint 'hash' is not there, and 3 executions are pinned"),
     ],
@@ -152,10 +160,10 @@ async def test_what_is_missing_is_named(new_url: NewUrl, damage: str, said: str)
 
 def harm(url: str, statement: str) -> None:
     if url.startswith("postgresql"):
-        run(url, statement.replace("@", "cerebelum."))
+        run(url, statement.replace("@key", "execution_id").replace("@", "cerebelum."))
         return
     database = apsw.Connection(url.removeprefix("sqlite:///"))
-    database.execute(statement.replace("@", ""))
+    database.execute(statement.replace("@key", "number").replace("@", ""))
     database.close()
 
 

@@ -1,5 +1,5 @@
--- Keys lead with the execution's id, which is time-ordered: rows that are written together lie together.
--- The shard is part of every unique key so that the same rows can be spread over nodes later.
+-- The key of an execution leads with its id, which is time-ordered: rows that are written together lie together.
+-- The shard is part of it so that the same rows can be spread over nodes later.
 
 CREATE TABLE ownership (
     id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -9,15 +9,9 @@ CREATE TABLE ownership (
 
 INSERT INTO ownership (id, epoch, node_id) VALUES (1, 0, '');
 
-CREATE TABLE events (
-    execution_id TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    shard INTEGER NOT NULL,
-    data BLOB NOT NULL,
-    PRIMARY KEY (execution_id, version, shard)
-) WITHOUT ROWID;
-
+-- An execution has a number of its own in this file.
 CREATE TABLE executions (
+    number INTEGER PRIMARY KEY,
     execution_id TEXT NOT NULL,
     shard INTEGER NOT NULL,
     version INTEGER NOT NULL,
@@ -31,8 +25,8 @@ CREATE TABLE executions (
     step_index INTEGER NOT NULL,
     total_steps INTEGER NOT NULL,
     step_name TEXT NOT NULL,
-    PRIMARY KEY (execution_id, shard)
-) WITHOUT ROWID;
+    UNIQUE (execution_id, shard)
+);
 
 CREATE INDEX executions_by_start ON executions (started_at_ns, execution_id);
 CREATE INDEX executions_by_workflow ON executions (workflow, started_at_ns, execution_id);
@@ -40,6 +34,16 @@ CREATE INDEX executions_by_status ON executions (status, started_at_ns, executio
 CREATE INDEX executions_ended ON executions (ended_at_ns, execution_id) WHERE ended_at_ns IS NOT NULL;
 CREATE INDEX executions_ready ON executions (execution_id) WHERE ready = 1;
 CREATE INDEX executions_due ON executions (wake_at_ns, execution_id) WHERE wake_at_ns IS NOT NULL;
+
+-- Events lie in the order in which they were written, and each of them whole: of a table that is sorted by its key,
+-- SQLite keeps no more than a quarter of a page of a row in its place, and gives the rest a page of its own. They name
+-- their execution by its number; its id would stand in each of them twice, in the row and in the key.
+CREATE TABLE events (
+    number INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (number, version)
+);
 
 CREATE TABLE snapshots (
     execution_id TEXT NOT NULL,
