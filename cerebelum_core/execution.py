@@ -90,8 +90,8 @@ class _Letter:
 class _Batch:
     """Letters decided together, and what they lead to."""
 
-    letters: list[_Letter]
-    events: list[Event]
+    letters: Sequence[_Letter]
+    events: Sequence[Event]
     state: State
     owed: Owed
     head: Head | None = None
@@ -137,9 +137,11 @@ class Execution:
 
     def post(self, command: Command, reply: Reply) -> None:
         """Carry out a command after those that came before, and reply."""
-        self._letters.append(_Letter(command, reply))
-        if not self._busy:
-            self._drain()
+        letter = _Letter(command, reply)
+        if self._busy:
+            self._letters.append(letter)
+        else:
+            self._go_on((letter,))
 
     async def tell(self, command: Command) -> Answer:
         """Carry out a command after those that came before. A caller that goes away does not stop it."""
@@ -152,11 +154,10 @@ class Execution:
             self._settling.append(settling)
             await settling
 
-    def _drain(self) -> None:
-        """Decide what has come; go on when it is durable."""
-        while self._letters:
+    def _go_on(self, letters: Sequence[_Letter]) -> None:
+        """Decide these letters, then what comes meanwhile, until something has to become durable."""
+        while letters:
             self._busy = True
-            letters, self._letters = self._letters, []
             if self.in_doubt:
                 self._recover(letters)
                 return
@@ -171,7 +172,15 @@ class Execution:
                 self._recover(letters, error)
                 return
             self._answer(batch)
+            letters = self._come()
         self._rest()
+
+    def _come(self) -> Sequence[_Letter]:
+        """The letters that have come, taken out of the box."""
+        letters = self._letters
+        if letters:
+            self._letters = []
+        return letters
 
     def _rest(self) -> None:
         self._busy = False
@@ -192,7 +201,7 @@ class Execution:
                 outcome = error
         if outcome is None:
             self._answer(batch)
-            self._drain()
+            self._go_on(self._come())
         else:
             self._recover(batch.letters, outcome)
 
@@ -207,17 +216,17 @@ class Execution:
             if letter.answer is not None:
                 _reply(letter, letter.answer)
 
-    def _decide(self, letters: list[_Letter]) -> _Batch:
+    def _decide(self, letters: Sequence[_Letter]) -> _Batch:
         """Decide letters one after another; all that they lead to becomes durable in one append."""
         state = self.state
-        events: list[Event] = []
+        events: tuple[Event, ...] = ()
         for letter in letters:
             carried = carry_out(state, letter.command, self._clock.now())
             if isinstance(carried, Rejected):
                 letter.answer = carried
                 continue
             decided, state = carried
-            events += decided
+            events = events + decided if events else decided
             letter.answer = Accepted(decided, state)
         return _Batch(letters, events, state, owed_since(self.state, state))
 
@@ -234,11 +243,11 @@ class Execution:
 
     # -- when something goes wrong -----------------------------------------------------------
 
-    def _recover(self, letters: list[_Letter], error: Exception | None = None) -> None:
+    def _recover(self, letters: Sequence[_Letter], error: Exception | None = None) -> None:
         self._doubt()
         self._recovering = asyncio.ensure_future(self._decide_anew(letters, error))
 
-    async def _decide_anew(self, letters: list[_Letter], error: Exception | None) -> None:
+    async def _decide_anew(self, letters: Sequence[_Letter], error: Exception | None) -> None:
         try:
             batch = await self._read_and_decide(letters, error)
         except Exception as failure:
@@ -249,9 +258,9 @@ class Execution:
         else:
             self._answer(batch)
         self._recovering = None
-        self._drain()
+        self._go_on(self._come())
 
-    async def _read_and_decide(self, letters: list[_Letter], error: Exception | None) -> _Batch:
+    async def _read_and_decide(self, letters: Sequence[_Letter], error: Exception | None) -> _Batch:
         """Whether an append happened is unknown: only reading tells. The engine knows what it has recorded."""
         for _ in range(_RELOADS):
             if error is not None and not self._may_go_on(error):

@@ -45,11 +45,11 @@ class TaskRouter:
 
     def sync(self, state: State, tasks: tuple[DispatchTask, ...]) -> None:
         """Take over what an execution owes now: new tasks are offered, those not owed any more forgotten."""
-        self._take_over(state, tasks, self._gone(state.execution_id, tasks), recovered=False)
+        self._take_over(state, tasks, None, recovered=False)
 
     def recover(self, state: State, tasks: tuple[DispatchTask, ...]) -> None:
         """The same for an execution read from the store: its tasks may be in hands that this Core forgot."""
-        self._take_over(state, tasks, self._gone(state.execution_id, tasks), recovered=True)
+        self._take_over(state, tasks, None, recovered=True)
 
     def amend(self, state: State, tasks: tuple[DispatchTask, ...], gone: list[str]) -> None:
         """`sync`, told by what is another than before: `gone` are the ids of tasks that are not owed any more."""
@@ -103,15 +103,10 @@ class TaskRouter:
         """Whether any task is with a worker, or may be."""
         return bool(len(self.leases) or len(self._claims))
 
-    def _gone(self, execution_id: str, tasks: tuple[DispatchTask, ...]) -> list[str]:
-        """The tasks that an execution does not owe any more when these are all that it owes."""
-        before = self._owed.get(execution_id)
-        if before is None:
-            return []
-        now = {task.task_id for task in tasks}
-        return [task_id for task_id in before if task_id not in now]
-
-    def _take_over(self, state: State, tasks: tuple[DispatchTask, ...], gone: list[str], *, recovered: bool) -> None:
+    def _take_over(
+        self, state: State, tasks: tuple[DispatchTask, ...], gone: list[str] | None, *, recovered: bool
+    ) -> None:
+        """Take over tasks. `gone` are those that are not owed any more; None: all others that were."""
         if self._withdrawn:
             self._withdrawn.discard(state.execution_id)
         owed = self._owed.get(state.execution_id)
@@ -119,9 +114,10 @@ class TaskRouter:
             if not tasks:
                 return
             owed = self._owed[state.execution_id] = {}
-        for task_id in gone:
-            if owed.pop(task_id, None) is not None:
-                self._forget(task_id)
+        for task_id in _others(owed, tasks) if gone is None else gone:
+            offer = owed.pop(task_id, None)
+            if offer is not None:
+                self._forget(offer)
         for task in tasks:
             known = owed.get(task.task_id)
             if known is not None and known.is_for(state, task):
@@ -160,11 +156,15 @@ class TaskRouter:
         else:
             self._place(offer)
 
-    def _forget(self, task_id: str) -> None:
-        self._queues.remove(self._offers.pop(task_id))
+    def _forget(self, offer: Offer) -> None:
+        task_id = offer.task_id
+        del self._offers[task_id]
         self._claims.settle(task_id)
         lease = self.leases.end(task_id)
-        session = self._sessions.get(lease.worker_id) if lease is not None else None
+        if lease is None:
+            self._queues.remove(offer)
+            return
+        session = self._sessions.get(lease.worker_id)
         if session is not None:
             session.revoke(task_id)
 
@@ -313,3 +313,12 @@ class TaskRouter:
         limit = Limit.START_TO_CLOSE if lease.overran else Limit.HEARTBEAT
         command = TimeOutTask(task_id=lease.task_id, limit=limit, worker_id=lease.worker_id)
         self._on_limit(lease.execution_id, command)
+
+
+def _others(owed: dict[str, Offer], tasks: tuple[DispatchTask, ...]) -> list[str]:
+    """The tasks that were owed and are not among these."""
+    if len(tasks) == 1:  # as most executions have it
+        only = tasks[0].task_id
+        return [task_id for task_id in owed if task_id != only]
+    now = {task.task_id for task in tasks}
+    return [task_id for task_id in owed if task_id not in now]

@@ -25,7 +25,7 @@ from typing import TypeAlias, cast
 
 from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable, VersionConflict
 from cerebelum_core.store.records import Outcome
-from cerebelum_core.store.rows import AppendRows, Row, Statements, Write
+from cerebelum_core.store.rows import Write
 from cerebelum_core.store.writer import MAX_BATCH_BYTES, Told, outcomes_of
 
 _log = logging.getLogger(__name__)
@@ -44,7 +44,6 @@ _ERRORS: dict[str, type[StoreError]] = {
 
 _OutcomeMessage: TypeAlias = tuple[str, str] | None
 """An outcome as it is sent: the kind of the error and what it says."""
-_WriteMessage: TypeAlias = tuple[str, int, Row, list[Row]] | list[tuple[str, Row]]
 
 
 def can_be_apart() -> bool:
@@ -96,7 +95,7 @@ class ProcessCommitter:
         Raises:
             OSError, StoreUnavailable: no process can be started now.
         """
-        message = _framed(marshal.dumps([_message(each) for each in writes]))
+        message = _framed(marshal.dumps([*writes]))
         if self._socket is None:
             self._start()
         # From here on they are told of, whatever happens.
@@ -262,7 +261,7 @@ class _Incoming:
             self._received += received
             while (message := _message_in(self._received)) is not None:
                 size += len(message)
-                self._writes += [_write(each) for each in cast("list[_WriteMessage]", marshal.loads(message))]
+                self._writes += cast("list[Write]", marshal.loads(message))
             is_more = not self._writes or len(received) == _CHUNK
         return [self._writes.popleft() for _ in range(min(len(self._writes), most))]
 
@@ -292,19 +291,6 @@ def _message_in(received: bytearray) -> bytes | None:
 
 def _framed(message: bytes) -> bytes:
     return len(message).to_bytes(_SIZE_BYTES) + message
-
-
-def _message(write: Write) -> _WriteMessage:
-    if isinstance(write, AppendRows):
-        return write.execution_id, write.expected_version, write.head, write.events
-    return list(write)
-
-
-def _write(message: _WriteMessage) -> Write:
-    if isinstance(message, list):
-        statements: Statements = tuple(message)
-        return statements
-    return AppendRows(*message)
 
 
 def _sent(outcome: Outcome) -> _OutcomeMessage:

@@ -60,7 +60,7 @@ class Append:
 
     execution_id: str
     expected_version: int
-    events: list[Event]
+    events: Sequence[Event]
     head: Head
     before: Head | None = None
     """The head that is stored, for whoever knows it: less is written when little has changed."""

@@ -38,44 +38,40 @@ class AppendRows:
     events: list[Row]
 
 
-Statements: TypeAlias = tuple[tuple[str, Row], ...]
+Statements: TypeAlias = list[tuple[str, Row]]
 """Statements and what is bound to each: all of them happen or none."""
-Write: TypeAlias = AppendRows | Statements
+Write: TypeAlias = Row | Statements
+"""What a SQLite store writes, sent to its writer as it is: an append by its cells (`sqlite_batch`), or statements."""
 
 
-def append_rows(append: Append, *, step_alone: bool = False) -> AppendRows:
-    """Made by the caller's thread: the writer's time is everybody's.
-
-    `step_alone`: where of the head that is stored only the version and the step become other ones, all else is left
-    out of its row, the status first of all.
-    """
-    execution_id, expected = append.execution_id, append.expected_version
-    shard = shard_of(execution_id) if append.shard is None else append.shard
-    whose = (execution_id, shard, expected + len(append.events), expected)
-    head = append.head
-    if step_alone and append.before is not None and head.leaves_alone(append.before):
-        cells: Row = (*whose, None, None, None, None, None, None, None, head.step_index, None, head.step_name)
-    else:
-        cells = (*whose, *_head_cells(head))
+def append_rows(append: Append) -> AppendRows:
+    """Made by the caller's thread: the writer's time is everybody's."""
+    execution_id, shard = append.execution_id, shard_in(append)
     events: list[Row] = [(execution_id, event.version, shard, event.to_bytes()) for event in append.events]
-    return AppendRows(execution_id, expected, cells, events)
+    return AppendRows(execution_id, append.expected_version, (*whose(append), *head_cells(append.head)), events)
 
 
-def weight(write: Write) -> int:
-    """How many bytes a write brings that may be many: of events, a snapshot or a blueprint."""
+def whose(append: Append) -> Row:
+    """The first of HEAD_CELLS."""
+    expected = append.expected_version
+    return append.execution_id, shard_in(append), expected + len(append.events), expected
+
+
+def shard_in(append: Append) -> int:
+    """The shard of an append's execution."""
+    return shard_of(append.execution_id) if append.shard is None else append.shard
+
+
+def weight(append: AppendRows) -> int:
+    """How many bytes the events of an append have."""
     size = 0
-    if isinstance(write, AppendRows):
-        for row in write.events:
-            size += len(octets(row[-1:]))
-        return size
-    for _, cells in write:
-        for cell in cells:
-            if isinstance(cell, bytes):
-                size += len(cell)
+    for row in append.events:
+        size += len(octets(row[-1:]))
     return size
 
 
-def _head_cells(head: Head) -> Row:
+def head_cells(head: Head) -> Row:
+    """HEAD_COLUMNS of a head."""
     return (
         head.workflow,
         head.blueprint_hash,

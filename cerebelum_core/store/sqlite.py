@@ -33,6 +33,7 @@ from cerebelum_core.store.records import (
     StoredHead,
     WorkerRecord,
 )
+from cerebelum_core.store.sqlite_batch import cells_of, weight
 from cerebelum_core.store.sqlite_writer import AT_ONCE, SqliteWriter, connect, transaction
 from cerebelum_core.store.writer import Committer, GroupCommit, ThreadCommitter, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
@@ -67,7 +68,7 @@ class SqliteStore:
         reading: Executor,
     ) -> None:
         self._lock = lock
-        self._writer = GroupCommit[rows.Write](committer, weigh=rows.weight, heard=self._hear)
+        self._writer = GroupCommit[rows.Write](committer, weigh=weight, heard=self._hear)
         self._writer_connection = writer_connection
         """None: it is in another process."""
         self._reader_connection = reader_connection
@@ -77,11 +78,11 @@ class SqliteStore:
 
     def append(self, append: Append) -> asyncio.Future[None]:
         """Add events to a history, if it is as long as expected and this store still owns it."""
-        return self._writer.submit(rows.append_rows(append, step_alone=True))
+        return self._writer.submit(cells_of(append))
 
     def post(self, append: Append, done: Done) -> None:
         """The same, for a caller that is called back."""
-        self._writer.post(rows.append_rows(append, step_alone=True), done)
+        self._writer.post(cells_of(append), done)
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""
@@ -124,7 +125,7 @@ class SqliteStore:
     async def put_blueprint(self, record: BlueprintRecord) -> None:
         """Keep a blueprint, and make it the newest of its workflow."""
         row = (record.hash, record.workflow, record.data, record.stored_at.to_ns())
-        await self._writer.submit(((sql.PUT_BLUEPRINT, row), (sql.PUT_NEWEST, (record.workflow, record.hash))))
+        await self._writer.submit([(sql.PUT_BLUEPRINT, row), (sql.PUT_NEWEST, (record.workflow, record.hash))])
 
     async def blueprint(self, blueprint_hash: str) -> BlueprintRecord | None:
         """The blueprint with this hash."""
@@ -173,7 +174,7 @@ class SqliteStore:
             self._superseded.set()
 
     async def _write(self, statement: str, row: rows.Row) -> None:
-        await self._writer.submit(((statement, row),))
+        await self._writer.submit([(statement, row)])
 
     async def _many(self, statement: str, bindings: rows.Bindings) -> list[rows.Row]:
         """Rows that come as one, in JSON."""

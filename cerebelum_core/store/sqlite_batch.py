@@ -2,7 +2,8 @@
 
 An event is a row of the view APPENDS, and triggers spread it over the tables. So the writer's thread waits for the
 interpreter's lock once a batch and not after each statement, while the loop's thread is busy; and SQLite, with a
-statement for each row and a journal for each statement less, needs half the time.
+statement for each row and a journal for each statement less, needs half the time. An append is handed over as the cells
+that are bound, made where it is posted: the writer's time is everybody's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import apsw
 
 from cerebelum_core.errors import VersionConflict
 from cerebelum_core.store import sqlite_statements as sql
-from cerebelum_core.store.rows import AppendRows, Cell, Row
+from cerebelum_core.store.records import Append
+from cerebelum_core.store.rows import Cell, Row, Write, head_cells, number, octets, text, whose
 
 MOST_ROWS = 256
 """In one statement: apsw keeps no longer ones prepared."""
@@ -26,13 +28,41 @@ class Refused(Exception):
     """Not all histories are as long as their appends expect, or another Core owns the store. Nothing is written."""
 
 
-def write(connection: apsw.Connection, epoch: int, appends: Sequence[AppendRows]) -> None:
+def cells_of(append: Append) -> Row:
+    """The cells of an append's rows of the view, one behind the other: an event each, the first with the head.
+
+    Where of the head that is stored only the version and the step become other ones, all else is left out, the status
+    first of all.
+    """
+    head, events, first = append.head, append.events, append.events[0].to_bytes()
+    if append.before is not None and head.leaves_alone(append.before):
+        step = (None, None, None, None, None, None, None, head.step_index, None, head.step_name)
+        cells: Row = (*whose(append), *step, first)
+    else:
+        cells = (*whose(append), *head_cells(head), first)
+    for at in range(1, len(events)):
+        cells += (*cells[:2], events[at].version, None, *_BLANK[5:], events[at].to_bytes())
+    return cells
+
+
+def weight(write: Write) -> int:
+    """How many bytes a write brings that may be many: of events, a snapshot or a blueprint."""
+    if isinstance(write, tuple):
+        if len(write) == _CELLS:
+            return len(octets(write[-1:]))
+        return sum(len(octets(write[at : at + 1])) for at in range(_CELLS - 1, len(write), _CELLS))
+    return sum(len(cell) for _, cells in write for cell in cells if isinstance(cell, bytes))
+
+
+def write(connection: apsw.Connection, epoch: int, appends: Sequence[Row]) -> None:
     """Write appends in one statement or, when they do not fit, in several of the transaction that is open.
 
     Raises:
         Refused: nothing is written.
     """
-    cells = _cells(epoch, appends)
+    cells: list[Cell] = [None, None, epoch, sql.OWNER, *_BLANK[4:]]
+    for append in appends:
+        cells += append
     try:
         for first in range(0, len(cells), MOST_ROWS * _CELLS):
             part = cells[first : first + MOST_ROWS * _CELLS]
@@ -45,7 +75,7 @@ def write(connection: apsw.Connection, epoch: int, appends: Sequence[AppendRows]
         raise
 
 
-def write_alone(connection: apsw.Connection, epoch: int, append: AppendRows) -> None:
+def write_alone(connection: apsw.Connection, epoch: int, append: Row) -> None:
     """Write one append in the transaction that is open.
 
     Raises:
@@ -54,31 +84,12 @@ def write_alone(connection: apsw.Connection, epoch: int, append: AppendRows) -> 
     try:
         write(connection, epoch, [append])
     except Refused:
-        raise VersionConflict(
-            f"execution '{append.execution_id}' is not at version {append.expected_version} any more"
-        ) from None
+        raise VersionConflict(f"execution '{text(append)}' is not at version {number(append[3:4])} any more") from None
 
 
-def fit(appends: Sequence[AppendRows]) -> bool:
+def fit(appends: Sequence[Row]) -> bool:
     """Whether appends fit into one statement."""
-    return sum(len(append.events) for append in appends) < MOST_ROWS
-
-
-def _cells(epoch: int, appends: Sequence[AppendRows]) -> list[Cell]:
-    """The rows of the view, one behind the other: who writes, and then each event, the first of an append with the head
-    that it leads to.
-
-    The loop waits meanwhile: a row is added as a whole.
-    """
-    cells: list[Cell] = [None, None, epoch, sql.OWNER, *_BLANK[4:]]
-    for append in appends:
-        events = append.events
-        cells += append.head
-        cells.append(events[0][-1])
-        for at in range(1, len(events)):
-            execution_id, version, shard, data = events[at]
-            cells += (execution_id, shard, version, None, *_BLANK[5:], data)
-    return cells
+    return sum(map(len, appends)) < MOST_ROWS * _CELLS
 
 
 def _size(count: int) -> int:

@@ -11,7 +11,7 @@ import apsw
 from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable
 from cerebelum_core.store import sqlite_statements as sql
 from cerebelum_core.store.records import Outcome
-from cerebelum_core.store.rows import AppendRows, Write, number
+from cerebelum_core.store.rows import Write, number
 from cerebelum_core.store.sqlite_batch import Refused, fit, write, write_alone
 
 AT_ONCE = 210
@@ -44,13 +44,13 @@ class SqliteWriter:
             raise StoreUnavailable(f"the store cannot write: {error}") from error
 
     def _commit_all(self, batch: Sequence[Write]) -> Sequence[Outcome]:
-        appends = [each for each in batch if isinstance(each, AppendRows)]
+        appends = [each for each in batch if isinstance(each, tuple)]
         if len(appends) == len(batch) and fit(appends):
             write(self.connection, self._epoch, appends)
             return [None] * len(batch)
         with transaction(self.connection):
             write(self.connection, self._epoch, appends)
-            return [None if isinstance(each, AppendRows) else self._attempt(each) for each in batch]
+            return [None if isinstance(each, tuple) else self._attempt(each) for each in batch]
 
     def _require_ownership(self) -> None:
         epoch = number(next(self.connection.execute(sql.EPOCH)))
@@ -60,7 +60,7 @@ class SqliteWriter:
     def _attempt(self, each: Write) -> Outcome:
         """Run one write. A refusal is its own alone; it comes before it has changed anything."""
         try:
-            if isinstance(each, AppendRows):
+            if isinstance(each, tuple):
                 write_alone(self.connection, self._epoch, each)
             else:
                 for statement, row in each:

@@ -123,9 +123,11 @@ class GroupCommit(Generic[_W]):
         self._heard = heard
         self._max_batch = max_batch
         self._loop = asyncio.get_running_loop()
-        self._queue: deque[tuple[_W, Done]] = deque()
-        self._begun: deque[Done] = deque()
-        """Who is to be told of what the committer has, in order."""
+        self._queue: deque[_W] = deque()
+        self._waiting: deque[Done] = deque()
+        """Who is to be told of what the committer has, and then of what is in the queue, in order."""
+        self._begun = 0
+        """How many of them wait for the committer."""
         self._untold = 0
         self._turning = False
         """Whether what is in the queue is begun in the next turn of the loop."""
@@ -140,7 +142,8 @@ class GroupCommit(Generic[_W]):
             self._loop.call_soon(done, StoreUnavailable("the store is closed"))
             return
         self._untold += 1
-        self._queue.append((write, done))
+        self._queue.append(write)
+        self._waiting.append(done)
         if not self._turning and self._committer.is_free:
             self._turning = True
             # What else is written in this turn of the loop goes into the same batch.
@@ -168,24 +171,29 @@ class GroupCommit(Generic[_W]):
         while self._queue and self._committer.is_free:
             batch = self._batch()
             try:
-                self._committer.begin([write for write, _ in batch], self._written)
+                self._committer.begin(batch, self._written)
             except Exception as error:
                 unreached = StoreUnavailable(f"the store's writer cannot be reached: {error}")
-                self._loop.call_soon(self._tell, [done for _, done in batch], [unreached] * len(batch))
+                self._waiting.rotate(-self._begun)
+                in_vain = [self._waiting.popleft() for _ in batch]
+                self._waiting.rotate(self._begun)
+                self._loop.call_soon(self._tell, in_vain, [unreached] * len(batch))
             else:
-                self._begun += [done for _, done in batch]
+                self._begun += len(batch)
 
-    def _batch(self) -> list[tuple[_W, Done]]:
-        batch: list[tuple[_W, Done]] = []
+    def _batch(self) -> list[_W]:
+        batch: list[_W] = []
         size = 0
         while self._queue and len(batch) < self._max_batch and size < MAX_BATCH_BYTES:
-            batch.append(self._queue.popleft())
+            write = self._queue.popleft()
+            batch.append(write)
             if self._weigh is not None:
-                size += self._weigh(batch[-1][0])
+                size += self._weigh(write)
         return batch
 
     def _written(self, outcomes: Sequence[Outcome]) -> None:
-        waiting = [self._begun.popleft() for _ in outcomes]
+        self._begun -= len(outcomes)
+        waiting = [self._waiting.popleft() for _ in outcomes]
         # What is next begins before what this leads to: the writer has no time to lose.
         self._begin()
         if self._heard is not None:

@@ -21,8 +21,9 @@ import pytest
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import StoreUnavailable
 from cerebelum_core.store import rows
-from cerebelum_core.store.apart import ProcessCommitter, _framed, _Incoming, _message, serve
+from cerebelum_core.store.apart import ProcessCommitter, _framed, _Incoming, serve
 from cerebelum_core.store.sqlite import SqliteStore, open_sqlite
+from cerebelum_core.store.sqlite_batch import cells_of, weight
 from cerebelum_core.store.writer import MAX_BATCH_BYTES
 from tests.core.store.appends import append, head
 
@@ -32,6 +33,7 @@ _CORE = """
 import asyncio, sys
 from pathlib import Path
 from cerebelum_core.clock import SystemClock
+from cerebelum_core.store.sqlite_batch import cells_of, weight
 from cerebelum_core.store.sqlite import open_sqlite
 
 async def main() -> None:
@@ -189,8 +191,7 @@ async def test_where_no_thread_can_wait_for_the_end_of_a_lost_writer_all_are_tol
 
 def test_a_writer_commits_nothing_more_for_a_core_that_is_gone() -> None:
     ours, theirs = socket.socketpair()
-    write = rows.append_rows(append("x", 0))
-    ours.sendall(_framed(marshal.dumps([_message(write)] * 3)))
+    ours.sendall(_framed(marshal.dumps([cells_of(append("x", 0))] * 3)))
     batches: list[int] = []
 
     def commit(writes: Sequence[rows.Write]) -> list[None]:
@@ -205,8 +206,8 @@ def test_a_writer_commits_nothing_more_for_a_core_that_is_gone() -> None:
 
 def test_a_writer_takes_no_more_bytes_at_once_than_a_batch_may_have() -> None:
     ours, theirs = socket.socketpair()
-    large = (("SELECT ?", (b"x" * (MAX_BATCH_BYTES // 2),)),)
-    messages = _framed(marshal.dumps([_message(large)])) * 3
+    large = [("SELECT ?", (b"x" * (MAX_BATCH_BYTES // 2),))]
+    messages = _framed(marshal.dumps([large])) * 3
     sending = threading.Thread(target=ours.sendall, args=(messages,))
     sending.start()
     incoming = _Incoming(theirs)
@@ -221,10 +222,10 @@ def test_a_writer_takes_no_more_bytes_at_once_than_a_batch_may_have() -> None:
 
 
 def test_snapshots_and_blueprints_count_as_what_they_weigh() -> None:
-    assert rows.weight((("A", ("id", 1, b"12345")), ("B", (b"678", None)))) == 8
-    assert rows.weight(rows.append_rows(append("x", 0, 2))) == sum(
-        len(event.to_bytes()) for event in append("x", 0, 2).events
-    )
+    assert weight([("A", ("id", 1, b"12345")), ("B", (b"678", None))]) == 8
+    for count in (1, 2, 3):
+        events = sum(len(event.to_bytes()) for event in append("x", 0, count).events)
+        assert weight(cells_of(append("x", 0, count))) == rows.weight(rows.append_rows(append("x", 0, count))) == events
 
 
 async def test_a_writer_writes_together_what_has_come_while_it_wrote(tmp_path: Path) -> None:
