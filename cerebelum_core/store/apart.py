@@ -89,7 +89,7 @@ class ProcessCommitter:
         """Whether there is room for more on the way to it: it writes together what has come while it wrote."""
         return not self._unsent
 
-    def begin(self, writes: Sequence[Write], told: Told) -> None:
+    def begin(self, writes: Sequence[Write], size: int, told: Told) -> None:
         """Write, and tell what became of each.
 
         Raises:

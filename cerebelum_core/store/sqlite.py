@@ -72,7 +72,7 @@ class SqliteStore:
         self._writer_connection = writer_connection
         """None: it is in another process."""
         self._reader_connection = reader_connection
-        self._reader = GroupCommit[_Read](ThreadCommitter(self._read_all, reading), max_batch=_MAX_READS)
+        self._reader = GroupCommit[_Read](ThreadCommitter(self._read_all, reading, at_once=_MAX_READS))
         self._superseded = asyncio.Event()
         self._closed = False
 

@@ -1,4 +1,4 @@
-"""Group commit: whatever has queued up is written when the writer is free.
+"""Group commit: a committer is handed what each turn of the loop writes, and commits together what has come meanwhile.
 
 There is no timer and no linger: under load the queue is the batch, alone a write goes at once.
 """
@@ -38,8 +38,10 @@ class Committer(Protocol[_W_contra]):
     def is_free(self) -> bool:
         """Whether it takes more now. While it does not, it has yet to tell of something."""
 
-    def begin(self, writes: Sequence[_W_contra], told: Told) -> None:
+    def begin(self, writes: Sequence[_W_contra], size: int, told: Told) -> None:
         """Write behind what was begun before, and tell what became of each, some at a time, in later turns of the loop.
+
+        `size` is how many bytes they have.
 
         Raises:
             Exception: nothing was begun, and nothing is told.
@@ -55,11 +57,13 @@ def one_thread(name: str) -> Executor:
 
 
 class ThreadCommitter(Generic[_W]):
-    """Hands batches to `commit` in a thread.
+    """Calls `commit` in a thread, with what has come while it committed what came before.
 
     `commit` makes all of a batch durable and says which writes it refuses; when it raises, none is durable. It is given
     `at_once` writes at the most.
     """
+
+    is_free = True
 
     def __init__(
         self, commit: Callable[[Sequence[_W]], Sequence[Outcome]], thread: Executor, *, at_once: int = MAX_BATCH
@@ -68,29 +72,54 @@ class ThreadCommitter(Generic[_W]):
         self._executor = thread
         self._at_once = at_once
         self._loop = asyncio.get_running_loop()
-        self._under_way = 0
+        self._begun: deque[tuple[Sequence[_W], int]] = deque()
+        """What is begun and not taken into the thread yet; its two ends are in different threads."""
+        self._works = False
+        """Whether the thread is to look for what is begun."""
 
-    @property
-    def is_free(self) -> bool:
-        """Whether nothing is under way."""
-        return not self._under_way
-
-    def begin(self, writes: Sequence[_W], told: Told) -> None:
+    def begin(self, writes: Sequence[_W], size: int, told: Told) -> None:
         """Write, and tell what became of each."""
-        self._executor.submit(self._work, writes, told)
-        self._under_way = len(writes)
+        self._begun.append((writes, size))
+        if not self._works:
+            try:
+                self._go(told)
+            except BaseException:
+                self._begun.pop()
+                raise
 
     async def close(self) -> None:
         """End the thread."""
         self._executor.shutdown()
 
-    def _work(self, writes: Sequence[_W], told: Told) -> None:
-        for first in range(0, len(writes), self._at_once):
-            outcomes = outcomes_of(self._commit, writes[first : first + self._at_once])
-            self._loop.call_soon_threadsafe(self._tell, outcomes, told)
+    def _go(self, told: Told) -> None:
+        self._executor.submit(self._work, told)
+        self._works = True
 
-    def _tell(self, outcomes: Sequence[Outcome], told: Told) -> None:
-        self._under_way -= len(outcomes)
+    def _work(self, told: Told) -> None:
+        """In the thread: commit until there is nothing left that has come."""
+        goes_on = True
+        while goes_on:
+            writes, goes_on = self._taken(), False
+            for first in range(0, len(writes), self._at_once):
+                last = first + self._at_once
+                outcomes = outcomes_of(self._commit, writes[first:last])
+                goes_on = last < len(writes) or bool(self._begun)
+                self._loop.call_soon_threadsafe(self._tell, outcomes, goes_on, told)
+
+    def _taken(self) -> Sequence[_W]:
+        writes: list[_W] = []
+        size = 0
+        while self._begun and len(writes) < self._at_once and size < MAX_BATCH_BYTES:
+            more, weight = self._begun.popleft()
+            writes += more
+            size += weight
+        return writes
+
+    def _tell(self, outcomes: Sequence[Outcome], goes_on: bool, told: Told) -> None:
+        if not goes_on:
+            self._works = False
+            if self._begun:  # it has come since
+                self._go(told)
         told(outcomes)
 
 
@@ -114,14 +143,12 @@ class GroupCommit(Generic[_W]):
         self,
         committer: Committer[_W],
         *,
-        max_batch: int = MAX_BATCH,
         weigh: Callable[[_W], int] | None = None,
         heard: Told | None = None,
     ) -> None:
         self._committer = committer
         self._weigh = weigh
         self._heard = heard
-        self._max_batch = max_batch
         self._loop = asyncio.get_running_loop()
         self._queue: deque[_W] = deque()
         self._waiting: deque[Done] = deque()
@@ -169,9 +196,9 @@ class GroupCommit(Generic[_W]):
 
     def _begin(self) -> None:
         while self._queue and self._committer.is_free:
-            batch = self._batch()
+            batch, size = self._batch()
             try:
-                self._committer.begin(batch, self._written)
+                self._committer.begin(batch, size, self._written)
             except Exception as error:
                 unreached = StoreUnavailable(f"the store's writer cannot be reached: {error}")
                 self._waiting.rotate(-self._begun)
@@ -181,15 +208,16 @@ class GroupCommit(Generic[_W]):
             else:
                 self._begun += len(batch)
 
-    def _batch(self) -> list[_W]:
+    def _batch(self) -> tuple[list[_W], int]:
+        """What is to be begun at once, and how many bytes it has."""
         batch: list[_W] = []
         size = 0
-        while self._queue and len(batch) < self._max_batch and size < MAX_BATCH_BYTES:
+        while self._queue and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
             write = self._queue.popleft()
             batch.append(write)
             if self._weigh is not None:
                 size += self._weigh(write)
-        return batch
+        return batch, size
 
     def _written(self, outcomes: Sequence[Outcome]) -> None:
         self._begun -= len(outcomes)

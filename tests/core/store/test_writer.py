@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from functools import partial
 
@@ -10,7 +11,7 @@ import pytest
 
 from cerebelum_core.errors import StoreUnavailable, VersionConflict
 from cerebelum_core.store.records import Outcome
-from cerebelum_core.store.writer import MAX_BATCH_BYTES, GroupCommit, Told
+from cerebelum_core.store.writer import MAX_BATCH, MAX_BATCH_BYTES, GroupCommit, ThreadCommitter, Told, one_thread
 
 
 class ByHand:
@@ -26,7 +27,7 @@ class ByHand:
     def is_free(self) -> bool:
         return len(self._told) < self._at_once
 
-    def begin(self, writes: Sequence[str], told: Told) -> None:
+    def begin(self, writes: Sequence[str], size: int, told: Told) -> None:
         if self.refuses_to_begin:
             raise OSError("no process can be started")
         self.batches.append(list(writes))
@@ -130,10 +131,10 @@ async def test_a_batch_ends_where_it_has_as_many_bytes_as_one_may_have() -> None
 
 async def test_a_batch_ends_where_it_has_as_many_writes_as_one_may_have() -> None:
     committer = ByHand(at_once=9)
-    notes = Notes(GroupCommit[str](committer, max_batch=2))
-    notes.post(*"abc")
+    notes = Notes(GroupCommit[str](committer))
+    notes.post(*map(str, range(MAX_BATCH + 1)))
     await turn()
-    assert committer.batches == [["a", "b"], ["c"]]
+    assert list(map(len, committer.batches)) == [MAX_BATCH, 1]
 
 
 async def test_those_whose_batch_cannot_be_begun_are_told_so_and_no_others() -> None:
@@ -190,3 +191,79 @@ async def test_closing_waits_until_everybody_is_told() -> None:
     notes.post("c")
     await turn()
     assert isinstance(notes.told[2][1], StoreUnavailable)
+
+
+class Slow:
+    """Commits in a thread, when the test says so."""
+
+    def __init__(self) -> None:
+        self.batches: list[Sequence[str]] = []
+        self._commits = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._may = threading.Semaphore(0)
+
+    def commit(self, writes: Sequence[str]) -> Sequence[Outcome]:
+        self.batches.append(writes)
+        self._loop.call_soon_threadsafe(self._commits.set)
+        self._may.acquire()
+        return [None] * len(writes)
+
+    async def begins(self) -> None:
+        await self._commits.wait()
+        self._commits.clear()
+
+    def let(self, batches: int) -> None:
+        self._may.release(batches)
+
+
+async def test_a_thread_commits_together_what_has_come_while_it_committed() -> None:
+    slow = Slow()
+    writer = GroupCommit[str](ThreadCommitter(slow.commit, one_thread("test")))
+    notes = Notes(writer)
+    notes.post("a")
+    await slow.begins()
+    for each in "bcd":
+        notes.post(each)
+        await turn()
+    slow.let(9)
+    await writer.close()
+    assert slow.batches == [["a"], ["b", "c", "d"]]
+    assert notes.told == [(each, None) for each in "abcd"]
+
+
+async def test_a_thread_commits_no_more_at_once_than_it_may() -> None:
+    slow = Slow()
+    writer = GroupCommit[str](
+        ThreadCommitter(slow.commit, one_thread("test"), at_once=3),
+        weigh=lambda write: MAX_BATCH_BYTES if write == "large" else 1,
+    )
+    notes = Notes(writer)
+    notes.post("a")
+    await slow.begins()
+    for each in ("b", "large", "large", "c", "d", "e", "f"):
+        notes.post(each)
+        await turn()
+    slow.let(9)
+    await writer.close()
+    assert slow.batches == [["a"], ["b", "large"], ["large"], ["c", "d", "e"], ["f"]]
+
+
+async def test_a_thread_that_had_ended_its_work_is_given_what_comes_next() -> None:
+    slow = Slow()
+    slow.let(99)
+    writer = GroupCommit[str](ThreadCommitter(slow.commit, one_thread("test")))
+    for _ in range(9):
+        await writer.submit("a")
+    assert slow.batches == [["a"]] * 9
+    await writer.close()
+
+
+async def test_a_thread_that_is_closed_begins_nothing() -> None:
+    committer = ThreadCommitter[str](lambda writes: [None] * len(writes), one_thread("test"))
+    notes = Notes(GroupCommit[str](committer))
+    await committer.close()
+    notes.post("a")
+    await turn()
+    await turn()
+    [(_, outcome)] = notes.told
+    assert isinstance(outcome, StoreUnavailable)
