@@ -109,7 +109,7 @@ def _took_us(work: Callable[[], object]) -> float:
 
 
 def _rows(append: Append) -> object:
-    return rows.append_rows(append)
+    return rows.cells_of(append)
 
 
 async def _commit_us(scene: Scene, rounds: int, at_once: int = BATCH) -> float:

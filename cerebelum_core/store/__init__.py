@@ -30,7 +30,7 @@ _FORMS = "sqlite:///FILE (sqlite:////ABSOLUTE/FILE), postgresql://USER@HOST/DATA
 def open_store(url: str, *, node_id: str, clock: Clock, apart: bool = False) -> EventStore:
     """Open the store that a URL names: `sqlite:///FILE`, `postgresql://USER@HOST/DATABASE` or `memory://`.
 
-    `apart`: what writes to SQLite may be a process of its own.
+    `apart`: what writes to it may be a process of its own.
 
     Raises:
         StoreUrlError: the URL names no store.
@@ -45,7 +45,7 @@ def open_store(url: str, *, node_id: str, clock: Clock, apart: bool = False) -> 
             raise StoreUnusable(
                 f"the PostgreSQL store needs more packages ({error}): pip install 'cerebelum[postgres]'"
             ) from None
-        return open_postgres(url, node_id, clock)
+        return open_postgres(url, node_id, clock, apart=apart)
     scheme, separator, path = url.partition(":///")
     if scheme == "sqlite" and separator and path:
         try:

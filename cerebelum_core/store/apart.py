@@ -9,6 +9,7 @@ that is gone has written, only reading tells, as after any commit without an ans
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import marshal
 import os
@@ -19,13 +20,13 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
+from importlib.metadata import version
 from math import inf
-from typing import TypeAlias, cast
+from typing import Generic, TypeAlias, TypeVar, cast
 
 from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable, VersionConflict
 from cerebelum_core.store.records import Outcome
-from cerebelum_core.store.rows import Write
 from cerebelum_core.store.writer import MAX_BATCH_BYTES, Told, outcomes_of
 
 _log = logging.getLogger(__name__)
@@ -42,25 +43,43 @@ _ERRORS: dict[str, type[StoreError]] = {
     each.__name__: each for each in (VersionConflict, OwnershipLost, StoreUnavailable)
 }
 
+_W = TypeVar("_W")
+"""A write: a value that Python marshals."""
+Commit: TypeAlias = Callable[[Sequence[_W]], Sequence[Outcome]]
+"""Makes writes durable, and says what became of each."""
+Word: TypeAlias = str | int | float
+
 _OutcomeMessage: TypeAlias = tuple[str, str] | None
 """An outcome as it is sent: the kind of the error and what it says."""
 
 
-def can_be_apart() -> bool:
+def committer_apart(module: str, words: Sequence[Word]) -> ProcessCommitter[_W] | None:
+    """A committer in a process of its own; None where none can be started."""
+    if not _can_be_apart():
+        return None
+    try:
+        return ProcessCommitter(module, words)
+    except OSError as error:
+        _log.warning("the store writes in a thread, for no process can be started: %s", error)
+        return None
+
+
+def _can_be_apart() -> bool:
     """Whether a process of this Python can be started here that inherits a socket."""
     return os.name == "posix" and bool(sys.executable) and not getattr(sys, "frozen", False)
 
 
-class ProcessCommitter:
-    """Hands batches to a process that it starts: a module, which is told the socket's number and then `words`.
+class ProcessCommitter(Generic[_W]):
+    """Hands batches to a process that it starts: a module that runs `work`, which is told these words over the socket,
+    where nobody else sees them.
 
     Raises:
         OSError: it cannot be started.
     """
 
-    def __init__(self, module: str, words: Sequence[str]) -> None:
+    def __init__(self, module: str, words: Sequence[Word]) -> None:
         self._command = (sys.executable, "-P", "-m", module)
-        self._words = words
+        self._hello = _framed(marshal.dumps([version("cerebelum"), *words]))
         self._loop = asyncio.get_running_loop()
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -89,7 +108,7 @@ class ProcessCommitter:
         """Whether there is room for more on the way to it: it writes together what has come while it wrote."""
         return not self._unsent
 
-    def begin(self, writes: Sequence[Write], size: int, told: Told) -> None:
+    def begin(self, writes: Sequence[_W], size: int, told: Told) -> None:
         """Write, and tell what became of each.
 
         Raises:
@@ -120,13 +139,14 @@ class ProcessCommitter:
             before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
             try:
                 self._process = subprocess.Popen(
-                    (*self._command, str(theirs.fileno()), *self._words),
+                    (*self._command, str(theirs.fileno())),
                     env={**os.environ, "PYTHONPATH": os.pathsep.join(_import_path())},
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
                 )
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            ours.sendall(self._hello)  # for which there is room
             ours.setblocking(False)
             try:
                 self._loop.add_reader(ours.fileno(), self._receive)
@@ -222,35 +242,61 @@ class ProcessCommitter:
             self._told(outcomes)
 
 
-def serve(channel: socket.socket, commit: Callable[[Sequence[Write]], Sequence[Outcome]], at_once: int) -> None:
-    """In the process: commit what comes over the socket, so many at once, until the other end is closed."""
+def work(opened: Callable[..., AbstractContextManager[Commit[_W]]], at_once: int) -> None:
+    """The process: open what its words name, and serve. It ends with the Core, whose end of the socket closes then,
+    however the Core ends. The signals that tell a Core to stop are blocked when it is started.
+    """
+    gc.set_threshold(100_000)  # a batch is thousands of small values, none of them in a cycle
+    channel = socket.socket(fileno=int(sys.argv[1]))
+    incoming = Incoming[_W](channel)
+    wanted, *words = incoming.hello()
+    if version("cerebelum") != wanted:
+        sys.exit(f"the store's writer is of version {version('cerebelum')}, its Core of {wanted}: start the Core again")
+    try:
+        with opened(*words) as commit:
+            serve(channel, incoming, commit, at_once)
+    except Exception as error:
+        sys.exit(f"the store's writer ends: {error}")
+
+
+def serve(channel: socket.socket, incoming: Incoming[_W], commit: Commit[_W], at_once: int) -> None:
+    """Commit what comes over the socket, so many at once, until the other end is closed."""
     ending = select.poll()
     ending.register(channel, 0)
 
-    def commit_for_somebody(writes: Sequence[Write]) -> Sequence[Outcome]:
+    def commit_for_somebody(writes: Sequence[_W]) -> Sequence[Outcome]:
         # A Core that is gone has no use for it: each commit may have waited for whoever else has the file.
         if ending.poll(0):
             raise SystemExit
         return commit(writes)
 
-    incoming = _Incoming(channel)
     with channel, suppress(ConnectionError):
         while writes := incoming.take(at_once):
             outcomes = outcomes_of(commit_for_somebody, writes)
             channel.sendall(_framed(marshal.dumps([_sent(each) for each in outcomes])))
 
 
-class _Incoming:
-    """Writes that come over a socket."""
+class Incoming(Generic[_W]):
+    """What comes over a socket: a Core's words, then writes."""
 
     def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._received = bytearray()
-        self._writes: deque[Write] = deque()
+        self._writes: deque[_W] = deque()
 
-    def take(self, most: int) -> list[Write]:
+    def hello(self) -> list[Word]:
+        """The Core's version, and its words."""
+        while (message := _message_in(self._received)) is None:
+            received = self._channel.recv(_CHUNK)
+            if not received:
+                raise SystemExit
+            self._received += received
+        return cast("list[Word]", marshal.loads(message))
+
+    def take(self, most: int) -> list[_W]:
         """Those that have come, if there are none the next ones; none when the other end is closed."""
-        size, is_more = 0, not self._writes
+        size = self._unpack()
+        is_more = not self._writes
         while is_more and len(self._writes) < most and size < MAX_BATCH_BYTES:
             try:
                 received = self._channel.recv(_CHUNK, socket.MSG_DONTWAIT if self._writes else 0)
@@ -259,11 +305,17 @@ class _Incoming:
             if not received:
                 return []
             self._received += received
-            while (message := _message_in(self._received)) is not None:
-                size += len(message)
-                self._writes += cast("list[Write]", marshal.loads(message))
+            size += self._unpack()
             is_more = not self._writes or len(received) == _CHUNK
         return [self._writes.popleft() for _ in range(min(len(self._writes), most))]
+
+    def _unpack(self) -> int:
+        """Take writes out of what has come; how many bytes they have."""
+        size = 0
+        while (message := _message_in(self._received)) is not None:
+            size += len(message)
+            self._writes += cast("list[_W]", marshal.loads(message))
+        return size
 
 
 def _wait_for(process: subprocess.Popen[bytes]) -> None:

@@ -16,10 +16,11 @@ from cerebelum_core.clock import Clock
 from cerebelum_core.errors import OwnershipLost, StoreUnavailable
 from cerebelum_core.store import postgres_statements as sql
 from cerebelum_core.store import rows
+from cerebelum_core.store.apart import committer_apart
 from cerebelum_core.store.callbacks import settle
 from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.postgres_address import PostgresAddress, postgres_address
-from cerebelum_core.store.postgres_batch import BatchWriter, checked_rows
+from cerebelum_core.store.postgres_batch import BatchWriter, checked_cells
 from cerebelum_core.store.postgres_ownership import RENEW_S, lease_end_ns, take_ownership
 from cerebelum_core.store.postgres_patience import PATIENCE_S, Patience
 from cerebelum_core.store.postgres_readers import Readers
@@ -35,7 +36,7 @@ from cerebelum_core.store.records import (
     StoredHead,
     WorkerRecord,
 )
-from cerebelum_core.store.writer import GroupCommit, ThreadCommitter, one_thread
+from cerebelum_core.store.writer import Committer, GroupCommit, ThreadCommitter, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 
@@ -47,13 +48,21 @@ class PostgresStore:
 
     kind = "postgresql"
 
-    def __init__(self, address: PostgresAddress, epoch: int, clock: Clock, patience: Patience) -> None:
+    def __init__(
+        self,
+        address: PostgresAddress,
+        epoch: int,
+        clock: Clock,
+        patience: Patience,
+        committer: Committer[rows.Row] | None,
+    ) -> None:
         self._epoch = epoch
         self._clock = clock
         connect = partial(address.connect, patience)
         self._batches = BatchWriter(connect, patience, epoch)
-        self._writer = GroupCommit[rows.AppendRows](
-            ThreadCommitter(self._batches.commit, one_thread("writer")), weigh=rows.weight
+        """Unless what writes is in another process, which has its own."""
+        self._writer = GroupCommit[rows.Row](
+            committer or ThreadCommitter(self._batches.commit, one_thread("writer")), weigh=rows.weight
         )
         self._readers = Readers(connect, patience)
         self._superseded = asyncio.Event()
@@ -70,7 +79,7 @@ class PostgresStore:
     def post(self, append: Append, done: Done) -> None:
         """The same, for a caller that is called back."""
         try:
-            self._writer.post(checked_rows(append), partial(self._written, done))
+            self._writer.post(checked_cells(append), partial(self._written, done))
         except StoreUnavailable as error:
             asyncio.get_running_loop().call_soon(done, error)
 
@@ -213,8 +222,12 @@ class PostgresStore:
                 return
 
 
-def open_postgres(url: str, node_id: str, clock: Clock, *, patience_s: float = PATIENCE_S) -> PostgresStore:
+def open_postgres(
+    url: str, node_id: str, clock: Clock, *, patience_s: float = PATIENCE_S, apart: bool = False
+) -> PostgresStore:
     """Take ownership of a database, and bring its schema up to date. A statement may take `patience_s` seconds.
+
+    `apart`: what writes may be a process of its own.
 
     Raises:
         StoreUrlError: the URL is none.
@@ -227,6 +240,11 @@ def open_postgres(url: str, node_id: str, clock: Clock, *, patience_s: float = P
             address.require_usable(connection)
             migrate(connection, clock)
             require_permissions(connection)
-            return PostgresStore(address, take_ownership(connection, node_id, clock), clock, Patience(patience_s))
+            epoch = take_ownership(connection, node_id, clock)
+            child = (address.conninfo, address.shown, patience_s, epoch)
+            committer: Committer[rows.Row] | None = (
+                committer_apart("cerebelum_core.store.postgres_child", child) if apart else None
+            )
+            return PostgresStore(address, epoch, clock, Patience(patience_s), committer)
     except psycopg.Error as error:
         raise address.unusable(error) from None

@@ -12,14 +12,15 @@ from cerebelum_core.errors import OwnershipLost, StoreUnavailable, VersionConfli
 from cerebelum_core.store import postgres_statements as sql
 from cerebelum_core.store.postgres_patience import Patience
 from cerebelum_core.store.records import Append, Outcome
-from cerebelum_core.store.rows import HEAD_CELLS, AppendRows, Cell, append_rows
+from cerebelum_core.store.rows import APPEND_CELLS, Cell, Row, cells_of, number, text
 
 _TRIES = 3
 """How often an append is tried of which the server says that it was rolled back for another's sake."""
+_CELLS = len(APPEND_CELLS)
 
 
-def checked_rows(append: Append) -> AppendRows:
-    """The rows of an append.
+def checked_cells(append: Append) -> Row:
+    """The cells of an append.
 
     Raises:
         StoreUnavailable: the database cannot keep such a text, and would refuse the whole batch.
@@ -29,7 +30,7 @@ def checked_rows(append: Append) -> AppendRows:
         raise StoreUnavailable(
             f"execution {append.execution_id!r} cannot be written: PostgreSQL keeps no text with NUL"
         )
-    return append_rows(append)
+    return cells_of(append)
 
 
 class BatchWriter:
@@ -41,7 +42,7 @@ class BatchWriter:
         self._connection: psycopg.Connection | None = None
         self._epoch = epoch
 
-    def commit(self, batch: Sequence[AppendRows]) -> Sequence[Outcome]:
+    def commit(self, batch: Sequence[Row]) -> Sequence[Outcome]:
         """Write what can be written, in one transaction when no two are for the same execution."""
         outcomes: dict[int, Outcome] = {}
         for places in _rounds(batch):
@@ -54,7 +55,7 @@ class BatchWriter:
             self._connection.close()
             self._connection = None
 
-    def _round(self, appends: list[AppendRows]) -> list[Outcome]:
+    def _round(self, appends: list[Row]) -> list[Outcome]:
         try:
             return self._written(appends)
         except OwnershipLost as error:
@@ -65,7 +66,7 @@ class BatchWriter:
                 return [StoreUnavailable(f"the outcome of a write is unknown: {_said(error)}")] * len(appends)
             return [self._alone(append) for append in appends]
 
-    def _alone(self, append: AppendRows) -> Outcome:
+    def _alone(self, append: Row) -> Outcome:
         """One append by itself: another one in its batch, or another transaction, made the server refuse."""
         said = ""
         for _ in range(_TRIES):
@@ -78,30 +79,30 @@ class BatchWriter:
                 if not _rolled_back(error):
                     self.close()
                     break
-        return StoreUnavailable(f"execution '{append.execution_id}' cannot be written: {said}")
+        return StoreUnavailable(f"execution '{text(append)}' cannot be written: {said}")
 
-    def _written(self, appends: list[AppendRows]) -> list[Outcome]:
+    def _written(self, appends: list[Row]) -> list[Outcome]:
         if self._connection is None:
             self._connection = self._connect()
-        begun = [append for append in appends if append.expected_version == 0]
-        moved = [append for append in appends if append.expected_version != 0]
+        begun = [append for append in appends if _expected(append) == 0]
+        moved = [append for append in appends if _expected(append) != 0]
         work = [(sql.BEGIN_EXECUTIONS, sql.BEGIN_COLUMNS, begun), (sql.MOVE_EXECUTIONS, sql.MOVE_COLUMNS, moved)]
         # Both statements of a pipeline are one transaction and one round trip.
         with self._patience.over(self._connection), self._connection.pipeline() if begun and moved else nullcontext():
             cursors = [self._execute(self._connection, *each) for each in work if each[-1]]
         won = {execution_id for cursor in cursors for execution_id in self._won(cursor)}
-        return [None if append.execution_id in won else _conflict(append) for append in appends]
+        return [None if text(append) in won else _conflict(append) for append in appends]
 
     def _execute(
         self,
         connection: psycopg.Connection,
         statement: LiteralString,
         columns: Mapping[str, Callable[[list[Cell]], str]],
-        appends: list[AppendRows],
+        appends: list[Row],
     ) -> psycopg.Cursor[tuple[int, str | None]]:
-        places = {name: HEAD_CELLS.index(name) for name in columns}
-        heads = {name: array([append.head[places[name]] for append in appends]) for name, array in columns.items()}
-        events = [event for append in appends for event in append.events]
+        places = {name: APPEND_CELLS.index(name) for name in columns}
+        heads = {name: array([append[places[name]] for append in appends]) for name, array in columns.items()}
+        events = [event for append in appends for event in _events(append)]
         ids, versions, shards, data = map(list, zip(*events, strict=True))
         return connection.execute(
             statement,
@@ -123,19 +124,30 @@ class BatchWriter:
         return (execution_id for _, execution_id in rows if execution_id is not None)
 
 
-def _rounds(batch: Sequence[AppendRows]) -> Iterator[list[int]]:
+def _rounds(batch: Sequence[Row]) -> Iterator[list[int]]:
     """Places in the batch, so that each execution is in a round once; almost always there is one round."""
     left = list(range(len(batch)))
     while left:
         taken: dict[str, int] = {}
         for place in left:
-            taken.setdefault(batch[place].execution_id, place)
+            taken.setdefault(text(batch[place]), place)
         yield list(taken.values())
         left = sorted(set(left) - set(taken.values()))
 
 
-def _conflict(append: AppendRows) -> VersionConflict:
-    return VersionConflict(f"execution '{append.execution_id}' is not at version {append.expected_version} any more")
+def _expected(append: Row) -> int:
+    return number(append[3:4])
+
+
+def _events(append: Row) -> Iterator[Row]:
+    """Execution, version, shard and bytes of each event. The version in the first row is that of the last event."""
+    execution_id, shard, _, _ = append[:4]
+    first = _expected(append) + 1
+    return ((execution_id, first + at, shard, append[(at + 1) * _CELLS - 1]) for at in range(len(append) // _CELLS))
+
+
+def _conflict(append: Row) -> VersionConflict:
+    return VersionConflict(f"execution '{text(append)}' is not at version {_expected(append)} any more")
 
 
 def _rolled_back(error: psycopg.Error) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias, cast
 
 from cerebelum_codegen.runtime import Timestamp
@@ -24,54 +23,51 @@ HEAD_COLUMNS = (
 )
 
 
-HEAD_CELLS = ("execution_id", "shard", "version", "expected_version", *HEAD_COLUMNS.split(", "))
-"""What `AppendRows.head` holds: whose row it is, which version it gets and which it must have now, and the head."""
-
-
-@dataclass(slots=True)
-class AppendRows:
-    """An append as its rows."""
-
-    execution_id: str
-    expected_version: int
-    head: Row
-    events: list[Row]
-
+APPEND_CELLS = ("execution_id", "shard", "version", "expected_version", *HEAD_COLUMNS.split(", "), "data")
+"""What a row of an append holds: whose it is, which version it gets, which one its execution must have now, the head
+that the append leads to, and an event. Rows of further events have no expected version and no head.
+"""
+_BLANK: Row = (None,) * len(APPEND_CELLS)
+_KEPT_HEAD: Row = (None,) * 7
 
 Statements: TypeAlias = list[tuple[str, Row]]
 """Statements and what is bound to each: all of them happen or none."""
 Write: TypeAlias = Row | Statements
-"""What a SQLite store writes, sent to its writer as it is: an append by its cells (`sqlite_batch`), or statements."""
+"""What a store's writer is handed: an append as the cells of its rows, one row behind the other, or statements. Values
+that can be sent to another process as they are, made where they are posted: the writer's time is everybody's.
+"""
 
 
-def append_rows(append: Append) -> AppendRows:
-    """Made by the caller's thread: the writer's time is everybody's."""
-    execution_id, shard = append.execution_id, shard_in(append)
-    events: list[Row] = [(execution_id, event.version, shard, event.to_bytes()) for event in append.events]
-    return AppendRows(execution_id, append.expected_version, (*whose(append), *head_cells(append.head)), events)
+def cells_of(append: Append, *, step_alone: bool = False) -> Row:
+    """The cells of an append's rows, one behind the other.
+
+    `step_alone`: where of the head that is stored only the version and the step become other ones, all else is left
+    out, the status first of all.
+    """
+    execution_id, expected, events, head = append.execution_id, append.expected_version, append.events, append.head
+    shard = shard_of(execution_id) if append.shard is None else append.shard
+    whose = (execution_id, shard, expected + len(events), expected)
+    first = events[0].to_bytes()
+    if step_alone and append.before is not None and head.leaves_alone(append.before):
+        cells: Row = (*whose, *_KEPT_HEAD, head.step_index, None, head.step_name, first)
+    else:
+        cells = (*whose, *_head_cells(head), first)
+    for at in range(1, len(events)):
+        cells += (execution_id, shard, events[at].version, *_BLANK[4:], events[at].to_bytes())
+    return cells
 
 
-def whose(append: Append) -> Row:
-    """The first of HEAD_CELLS."""
-    expected = append.expected_version
-    return append.execution_id, shard_in(append), expected + len(append.events), expected
+def weight(write: Write) -> int:
+    """How many bytes a write brings that may be many: of events, a snapshot or a blueprint."""
+    row = len(APPEND_CELLS)
+    if isinstance(write, tuple):
+        if len(write) == row:
+            return len(octets(write[-1:]))
+        return sum(len(octets(write[at : at + 1])) for at in range(row - 1, len(write), row))
+    return sum(len(cell) for _, cells in write for cell in cells if isinstance(cell, bytes))
 
 
-def shard_in(append: Append) -> int:
-    """The shard of an append's execution."""
-    return shard_of(append.execution_id) if append.shard is None else append.shard
-
-
-def weight(append: AppendRows) -> int:
-    """How many bytes the events of an append have."""
-    size = 0
-    for row in append.events:
-        size += len(octets(row[-1:]))
-    return size
-
-
-def head_cells(head: Head) -> Row:
-    """HEAD_COLUMNS of a head."""
+def _head_cells(head: Head) -> Row:
     return (
         head.workflow,
         head.blueprint_hash,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 import apsw
@@ -18,7 +16,7 @@ from cerebelum_core.clock import Clock
 from cerebelum_core.errors import OwnershipLost, StoreUnavailable, StoreUnusable
 from cerebelum_core.store import rows
 from cerebelum_core.store import sqlite_statements as sql
-from cerebelum_core.store.apart import ProcessCommitter, can_be_apart
+from cerebelum_core.store.apart import committer_apart
 from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.lock import FileLock
 from cerebelum_core.store.migrations import migrations, outstanding
@@ -33,13 +31,10 @@ from cerebelum_core.store.records import (
     StoredHead,
     WorkerRecord,
 )
-from cerebelum_core.store.sqlite_batch import cells_of, weight
 from cerebelum_core.store.sqlite_writer import AT_ONCE, SqliteWriter, connect, transaction
 from cerebelum_core.store.writer import Committer, GroupCommit, ThreadCommitter, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
-
-_log = logging.getLogger(__name__)
 
 _MAX_READS = 100
 """Reads at one go, so that the first of them does not wait for the last."""
@@ -68,7 +63,7 @@ class SqliteStore:
         reading: Executor,
     ) -> None:
         self._lock = lock
-        self._writer = GroupCommit[rows.Write](committer, weigh=weight, heard=self._hear)
+        self._writer = GroupCommit[rows.Write](committer, weigh=rows.weight, heard=self._hear)
         self._writer_connection = writer_connection
         """None: it is in another process."""
         self._reader_connection = reader_connection
@@ -78,11 +73,11 @@ class SqliteStore:
 
     def append(self, append: Append) -> asyncio.Future[None]:
         """Add events to a history, if it is as long as expected and this store still owns it."""
-        return self._writer.submit(cells_of(append))
+        return self._writer.submit(rows.cells_of(append, step_alone=True))
 
     def post(self, append: Append, done: Done) -> None:
         """The same, for a caller that is called back."""
-        self._writer.post(cells_of(append), done)
+        self._writer.post(rows.cells_of(append, step_alone=True), done)
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""
@@ -216,7 +211,10 @@ def open_sqlite(
         connection, reader = connect(path), connect(path)
         _migrate(connection, clock)
         epoch = rows.number(next(connection.execute(sql.TAKE_OWNERSHIP, (node_id,))))
-        if apart and (committer := _apart(path, epoch)) is not None:
+        committer: Committer[rows.Write] | None = None
+        if apart:
+            committer = committer_apart("cerebelum_core.store.sqlite_child", (str(path), epoch))
+        if committer is not None:
             connection.close()
             return SqliteStore(lock, committer, None, reader, thread("reader"))
         here = ThreadCommitter(SqliteWriter(connection, epoch).commit, thread("writer"), at_once=AT_ONCE)
@@ -227,17 +225,6 @@ def open_sqlite(
     except BaseException:
         lock.close()
         raise
-
-
-def _apart(path: Path, epoch: int) -> ProcessCommitter | None:
-    """The writer in a process of its own; None where none can be started."""
-    if not can_be_apart():
-        return None
-    try:
-        return ProcessCommitter("cerebelum_core.store.sqlite_child", (str(path), str(epoch), version("cerebelum")))
-    except OSError as error:
-        _log.warning("the store writes in a thread, for no process can be started: %s", error)
-        return None
 
 
 def _migrate(connection: apsw.Connection, clock: Clock) -> None:

@@ -2,8 +2,8 @@
 
 An event is a row of the view APPENDS, and triggers spread it over the tables. So the writer's thread waits for the
 interpreter's lock once a batch and not after each statement, while the loop's thread is busy; and SQLite, with a
-statement for each row and a journal for each statement less, needs half the time. An append is handed over as the cells
-that are bound, made where it is posted: the writer's time is everybody's.
+statement for each row and a journal for each statement less, needs half the time. An append comes as the cells that are
+bound.
 """
 
 from __future__ import annotations
@@ -15,43 +15,16 @@ import apsw
 
 from cerebelum_core.errors import VersionConflict
 from cerebelum_core.store import sqlite_statements as sql
-from cerebelum_core.store.records import Append
-from cerebelum_core.store.rows import Cell, Row, Write, head_cells, number, octets, text, whose
+from cerebelum_core.store.rows import APPEND_CELLS, Cell, Row, number, text
 
 MOST_ROWS = 256
 """In one statement: apsw keeps no longer ones prepared."""
-_CELLS = len(sql.APPEND_CELLS)
+_CELLS = len(APPEND_CELLS)
 _BLANK: Row = (None,) * _CELLS
 
 
 class Refused(Exception):
     """Not all histories are as long as their appends expect, or another Core owns the store. Nothing is written."""
-
-
-def cells_of(append: Append) -> Row:
-    """The cells of an append's rows of the view, one behind the other: an event each, the first with the head.
-
-    Where of the head that is stored only the version and the step become other ones, all else is left out, the status
-    first of all.
-    """
-    head, events, first = append.head, append.events, append.events[0].to_bytes()
-    if append.before is not None and head.leaves_alone(append.before):
-        step = (None, None, None, None, None, None, None, head.step_index, None, head.step_name)
-        cells: Row = (*whose(append), *step, first)
-    else:
-        cells = (*whose(append), *head_cells(head), first)
-    for at in range(1, len(events)):
-        cells += (*cells[:2], events[at].version, None, *_BLANK[5:], events[at].to_bytes())
-    return cells
-
-
-def weight(write: Write) -> int:
-    """How many bytes a write brings that may be many: of events, a snapshot or a blueprint."""
-    if isinstance(write, tuple):
-        if len(write) == _CELLS:
-            return len(octets(write[-1:]))
-        return sum(len(octets(write[at : at + 1])) for at in range(_CELLS - 1, len(write), _CELLS))
-    return sum(len(cell) for _, cells in write for cell in cells if isinstance(cell, bytes))
 
 
 def write(connection: apsw.Connection, epoch: int, appends: Sequence[Row]) -> None:

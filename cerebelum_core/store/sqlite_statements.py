@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cerebelum_core.store.rows import HEAD_CELLS, HEAD_COLUMNS
+from cerebelum_core.store.rows import APPEND_CELLS, HEAD_COLUMNS
 
 CREATE_MIGRATIONS = """
 CREATE TABLE IF NOT EXISTS migrations (
@@ -14,7 +14,6 @@ PUT_MIGRATION = "INSERT INTO migrations (number, name, checksum, applied_at_ns) 
 TAKE_OWNERSHIP = "UPDATE ownership SET epoch = epoch + 1, node_id = ? WHERE id = 1 RETURNING epoch"
 EPOCH = "SELECT epoch FROM ownership WHERE id = 1"
 
-APPEND_CELLS = (*HEAD_CELLS, "data")
 OWNER = -1
 """Stands where the version is expected that a history has, in the row that says which epoch writes."""
 REFUSED = "the history has another length, or the store another owner"

@@ -10,7 +10,7 @@ from cerebelum_core.store import EventStore, open_store
 from tests.postgresql import PostgresServer
 
 
-@pytest.fixture(params=["memory", "sqlite", "sqlite in two processes", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite", "sqlite in two processes", "postgresql", "postgresql in two processes"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EventStore]:
     """Every store in turn: one suite says what a store is."""
     match request.param:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,8 @@ import pytest
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import StoreUnavailable
 from cerebelum_core.store import rows
-from cerebelum_core.store.apart import ProcessCommitter, _framed, _Incoming, serve
+from cerebelum_core.store.apart import Incoming, ProcessCommitter, _framed, serve
 from cerebelum_core.store.sqlite import SqliteStore, open_sqlite
-from cerebelum_core.store.sqlite_batch import cells_of, weight
 from cerebelum_core.store.writer import MAX_BATCH_BYTES
 from tests.core.store.appends import append, head
 
@@ -33,7 +33,6 @@ _CORE = """
 import asyncio, sys
 from pathlib import Path
 from cerebelum_core.clock import SystemClock
-from cerebelum_core.store.sqlite_batch import cells_of, weight
 from cerebelum_core.store.sqlite import open_sqlite
 
 async def main() -> None:
@@ -80,6 +79,7 @@ async def test_a_writer_that_is_killed_while_it_writes_loses_nothing_that_was_ac
             except StoreUnavailable:
                 if await store.head(execution_id) is not None:
                     return  # it was written, only nobody said so
+                await asyncio.sleep(0.005)  # one that was killed before it had answered is not started again at once
                 continue
             acknowledged.append(execution_id)
             return
@@ -191,7 +191,7 @@ async def test_where_no_thread_can_wait_for_the_end_of_a_lost_writer_all_are_tol
 
 def test_a_writer_commits_nothing_more_for_a_core_that_is_gone() -> None:
     ours, theirs = socket.socketpair()
-    ours.sendall(_framed(marshal.dumps([cells_of(append("x", 0))] * 3)))
+    ours.sendall(_framed(marshal.dumps([rows.cells_of(append("x", 0))] * 3)))
     batches: list[int] = []
 
     def commit(writes: Sequence[rows.Write]) -> list[None]:
@@ -200,7 +200,7 @@ def test_a_writer_commits_nothing_more_for_a_core_that_is_gone() -> None:
         raise StoreUnavailable("database is locked")
 
     with pytest.raises(SystemExit):
-        serve(theirs, commit, 210)
+        serve(theirs, Incoming(theirs), commit, 210)
     assert batches == [3]
 
 
@@ -210,7 +210,7 @@ def test_a_writer_takes_no_more_bytes_at_once_than_a_batch_may_have() -> None:
     messages = _framed(marshal.dumps([large])) * 3
     sending = threading.Thread(target=ours.sendall, args=(messages,))
     sending.start()
-    incoming = _Incoming(theirs)
+    incoming = Incoming(theirs)
     taken: list[int] = []
     while sum(taken) < 3:
         taken.append(len(incoming.take(210)))
@@ -221,11 +221,25 @@ def test_a_writer_takes_no_more_bytes_at_once_than_a_batch_may_have() -> None:
     theirs.close()
 
 
+async def test_a_writer_of_another_version_than_its_core_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store, committer = opened(tmp_path / "core.db")
+    await store.append(append("x", 0))
+    monkeypatch.setattr(committer, "_hello", committer._hello.replace(version("cerebelum").encode(), b"9.9.9"))
+    kill(committer)
+    await until(lambda: committer.process_id is None)
+    with pytest.raises(StoreUnavailable, match="is gone"):
+        await store.append(append("x", 1))
+    assert "its Core of 9.9.9: start the Core again" in capfd.readouterr().err
+    await store.close()
+
+
 def test_snapshots_and_blueprints_count_as_what_they_weigh() -> None:
-    assert weight([("A", ("id", 1, b"12345")), ("B", (b"678", None))]) == 8
+    assert rows.weight([("A", ("id", 1, b"12345")), ("B", (b"678", None))]) == 8
     for count in (1, 2, 3):
         events = sum(len(event.to_bytes()) for event in append("x", 0, count).events)
-        assert weight(cells_of(append("x", 0, count))) == rows.weight(rows.append_rows(append("x", 0, count))) == events
+        assert rows.weight(rows.cells_of(append("x", 0, count))) == events
 
 
 async def test_a_writer_writes_together_what_has_come_while_it_wrote(tmp_path: Path) -> None:
@@ -265,15 +279,17 @@ async def test_a_writer_that_ends_as_soon_as_it_is_started_is_not_started_withou
 ) -> None:
     store, committer = opened(tmp_path / "core.db")
     await store.append(append("x", 0))
-    words = committer._words
-    monkeypatch.setattr(committer, "_words", (str(tmp_path / "moved" / "core.db"), *words[1:]))
+    hello = committer._hello
+    known, _, epoch = marshal.loads(hello[8:])
+    moved = _framed(marshal.dumps([known, str(tmp_path / "moved" / "core.db"), epoch]))
+    monkeypatch.setattr(committer, "_hello", moved)
     kill(committer)
     await until(lambda: committer.process_id is None)
     with pytest.raises(StoreUnavailable, match="is gone"):
         await store.append(append("x", 1))
     with pytest.raises(StoreUnavailable, match="ended as soon as it was started"):
         await store.append(append("x", 1))
-    monkeypatch.setattr(committer, "_words", words)
+    monkeypatch.setattr(committer, "_hello", hello)
     monkeypatch.setattr(committer, "_not_before", 0.0)
     await store.append(append("x", 1))
     assert len(await store.read("x")) == 2

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -19,7 +20,8 @@ from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import OwnershipLost, StoreInUse, StoreUnavailable, StoreUnusable, StoreUrlError
 from cerebelum_core.store import EventStore, open_store, postgres_address
-from cerebelum_core.store.postgres import open_postgres
+from cerebelum_core.store.apart import ProcessCommitter
+from cerebelum_core.store.postgres import PostgresStore, open_postgres
 from cerebelum_core.store.postgres_statements import number_array, text_array
 from tests.core.store.appends import append
 from tests.postgresql import PostgresServer, run
@@ -31,7 +33,7 @@ from cerebelum_core.store import open_store
 from tests.core.store.appends import append
 
 async def main() -> None:
-    store = open_store(sys.argv[1], node_id="victim", clock=SystemClock())
+    store = open_store(sys.argv[1], node_id="victim", clock=SystemClock(), apart=sys.argv[2] == "True")
     async def write(number: int) -> None:
         await store.append(append(f"x{number:06}", 0, 2))
         print(number, flush=True)
@@ -53,8 +55,11 @@ class LaterClock:
         return Timestamp.from_ns(SystemClock().now().to_ns() + self._ahead_ns)
 
 
-def opened(url: str, node_id: str = "node", *, ahead_s: int = 0) -> EventStore:
-    return open_store(url, node_id=node_id, clock=LaterClock(ahead_s))
+def opened(url: str, node_id: str = "node", *, ahead_s: int = 0, apart: bool = False) -> EventStore:
+    return open_store(url, node_id=node_id, clock=LaterClock(ahead_s), apart=apart)
+
+
+apart_or_not = pytest.mark.parametrize("apart", [False, True], ids=["in a thread", "in a process"])
 
 
 def kill_backends(url: str) -> None:
@@ -68,11 +73,13 @@ def kill_backends(url: str) -> None:
 # -- connections and servers that go away ----------------------------------------------------
 
 
+@apart_or_not
 async def test_appends_under_killed_backends_are_whole_and_what_was_acknowledged_is_there(
     postgresql: PostgresServer,
+    apart: bool,
 ) -> None:
     url = postgresql.new_database()
-    store = opened(url)
+    store = opened(url, apart=apart)
     acknowledged: list[str] = []
     unknown: list[str] = []
 
@@ -94,9 +101,12 @@ async def test_appends_under_killed_backends_are_whole_and_what_was_acknowledged
     assert {lengths[each] for each in unknown} <= {0, 3}
 
 
-async def test_a_write_whose_connection_was_killed_is_unknown_and_reading_tells(postgresql: PostgresServer) -> None:
+@apart_or_not
+async def test_a_write_whose_connection_was_killed_is_unknown_and_reading_tells(
+    postgresql: PostgresServer, apart: bool
+) -> None:
     url = postgresql.new_database()
-    store = opened(url)
+    store = opened(url, apart=apart)
     await store.append(append("x", 0))
     await asyncio.to_thread(kill_backends, url)
     with pytest.raises(StoreUnavailable, match="unknown"):
@@ -107,11 +117,14 @@ async def test_a_write_whose_connection_was_killed_is_unknown_and_reading_tells(
     await store.close()
 
 
-async def test_a_server_that_stands_still_is_noticed_refused_and_reached_again(postgresql: PostgresServer) -> None:
+@apart_or_not
+async def test_a_server_that_stands_still_is_noticed_refused_and_reached_again(
+    postgresql: PostgresServer, apart: bool
+) -> None:
     if not postgresql.ours:
         pytest.skip("the server's processes are not the tests' own to stop")
     url = postgresql.new_database()
-    store = open_postgres(url, "node", SystemClock(), patience_s=0.5)
+    store = open_postgres(url, "node", SystemClock(), patience_s=0.5, apart=apart)
     await store.append(append("x", 0))
     await store.read("x")
     backends = run(
@@ -131,11 +144,14 @@ async def test_a_server_that_stands_still_is_noticed_refused_and_reached_again(p
     await store.close()
 
 
-async def test_a_server_that_stands_still_as_a_whole_keeps_nobody_waiting(postgresql: PostgresServer) -> None:
+@apart_or_not
+async def test_a_server_that_stands_still_as_a_whole_keeps_nobody_waiting(
+    postgresql: PostgresServer, apart: bool
+) -> None:
     if not postgresql.ours:
         pytest.skip("the server's processes are not the tests' own to stop")
     url = postgresql.new_database()
-    store = open_postgres(f"{url}&connect_timeout=2", "node", SystemClock(), patience_s=0.5)
+    store = open_postgres(f"{url}&connect_timeout=2", "node", SystemClock(), patience_s=0.5, apart=apart)
     await store.append(append("x", 0))
     with postgresql.standing_still():
         for _ in range(2):
@@ -145,10 +161,11 @@ async def test_a_server_that_stands_still_as_a_whole_keeps_nobody_waiting(postgr
     await store.close()
 
 
-async def test_the_store_goes_on_after_its_server_was_restarted(postgresql: PostgresServer) -> None:
+@apart_or_not
+async def test_the_store_goes_on_after_its_server_was_restarted(postgresql: PostgresServer, apart: bool) -> None:
     if not postgresql.ours:
         pytest.skip("the server is not the tests' own to stop")
-    store = opened(postgresql.new_database())
+    store = opened(postgresql.new_database(), apart=apart)
     await store.append(append("x", 0))
     await asyncio.to_thread(postgresql.stop)
     try:
@@ -164,8 +181,9 @@ async def test_the_store_goes_on_after_its_server_was_restarted(postgresql: Post
     await store.close()
 
 
-async def test_an_append_that_cannot_be_kept_takes_no_other_with_it(postgresql: PostgresServer) -> None:
-    store = opened(postgresql.new_database())
+@apart_or_not
+async def test_an_append_that_cannot_be_kept_takes_no_other_with_it(postgresql: PostgresServer, apart: bool) -> None:
+    store = opened(postgresql.new_database(), apart=apart)
     ids = [f"x{n}" for n in range(20)]
     await asyncio.gather(*(store.append(append(each, 0)) for each in ids[:10]))
     moving = [store.append(append(each, 1)) for each in ids[:10]]
@@ -176,9 +194,12 @@ async def test_an_append_that_cannot_be_kept_takes_no_other_with_it(postgresql: 
     await store.close()
 
 
-async def test_an_append_that_the_server_refuses_takes_no_other_with_it(postgresql: PostgresServer) -> None:
+@apart_or_not
+async def test_an_append_that_the_server_refuses_takes_no_other_with_it(
+    postgresql: PostgresServer, apart: bool
+) -> None:
     url = postgresql.new_database()
-    store = opened(url)
+    store = opened(url, apart=apart)
     run(url, "ALTER TABLE cerebelum.events ADD CHECK (execution_id <> 'refused')")
     await store.append(append("x", 0))
     moving, ids = store.append(append("x", 1)), ["y", "refused", "z"]
@@ -200,6 +221,36 @@ def test_numbers_and_absent_ones_survive_as_elements_of_an_array(postgresql: Pos
     assert run(postgresql.url("postgres"), f"SELECT '{number_array(list(values))}'::bigint[]")[0][0] == values
 
 
+async def test_a_writer_that_is_killed_leaves_its_batch_unknown_and_another_goes_on(postgresql: PostgresServer) -> None:
+    store = opened(postgresql.new_database(), apart=True)
+    assert isinstance(store, PostgresStore)
+    committer = store._writer._committer
+    assert isinstance(committer, ProcessCommitter)
+    await store.append(append("x", 0))
+    writer = committer.process_id
+    assert writer is not None
+    os.kill(writer, signal.SIGSTOP)
+    written = asyncio.ensure_future(store.append(append("x", 1)))
+    await asyncio.sleep(0)
+    os.kill(writer, signal.SIGKILL)
+    with pytest.raises(StoreUnavailable, match="the store's writer is gone"):
+        await written
+    await store.append(append("x", len(await store.read("x"))))
+    assert committer.process_id not in (None, writer)
+    await store.close()
+
+
+async def test_nobody_reads_a_password_off_the_command_line_of_a_writer(postgresql: PostgresServer) -> None:
+    store = opened(f"{postgresql.new_database()}&password=secret", apart=True)
+    assert isinstance(store, PostgresStore)
+    committer = store._writer._committer
+    assert isinstance(committer, ProcessCommitter)
+    told = Path(f"/proc/{committer.process_id}/cmdline").read_bytes()
+    assert b"postgres_child" in told
+    assert b"secret" not in told
+    await store.close()
+
+
 # -- one owner -------------------------------------------------------------------------------
 
 
@@ -212,13 +263,15 @@ async def test_a_second_core_is_refused_while_the_first_renews_its_lease(postgre
     await opened(url, "third").close()
 
 
+@apart_or_not
 async def test_a_second_core_takes_over_when_the_lease_has_ended_and_the_first_writes_nothing_more(
     postgresql: PostgresServer,
+    apart: bool,
 ) -> None:
     url = postgresql.new_database()
-    first = opened(url, "first")
+    first = opened(url, "first", apart=apart)
     await first.append(append("x", 0))
-    second = opened(url, "second", ahead_s=3600)
+    second = opened(url, "second", ahead_s=3600, apart=apart)
     with pytest.raises(OwnershipLost, match="a newer Core"):
         await first.append(append("x", 1))
     await asyncio.wait_for(first.superseded(), 5)
@@ -231,17 +284,19 @@ async def test_a_second_core_takes_over_when_the_lease_has_ended_and_the_first_w
     await second.close()
 
 
+@apart_or_not
 async def test_what_was_acknowledged_before_kill_9_is_there_and_the_next_core_need_not_wait(
     postgresql: PostgresServer,
+    apart: bool,
 ) -> None:
     url = postgresql.new_database()
-    with subprocess.Popen([sys.executable, "-c", _OWNER, url], stdout=subprocess.PIPE) as child:
+    with subprocess.Popen([sys.executable, "-c", _OWNER, url, str(apart)], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"open\n"
         acknowledged = [int(child.stdout.readline()) for _ in range(500)]
         child.send_signal(signal.SIGKILL)
         acknowledged += [int(line) for line in child.stdout.read().splitlines()]
-    store = opened(url)
+    store = opened(url, apart=apart)
     for number in acknowledged:
         assert len(await store.read(f"x{number:06}")) == 2
     await store.close()
