@@ -17,6 +17,8 @@ from cerebelum_core.store.rows import APPEND_CELLS, Cell, Row, cells_of, number,
 _TRIES = 3
 """How often an append is tried of which the server says that it was rolled back for another's sake."""
 _CELLS = len(APPEND_CELLS)
+_ID, _SHARD, _VERSION, _EXPECTED = range(4)
+_DATA = _CELLS - 1
 
 
 def checked_cells(append: Append) -> Row:
@@ -97,17 +99,23 @@ class BatchWriter:
         self,
         connection: psycopg.Connection,
         statement: LiteralString,
-        columns: Mapping[str, Callable[[list[Cell]], str]],
+        columns: Mapping[str, Callable[[Sequence[Cell]], str]],
         appends: list[Row],
     ) -> psycopg.Cursor[tuple[int, str | None]]:
-        places = {name: APPEND_CELLS.index(name) for name in columns}
-        heads = {name: array([append[places[name]] for append in appends]) for name, array in columns.items()}
-        events = [event for append in appends for event in _events(append)]
-        ids, versions, shards, data = map(list, zip(*events, strict=True))
+        # The columns of all first rows. A first event follows the version that its execution must have now.
+        first = list(zip(*appends, strict=False))
+        ids, shards, data = list(first[_ID]), list(first[_SHARD]), list(first[_DATA])
+        versions: list[Cell] = [number((expected,)) + 1 for expected in first[_EXPECTED]]
+        for append in appends:
+            for at in range(_CELLS, len(append), _CELLS):
+                ids.append(append[_ID])
+                shards.append(append[_SHARD])
+                versions.append(append[at + _VERSION])
+                data.append(append[at + _DATA])
         return connection.execute(
             statement,
             {
-                **heads,
+                **{name: array(first[APPEND_CELLS.index(name)]) for name, array in columns.items()},
                 "epoch": self._epoch,
                 "event_execution_ids": sql.text_array(ids),
                 "event_versions": sql.number_array(versions),
@@ -136,14 +144,7 @@ def _rounds(batch: Sequence[Row]) -> Iterator[list[int]]:
 
 
 def _expected(append: Row) -> int:
-    return number(append[3:4])
-
-
-def _events(append: Row) -> Iterator[Row]:
-    """Execution, version, shard and bytes of each event. The version in the first row is that of the last event."""
-    execution_id, shard, _, _ = append[:4]
-    first = _expected(append) + 1
-    return ((execution_id, first + at, shard, append[(at + 1) * _CELLS - 1]) for at in range(len(append) // _CELLS))
+    return number(append[_EXPECTED:])
 
 
 def _conflict(append: Row) -> VersionConflict:

@@ -129,22 +129,22 @@ WORKERS = "SELECT worker_id, registration, seen_at_ns FROM cerebelum.workers ORD
 
 def text_array(values: Sequence[Cell]) -> str:
     """Texts as PostgreSQL writes an array: one text of constant type costs less than an adapter a value."""
-    return "{" + ",".join([_quoted(str(value)) for value in values]) + "}"
+    texts = list(map(str, values))
+    joined = '","'.join(texts)
+    if "\\" in joined or joined.count('"') != 2 * (len(texts) - 1):
+        joined = '","'.join([text.replace("\\", "\\\\").replace('"', '\\"') for text in texts])
+    return '{"' + joined + '"}' if texts else "{}"
 
 
-def number_array(values: list[Cell]) -> str:
+def number_array(values: Sequence[Cell]) -> str:
     """Numbers, or None, as PostgreSQL writes an array. Python's own list is but for its brackets the same."""
-    return "{" + str(values)[1:-1].replace("None", "NULL") + "}"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return "{" + str([*values])[1:-1].replace("None", "NULL") + "}"
 
 
 _TEXTS = {"execution_id", "workflow", "blueprint_hash", "step_name"}
 _MOVED = ["execution_id", "shard", "version", "status", "ended_at_ns", "ready", "wake_at_ns", "step_index", "step_name"]
 _MOVED += ["blueprint_hash", "total_steps"]
-_Array: TypeAlias = Callable[[list[Cell]], str]
+_Array: TypeAlias = Callable[[Sequence[Cell]], str]
 MOVE_COLUMNS: dict[str, _Array] = {
     name: text_array if name in _TEXTS else number_array for name in [*_MOVED, "expected_version"]
 }
