@@ -219,14 +219,14 @@ class Execution:
     def _decide(self, letters: Sequence[_Letter]) -> _Batch:
         """Decide letters one after another; all that they lead to becomes durable in one append."""
         state = self.state
-        events: tuple[Event, ...] = ()
+        events: Sequence[Event] = ()
         for letter in letters:
             carried = carry_out(state, letter.command, self._clock.now())
             if isinstance(carried, Rejected):
                 letter.answer = carried
                 continue
             decided, state = carried
-            events = events + decided if events else decided
+            events = [*events, *decided] if events else decided
             letter.answer = Accepted(decided, state)
         return _Batch(letters, events, state, owed_since(self.state, state))
 

@@ -161,7 +161,7 @@ class TaskRouter:
         del self._offers[task_id]
         self._claims.settle(task_id)
         lease = self.leases.end(task_id)
-        if lease is None:
+        if lease is None or lease.over:
             self._queues.remove(offer)
             return
         session = self._sessions.get(lease.worker_id)

@@ -146,12 +146,14 @@ class ProcessCommitter(Generic[_W]):
                 )
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            ours.sendall(self._hello)  # for which there is room
-            ours.setblocking(False)
             try:
+                ours.sendall(self._hello)  # for which there is room
+                ours.setblocking(False)
                 self._loop.add_reader(ours.fileno(), self._receive)
             except BaseException:
-                self._process.kill()
+                process, self._process = self._process, None
+                process.kill()
+                process.wait()
                 raise
             open_until_started.pop_all()
         self._socket, self._answered, self._has_more = ours, False, False

@@ -26,7 +26,7 @@ _EVENTS = "SELECT data FROM @events WHERE @key = ? ORDER BY version"
 _BLUEPRINT = "SELECT data FROM @blueprints WHERE hash = ?"
 # One that was brought to life again, or has more events than were archived, stays.
 _REMOVE = """
-DELETE FROM @executions WHERE execution_id = ? AND version = ? AND ended_at_ns IS NOT NULL RETURNING execution_id"""
+DELETE FROM @executions WHERE execution_id = ? AND version = ? AND ended_at_ns IS NOT NULL RETURNING @key"""
 _REMOVE_EVENTS = "DELETE FROM @events WHERE @key = ? RETURNING version"
 _REMOVE_SNAPSHOT = "DELETE FROM @snapshots WHERE execution_id = ? RETURNING version"
 
@@ -80,8 +80,8 @@ def prune_page(database: Database, ended_before: Timestamp, archive: Archive | N
     if archive is not None and ended:
         archive.add([_archived(database, row) for row in ended])
     with database.transaction():
-        for execution_id, version, _, key in ended:
-            if database.rows(_REMOVE, execution_id, version):
+        for execution_id, version, *_ in ended:
+            for (key,) in database.rows(_REMOVE, execution_id, version):
                 database.rows(_REMOVE_EVENTS, key)
                 database.rows(_REMOVE_SNAPSHOT, execution_id)
     return len(ended)

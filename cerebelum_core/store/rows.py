@@ -52,9 +52,12 @@ def cells_of(append: Append, *, step_alone: bool = False) -> Row:
         cells: Row = (*whose, *_KEPT_HEAD, head.step_index, None, head.step_name, first)
     else:
         cells = (*whose, *_head_cells(head), first)
+    if len(events) == 1:
+        return cells
+    further: list[Cell] = []
     for at in range(1, len(events)):
-        cells += (execution_id, shard, events[at].version, *_BLANK[4:], events[at].to_bytes())
-    return cells
+        further += (execution_id, shard, events[at].version, *_BLANK[4:], events[at].to_bytes())
+    return (*cells, *further)
 
 
 def weight(write: Write) -> int:

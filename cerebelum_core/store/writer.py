@@ -109,18 +109,21 @@ class ThreadCommitter(Generic[_W]):
     def _taken(self) -> Sequence[_W]:
         writes: list[_W] = []
         size = 0
-        while self._begun and len(writes) < self._at_once and size < MAX_BATCH_BYTES:
-            more, weight = self._begun.popleft()
-            writes += more
-            size += weight
+        while self._begun and len(writes) < self._at_once:
+            size += self._begun[0][1]
+            if writes and size > MAX_BATCH_BYTES:
+                break
+            writes += self._begun.popleft()[0]
         return writes
 
     def _tell(self, outcomes: Sequence[Outcome], goes_on: bool, told: Told) -> None:
-        if not goes_on:
-            self._works = False
-            if self._begun:  # it has come since
-                self._go(told)
-        told(outcomes)
+        try:
+            if not goes_on:
+                self._works = False
+                if self._begun:  # it has come since
+                    self._go(told)
+        finally:
+            told(outcomes)
 
 
 def outcomes_of(commit: Callable[[Sequence[_W]], Sequence[Outcome]], writes: Sequence[_W]) -> Sequence[Outcome]:

@@ -173,6 +173,20 @@ async def test_tasks_are_handed_out_in_the_order_in_which_they_were_owed_whateve
 
 
 @in_virtual_time
+async def test_what_is_forgotten_while_the_loss_of_it_is_yet_to_be_recorded_is_handed_to_nobody() -> None:
+    desk = Desk().opened()
+    desk.owe("x", task("1"))
+    lease = await desk.poll("w")
+    assert lease is not None
+    desk.router.lose(lease, "its worker is gone")
+    desk.owe("x", task("1"), shape=OTHER)
+    desk.router.lose_again(lease, 1)
+    desk.owe("x")
+    assert await desk.poll("v", [OTHER_POOL], timeout_s=0) is None
+    assert desk.remembers == 0
+
+
+@in_virtual_time
 async def test_a_poll_ends_with_nothing_when_its_time_is_over() -> None:
     desk = Desk().opened()
     started = asyncio.get_running_loop().time()

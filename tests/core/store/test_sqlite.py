@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -18,6 +19,7 @@ from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import OwnershipLost, StoreInUse, StoreUnavailable, StoreUnusable, StoreUrlError
 from cerebelum_core.store import EventStore, HeadQuery, Place, open_store
 from cerebelum_core.store.listing import count_of, page_of
+from cerebelum_core.store.rows import APPEND_CELLS, cells_of
 from cerebelum_core.store.sqlite import SqliteStore
 from cerebelum_proto.events.v1.events_pb import StepCompleted
 from cerebelum_proto.types.v1.types_pb import Payload
@@ -256,3 +258,23 @@ async def test_events_of_a_kilobyte_lie_side_by_side(tmp_path: Path) -> None:
         await store.append(large)
     await store.close()
     assert path.stat().st_size < 1.5 * 300 * 1_150
+
+
+async def test_events_that_a_damaged_store_has_left_over_stand_in_nobody_s_way(tmp_path: Path) -> None:
+    store = opened(tmp_path / "core.db")
+    await store.append(append("a", 0))
+    await store.append(append("b", 0, 3))
+    apsw.Connection(str(tmp_path / "core.db")).execute("DELETE FROM executions WHERE execution_id = 'b'")
+    await store.append(append("c", 0, 2))
+    assert len(await store.read("c")) == 2
+    await store.close()
+
+
+def test_what_a_history_costs_to_write_at_once_grows_with_its_length_alone() -> None:
+    def took_s(events: int) -> float:
+        long = append("x", 0, events)
+        begun = time.process_time()
+        assert len(cells_of(long)) == events * len(APPEND_CELLS)
+        return time.process_time() - begun
+
+    assert took_s(20_000) < 50 * min(took_s(2_000) for _ in range(3))

@@ -245,7 +245,7 @@ async def test_a_thread_commits_no_more_at_once_than_it_may() -> None:
         await turn()
     slow.let(9)
     await writer.close()
-    assert slow.batches == [["a"], ["b", "large"], ["large"], ["c", "d", "e"], ["f"]]
+    assert slow.batches == [["a"], ["b"], ["large"], ["large"], ["c", "d", "e"], ["f"]]
 
 
 async def test_a_thread_that_had_ended_its_work_is_given_what_comes_next() -> None:

@@ -9,9 +9,9 @@ CREATE TABLE ownership (
 
 INSERT INTO ownership (id, epoch, node_id) VALUES (1, 0, '');
 
--- An execution has a number of its own in this file.
+-- An execution has a number of its own in this file, which is never given to another one.
 CREATE TABLE executions (
-    number INTEGER PRIMARY KEY,
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
     execution_id TEXT NOT NULL,
     shard INTEGER NOT NULL,
     version INTEGER NOT NULL,
