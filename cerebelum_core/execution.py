@@ -172,10 +172,10 @@ class Execution:
                 self._recover(letters, error)
                 return
             self._answer(batch)
-            letters = self._come()
+            letters = self._arrived()
         self._rest()
 
-    def _come(self) -> Sequence[_Letter]:
+    def _arrived(self) -> Sequence[_Letter]:
         """The letters that have come, taken out of the box."""
         letters = self._letters
         if letters:
@@ -201,7 +201,7 @@ class Execution:
                 outcome = error
         if outcome is None:
             self._answer(batch)
-            self._go_on(self._come())
+            self._go_on(self._arrived())
         else:
             self._recover(batch.letters, outcome)
 
@@ -258,7 +258,7 @@ class Execution:
         else:
             self._answer(batch)
         self._recovering = None
-        self._go_on(self._come())
+        self._go_on(self._arrived())
 
     async def _read_and_decide(self, letters: Sequence[_Letter], error: Exception | None) -> _Batch:
         """Whether an append happened is unknown: only reading tells. The engine knows what it has recorded."""
