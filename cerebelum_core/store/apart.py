@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from importlib.metadata import version
 from math import inf
-from typing import Generic, TypeAlias, TypeVar, cast
+from typing import Generic, NoReturn, TypeAlias, TypeVar, cast
 
 from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable, VersionConflict
 from cerebelum_core.store.records import Outcome
@@ -253,12 +253,19 @@ def work(opened: Callable[..., AbstractContextManager[Commit[_W]]], at_once: int
     incoming = Incoming[_W](channel)
     wanted, *words = incoming.hello()
     if version("cerebelum") != wanted:
-        sys.exit(f"the store's writer is of version {version('cerebelum')}, its Core of {wanted}: start the Core again")
+        _end(f"the store's writer is of version {version('cerebelum')}, its Core of {wanted}: start the Core again")
     try:
         with opened(*words) as commit:
             serve(channel, incoming, commit, at_once)
     except Exception as error:
-        sys.exit(f"the store's writer ends: {error}")
+        _end(f"the store's writer ends: {error}")
+
+
+def _end(why: str) -> NoReturn:
+    """End the process. It is said before the socket closes, by which the Core learns of it."""
+    sys.stderr.write(f"{why}\n")
+    sys.stderr.flush()
+    raise SystemExit(1)
 
 
 def serve(channel: socket.socket, incoming: Incoming[_W], commit: Commit[_W], at_once: int) -> None:
