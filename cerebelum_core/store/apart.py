@@ -249,20 +249,20 @@ def work(opened: Callable[..., AbstractContextManager[Commit[_W]]], at_once: int
     however the Core ends. The signals that tell a Core to stop are blocked when it is started.
     """
     gc.set_threshold(100_000)  # a batch is thousands of small values, none of them in a cycle
-    channel = socket.socket(fileno=int(sys.argv[1]))
-    incoming = Incoming[_W](channel)
-    wanted, *words = incoming.hello()
-    if version("cerebelum") != wanted:
-        _end(f"the store's writer is of version {version('cerebelum')}, its Core of {wanted}: start the Core again")
-    try:
-        with opened(*words) as commit:
-            serve(channel, incoming, commit, at_once)
-    except Exception as error:
-        _end(f"the store's writer ends: {error}")
+    # Why it ends is said before the socket closes, by which the Core learns of it.
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        incoming = Incoming[_W](channel)
+        wanted, *words = incoming.hello()
+        if version("cerebelum") != wanted:
+            _end(f"the store's writer is of version {version('cerebelum')}, its Core of {wanted}: start the Core again")
+        try:
+            with opened(*words) as commit:
+                serve(channel, incoming, commit, at_once)
+        except Exception as error:
+            _end(f"the store's writer ends: {error}")
 
 
 def _end(why: str) -> NoReturn:
-    """End the process. It is said before the socket closes, by which the Core learns of it."""
     sys.stderr.write(f"{why}\n")
     sys.stderr.flush()
     raise SystemExit(1)

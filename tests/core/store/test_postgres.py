@@ -245,6 +245,7 @@ async def test_nobody_reads_a_password_off_the_command_line_of_a_writer(postgres
     assert isinstance(store, PostgresStore)
     committer = store._writer._committer
     assert isinstance(committer, ProcessCommitter)
+    await store.append(append("x", 0))
     told = Path(f"/proc/{committer.process_id}/cmdline").read_bytes()
     assert b"postgres_child" in told
     assert b"secret" not in told
