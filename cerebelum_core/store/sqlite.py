@@ -32,7 +32,7 @@ from cerebelum_core.store.records import (
     WorkerRecord,
 )
 from cerebelum_core.store.sqlite_writer import AT_ONCE, SqliteWriter, connect, transaction
-from cerebelum_core.store.writer import Committer, GroupCommit, ThreadCommitter, one_thread
+from cerebelum_core.store.writer import Committer, GroupCommit, HereIfAlone, ThreadCommitter, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 
@@ -217,8 +217,9 @@ def open_sqlite(
         if committer is not None:
             connection.close()
             return SqliteStore(lock, committer, None, reader, thread("reader"))
-        here = ThreadCommitter(SqliteWriter(connection, epoch).commit, thread("writer"), at_once=AT_ONCE)
-        return SqliteStore(lock, here, connection, reader, thread("reader"))
+        writer = SqliteWriter(connection, epoch)
+        behind = ThreadCommitter(writer.commit, thread("writer"), at_once=AT_ONCE)
+        return SqliteStore(lock, HereIfAlone(writer.commit_at_once, behind), connection, reader, thread("reader"))
     except apsw.Error as error:
         lock.close()
         raise StoreUnusable(f"{path} cannot be used: {error}") from None

@@ -16,6 +16,8 @@ from cerebelum_core.store.sqlite_batch import Refused, fit, write, write_alone
 
 AT_ONCE = 210
 """In one transaction: with an event each, and a second for every fifth, they fit into one statement."""
+_PATIENCE_MS = 5_000
+"""So long it is waited for another process that writes to the file."""
 
 
 class SqliteWriter:
@@ -33,6 +35,24 @@ class SqliteWriter:
             StoreUnavailable: nothing is written.
         """
         try:
+            return self._commit(batch)
+        except apsw.Error as error:
+            raise StoreUnavailable(f"the store cannot write: {error}") from error
+
+    def commit_at_once(self, batch: Sequence[Write]) -> Sequence[Outcome]:
+        """The same; nothing is done, and nothing told, while another process writes to the file."""
+        self.connection.set_busy_timeout(0)
+        try:
+            return self._commit(batch)
+        except apsw.BusyError:
+            return ()
+        except apsw.Error as error:
+            raise StoreUnavailable(f"the store cannot write: {error}") from error
+        finally:
+            self.connection.set_busy_timeout(_PATIENCE_MS)
+
+    def _commit(self, batch: Sequence[Write]) -> Sequence[Outcome]:
+        try:
             with suppress(Refused):
                 return self._commit_all(batch)
             with transaction(self.connection):
@@ -40,8 +60,6 @@ class SqliteWriter:
                 return [self._attempt(each) for each in batch]
         except OwnershipLost as error:
             return [error] * len(batch)
-        except apsw.Error as error:
-            raise StoreUnavailable(f"the store cannot write: {error}") from error
 
     def _commit_all(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         appends = [each for each in batch if isinstance(each, tuple)]
@@ -73,7 +91,7 @@ class SqliteWriter:
 def connect(path: Path, *, make: bool = True) -> apsw.Connection:
     """A connection whose commits are on disk; to a new file if there is none and one is to be made."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE * make)
-    connection.set_busy_timeout(5_000)
+    connection.set_busy_timeout(_PATIENCE_MS)
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
     return connection

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
+from math import inf
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from cerebelum_core.errors import StoreUnavailable
@@ -26,6 +27,9 @@ MAX_BATCH = 1_000
 """Writes that a committer is given at once at the most ..."""
 MAX_BATCH_BYTES = 16 * 1024 * 1024
 """... and so many bytes of them, so that what is made of a batch has its bounds too."""
+
+_QUICK_S = 0.001
+"""A loop may stand still for so long without anybody being the worse for it."""
 
 Told: TypeAlias = Callable[[Sequence[Outcome]], None]
 """Called in the loop, with what became of the writes that are next in their order."""
@@ -124,6 +128,53 @@ class ThreadCommitter(Generic[_W]):
                     self._go(told)
         finally:
             told(outcomes)
+
+
+class HereIfAlone(Generic[_W]):
+    """Commits a write that comes alone in the loop's own turn, while that is quick: to hand it to a thread and to hear
+    of it takes as long again. All else goes to the committer behind.
+
+    `commit` is that of a thread, but where it would have to wait for somebody it does nothing and tells nothing.
+    """
+
+    def __init__(self, commit: Callable[[Sequence[_W]], Sequence[Outcome]], behind: Committer[_W]) -> None:
+        self._commit = commit
+        self._behind = behind
+        self._loop = asyncio.get_running_loop()
+        self._under_way = 0
+        """Writes that the committer behind has, and of which it has told nothing."""
+        self._takes_s = inf
+        """How long a write alone took lately, wherever it was committed."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it takes more now."""
+        return self._behind.is_free
+
+    def begin(self, writes: Sequence[_W], size: int, told: Told) -> None:
+        """Write, and tell what became of each."""
+        alone, begun = len(writes) == 1 and not self._under_way, self._loop.time()
+        if alone and self._takes_s < _QUICK_S and (outcomes := outcomes_of(self._commit, writes)):
+            self._took(begun)
+            self._loop.call_soon(told, outcomes)
+            return
+        self._behind.begin(writes, size, partial(self._told, told, begun if alone else None))
+        self._under_way += len(writes)
+
+    async def close(self) -> None:
+        """Write no more."""
+        await self._behind.close()
+
+    def _told(self, told: Told, begun: float | None, outcomes: Sequence[Outcome]) -> None:
+        self._under_way -= len(outcomes)
+        if begun is not None:
+            self._took(begun)
+        told(outcomes)
+
+    def _took(self, begun: float) -> None:
+        took_s = self._loop.time() - begun
+        before_s = took_s if self._takes_s == inf else self._takes_s
+        self._takes_s = before_s + (took_s - before_s) / 8
 
 
 def outcomes_of(commit: Callable[[Sequence[_W]], Sequence[Outcome]], writes: Sequence[_W]) -> Sequence[Outcome]:
