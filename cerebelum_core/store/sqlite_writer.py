@@ -16,7 +16,7 @@ from cerebelum_core.store.sqlite_batch import Refused, fit, write, write_alone
 
 AT_ONCE = 210
 """In one transaction: with an event each, and a second for every fifth, they fit into one statement."""
-_PATIENCE_MS = 5_000
+PATIENCE_MS = 5_000
 """So long it is waited for another process that writes to the file."""
 
 
@@ -49,7 +49,7 @@ class SqliteWriter:
         except apsw.Error as error:
             raise StoreUnavailable(f"the store cannot write: {error}") from error
         finally:
-            self.connection.set_busy_timeout(_PATIENCE_MS)
+            self.connection.set_busy_timeout(PATIENCE_MS)
 
     def _commit(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         try:
@@ -91,7 +91,7 @@ class SqliteWriter:
 def connect(path: Path, *, make: bool = True) -> apsw.Connection:
     """A connection whose commits are on disk; to a new file if there is none and one is to be made."""
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE * make)
-    connection.set_busy_timeout(_PATIENCE_MS)
+    connection.set_busy_timeout(PATIENCE_MS)
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         connection.execute(f"PRAGMA {pragma}")
     return connection

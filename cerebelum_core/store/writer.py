@@ -29,7 +29,9 @@ MAX_BATCH_BYTES = 16 * 1024 * 1024
 """... and so many bytes of them, so that what is made of a batch has its bounds too."""
 
 _QUICK_S = 0.001
-"""A loop may stand still for so long without anybody being the worse for it."""
+"""A loop may stand still for so long without anybody being the worse for it ..."""
+_SMALL_BYTES = 64 * 1024
+"""... and what has no more bytes than this takes no longer than others do."""
 
 Told: TypeAlias = Callable[[Sequence[Outcome]], None]
 """Called in the loop, with what became of the writes that are next in their order."""
@@ -153,7 +155,7 @@ class HereIfAlone(Generic[_W]):
 
     def begin(self, writes: Sequence[_W], size: int, told: Told) -> None:
         """Write, and tell what became of each."""
-        alone, begun = len(writes) == 1 and not self._under_way, self._loop.time()
+        alone, begun = len(writes) == 1 and size <= _SMALL_BYTES and not self._under_way, self._loop.time()
         if alone and self._takes_s < _QUICK_S and (outcomes := outcomes_of(self._commit, writes)):
             self._took(begun)
             self._loop.call_soon(told, outcomes)

@@ -21,6 +21,8 @@ from cerebelum_core.store import EventStore, HeadQuery, Place, open_store
 from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.rows import APPEND_CELLS, cells_of
 from cerebelum_core.store.sqlite import SqliteStore
+from cerebelum_core.store.sqlite_writer import PATIENCE_MS, connect, transaction
+from cerebelum_core.store.writer import HereIfAlone
 from cerebelum_proto.events.v1.events_pb import StepCompleted
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
@@ -124,6 +126,24 @@ async def test_a_write_that_cannot_be_made_fails_alone(tmp_path: Path, apart: bo
         assert stored.version == version
     assert await store.head("worse") is None
     await store.append(append("bad", 1))
+    await store.close()
+
+
+async def test_while_another_process_writes_to_the_file_only_a_thread_waits_for_it(tmp_path: Path) -> None:
+    store = opened(tmp_path / "core.db")
+    assert isinstance(store, SqliteStore)
+    await store.append(append("x", 0))
+    assert isinstance(store._writer._committer, HereIfAlone)
+    store._writer._committer._takes_s = 0.0  # however slow this disk is: the next one is committed in the loop
+    other, begun = connect(tmp_path / "core.db"), time.monotonic()
+    with transaction(other):
+        writing = asyncio.ensure_future(store.append(append("x", 1)))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert not writing.done()
+        assert time.monotonic() - begun < PATIENCE_MS / 1000
+    await writing
+    other.close()
     await store.close()
 
 
