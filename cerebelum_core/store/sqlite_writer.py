@@ -18,6 +18,10 @@ AT_ONCE = 210
 """In one transaction: with an event each, and a second for every fifth, they fit into one statement."""
 PATIENCE_MS = 5_000
 """So long it is waited for another process that writes to the file."""
+_CHECKPOINT_PAGES = 1_000
+"""Of so many pages beside it on, what was written is moved into the file: by whoever commits then."""
+_MOST_AT_ONCE = 100
+"""One at once writes some five to ten pages."""
 
 
 class SqliteWriter:
@@ -27,6 +31,8 @@ class SqliteWriter:
         connection.execute(sql.CREATE_APPENDS)
         self.connection = connection
         self._epoch = epoch
+        self._at_once = 0
+        """How often `commit_at_once` was asked since it did nothing."""
 
     def commit(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """Run writes in one transaction: the appends together or, if one is refused, alone.
@@ -34,24 +40,36 @@ class SqliteWriter:
         Raises:
             StoreUnavailable: nothing is written.
         """
+        self._take_time(PATIENCE_MS, _CHECKPOINT_PAGES)
         try:
             return self._commit(batch)
         except apsw.Error as error:
             raise StoreUnavailable(f"the store cannot write: {error}") from error
 
     def commit_at_once(self, batch: Sequence[Write]) -> Sequence[Outcome]:
-        """The same; nothing is done, and nothing told, while another process writes to the file."""
-        self.connection.set_busy_timeout(0)
+        """The same. Nothing is done, and nothing told, while another process writes to the file, and once in a while,
+        so that `commit` may do what takes longer: to move into the file what was written beside it.
+        """
+        self._at_once += 1
+        if self._at_once > _MOST_AT_ONCE:
+            self._at_once = 0
+            return ()
+        self._take_time(0, 0)
         try:
             return self._commit(batch)
         except apsw.BusyError:
             return ()
         except apsw.Error as error:
             raise StoreUnavailable(f"the store cannot write: {error}") from error
-        finally:
-            self.connection.set_busy_timeout(PATIENCE_MS)
+
+    def _take_time(self, patience_ms: int, checkpoint_pages: int) -> None:
+        self.connection.set_busy_timeout(patience_ms)
+        self.connection.wal_autocheckpoint(checkpoint_pages)
 
     def _commit(self, batch: Sequence[Write]) -> Sequence[Outcome]:
+        if self.connection.in_transaction:
+            # A handler of signals has struck between two statements: what was acknowledged since would not be durable.
+            self.connection.execute("ROLLBACK")
         try:
             with suppress(Refused):
                 return self._commit_all(batch)
@@ -100,8 +118,8 @@ def connect(path: Path, *, make: bool = True) -> apsw.Connection:
 @contextmanager
 def transaction(connection: apsw.Connection) -> Iterator[None]:
     """Write all or nothing. It waits for its turn at the start: a transaction that only then begins to write cannot."""
-    connection.execute("BEGIN IMMEDIATE")
     try:
+        connection.execute("BEGIN IMMEDIATE")
         yield
         connection.execute("COMMIT")
     except BaseException:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from math import inf
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Generic, NoReturn, Protocol, TypeAlias, TypeVar
 
 from cerebelum_core.errors import StoreUnavailable
 from cerebelum_core.store.callbacks import settle
@@ -136,7 +136,7 @@ class HereIfAlone(Generic[_W]):
     """Commits a write that comes alone in the loop's own turn, while that is quick: to hand it to a thread and to hear
     of it takes as long again. All else goes to the committer behind.
 
-    `commit` is that of a thread, but where it would have to wait for somebody it does nothing and tells nothing.
+    `commit` is that of a thread, but where it would take long it does nothing and tells nothing.
     """
 
     def __init__(self, commit: Callable[[Sequence[_W]], Sequence[Outcome]], behind: Committer[_W]) -> None:
@@ -145,6 +145,8 @@ class HereIfAlone(Generic[_W]):
         self._loop = asyncio.get_running_loop()
         self._under_way = 0
         """Writes that the committer behind has, and of which it has told nothing."""
+        self._alone_since: float | None = None
+        """When it was given one alone, while it has that."""
         self._takes_s = inf
         """How long a write alone took lately, wherever it was committed."""
 
@@ -156,27 +158,48 @@ class HereIfAlone(Generic[_W]):
     def begin(self, writes: Sequence[_W], size: int, told: Told) -> None:
         """Write, and tell what became of each."""
         alone, begun = len(writes) == 1 and size <= _SMALL_BYTES and not self._under_way, self._loop.time()
-        if alone and self._takes_s < _QUICK_S and (outcomes := outcomes_of(self._commit, writes)):
+        here = alone and self._takes_s < _QUICK_S
+        if here and self._commits(writes, told):
             self._took(begun)
-            self._loop.call_soon(told, outcomes)
             return
-        self._behind.begin(writes, size, partial(self._told, told, begun if alone else None))
+        self._behind.begin(writes, size, partial(self._told, told))
         self._under_way += len(writes)
+        # One that was not committed here may wait for somebody: how long it takes says nothing of the others.
+        self._alone_since = begun if alone and not here else None
 
     async def close(self) -> None:
         """Write no more."""
         await self._behind.close()
 
-    def _told(self, told: Told, begun: float | None, outcomes: Sequence[Outcome]) -> None:
+    def _commits(self, writes: Sequence[_W], told: Told) -> bool:
+        """Commit here, unless that would take long."""
+        interruption: BaseException | None = None
+        try:
+            outcomes = outcomes_of(self._commit, writes)
+        except BaseException as error:  # of a handler of signals, which run in this thread
+            interruption, outcomes = error, [StoreUnavailable("writing was interrupted")]
+        if outcomes:
+            self._loop.call_soon(told, outcomes)
+        if interruption is not None:
+            self._loop.call_soon(_raise, interruption)
+        return bool(outcomes)
+
+    def _told(self, told: Told, outcomes: Sequence[Outcome]) -> None:
         self._under_way -= len(outcomes)
-        if begun is not None:
-            self._took(begun)
+        if self._alone_since is not None:
+            self._took(self._alone_since)
+            self._alone_since = None
         told(outcomes)
 
     def _took(self, begun: float) -> None:
-        took_s = self._loop.time() - begun
+        # A long one counts as one of eight times the limit: after a single one the next are looked at as before.
+        took_s = min(self._loop.time() - begun, 8 * _QUICK_S)
         before_s = took_s if self._takes_s == inf else self._takes_s
         self._takes_s = before_s + (took_s - before_s) / 8
+
+
+def _raise(interruption: BaseException) -> NoReturn:
+    raise interruption
 
 
 def outcomes_of(commit: Callable[[Sequence[_W]], Sequence[Outcome]], writes: Sequence[_W]) -> Sequence[Outcome]:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -21,7 +22,7 @@ from cerebelum_core.store import EventStore, HeadQuery, Place, open_store
 from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.rows import APPEND_CELLS, cells_of
 from cerebelum_core.store.sqlite import SqliteStore
-from cerebelum_core.store.sqlite_writer import PATIENCE_MS, connect, transaction
+from cerebelum_core.store.sqlite_writer import PATIENCE_MS, SqliteWriter, connect, transaction
 from cerebelum_core.store.writer import HereIfAlone
 from cerebelum_proto.events.v1.events_pb import StepCompleted
 from cerebelum_proto.types.v1.types_pb import Payload
@@ -145,6 +146,36 @@ async def test_while_another_process_writes_to_the_file_only_a_thread_waits_for_
     await writing
     other.close()
     await store.close()
+
+
+async def test_a_transaction_that_an_interruption_left_open_swallows_nothing(tmp_path: Path) -> None:
+    store = opened(tmp_path / "core.db")
+    assert isinstance(store, SqliteStore)
+    await store.append(append("x", 0))
+    store._writer_connection.execute("BEGIN IMMEDIATE")
+    await store.append(append("y", 0))
+    other = connect(tmp_path / "core.db")
+    assert list(other.execute("SELECT execution_id FROM executions ORDER BY 1")) == [("x",), ("y",)]
+    other.close()
+    await store.close()
+
+
+def test_what_is_written_at_once_is_moved_into_the_file_by_who_has_time(tmp_path: Path) -> None:
+    file = tmp_path / "core.db"
+    asyncio.run(_made(file))
+    with closing(connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        writer = SqliteWriter(connection, epoch=1)
+        size, writes = file.stat().st_size, [cells_of(append(f"x{n}", 0, 1_000)) for n in range(102)]
+        assert [len(writer.commit_at_once([write])) for write in writes[:101]] == [1] * 100 + [0]
+        assert file.stat().st_size == size
+        assert writer.commit(writes[100:101]) == [None]
+        assert file.stat().st_size > size
+        assert len(writer.commit_at_once(writes[101:])) == 1
+
+
+async def _made(file: Path) -> None:
+    await opened(file).close()
 
 
 async def test_what_a_full_disk_cannot_take_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:

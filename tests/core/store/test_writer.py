@@ -20,7 +20,7 @@ from cerebelum_core.store.writer import (
     Told,
     one_thread,
 )
-from tests.simulation.virtual_time import VirtualTimeLoop, in_virtual_time
+from tests.simulation.virtual_time import VirtualTimeLoop, in_virtual_time, run
 
 
 class ByHand:
@@ -284,9 +284,12 @@ class Here:
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
         self.has_to_wait = False
+        self.is_interrupted = False
         self.takes_s = 0.0
 
     def commit(self, writes: Sequence[str]) -> Sequence[Outcome]:
+        if self.is_interrupted:
+            raise KeyboardInterrupt
         if self.has_to_wait:
             return ()
         loop = asyncio.get_running_loop()
@@ -409,3 +412,34 @@ async def test_what_cannot_be_begun_is_not_under_way() -> None:
     await alone.write("third")
     assert [isinstance(outcome, StoreUnavailable) for _, outcome in alone.notes.told] == [True, False, False]
     assert alone.here.batches == [["third"]]
+
+
+@in_virtual_time
+async def test_how_long_others_were_under_way_says_nothing_of_a_write_alone() -> None:
+    alone = Alone()
+    alone.notes.post("first")
+    await turn()
+    alone.notes.post("a", "b")
+    await asyncio.sleep(60)
+    alone.behind.tell([None, None], over=False)
+    alone.behind.tell([None])
+    alone.behind._told.clear()
+    await alone.write("x")
+    await alone.write("y")
+    assert alone.here.batches == [["y"]]
+
+
+def test_what_interrupts_a_commit_goes_its_way_once_everybody_is_told() -> None:
+    told: list[tuple[str, Outcome]] = []
+
+    async def interrupted() -> None:
+        alone = Alone()
+        alone.notes.told = told
+        await alone.write("first")
+        alone.here.is_interrupted = True
+        alone.notes.post("second")
+        await asyncio.sleep(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(interrupted)
+    assert [(write, type(outcome)) for write, outcome in told] == [("first", type(None)), ("second", StoreUnavailable)]
