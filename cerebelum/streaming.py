@@ -53,7 +53,7 @@ class Streaming:
         backoff = Backoff(longest_s=0.5)
         pauses = backoff.pauses(self._chance)
         while True:
-            self._stream = _Stream()
+            self._stream, failed = _Stream(), False
             try:
                 await self._talk(on_ready)
                 reason: object = "the Core ended the stream"
@@ -63,8 +63,8 @@ class Streaming:
                 reason = error
             except ClientError as error:
                 _log.error("the stream to the Core failed: %s", error)
-                reason = error
-            if self._stream.welcomed:
+                reason, failed = error, True
+            if self._stream.welcomed and not failed:  # what failed may fail again as soon as it is welcomed
                 pauses = backoff.pauses(self._chance)
             _log.info("%s; trying again", reason)
             await asyncio.sleep(next(pauses))

@@ -11,12 +11,14 @@ from cerebelum_client.address import core_address, core_tls
 from cerebelum_client.backoff import Backoff
 from cerebelum_client.calls import Calls
 from cerebelum_client.core import Core, Stubs
-from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES, Channel, Keepalive
+from cerebelum_codegen.runtime.rpc import Channel, Keepalive
 
 CALL_S = 10.0
 """How long one call may take."""
 RETRY_S = 10.0
 """How long a safe call is tried again while the Core does not answer."""
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+"""How large an answer of the Core may be: what a step takes comes from several others, each of which may be large."""
 
 
 class CerebelumClient(Core):
@@ -36,12 +38,15 @@ class CerebelumClient(Core):
         call_s: float = CALL_S,
         retry_s: float = RETRY_S,
         backoff: Backoff | None = None,
-        max_message_bytes: int = MAX_MESSAGE_BYTES,
+        max_message_bytes: int = MAX_ANSWER_BYTES,
         tls_ca: str | None = None,
         connections: int = 1,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """Prepare a client; nothing is opened yet. `address` defaults to CEREBELUM_URL, then to localhost:50051.
+
+        `max_message_bytes` is how large an answer may be. A worker needs room for the largest task that a Core hands
+        out, some 15 MiB.
 
         `tls_ca` is a file of certificates to check the Core's by, or `system`; it defaults to CEREBELUM_TLS_CA, and
         without either the connection is plain text.

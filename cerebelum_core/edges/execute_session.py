@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeAlias
 
 from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
+from cerebelum_core.edges.handouts import MOST_BYTES
 from cerebelum_core.edges.outbox import Outbox
 from cerebelum_core.edges.refusals import refusals, refused
 from cerebelum_core.edges.starts import Starts
@@ -98,7 +99,14 @@ class ExecuteSession:
             awaited.ended = state
             return
         self._forget(number)
-        self._outbox.put(pb.ExecutionEnd(number=number, status=conclusion_of(state)))
+        status = conclusion_of(state)
+        if (size := _size(status)) > MOST_BYTES:
+            told = (
+                f"the results of execution '{state.execution_id}' have {size} bytes together; {MOST_BYTES} is the most"
+            )
+            self._refuse(number, RpcError(StatusCode.RESOURCE_EXHAUSTED, f"{told} that a stream tells"))
+            return
+        self._outbox.put(pb.ExecutionEnd(number=number, status=status))
         self._end_with_the_last()
 
     def _refuse(self, number: int, error: RpcError) -> None:
@@ -122,12 +130,12 @@ class ExecuteSession:
                 frame.refusals.append(item)
             else:
                 frame.ends.append(item)
-                size += _size(item.status)
+                size += _size(item.status) if item.status is not None else 0
         return frame
 
 
-def _size(status: ExecutionStatus | None) -> int:
-    return sum(len(payload.data) for payload in status.outputs.values()) if status else 0
+def _size(status: ExecutionStatus) -> int:
+    return sum(len(payload.data) for payload in status.outputs.values())
 
 
 def _status_of(error: Exception) -> RpcError:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from dataclasses import dataclass
+from functools import partial
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import Clock
 from cerebelum_core.edges.foreign import fill_structs
 from cerebelum_core.edges.refusals import refusals
+from cerebelum_core.execution import Answer
 from cerebelum_core.leases import Lease
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.workers import Worker
-from cerebelum_engine import OFFER, Handout, State, build_task
+from cerebelum_engine import OFFER, Failed, Handout, RecordResult, State, build_task
+from cerebelum_proto.types.v1.types_pb import Failure
 from cerebelum_proto.worker.worker_service_pb import Task
+
+MOST_BYTES = 15 * 1024 * 1024 - 64 * 1024
+"""Of what a task brings: our clients take answers of 16 MiB, and a frame may hold 1 MiB of others before it ..."""
+MOST_BYTES_FOREIGN = 4 * 1024 * 1024 - 64 * 1024
+"""... and deployed ones, as gRPC does where nobody says otherwise, 4 MiB."""
+_RETRY_S = 1.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +62,27 @@ class Handouts:
             fill_structs(task)
         return task
 
+    def fits(self, task: Task, size: int, lease: Lease, worker: Worker) -> bool:
+        """Whether a worker can take a task. If not, no other could: its step fails."""
+        most = MOST_BYTES
+        if worker.foreign:
+            most = MOST_BYTES_FOREIGN
+            # What it reads is encoded as Structs, in which a number takes up to eight times its digits.
+            size = len(task.to_bytes()) if size > most // 8 else size
+        if size > most:
+            told = f"what step '{task.step_name}' takes has {size} bytes together, and {most} is the most"
+            failure = Failure(
+                kind="task_too_large", message=f"{told}: keep it elsewhere and pass on where it is", non_retryable=True
+            )
+            command = RecordResult(task_id=task.task_id, worker_id="", outcome=Failed(failure=failure))
+            self.registry.post(task.execution_id, command, partial(self._failed, lease))
+        return size <= most
+
+    def _failed(self, lease: Lease, answer: Answer | Exception) -> None:
+        if isinstance(answer, Exception):
+            _log.warning("task %s is too large, which is recorded later: %s", lease.task_id, answer)
+            asyncio.get_running_loop().call_later(_RETRY_S, self.router.give_back, lease)
+
     async def _read(self, lease: Lease) -> State:
         try:
             with refusals():
@@ -64,3 +97,15 @@ class Handouts:
             self.router.lose(lease, "it was cancelled before its worker had it")
         else:
             self.router.leases.end(lease.task_id)
+
+
+def size_of(task: Task) -> int:
+    """How many bytes of values a task brings, in which nothing else compares with them."""
+    size = len(task.workflow_inputs.data) if task.workflow_inputs else 0
+    for payload in task.arguments.values():
+        size += len(payload.data)
+    for kept in task.memos.values():
+        size += len(kept.data)
+    for marker in task.satisfied_markers:
+        size += len(marker.to_bytes())
+    return size

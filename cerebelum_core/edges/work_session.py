@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_codegen.runtime.rpc import RpcError
-from cerebelum_core.edges.handouts import Handouts
+from cerebelum_core.edges.handouts import Handouts, size_of
 from cerebelum_core.edges.outbox import Outbox
 from cerebelum_core.errors import CoreError, UnknownExecution
 from cerebelum_core.execution import Answer
@@ -178,8 +178,11 @@ class WorkSession:
                 task = self._task(item, now)
                 if task is None:
                     continue
+                taken = size_of(task)
+                if taken > FRAME_BYTES and not self._fits(task, taken, item):
+                    continue
                 frame.tasks.append(task)
-                size += _size(task)
+                size += taken
             elif isinstance(item, int):
                 frame.recorded.append(item)
             elif isinstance(item, _Lost):
@@ -206,6 +209,13 @@ class WorkSession:
             self._regain_room()
         return task
 
+    def _fits(self, task: Task, size: int, item: _Handed) -> bool:
+        lease = item.lease if isinstance(item, _Read) else item
+        fits = self._handouts.fits(task, size, lease, self._worker)
+        if not fits:
+            self._regain_room()
+        return fits
+
     async def _read(self, lease: Lease) -> None:
         """Read an execution that is not in memory. While it cannot be read there is less room, for the next one could
         not be read either.
@@ -226,10 +236,3 @@ class WorkSession:
         if not self._leaving:
             self.room += 1
             self._router.serve(self)
-
-
-def _size(task: Task) -> int:
-    size = len(task.workflow_inputs.data) if task.workflow_inputs else 0
-    for payload in task.arguments.values():
-        size += len(payload.data)
-    return size

@@ -11,7 +11,7 @@ from cerebelum_codegen.runtime.rpc import RequestContext, RpcError, StatusCode
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
 from cerebelum_core.edges.foreign import read_foreign_result
-from cerebelum_core.edges.handouts import Handouts
+from cerebelum_core.edges.handouts import Handouts, size_of
 from cerebelum_core.edges.pages import page_token, place_of
 from cerebelum_core.edges.refusals import accepted, refusals, refused, require
 from cerebelum_core.edges.starts import Starts
@@ -158,7 +158,7 @@ class WorkerEdge(WorkerServiceBase):
             if lease is None:
                 return pb.Task()
             task = await self.handouts.task(lease, worker)
-            if task is not None:
+            if task is not None and self.handouts.fits(task, size_of(task), lease, worker):
                 self.workers.seen(request.worker_id)
                 return task
         return pb.Task()

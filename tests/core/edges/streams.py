@@ -34,8 +34,8 @@ class Core:
     store: MemoryStore
     workflow_hash: str = ""
 
-    async def start(self, execution_id: str) -> None:
-        await self.node.worker_edge.execute_workflow(self.request(execution_id), HERE)
+    async def start(self, execution_id: str, inputs: Payload = ONE) -> None:
+        await self.node.worker_edge.execute_workflow(self.request(execution_id, inputs), HERE)
 
     def request(self, execution_id: str, inputs: Payload = ONE) -> pb.ExecuteRequest:
         return pb.ExecuteRequest(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
+from cerebelum_core.edges.handouts import MOST_BYTES
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import ExecuteRequest, ExecutionState
-from tests.core.edges.streams import HERE, ONE, Core, WorkerEnd, memory_core
+from tests.core.edges.streams import HERE, ONE, Core, WorkerEnd, done, memory_core
 
 
 async def run(worker: WorkerEnd, steps: int) -> None:
@@ -153,3 +155,23 @@ async def test_when_the_core_stops_a_wait_ends_with_where_the_execution_stands()
             response = await waiting
     assert response.status is not None
     assert response.status.status is ExecutionState.EXECUTION_RUNNING
+
+
+async def test_results_that_are_too_large_for_a_stream_are_told_so_and_the_others_go_on() -> None:
+    large = Payload(encoding="binary", data=b"x" * (MOST_BYTES + 1))
+
+    async def work(worker: WorkerEnd) -> None:
+        for _ in range(2):
+            for task in (await worker.hear()).tasks:
+                output = large if (task.execution_id, task.step_name) == ("large", "second") else ONE
+                result = replace(done(task), output=output)
+                worker.say(stream_pb.WorkRequest(results=[result], room=1))
+
+    async with memory_core() as core, core.worker("w") as worker:
+        working = asyncio.create_task(work(worker))
+        frames = await ends_of(core, core.request("large"), core.request("small"))
+        await working
+    (refusal,) = [refusal for frame in frames for refusal in frame.refusals]
+    assert (refusal.number, StatusCode(refusal.code)) == (1, StatusCode.RESOURCE_EXHAUSTED)
+    assert f"the results of execution 'large' have {MOST_BYTES + 1} bytes together" in refusal.message
+    assert [end.number for frame in frames for end in frame.ends] == [2]

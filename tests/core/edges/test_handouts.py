@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from cerebelum_client.client import MAX_ANSWER_BYTES
+from cerebelum_core.edges.handouts import MOST_BYTES
+from cerebelum_core.edges.work_session import FRAME_BYTES
 from cerebelum_core.errors import StoreUnavailable
-from cerebelum_core.store import MemoryStore
+from cerebelum_core.store import Append, MemoryStore
 from cerebelum_engine import Terminate
 from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.types.v1.types_pb import Payload
 from tests.core.edges.streams import memory_core
 from tests.simulation.virtual_time import in_virtual_time
 
@@ -85,3 +89,53 @@ async def test_what_was_read_for_a_worker_that_is_gone_is_for_others() -> None:
             await asyncio.wait([listening])
         async with core.worker("other") as other:
             assert (await other.task()).execution_id == "x"
+
+
+def bytes_of(size: int) -> Payload:
+    return Payload(encoding="binary", data=b"x" * size)
+
+
+class FailingWrites(MemoryStore):
+    """Some appends are not made."""
+
+    fails = 0
+
+    async def append(self, append: Append) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise StoreUnavailable("the disk does not answer")
+        await super().append(append)
+
+
+async def test_a_step_that_takes_more_than_a_worker_can_be_handed_fails_and_holds_up_no_other() -> None:
+    async with memory_core() as core, core.worker("w") as worker:
+        await core.start("large", bytes_of(MOST_BYTES + 1))
+        await core.start("small")
+        assert (await worker.task()).execution_id == "small"
+        state = await core.node.registry.settled_state("large")
+    assert state.failure is not None
+    assert state.failure.kind == "task_too_large"
+    assert f"what step 'first' takes has {MOST_BYTES + 1} bytes together" in state.failure.message
+
+
+async def test_a_task_as_large_as_may_be_fits_into_what_our_clients_take_whatever_comes_before_it() -> None:
+    async with memory_core() as core:
+        await core.start("one", bytes_of(FRAME_BYTES - 1))
+        await core.start("two", bytes_of(MOST_BYTES))
+        async with core.worker("w", room=2) as worker:
+            frame = await worker.hear()
+    assert [task.execution_id for task in frame.tasks] == ["one", "two"]
+    assert len(frame.to_bytes()) < MAX_ANSWER_BYTES
+
+
+@in_virtual_time
+async def test_a_task_that_is_too_large_fails_once_that_can_be_recorded() -> None:
+    async with memory_core(store := FailingWrites()) as core, core.worker("w") as worker:
+        await core.start("large", bytes_of(MOST_BYTES + 1))
+        store.fails = 6
+        listening = asyncio.ensure_future(anext(worker.answers))
+        await asyncio.sleep(60)
+        listening.cancel()
+        state = await core.node.registry.settled_state("large")
+    assert state.failure is not None
+    assert state.failure.kind == "task_too_large"
