@@ -101,10 +101,8 @@ class ExecuteSession:
         self._forget(number)
         status = conclusion_of(state)
         if (size := _size(status)) > MOST_BYTES:
-            told = (
-                f"the results of execution '{state.execution_id}' have {size} bytes together; {MOST_BYTES} is the most"
-            )
-            self._refuse(number, RpcError(StatusCode.RESOURCE_EXHAUSTED, f"{told} that a stream tells"))
+            told = f"the results of execution '{state.execution_id}' have {size} bytes together"
+            self._refuse(number, RpcError(StatusCode.RESOURCE_EXHAUSTED, f"{told}; {MOST_BYTES} is the most"))
             return
         self._outbox.put(pb.ExecutionEnd(number=number, status=status))
         self._end_with_the_last()
