@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -419,3 +421,39 @@ async def test_response_metadata_is_that_of_the_last_attempt(quick: Any, trial: 
     answered = ResponseMetadata()
     await quick.look(trial.calls.Question(text="metadata"), response_metadata=answered)
     assert answered.initial.getall("first") == ["1"]
+
+
+async def test_what_a_call_held_whose_caller_is_gone_needs_no_garbage_collector(trial: Trial, notes: Notes) -> None:
+    class Held:
+        """Something large."""
+
+    held: list[weakref.ref[Held]] = []
+
+    async def read(requests: AsyncIterator[Any]) -> Held:
+        large = Held()
+        held.append(weakref.ref(large, lambda _: notes.release.set()))
+        async for _ in requests:
+            notes.started.set()
+        return large
+
+    async def tell(requests: AsyncIterator[Any], context: RequestContext) -> Any:
+        await asyncio.wait([asyncio.create_task(read(requests))])
+
+    service = our_service(trial, notes)
+    service.tell = tell
+
+    async def requests() -> AsyncIterator[Any]:
+        yield trial.calls.Question()
+        await asyncio.Event().wait()
+
+    gc.disable()
+    try:
+        async with served(service) as server, Channel("127.0.0.1", server.port) as channel:
+            telling = asyncio.create_task(trial.calls_grpc.CallsStub(channel).tell(requests()))
+            await notes.started.wait()
+            telling.cancel()
+            await asyncio.wait([telling])
+            await asyncio.wait_for(notes.release.wait(), SOME_TIME_S)
+    finally:
+        gc.enable()
+    assert [each() for each in held] == [None]

@@ -143,6 +143,9 @@ class Server:
         incoming = self._calls.pop(task)
         incoming.task = None
         incoming.release(ErrorCode.INTERNAL_ERROR)
+        if incoming.fault is not None:
+            # It holds all frames that it went through, with what was being sent in them, and they hold the call.
+            incoming.fault.__traceback__ = None
 
     async def _serve(self, incoming: Incoming) -> None:
         found = incoming.fields.found
