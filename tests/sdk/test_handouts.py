@@ -11,7 +11,7 @@ from cerebelum import WorkflowBuilder, step, workflow
 from cerebelum.hands import Hands
 from cerebelum.streaming import Streaming
 from cerebelum.threads import Threads
-from cerebelum_client import CerebelumClient
+from cerebelum_client import CerebelumClient, InvalidRequest
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.stream.v1.stream_pb import WorkRequest, WorkResponse
 from cerebelum_proto.worker.worker_service_pb import RegisterRequest, RegisterResponse, Task
@@ -39,17 +39,24 @@ class Talk:
         self.hands = Hands("w", {one.hash: one}, Timestamp, 1, self.core, Threads())
         self.task = Task(task_id="x/slow/1.1.0", execution_id="x", workflow_hash=one.hash, step_name="slow")
         self._said: asyncio.Queue[WorkRequest] = asyncio.Queue()
-        self._answers: asyncio.Queue[WorkResponse] = asyncio.Queue()
+        self._answers: asyncio.Queue[WorkResponse | None] = asyncio.Queue()
         self.free = asyncio.Event()
         """Whether the connection takes what the worker says."""
         self.free.set()
+        self.streams = 0
+        self.breaks_with: Exception | None = None
+        """As soon as the worker is welcomed."""
 
     async def work(self, requests: AsyncIterator[WorkRequest]) -> AsyncIterator[WorkResponse]:
+        self.streams += 1
         listening = asyncio.create_task(self._listen(requests))
         yield WorkResponse(welcome=WELCOME)
+        if self.breaks_with is not None:
+            listening.cancel()
+            raise self.breaks_with
         try:
-            while True:
-                yield await self._answers.get()
+            while (answer := await self._answers.get()) is not None:
+                yield answer
         finally:
             listening.cancel()
 
@@ -60,6 +67,10 @@ class Talk:
 
     def tell(self, **parts: object) -> None:
         self._answers.put_nowait(WorkResponse(**parts))  # type: ignore[arg-type]  # each test knows its parts
+
+    def lose_stream(self) -> None:
+        """The stream that is open ends."""
+        self._answers.put_nowait(None)
 
     async def heard(self, seconds: float) -> list[WorkRequest]:
         """What the worker has said once so much time has passed."""
@@ -134,3 +145,11 @@ async def test_a_task_that_is_lost_and_handed_out_anew_in_one_breath_runs_anew(t
     assert [each.task_id for frame in frames for each in frame.results] == [talk.task.task_id]
     assert not any(frame.dropped_task_ids for frame in frames)
     assert talk.hands.task_ids == [talk.task.task_id]
+
+
+@talking
+async def test_a_stream_that_fails_whenever_it_is_welcomed_is_opened_at_leisure(talk: Talk) -> None:
+    talk.breaks_with = InvalidRequest("a message is too large")
+    talk.lose_stream()
+    await asyncio.sleep(60)
+    assert talk.streams < 60 / 0.2
