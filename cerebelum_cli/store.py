@@ -15,6 +15,8 @@ from cerebelum_cli.options import json_option, store_option
 from cerebelum_cli.output import print_json
 from cerebelum_cli.timeline import event_json
 from cerebelum_codegen.runtime import Duration
+from cerebelum_codegen.runtime.errors import DecodeError
+from cerebelum_proto.archive.v1.archive_pb import ArchivedExecution
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
 
 _UNIT_S = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
@@ -118,18 +120,24 @@ def prune(store_url: str, age: str, archive: Path | None) -> None:
 def read(archive: Path) -> None:
     """Print the events of an archive, one a line as JSON."""
     with _refusals():
-        from cerebelum_core.store.retention import read_archive
-
-        for execution in read_archive(archive):
+        for execution in _archived(archive):
             for event in execution.events:
                 print_json({"execution_id": execution.execution_id, **event_json(event)})
+
+
+def _archived(archive: Path) -> Iterator[ArchivedExecution]:
+    from cerebelum_core.store.archive import read_archive
+
+    try:
+        yield from read_archive(archive)
+    except (DecodeError, OSError) as error:
+        fail(f"the archive cannot be read: {error}", Exit.USAGE)
 
 
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Errors of a store as messages and exit codes."""
     try:
-        from cerebelum_codegen.runtime.errors import DecodeError
         from cerebelum_core.errors import CopyRefused, StartError, StoreError
 
         try:
@@ -138,8 +146,8 @@ def _refusals() -> Iterator[None]:
             fail(str(error), Exit.UNUSABLE)
         except CopyRefused as error:
             fail(str(error), Exit.REFUSED)
-        except (DecodeError, OSError) as error:
-            fail(f"the archive cannot be read: {error}", Exit.USAGE)
+        except DecodeError as error:
+            fail(f"the store holds something that cannot be read: {error}", Exit.UNUSABLE)
     except ImportError as error:
         fail(f"the Core is not installed ({error}): pip install 'cerebelum[core]'", Exit.USAGE)
 

@@ -10,9 +10,10 @@ from cerebelum_codegen.runtime import Duration, Timestamp
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import StoreUnusable
 from cerebelum_core.store import EventStore, open_store, transfer
+from cerebelum_core.store.archive import Archive
 from cerebelum_core.store.database import open_database
 from cerebelum_core.store.inspection import Report, inspect
-from cerebelum_core.store.retention import Archive, prune_page
+from cerebelum_core.store.retention import prune_page
 from cerebelum_core.store.transfer import Copied
 
 _NODE_ID = "cerebelum-store"

@@ -34,6 +34,17 @@ def test_a_store_is_made_checked_pruned_and_its_archive_read(tmp_path: Path) -> 
     assert json.loads(read.out.splitlines()[0])["execution_id"] == "ended0000"
 
 
+def test_an_archive_that_cannot_be_added_to_is_named_and_removes_nothing(tmp_path: Path) -> None:
+    asyncio.run(fill(f"sqlite:///{tmp_path}/cerebelum.db", running=0, ended=3))
+    (tmp_path / "old.csv").write_text("id,name\n1,Ada\n")
+    for file, words in (("old.csv", "old.csv is no archive"), ("no/old", "cannot write the archive no/old: No such")):
+        ran = cerebelum("store", "prune", "--older-than", "1d", "--archive", file, folder=tmp_path)
+        assert ran.code == Exit.UNUSABLE
+        assert words in ran.err
+        assert "cannot be read" not in ran.err
+    assert "3 completed" in cerebelum("store", "check", folder=tmp_path).out
+
+
 def test_a_store_with_a_fault_fails_the_check_and_says_so_in_json_too(tmp_path: Path) -> None:
     asyncio.run(fill(f"sqlite:///{tmp_path}/cerebelum.db", running=2, ended=0))
     database = apsw.Connection(str(tmp_path / "cerebelum.db"))

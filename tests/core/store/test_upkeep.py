@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -12,12 +14,11 @@ import apsw
 import pytest
 
 from cerebelum_codegen.runtime import Duration, Timestamp
-from cerebelum_codegen.runtime.errors import DecodeError
 from cerebelum_core import upkeep
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import CopyRefused, StoreInUse, StoreUnusable, StoreUrlError
 from cerebelum_core.store import BlueprintRecord, EventStore, Head, WorkerRecord, open_store
-from cerebelum_core.store.retention import read_archive
+from cerebelum_core.store.archive import read_archive
 from cerebelum_proto.worker.worker_service_pb import Blueprint, ExecutionState
 from tests.core.store.appends import START, append
 from tests.core.store.appends import head as running_head
@@ -208,10 +209,33 @@ async def test_what_cannot_be_archived_is_not_removed(new_url: NewUrl, tmp_path:
     assert upkeep.check(url).executions == {ExecutionState.EXECUTION_COMPLETED: 3}
 
 
-async def test_an_archive_that_was_cut_off_says_so(new_url: NewUrl, tmp_path: Path) -> None:
+async def test_an_archive_that_a_full_disk_cut_short_stays_whole_and_the_next_run_adds_to_it(
+    new_url: NewUrl, tmp_path: Path
+) -> None:
     url, archive = new_url(), tmp_path / "archive"
     await fill(url, running=0, ended=3)
-    assert sum(upkeep.prune(url, Duration(1), archive)) == 3
-    archive.write_bytes(archive.read_bytes()[:-1])
-    with pytest.raises(DecodeError, match="ends in the middle"):
-        list(read_archive(archive))
+    running = opened(url)
+    assert await asyncio.to_thread(sum, upkeep.prune(url, Duration(1), archive)) == 3
+    for n in range(3, 9):
+        await running.append(append(f"ended{n:04}", 0, 2, ended_head(n)))
+    before = archive.read_bytes()
+    with (
+        room_for(len(before) + 100),
+        pytest.raises(StoreUnusable, match="cannot write the archive.*still in the store"),
+    ):
+        sum(upkeep.prune(url, Duration(1), archive))
+    assert archive.read_bytes() == before
+    assert sum(upkeep.prune(url, Duration(1), archive)) == 6
+    await running.close()
+    assert [each.execution_id for each in read_archive(archive)] == [f"ended{n:04}" for n in range(9)]
+
+
+@contextmanager
+def room_for(octets: int) -> Iterator[None]:
+    """No file of this process becomes longer."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
