@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from cerebelum_core.errors import CopyRefused, VersionConflict
+from cerebelum_core.errors import CopyRefused
 from cerebelum_core.store.records import Append, EventStore, HeadQuery, Place, StoredHead
 
 _PAGE = 200
@@ -26,8 +26,9 @@ async def copy(source: EventStore, target: EventStore) -> Copied:
     """Copy everything. Run again after it was interrupted, it goes on. Both stores are this process's alone.
 
     Raises:
-        CopyRefused: the target holds something else, or what was written is not what was read.
+        CopyRefused: the target holds something else, and is left as it is; or what was written is not what was read.
     """
+    await _require_only(source, target)
     async for heads in _pages(source):
         await asyncio.gather(*(_copy_execution(source, target, head) for head in heads))
     # Blueprints last: until they are there, nothing of a half copy can run.
@@ -44,18 +45,35 @@ async def copy(source: EventStore, target: EventStore) -> Copied:
     return ours
 
 
+async def _require_only(source: EventStore, target: EventStore) -> None:
+    """Refuse a target that holds what the source does not."""
+    async for heads in _pages(target):
+        theirs = await asyncio.gather(*(source.head(each.execution_id) for each in heads))
+        for ours, other in zip(heads, theirs, strict=True):
+            if ours != other:
+                raise _refused(f"an execution '{ours.execution_id}'")
+    hashes = {each.hash for each in await source.blueprints()}
+    for blueprint in await target.blueprints():
+        if blueprint.hash not in hashes:
+            raise _refused(f"a version of the workflow '{blueprint.workflow}'")
+    ids = {each.worker_id for each in await source.workers()}
+    for worker in await target.workers():
+        if worker.worker_id not in ids:
+            raise _refused(f"a worker '{worker.worker_id}'")
+
+
+def _refused(what: str) -> CopyRefused:
+    return CopyRefused(
+        f"the target has {what} that is not the source's: copy into an empty store, and name the source first"
+    )
+
+
 async def _copy_execution(source: EventStore, target: EventStore, stored: StoredHead) -> None:
-    if await target.head(stored.execution_id) == stored:
-        return
-    events = await source.read(stored.execution_id)
-    try:
+    if await target.head(stored.execution_id) is None:
+        events = await source.read(stored.execution_id)
         await target.append(
             Append(execution_id=stored.execution_id, expected_version=0, events=list(events), head=stored.head)
         )
-    except VersionConflict:
-        raise CopyRefused(
-            f"the target has an execution '{stored.execution_id}' that is not the source's: copy into an empty store"
-        ) from None
 
 
 async def _sum(store: EventStore) -> Copied:

@@ -17,7 +17,7 @@ from cerebelum_codegen.runtime import Duration, Timestamp
 from cerebelum_core import upkeep
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import CopyRefused, StoreInUse, StoreUnusable, StoreUrlError
-from cerebelum_core.store import BlueprintRecord, EventStore, Head, WorkerRecord, open_store
+from cerebelum_core.store import BlueprintRecord, EventStore, Head, HeadQuery, WorkerRecord, open_store
 from cerebelum_core.store.archive import read_archive
 from cerebelum_proto.worker.worker_service_pb import Blueprint, ExecutionState
 from tests.core.store.appends import START, append
@@ -97,14 +97,34 @@ async def test_a_copy_that_was_interrupted_goes_on_and_one_into_another_s_store_
         await upkeep.copy(source, target)
 
 
-async def test_an_execution_that_only_the_target_has_is_found_by_the_checksum(new_url: NewUrl) -> None:
-    source, target = new_url(), new_url()
+async def test_a_target_that_holds_what_the_source_does_not_is_refused_and_left_as_it_is(new_url: NewUrl) -> None:
+    source = new_url()
     await fill(source, running=3, ended=0)
-    more = opened(target)
-    await more.append(append("stranger", 0))
-    await more.close()
-    with pytest.raises(CopyRefused, match="keep the original"):
-        await upkeep.copy(source, target)
+
+    async def execution(store: EventStore) -> None:
+        await store.append(append("stranger", 0))
+
+    async def blueprint(store: EventStore) -> None:
+        await store.put_blueprint(BlueprintRecord(hash="strange", workflow="stranger", data=b"", stored_at=START))
+
+    async def worker(store: EventStore) -> None:
+        await store.put_worker(WorkerRecord(worker_id="stranger", registration=b"", seen_at=START))
+
+    for put, what in ((execution, "execution"), (blueprint, "workflow"), (worker, "worker")):
+        target = new_url()
+        store = opened(target)
+        await put(store)
+        before = await held(store)
+        await store.close()
+        with pytest.raises(CopyRefused, match=f"{what} 'stranger' that is not the source's"):
+            await upkeep.copy(source, target)
+        store = opened(target)
+        assert await held(store) == before
+        await store.close()
+
+
+async def held(store: EventStore) -> tuple[object, ...]:
+    return (await store.list_heads(HeadQuery()), await store.blueprints(), await store.workers())
 
 
 async def test_a_store_that_a_core_has_or_that_is_not_there_is_not_copied(new_url: NewUrl, tmp_path: Path) -> None:
