@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from uuid import uuid4
 
 from cerebelum_codegen.runtime import Duration, Timestamp
 from cerebelum_core.clock import SystemClock
-from cerebelum_core.errors import StoreUnusable
+from cerebelum_core.errors import CopyRefused, StoreUnusable, StoreUrlError
 from cerebelum_core.store import EventStore, open_store, transfer
 from cerebelum_core.store.archive import Archive
-from cerebelum_core.store.database import open_database
-from cerebelum_core.store.inspection import Report, inspect
+from cerebelum_core.store.database import KEPT, open_database
+from cerebelum_core.store.inspection import Report, inspect, owner
 from cerebelum_core.store.retention import prune_page
 from cerebelum_core.store.transfer import Copied
 
@@ -43,11 +44,14 @@ async def copy(source_url: str, target_url: str) -> Copied:
 
     Raises:
         StartError, StoreError: a store cannot be had, or fails.
-        CopyRefused: the target holds something else, or the copy is not the original.
+        CopyRefused: the target is the source, or holds something else, or the copy is not the original.
     """
+    node_id = f"{_NODE_ID}-{uuid4().hex[:8]}"
     with open_database(source_url):
-        source = _open(source_url)  # which would make a file where there is none
+        source = _open(source_url, node_id)  # which would make a file where there is none
     try:
+        if _owner(target_url) == node_id:
+            raise CopyRefused("both are the same store: name another one to copy into")
         target = _open(target_url)
         try:
             return await transfer.copy(source, target)
@@ -73,5 +77,17 @@ def prune(url: str, older_than: Duration, archive: Path | None = None) -> Iterat
             yield count
 
 
-def _open(url: str) -> EventStore:
-    return open_store(url, node_id=_NODE_ID, clock=SystemClock())
+def _open(url: str, node_id: str = _NODE_ID) -> EventStore:
+    store = open_store(url, node_id=node_id, clock=SystemClock())
+    if store.kind == "memory":
+        raise StoreUrlError(f"a store in memory ends with this command: name one that is kept, {KEPT}")
+    return store
+
+
+def _owner(url: str) -> str:
+    """Whose a store is; nobody's as long as there is none."""
+    try:
+        with open_database(url) as database:
+            return "" if database.outstanding() else owner(database)
+    except StoreUnusable:
+        return ""

@@ -15,6 +15,9 @@ from cerebelum_core.errors import StoreUnusable, StoreUrlError
 from cerebelum_core.store.migrations import Migration
 from cerebelum_core.store.rows import Cell, Row
 
+KEPT = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+"""How the URL of a store is written that outlives its process."""
+
 
 class Database(Protocol):
     """One connection."""
@@ -71,4 +74,4 @@ def _open(url: str) -> Database:
         from cerebelum_core.store.sqlite_database import open_sqlite_database
 
         return open_sqlite_database(Path(path))
-    raise StoreUrlError("name a store that is kept: sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+    raise StoreUrlError(f"name a store that is kept: {KEPT}")

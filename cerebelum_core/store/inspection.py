@@ -59,9 +59,14 @@ def inspect(database: Database) -> Report:
             },
             events=number(database.rows("SELECT count(*) FROM @events")[0]),
             blueprints=number(database.rows("SELECT count(*) FROM @blueprints")[0]),
-            owner=text(database.rows("SELECT node_id FROM @ownership")[0]),
+            owner=owner(database),
             faults=[*faults, *_faults(database)],
         )
+
+
+def owner(database: Database) -> str:
+    """The node that owns it, or owned it last. The schema must be up to date."""
+    return text(database.rows("SELECT node_id FROM @ownership")[0])
 
 
 def _faults(database: Database) -> Iterator[str]:

@@ -62,6 +62,7 @@ def test_a_store_with_a_fault_fails_the_check_and_says_so_in_json_too(tmp_path: 
         (("check",), Exit.UNUSABLE, "there is no store cerebelum.db"),
         (("check", "--store", "memory://"), Exit.UNUSABLE, "name a store that is kept"),
         (("check", "--store", "postgresql://ada:secret@127.0.0.1:1/db"), Exit.UNUSABLE, "cannot connect to"),
+        (("migrate", "--store", "memory://"), Exit.UNUSABLE, "a store in memory ends with this command"),
         (("migrate", "--store", "nonsense"), Exit.UNUSABLE, "use sqlite:///FILE"),
         (("copy", "sqlite:///no.db", "sqlite:///b.db"), Exit.UNUSABLE, "there is no store no.db"),
         (("copy", "sqlite:///no.db"), Exit.USAGE, "Missing argument 'TO'"),

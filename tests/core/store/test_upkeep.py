@@ -140,6 +140,26 @@ async def test_a_store_that_a_core_has_or_that_is_not_there_is_not_copied(new_ur
         await upkeep.copy("memory://", new_url())
 
 
+async def test_nothing_is_copied_into_memory(new_url: NewUrl) -> None:
+    url = new_url()
+    await fill(url, running=1, ended=0)
+    with pytest.raises(StoreUrlError, match="name a store that is kept"):
+        await upkeep.copy(url, "memory://")
+    with pytest.raises(StoreUrlError, match="a store in memory ends with this command"):
+        await upkeep.migrate("memory://")
+
+
+async def test_a_store_that_is_written_in_two_ways_is_not_copied_into_itself(new_url: NewUrl, tmp_path: Path) -> None:
+    url = new_url()
+    await fill(url, running=1, ended=0)
+    other = f"{url}&connect_timeout=9" if url.startswith("postgresql") else f"sqlite:///{tmp_path}/other.db"
+    (tmp_path / "other.db").symlink_to(tmp_path / "0.db")
+    for same in (url, other):
+        with pytest.raises(CopyRefused, match="both are the same store"):
+            await upkeep.copy(url, same)
+    await opened(url).close()
+
+
 # -- check -----------------------------------------------------------------------------------
 
 
