@@ -158,7 +158,7 @@ def _duration(age: str) -> Duration:
     Raises:
         click.BadParameter: it is none.
     """
-    found = re.fullmatch(r"(\d{1,6})([dhms])", age.strip())
+    found = re.fullmatch(r"([0-9]{1,6})([dhms])", age.strip())
     if found is None:
         raise click.BadParameter(f"{age!r} is no age: write 30d, 12h, 90m or 10s", param_hint="--older-than")
     return Duration(int(found[1]) * _UNIT_S[found[2]])

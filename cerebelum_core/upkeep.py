@@ -69,7 +69,7 @@ def prune(url: str, older_than: Duration, archive: Path | None = None) -> Iterat
     Raises:
         StartError: the store, or the archive, cannot be written.
     """
-    before = Timestamp.from_ns(SystemClock().now().to_ns() - older_than.to_ns())
+    before = Timestamp.from_ns(max(0, SystemClock().now().to_ns() - older_than.to_ns()))
     with open_database(url) as database, Archive(archive) if archive else nullcontext() as file:
         if database.outstanding():
             raise StoreUnusable("the store is not up to date: run `cerebelum store migrate`")

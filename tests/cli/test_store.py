@@ -68,6 +68,7 @@ def test_a_store_with_a_fault_fails_the_check_and_says_so_in_json_too(tmp_path: 
         (("copy", "sqlite:///no.db"), Exit.USAGE, "Missing argument 'TO'"),
         (("prune",), Exit.USAGE, "--older-than"),
         (("prune", "--older-than", "soon"), Exit.USAGE, "'soon' is no age: write 30d, 12h, 90m or 10s"),
+        (("prune", "--older-than", "\N{ARABIC-INDIC DIGIT THREE}d"), Exit.USAGE, "is no age"),
         (("read", "nothing"), Exit.USAGE, "the archive cannot be read"),
     ],
 )

@@ -241,6 +241,13 @@ async def test_what_ended_long_ago_is_archived_and_removed_and_a_core_that_runs_
     assert [fault for fault in (await asyncio.to_thread(upkeep.check, url)).faults if "fsync" not in fault] == []
 
 
+async def test_nothing_ended_longer_ago_than_there_are_timestamps(new_url: NewUrl) -> None:
+    url = new_url()
+    await fill(url, running=0, ended=3)
+    assert sum(upkeep.prune(url, Duration(999_999 * 86_400))) == 0
+    assert upkeep.check(url).executions == {ExecutionState.EXECUTION_COMPLETED: 3}
+
+
 async def test_what_cannot_be_archived_is_not_removed(new_url: NewUrl, tmp_path: Path) -> None:
     url = new_url()
     await fill(url, running=0, ended=3)
