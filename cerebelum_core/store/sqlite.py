@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,13 +33,16 @@ from cerebelum_core.store.records import (
     StoredHead,
     WorkerRecord,
 )
-from cerebelum_core.store.sqlite_writer import AT_ONCE, SqliteWriter, connect, transaction
+from cerebelum_core.store.sqlite_writer import AT_ONCE, PATIENCE_MS, SqliteWriter, connect, transaction
 from cerebelum_core.store.writer import Committer, GroupCommit, HereIfAlone, ThreadCommitter, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 
 _MAX_READS = 100
 """Reads at one go, so that the first of them does not wait for the last."""
+
+_OURS = {"migrations", "ownership"}
+"""Tables without which a file is no store of ours."""
 
 
 @dataclass(slots=True)
@@ -202,10 +207,9 @@ def open_sqlite(
 
     Raises:
         StoreInUse: another Core has it.
-        StoreUnusable: it cannot be written, is no database, or has another schema.
+        StoreUnusable: it cannot be written, is no database or another program's, or has another schema.
     """
-    if not path.parent.is_dir():
-        raise StoreUnusable(f"the folder {path.parent} does not exist: make it first")
+    _look_at(path)
     lock = FileLock(path, node_id)
     try:
         connection, reader = connect(path), connect(path)
@@ -226,6 +230,28 @@ def open_sqlite(
     except BaseException:
         lock.close()
         raise
+
+
+def _look_at(path: Path) -> None:
+    """Refuse what can be no store before anything is left in it or beside it."""
+    if not os.path.isdir(path.parent):
+        raise StoreUnusable(f"the folder {path.parent} does not exist: make it first")
+    if os.path.isdir(path):
+        raise StoreUnusable(f"{path} is a folder: name a file in it")
+    if not os.path.exists(path):
+        return
+    try:
+        with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
+            connection.set_busy_timeout(PATIENCE_MS)
+            tables = [rows.text(row) for row in connection.execute(sql.TABLES)]
+            is_ours = not tables or _OURS.issubset(tables)
+            if is_ours:
+                # What a crash has left is moved into the file by whoever has time.
+                connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+    except apsw.Error as error:
+        raise StoreUnusable(f"{path} cannot be used: {error}") from None
+    if not is_ours:
+        raise StoreUnusable(f"{path} is the database of another program, with a table {tables[0]}: name another file")
 
 
 def _migrate(connection: apsw.Connection, clock: Clock) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cerebelum_core.store.rows import APPEND_CELLS, HEAD_COLUMNS
 
+TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*' ORDER BY name"
 CREATE_MIGRATIONS = """
 CREATE TABLE IF NOT EXISTS migrations (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at_ns INTEGER NOT NULL

@@ -230,12 +230,38 @@ def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable, match=r"core\.db cannot be used: .*not a database"):
         opened(path)
     assert path.read_text().startswith("dear diary")
+    assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("journal", ["DELETE", "WAL"])
+@pytest.mark.parametrize("table", ["customers", "migrations"])
+def test_the_database_of_another_program_is_left_alone(tmp_path: Path, journal: str, table: str) -> None:
+    path = tmp_path / "core.db"
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.pragma("journal_mode", journal)
+        connection.execute(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY)")
+    before = path.read_bytes()
+    with pytest.raises(StoreUnusable, match=f"database of another program, with a table {table}"):
+        opened(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+async def test_an_empty_file_and_an_empty_database_become_stores(tmp_path: Path) -> None:
+    (tmp_path / "file.db").touch()
+    with closing(apsw.Connection(str(tmp_path / "database.db"))) as connection:
+        connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT); DROP TABLE t")
+    for name in ("file.db", "database.db"):
+        await opened(tmp_path / name).close()
+
+
+def test_a_folder_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "core.db").mkdir()
-    with pytest.raises(StoreUnusable, match="unable to open"):
-        opened(tmp_path / "core.db")
+    monkeypatch.chdir(tmp_path)
+    for name in ("core.db", ".", "..", "/"):
+        with pytest.raises(StoreUnusable, match="is a folder: name a file in it"):
+            opened(Path(name))
+    assert [each.name for each in tmp_path.iterdir()] == ["core.db"]
 
 
 async def test_a_newer_schema_and_an_altered_one_are_refused(tmp_path: Path) -> None:
