@@ -36,6 +36,7 @@ def open_store(url: str, *, node_id: str, clock: Clock, apart: bool = False) -> 
         StoreUrlError: the URL names no store.
         StoreUnusable, StoreInUse: it names one that cannot be had.
     """
+    require_text(url)
     if url in ("memory://", "memory:"):
         return MemoryStore()
     if url.startswith(("postgresql://", "postgres://")):
@@ -56,6 +57,18 @@ def open_store(url: str, *, node_id: str, clock: Clock, apart: bool = False) -> 
             ) from None
         return open_sqlite(Path(path), node_id, clock, apart=apart)
     raise StoreUrlError(f"store URL '{shown(url)}' is not understood: use {_FORMS}")
+
+
+def require_text(url: str) -> None:
+    """Refuse a URL that nothing can be named by.
+
+    Raises:
+        StoreUrlError: it has bytes in it that are not UTF-8.
+    """
+    try:
+        url.encode()
+    except UnicodeEncodeError:
+        raise StoreUrlError(f"store URL {shown(url)!a} is not written in UTF-8: name the store otherwise") from None
 
 
 def shown(url: str) -> str:
@@ -79,6 +92,7 @@ __all__ = [
     "StoredHead",
     "WorkerRecord",
     "open_store",
+    "require_text",
     "shard_of",
     "shown",
 ]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cerebelum_core.errors import StoreUnusable, StoreUrlError
+from cerebelum_core.store import require_text
 from cerebelum_core.store.migrations import Migration
 from cerebelum_core.store.rows import Cell, Row
 
@@ -61,6 +62,7 @@ def open_database(url: str) -> Iterator[Database]:
 
 
 def _open(url: str) -> Database:
+    require_text(url)
     if url.startswith(("postgresql://", "postgres://")):
         try:
             from cerebelum_core.store.postgres_database import open_postgres_database

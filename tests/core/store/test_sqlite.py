@@ -212,6 +212,8 @@ async def test_a_timer_beyond_64_bits_of_nanoseconds_is_kept_as_the_last_that_th
         ("sqlite:///", "not understood"),
         ("core.db", "not understood"),
         ("", "'' is not understood"),
+        ("sqlite:///\udcff.db", r"'sqlite:///\\udcff.db' is not written in UTF-8"),
+        ("postgresql://host/\udcff", "is not written in UTF-8"),
     ],
 )
 def test_a_url_that_names_no_store_is_refused(url: str, said: str) -> None:

@@ -140,6 +140,12 @@ async def test_a_store_that_a_core_has_or_that_is_not_there_is_not_copied(new_ur
         await upkeep.copy("memory://", new_url())
 
 
+@pytest.mark.parametrize("url", ["sqlite:///\udcff.db", "postgresql://host/\udcff"])
+def test_a_url_that_is_not_text_is_refused(url: str) -> None:
+    with pytest.raises(StoreUrlError, match="is not written in UTF-8"):
+        upkeep.check(url)
+
+
 async def test_nothing_is_copied_into_memory(new_url: NewUrl) -> None:
     url = new_url()
     await fill(url, running=1, ended=0)
