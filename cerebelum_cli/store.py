@@ -81,7 +81,8 @@ def copy(source: str, target: str) -> None:
     """Copy a store into another of any kind: from SQLite to PostgreSQL, or back.
 
     Stop the Core first. Executions that run are copied as they stand, and go on when a Core is started on the copy.
-    What was written is read back and compared by checksum. Interrupted, it goes on when it is run again.
+    What was written is read back and compared by checksum. Interrupted, it goes on when it is run again. A target that
+    holds something else is refused and left as it is.
     """
     run_async(_copy(source, target))
 
