@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from cerebelum_core.clock import Clock
 from cerebelum_core.errors import UnknownBlueprint
+from cerebelum_core.names import blueprint_name_faults
 from cerebelum_core.store import BlueprintRecord, EventStore
 from cerebelum_engine import Blueprint, compile_blueprint, hash_of, validate
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -33,8 +34,9 @@ class BlueprintRegistry:
         if warnings is None:
             verdict = validate(blueprint)
             warnings = verdict.warnings
-            if verdict.errors:
-                return pb.BlueprintValidation(errors=list(verdict.errors), warnings=list(warnings))
+            errors = [*blueprint_name_faults(blueprint), *verdict.errors]
+            if errors:
+                return pb.BlueprintValidation(errors=errors, warnings=list(warnings))
             _remember(self._warnings, digest, warnings)
         await self._store.put_blueprint(
             BlueprintRecord(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cerebelum_codegen.runtime.rpc import RequestContext
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
-from cerebelum_core.edges.refusals import accepted, refusals
+from cerebelum_core.edges.refusals import accepted, refusals, require_name
 from cerebelum_core.ids import RandomBytes, uuid7
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
@@ -52,6 +52,8 @@ class ControlEdge(ControlServiceBase):
 
     async def signal(self, request: pb.SignalRequest, context: RequestContext) -> pb.SignalResponse:
         """Give an execution a signal, or find that it has it."""
+        require_name("name", request.name)
+        require_name("signal_id", request.signal_id)
         command = SendSignal(
             signal_id=request.signal_id or uuid7(self.clock, self.random_bytes),
             name=request.name,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from cerebelum_codegen.runtime.rpc import RequestContext
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
-from cerebelum_core.edges.refusals import accepted, refusals
+from cerebelum_core.edges.refusals import accepted, refusals, require_name
 from cerebelum_core.errors import Quarantined, UnknownExecution
 from cerebelum_core.execution import Answer
 from cerebelum_core.explanations import Explanations
@@ -82,6 +82,7 @@ class LifecycleEdge(LifecycleServiceBase):
 
     async def fork(self, request: pb.ForkRequest, context: RequestContext) -> pb.ForkResponse:
         """Begin an execution with the history of another one."""
+        require_name("new_execution_id", request.new_execution_id)
         with refusals():
             origin = await self.registry.state(request.execution_id)
             history = await self.store.read(request.execution_id)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
 from cerebelum_core.errors import Quarantined, StoreError, UnknownBlueprint, UnknownExecution
 from cerebelum_core.execution import Accepted, Answer
+from cerebelum_core.names import name_fault
 from cerebelum_engine import Reason, Rejected
 
 _CODES = {
@@ -66,3 +67,13 @@ def require(holds: bool, message: str) -> None:
     """
     if not holds:
         raise RpcError(StatusCode.INVALID_ARGUMENT, message)
+
+
+def require_name(what: str, name: str) -> None:
+    """Refuse a name or an id that not every store can keep; none is as good as one.
+
+    Raises:
+        RpcError: INVALID_ARGUMENT that says what is wrong with it.
+    """
+    if fault := name_fault(what, name):
+        raise RpcError(StatusCode.INVALID_ARGUMENT, fault)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
-from cerebelum_core.edges.refusals import require
+from cerebelum_core.edges.refusals import require, require_name
 from cerebelum_core.ids import RandomBytes, uuid7
 from cerebelum_core.payloads import payload_of
 from cerebelum_engine import Blueprint, StartExecution
@@ -28,6 +28,7 @@ class Starts:
             UnknownBlueprint, StoreError, RpcError: it cannot be started.
         """
         options = request.options or pb.ExecutionOptions()
+        _require_names(request, options)
         if request.workflow_hash:
             blueprint = await self.blueprints.get(request.workflow_hash)
         else:
@@ -47,3 +48,12 @@ class Starts:
             retries=options.retries,
         )
         return command, blueprint
+
+
+def _require_names(request: pb.ExecuteRequest, options: pb.ExecutionOptions) -> None:
+    require_name("execution_id", options.execution_id)
+    require_name("workflow_module", request.workflow_module)
+    require_name("workflow_hash", request.workflow_hash)
+    require_name("correlation_id", options.correlation_id)
+    for tag in options.tags:
+        require_name("tag", tag)

@@ -13,7 +13,7 @@ from cerebelum_core.clock import Clock
 from cerebelum_core.edges.foreign import read_foreign_result
 from cerebelum_core.edges.handouts import Handouts, size_of
 from cerebelum_core.edges.pages import page_token, place_of
-from cerebelum_core.edges.refusals import accepted, refusals, refused, require
+from cerebelum_core.edges.refusals import accepted, refusals, refused, require, require_name
 from cerebelum_core.edges.starts import Starts
 from cerebelum_core.edges.views import full_status, listed_status, status_word
 from cerebelum_core.execution import Answer
@@ -84,6 +84,7 @@ class WorkerEdge(WorkerServiceBase):
         named = [] if request.worker_id else ["worker_id is empty: choose an id that is this worker's alone"]
         faults = [*named, *(fault for queue in request.queues if (fault := queue_fault(queue)))]
         require(not faults, "; ".join(faults))
+        require_name("worker_id", request.worker_id)
         came_back = self.workers.is_same(request)
         if not came_back:
             self.router.dismiss(request.worker_id)  # what an earlier process asked for reaches nobody
