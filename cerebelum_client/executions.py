@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from cerebelum_codegen.runtime.rpc import RpcError
 from cerebelum_codegen.runtime.rpc.iterating import each_of
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
-from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.events.v1.events_pb import Event, ExecutionCancelled, ExecutionCompleted, ExecutionFailed
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.stream.v1.stream_grpc import StreamServiceStub
 from cerebelum_proto.types.v1.types_pb import Payload, RetryPolicy
@@ -25,6 +26,7 @@ from cerebelum_proto.worker.worker_service_grpc import WorkerServiceStub
 _WAIT_MS = 20_000
 _MOST_MS = 2**31 - 1
 """The longest limit that the deployed contract has room for."""
+_ENDS = (ExecutionCompleted, ExecutionFailed, ExecutionCancelled)
 
 
 def new_execution_id() -> str:
@@ -161,9 +163,10 @@ class Executions:
     ) -> AsyncGenerator[Event, None]:
         """The events of an execution; with `follow`, also those to come until it has ended.
 
-        A lost connection is taken up again after the last event seen, for as long as retries last.
+        A lost connection is taken up again after the last event seen, for as long as retries last; with `follow`, so
+        is a stream that the Core ends although the execution goes on, as it does when it stops.
         """
-        pauses, since = self._calls.pauses(), time.monotonic()
+        pauses, since, last = self._calls.pauses(), time.monotonic(), None
         while True:
             request = control_pb.GetHistoryRequest(
                 execution_id=execution_id, after_version=after_version, follow=follow
@@ -172,9 +175,19 @@ class Executions:
                 async with aclosing(each_of(self._control.get_history(request))) as responses:
                     async for response in responses:
                         if response.event is not None:
-                            after_version, since = response.event.version, time.monotonic()
-                            pauses = self._calls.pauses()
-                            yield response.event
-                return
+                            last, pauses, since = response.event, self._calls.pauses(), time.monotonic()
+                            after_version = last.version
+                            yield last
+                if not follow or (last is not None and isinstance(last.fact, _ENDS)):
+                    return
+                await asyncio.sleep(next(pauses))
             except RpcError as error:
-                await self._calls.pause_or_raise(error, next(pauses), since)
+                # What is followed may have been silent for long: that is no time in which nobody answered.
+                await self._calls.pause_or_raise(error, next(pauses), time.monotonic() if follow else since)
+            if follow and await self._is_told(execution_id, after_version):
+                return
+
+    async def _is_told(self, execution_id: str, version: int) -> bool:
+        """Whether nothing comes after a version. Has the patience of a safe call with a Core that is away."""
+        status = await self.status(execution_id)
+        return status.completed_at is not None and status.history_length <= version

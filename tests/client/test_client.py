@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -25,12 +26,13 @@ from cerebelum_client import (
     to_payload,
 )
 from cerebelum_client.executions import limit_ms
+from cerebelum_codegen.runtime import Timestamp
 from cerebelum_codegen.runtime.rpc import RequestContext, RpcError, Server, StatusCode
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceBase
-from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.events.v1.events_pb import Event, ExecutionCompleted
 from cerebelum_proto.worker import worker_service_pb as pb
-from cerebelum_proto.worker.worker_service_grpc import WorkerServiceStub
+from cerebelum_proto.worker.worker_service_grpc import WorkerServiceBase, WorkerServiceStub
 
 QUICK = Backoff(first_s=0.001, longest_s=0.002)
 
@@ -42,6 +44,7 @@ class Control(ControlServiceBase):
         self.failures = list(failures)
         self.calls = 0
         self.asked_after: list[int] = []
+        self.ends_streams = False
 
     def _answer(self) -> None:
         self.calls += 1
@@ -73,17 +76,30 @@ class Control(ControlServiceBase):
         self.asked_after.append(request.after_version)
         for version in range(request.after_version + 1, 7):
             if version % 3 == 0 and version != request.after_version + 1:
+                if self.ends_streams:
+                    return
                 raise RpcError(StatusCode.UNAVAILABLE, "the Core is stopping")
-            yield control_pb.GetHistoryResponse(event=Event(version=version))
+            fact = ExecutionCompleted() if version == 6 else None
+            yield control_pb.GetHistoryResponse(event=Event(version=version, fact=fact))
+
+
+class Worker(WorkerServiceBase):
+    """Knows one execution, which has ended after six events."""
+
+    async def get_execution_status(
+        self, request: pb.GetExecutionStatusRequest, context: RequestContext
+    ) -> pb.ExecutionStatus:
+        return pb.ExecutionStatus(history_length=6, completed_at=Timestamp(seconds=1))
 
 
 # What a Core can do grows; the calls that are not made here need no answer.
 Control.__abstractmethods__ = frozenset()
+Worker.__abstractmethods__ = frozenset()
 
 
 @asynccontextmanager
 async def serving(control: Control, **options: float) -> AsyncIterator[CerebelumClient]:
-    server = Server([control])
+    server = Server([control, Worker()])
     await server.start("127.0.0.1", 0)
     port = server.port
     async with CerebelumClient(f"127.0.0.1:{port}", backoff=QUICK, **options) as client:
@@ -136,12 +152,68 @@ async def test_each_status_is_the_class_of_who_must_act(code: StatusCode, kind: 
     assert control.calls == 1, "what the Core has answered is not asked again"
 
 
-async def test_a_history_that_is_cut_off_goes_on_after_the_last_event_seen() -> None:
+@pytest.mark.parametrize("follow", [True, False])
+async def test_a_history_that_is_cut_off_goes_on_after_the_last_event_seen(follow: bool) -> None:
     control = Control()
+    async with serving(control) as client:
+        versions = [event.version async for event in client.executions.history("x", follow=follow)]
+    assert versions == [1, 2, 3, 4, 5, 6]
+    assert control.asked_after == [0, 2, 5]
+
+
+async def test_following_goes_on_when_the_core_ends_the_stream_and_the_execution_goes_on() -> None:
+    control = Control()
+    control.ends_streams = True
     async with serving(control) as client:
         versions = [event.version async for event in client.executions.history("x", follow=True)]
     assert versions == [1, 2, 3, 4, 5, 6]
     assert control.asked_after == [0, 2, 5]
+
+
+@pytest.mark.parametrize(("after", "seen"), [(5, [6]), (6, []), (9, [])])
+async def test_following_ends_when_nothing_comes_any_more(after: int, seen: list[int]) -> None:
+    control = Control()
+    async with serving(control) as client:
+        events = client.executions.history("x", after_version=after, follow=True)
+        assert [event.version async for event in events] == seen
+    assert control.asked_after == [after]
+
+
+async def test_whoever_follows_is_told_when_the_core_stays_away() -> None:
+    server = Server([Control()])
+    await server.start("127.0.0.1", 0)
+    async with CerebelumClient(f"127.0.0.1:{server.port}", backoff=QUICK, retry_s=0.02) as client:
+        events = client.executions.history("x", follow=True)
+        assert (await anext(events)).version == 1
+        server.close()
+        await server.wait_closed()
+        with pytest.raises(CoreUnavailable, match="does not answer"):
+            _ = [event async for event in events]
+
+
+async def test_that_nothing_happened_for_long_is_not_taken_for_a_core_that_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Later:
+        @staticmethod
+        def monotonic() -> float:
+            return time.monotonic() + 1_000_000
+
+    class Silent(Control):
+        async def get_history(
+            self, request: control_pb.GetHistoryRequest, context: RequestContext
+        ) -> AsyncIterator[control_pb.GetHistoryResponse]:
+            if self.calls == 0:
+                for module in ("calls", "executions"):
+                    monkeypatch.setattr(f"cerebelum_client.{module}.time", Later)
+                self.calls += 1
+                raise away()
+            async for response in super().get_history(request, context):
+                yield response
+
+    async with serving(Silent()) as client:
+        versions = [event.version async for event in client.executions.history("x", after_version=2, follow=True)]
+    assert versions == [3, 4, 5, 6]
 
 
 async def test_a_call_that_takes_too_long_ends_with_its_deadline() -> None:

@@ -29,6 +29,26 @@ async def test_a_core_told_to_stop_loses_nothing_and_exits_with_code_0(tmp_path:
     assert all(count == {"reserve": 1, "cool_down": 1, "finish": 1} for count in counts)
 
 
+async def test_whoever_follows_a_history_is_told_all_of_it_also_when_the_core_is_stopped_meanwhile(
+    tmp_path: Path,
+) -> None:
+    async with stage(tmp_path) as on, on.client() as client:
+        await on.start_worker()
+        handle = await submit(client, "signer", order=7)
+        seen: list[ev.Event] = []
+        async with asyncio.timeout(LONGEST_S):
+            async for event in client.executions.history(handle.execution_id, follow=True):
+                seen.append(event)
+                if isinstance(event.fact, ev.ApprovalRequested):
+                    assert await on.core.terminate() == 0
+                    await on.core.start()
+                    await handle.approve({"by": "Ada"})
+        told = await history(client, handle.execution_id)
+
+    assert seen == told
+    assert isinstance(seen[-1].fact, ev.ExecutionCompleted)
+
+
 async def test_a_rejection_reaches_the_step_as_a_typed_exception(tmp_path: Path) -> None:
     async with stage(tmp_path) as on, on.client() as client:
         await on.start_worker()
