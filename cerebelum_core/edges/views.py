@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from cerebelum_codegen.runtime import Timestamp
+from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES
 from cerebelum_core.payloads import struct_of
 from cerebelum_core.store import StoredHead
 from cerebelum_engine import State, status_of
 from cerebelum_proto.worker.worker_service_pb import ExecutionState, ExecutionStatus, StepProgress
 
+_MOST_BYTES = MAX_MESSAGE_BYTES - 64 * 1024
+"""Of a status with copies: the steps that wait come on top."""
 _WORDS = {
     ExecutionState.EXECUTION_COMPLETED: "completed",
     ExecutionState.EXECUTION_FAILED: "failed",
@@ -24,14 +27,23 @@ def status_word(status: ExecutionState) -> str:
 
 
 def full_status(state: State, now: Timestamp, progress: Mapping[str, StepProgress] | None = None) -> ExecutionStatus:
-    """A status with everything, as exact payloads and as Structs; `progress` by step, where steps told of it."""
+    """A status with everything, as exact payloads and, for who has no payloads, as Structs, unless the copies would
+    make it larger than a message may be; `progress` by step, where steps told of it.
+    """
     status = status_of(state, now)
     status.progress = [replace(each, step_name=step) for step, each in (progress or {}).items()]
-    status.inputs = struct_of(status.exact_inputs)
-    status.step_outputs = {name: struct_of(payload) for name, payload in status.outputs.items()}
-    for step in status.completed_steps:
-        step.output = struct_of(status.outputs.get(step.step_name))
-    return status
+    return status if _too_large(status) else _with_structs(status)
+
+
+def _with_structs(status: ExecutionStatus) -> ExecutionStatus:
+    outputs = {name: struct_of(payload) for name, payload in status.outputs.items()}
+    steps = [replace(step, output=outputs.get(step.step_name, {})) for step in status.completed_steps]
+    copied = replace(status, inputs=struct_of(status.exact_inputs), step_outputs=outputs, completed_steps=steps)
+    return status if _too_large(copied) else copied
+
+
+def _too_large(status: ExecutionStatus) -> bool:
+    return len(status.to_bytes()) > _MOST_BYTES
 
 
 def listed_status(stored: StoredHead) -> ExecutionStatus:

@@ -5146,6 +5146,9 @@ class ExecutionStatus(Message):
     current_step_name: str = ""
     completed_steps: list[StepStatus] = field(default_factory=lambda: [])
     inputs: Mapping[str, JsonValue] | None = None
+    """The values once more, for clients that have no payloads: `inputs`, `step_outputs` and each completed step's
+    `output`. They are left out when the status would be larger than 4 MiB with them.
+    """
     step_outputs: dict[str, Mapping[str, JsonValue]] = field(default_factory=lambda: {})
     error: ErrorInfo | None = None
     sleep_info: SleepInfo | None = None
