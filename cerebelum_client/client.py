@@ -17,8 +17,10 @@ CALL_S = 10.0
 """How long one call may take."""
 RETRY_S = 10.0
 """How long a safe call is tried again while the Core does not answer."""
-MAX_ANSWER_BYTES = 16 * 1024 * 1024
-"""How large an answer of the Core may be: what a step takes comes from several others, each of which may be large."""
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+"""The largest answer that is read. A Core is trusted with more than it takes in one message: results that it took one
+by one are told together, to whoever waits for them and to the step that takes them.
+"""
 
 
 class CerebelumClient(Core):
@@ -46,7 +48,7 @@ class CerebelumClient(Core):
         """Prepare a client; nothing is opened yet. `address` defaults to CEREBELUM_URL, then to localhost:50051.
 
         `max_message_bytes` is how large an answer may be. A worker needs room for the largest task that a Core hands
-        out, some 15 MiB.
+        out, some 16 MiB.
 
         `tls_ca` is a file of certificates to check the Core's by, or `system`; it defaults to CEREBELUM_TLS_CA, and
         without either the connection is plain text.

@@ -31,6 +31,7 @@ from cerebelum_codegen.runtime.rpc import RequestContext, RpcError, Server, Stat
 from cerebelum_proto.control.v1 import control_pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceBase
 from cerebelum_proto.events.v1.events_pb import Event, ExecutionCompleted
+from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 from cerebelum_proto.worker.worker_service_grpc import WorkerServiceBase, WorkerServiceStub
 
@@ -89,7 +90,8 @@ class Worker(WorkerServiceBase):
     async def get_execution_status(
         self, request: pb.GetExecutionStatusRequest, context: RequestContext
     ) -> pb.ExecutionStatus:
-        return pb.ExecutionStatus(history_length=6, completed_at=Timestamp(seconds=1))
+        outputs = {name: Payload(encoding="raw", data=bytes(3 << 20)) for name in ("a", "b")}
+        return pb.ExecutionStatus(history_length=6, completed_at=Timestamp(seconds=1), outputs=outputs)
 
 
 # What a Core can do grows; the calls that are not made here need no answer.
@@ -177,6 +179,12 @@ async def test_following_ends_when_nothing_comes_any_more(after: int, seen: list
         events = client.executions.history("x", after_version=after, follow=True)
         assert [event.version async for event in events] == seen
     assert control.asked_after == [after]
+
+
+async def test_results_that_the_core_took_one_by_one_are_read_together() -> None:
+    async with serving(Control()) as client:
+        status = await client.executions.status("x")
+    assert [len(output.data) for output in status.outputs.values()] == [3 << 20, 3 << 20]
 
 
 async def test_whoever_follows_is_told_when_the_core_stays_away() -> None:
