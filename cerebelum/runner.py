@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import signal
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -71,8 +72,10 @@ async def run_task(
             raise
         else:
             _fail(result, error)  # nobody cancelled it: the step raised it by itself
-    except (Exception, SystemExit) as error:
-        _fail(result, error)  # a step that calls sys.exit() has failed, and its worker works on
+    except BaseException as error:  # a step that calls sys.exit() or pytest.fail() has failed, and its worker works on
+        if _was_pressed(error):
+            raise
+        _fail(result, error)
     result.completed_at = now()
     return result
 
@@ -167,6 +170,15 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+def _was_pressed(error: BaseException) -> bool:
+    """Whether somebody's Ctrl-C came while the step ran, and not the step raised it by itself."""
+    if not isinstance(error, KeyboardInterrupt):
+        return False
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    # `asyncio.run` raises it from a handler of its own; without that one, nothing tells the two apart.
+    return frames[-1].f_code.co_name == "_on_sigint" or signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def _call(plan: Plan, arguments: dict[str, object], lifeline: Lifeline, threads: Threads) -> Awaitable[object]:
     if plan.is_coroutine:
         return cast("Awaitable[object]", plan.function(**arguments))
@@ -225,7 +237,7 @@ def _fail(result: TaskResult, error: BaseException) -> None:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception:
+    except BaseException:
         return "its words cannot be had: its __str__ fails"
 
 

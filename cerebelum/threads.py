@@ -49,8 +49,8 @@ class Threads:
     def _perform(self, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[_T], call: Callable[[], _T]) -> None:
         try:
             settle = partial(_give, answer, call())
-        except StopIteration as error:
-            settle = partial(_fail, answer, RuntimeError(f"the step raised StopIteration({error})"))
+        except (StopIteration, KeyboardInterrupt) as error:  # which mean something else to whoever awaits
+            settle = partial(_fail, answer, RuntimeError(f"the step raised {type(error).__name__}({error})"))
         except BaseException as error:
             settle = partial(_fail, answer, error)
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -10,7 +11,37 @@ import pytest
 
 from cerebelum import Workflow, WorkflowBuilder, memo, sleep, step, workflow
 
+
+class Halt(BaseException):
+    """What `pytest.fail()` and its like raise."""
+
+
 A_MOMENT = timedelta(milliseconds=1)
+
+
+async def halts() -> None:
+    raise Halt("enough")
+
+
+def halts_in_a_thread() -> None:
+    raise Halt("enough")
+
+
+async def leaves() -> None:
+    raise SystemExit(3)
+
+
+async def ends_like_a_generator() -> None:
+    raise GeneratorExit
+
+
+def interrupts_in_a_thread() -> None:
+    raise KeyboardInterrupt
+
+
+async def halts_after_a_wait() -> None:
+    await asyncio.sleep(0)
+    raise Halt("enough")
 
 
 class Unspeakable(Exception):
@@ -58,6 +89,12 @@ def of(function: Callable[[], object]) -> Workflow:
     [
         (cancels_itself, "CancelledError", ""),
         (awaits_what_was_cancelled, "CancelledError", ""),
+        (halts, "Halt", "enough"),
+        (halts_after_a_wait, "Halt", "enough"),
+        (halts_in_a_thread, "Halt", "enough"),
+        (leaves, "SystemExit", "3"),
+        (ends_like_a_generator, "GeneratorExit", ""),
+        (interrupts_in_a_thread, "RuntimeError", "the step raised KeyboardInterrupt()"),
         (fails_without_words, "Unspeakable", "its words cannot be had: its __str__ fails"),
         (fails_in_a_group, "ExceptionGroup", "unhandled errors in a TaskGroup (1 sub-exception)"),
         (gives_a_generator, "PayloadError", "value is a builtins.generator, which cannot travel between steps"),
@@ -85,3 +122,21 @@ async def test_waits_that_begin_at_once_in_a_group_come_one_after_the_other(stor
 
     assert (await of(waits).execute(store=store)).unwrap() == "done"
     assert made == ["made"]
+
+
+def test_a_step_that_interrupts_fails_and_leaves_the_process_alone() -> None:
+    async def interrupts() -> None:
+        raise KeyboardInterrupt
+
+    result = asyncio.run(of(interrupts).execute(store="memory://"))
+    assert result.error is not None
+    assert result.error.kind == "KeyboardInterrupt"
+
+
+def test_a_step_does_not_swallow_the_interrupt_of_a_person() -> None:
+    async def is_interrupted() -> None:
+        signal.raise_signal(signal.SIGINT)  # by which the loop's main task is told to end
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(of(is_interrupted).execute())
