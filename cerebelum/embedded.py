@@ -20,6 +20,7 @@ from cerebelum.signals import Signals, identified
 from cerebelum.worker import Worker
 from cerebelum.workflow import Workflow, queues_in
 from cerebelum_client import Calls, Core, Refused, Stubs
+from cerebelum_codegen.runtime import Message
 from cerebelum_codegen.runtime.rpc import RequestContext, Service
 from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
 from cerebelum_proto.control.v1.lifecycle_grpc import LifecycleServiceStub
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _HERE = RequestContext()
+_FREQUENT = ("await_result", "execute", "execute_workflow", "work")
+"""Calls whose parts were looked at when they were put together."""
 
 
 async def run_embedded(
@@ -147,11 +150,21 @@ class EmbeddedCore(Core):
 
 
 class _Called:
-    """A server's methods, called as those of its stub are, with nothing in between."""
+    """A server's methods, called as those of its stub are, with nothing in between.
+
+    A Core keeps what it is told and writes it later, so what cannot be written is refused here, as it is on the wire.
+    """
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def __getattr__(self, name: str) -> Callable[..., object]:
         method: Callable[[object, RequestContext], object] = getattr(self._service, name)
-        return lambda request, **_: method(request, _HERE)
+        if name in _FREQUENT:
+            return lambda request, **_: method(request, _HERE)
+
+        def call(request: Message, **_: object) -> object:
+            request.to_bytes()
+            return method(request, _HERE)
+
+        return call

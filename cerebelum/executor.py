@@ -16,6 +16,7 @@ from cerebelum.workflow import Workflow, code_of, submit
 from cerebelum_client import Core, Unsupported, execute_request
 from cerebelum_client.client import Connected
 from cerebelum_client.executions import limit_ms
+from cerebelum_client.plain import check_texts
 from cerebelum_proto.worker import worker_service_pb as pb
 
 
@@ -59,6 +60,7 @@ class DistributedExecutor(Connected):
 
         Raises:
             PayloadError: the inputs cannot travel.
+            TypeError, ValueError: an option is none of its kind.
             NotFound: the Core knows no workflow of this name.
             AlreadyExists: the id belongs to an execution of something else.
             CoreUnavailable: nobody answers.
@@ -81,6 +83,7 @@ class DistributedExecutor(Connected):
         correlation_id: str = "",
     ) -> pb.ExecuteRequest:
         """What `submit` asks of the Core, once the Core has the workflow. Here `StartOptions` meet their defaults."""
+        check_texts("an execution", id=execution_id or "", queue=queue or "", correlation_id=correlation_id)
         known = workflow if isinstance(workflow, Workflow) else None
         if known is not None and known.hash not in self._submitted:
             await submit(self._core, known.blueprint)

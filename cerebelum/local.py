@@ -17,6 +17,7 @@ from cerebelum.signals import Signals, identified
 from cerebelum.threads import Threads
 from cerebelum_client import new_execution_id
 from cerebelum_client.executions import limit_ms
+from cerebelum_client.plain import check_texts
 from cerebelum_codegen.runtime import JsonValue, Timestamp
 from cerebelum_engine import (
     Approve,
@@ -63,6 +64,14 @@ class Yes:
     response: object = None
     decided_by: str = field(default="local", kw_only=True)
 
+    def __post_init__(self) -> None:
+        """See that it can travel.
+
+        Raises:
+            TypeError, ValueError: who decided is no text.
+        """
+        check_texts("a yes", decided_by=self.decided_by)
+
 
 @dataclass(frozen=True, slots=True)
 class No:
@@ -70,6 +79,14 @@ class No:
 
     reason: str = ""
     decided_by: str = field(default="local", kw_only=True)
+
+    def __post_init__(self) -> None:
+        """See that it can travel.
+
+        Raises:
+            TypeError, ValueError: the reason or who decided is no text.
+        """
+        check_texts("a no", reason=self.reason, decided_by=self.decided_by)
 
 
 _NEXT_SIGNAL = "the next signal"
@@ -88,6 +105,7 @@ async def run_locally(
     signals: Signals = (),
 ) -> ExecutionResult:
     """Run a workflow to its end."""
+    check_texts("an execution", id=execution_id or "")
     run = _LocalRun(blueprint, code, approver, signals)
     run.tell(
         StartExecution(

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from cerebelum_client.plain import check_texts
+
 
 @dataclass(frozen=True, slots=True)
 class Signal:
@@ -17,6 +19,14 @@ class Signal:
     signal_id: str = field(default="", kw_only=True)
     """With the same id it is the same signal; by default it is known by its place among those that are sent."""
     sent_by: str = field(default="local", kw_only=True)
+
+    def __post_init__(self) -> None:
+        """See that it can travel.
+
+        Raises:
+            TypeError, ValueError: its name, its id or who sends it is no text.
+        """
+        check_texts("a signal", name=self.name, signal_id=self.signal_id, sent_by=self.sent_by)
 
 
 Signals: TypeAlias = Iterable[Signal] | AsyncIterable[Signal]

@@ -15,6 +15,7 @@ from cerebelum.errors import ApprovalRejected, ApprovalTimedOut, MarkerMismatch,
 from cerebelum.running import Waits, running
 from cerebelum_client import Approval, SignalWait, Sleep
 from cerebelum_client.annotations import hints_of
+from cerebelum_client.plain import check_texts
 from cerebelum_codegen.runtime import JsonValue, Timestamp
 from cerebelum_proto.worker.worker_service_pb import (
     ApprovalDecision,
@@ -80,7 +81,9 @@ def memo(key: str, make: Callable[[], Awaitable[_T] | _T]) -> Coroutine[object, 
     Raises:
         OutsideStep: no step runs here.
         PayloadError: the value cannot travel.
+        TypeError, ValueError: the key is no text.
     """
+    check_texts("a memo", key=key)
     waits = running("memo")
     return waits.asked("memo", _memo(waits, key, make))
 

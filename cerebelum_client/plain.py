@@ -37,6 +37,22 @@ def is_plain(value: object, depth: int = 0) -> bool:
     return False
 
 
+def check_texts(subject: str, **values: object) -> None:
+    """See that what has to be a text is one that can travel.
+
+    Raises:
+        TypeError: one is no text.
+        ValueError: one holds a lone surrogate.
+    """
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{subject}: its {name} is {value!r}: give a text")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{subject}: its {name} {value!r} holds a lone surrogate, which is no text") from None
+
+
 def text_of(value: object) -> str:
     """The JSON text of what is plain or was made so."""
     if type(value) is int:

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import cast
 
 import pytest
 
@@ -63,6 +64,14 @@ async def fails_without_words() -> None:
     raise Unspeakable
 
 
+async def keeps_under_a_number() -> None:
+    await memo(cast("str", 3), lambda: 1)
+
+
+async def keeps_under_no_text() -> None:
+    await memo("\ud800", lambda: 1)
+
+
 async def fails_in_a_group() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(sleep(A_MOMENT))
@@ -96,6 +105,8 @@ def of(function: Callable[[], object]) -> Workflow:
         (ends_like_a_generator, "GeneratorExit", ""),
         (interrupts_in_a_thread, "RuntimeError", "the step raised KeyboardInterrupt()"),
         (fails_without_words, "Unspeakable", "its words cannot be had: its __str__ fails"),
+        (keeps_under_a_number, "TypeError", "a memo: its key is 3: give a text"),
+        (keeps_under_no_text, "ValueError", r"a memo: its key '\ud800' holds a lone surrogate"),
         (fails_in_a_group, "ExceptionGroup", "unhandled errors in a TaskGroup (1 sub-exception)"),
         (gives_a_generator, "PayloadError", "value is a builtins.generator, which cannot travel between steps"),
     ],

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,12 +15,14 @@ from cerebelum import (
     CerebelumError,
     DistributedExecutor,
     ExecutionResult,
+    No,
     OutsideStep,
     Signal,
     SignalTimedOut,
     Step,
     Workflow,
     WorkflowBuilder,
+    Yes,
     poll,
     sleep,
     step,
@@ -195,3 +198,10 @@ async def test_a_wait_belongs_into_a_step_and_has_a_name() -> None:
         await wait_for_signal("paid")
     with pytest.raises(ValueError, match="a signal has a name"):
         await wait_for_signal("")
+
+
+def test_a_signal_and_an_answer_that_cannot_travel_are_refused_where_they_are_written() -> None:
+    nothing: Any = 3
+    for write in (Signal, No, lambda told: Yes(decided_by=told), lambda told: Signal("paid", sent_by=told)):
+        with pytest.raises(TypeError, match="is 3: give a text"):
+            write(nothing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from cerebelum import (
     wait_for_approval,
     workflow,
 )
-from cerebelum_client import Refused
+from cerebelum_client import ClientError, Refused
 
 
 @step
@@ -110,6 +111,20 @@ async def test_what_no_time_ends_is_said_instead_of_waited_for() -> None:
         await core.reject(handle, "no", decided_by="Ada")
         with pytest.raises(ExecutionFailed, match="rejected by Ada: no"):
             await core.output(handle)
+
+
+async def test_words_that_are_none_are_refused_and_the_execution_goes_on() -> None:
+    words: Any = 3
+    async with testing.core([question]) as core:
+        with pytest.raises(TypeError, match="an execution: its id is 3: give a text"):
+            await core.start(question, execution_id=words)
+        handle = await core.start(question)
+        with pytest.raises(ClientError, match="RejectRequest.reason: .* the field takes str"):
+            await core.reject(handle, words)
+        with pytest.raises(ClientError, match="SignalRequest.name: .* the field takes str"):
+            await core.signal(handle, words)
+        await core.approve(handle, decided_by="Ada")
+        assert await core.output(handle) == "Ada"
 
 
 async def test_a_cancelled_execution_ends_and_a_deadline_is_kept() -> None:
