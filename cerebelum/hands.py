@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from cerebelum.code import NO_CODE, Code
 from cerebelum.lanes import Call, Lanes
 from cerebelum.lifeline import Lifeline
 from cerebelum.runner import run_task
 from cerebelum.threads import Threads
-from cerebelum.workflow import Workflow
 from cerebelum_client import ClientError, Core, CoreUnavailable
 from cerebelum_codegen.runtime import Timestamp
+from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 
+if TYPE_CHECKING:
+    from cerebelum.workflow import Workflow
+
+LARGEST_RESULT = MAX_MESSAGE_BYTES - 1024 * 1024 - 64 * 1024
+"""In bytes: it leaves room in its frame for those beside it."""
 _PAUSE_S = 1.0
 _log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from cerebelum.errors import MarkerMismatch, OutsideStep
-from cerebelum_client import Payloads, Request
-from cerebelum_codegen.runtime import Timestamp
+from cerebelum_client import PayloadError, Payloads, Request, to_marker
+from cerebelum_codegen.runtime import EncodeError, Timestamp
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import SatisfiedMarker_Outcome, Task
 
@@ -112,8 +112,13 @@ class Waits:
 
         Raises:
             Suspend: it has not ended.
+            PayloadError: what it asks for cannot travel.
         """
         if self.position == len(self.satisfied):
+            try:
+                to_marker(request).to_bytes()
+            except EncodeError as error:
+                raise PayloadError(f"what the step waits for cannot travel: {error}") from None
             self.suspended = True
             raise Suspend(request)
         self.position += 1

@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from cerebelum import Workflow, WorkflowBuilder, memo, sleep, step, workflow
+from cerebelum import Workflow, WorkflowBuilder, memo, sleep, step, wait_for_approval, wait_for_signal, workflow
 
 
 class Halt(BaseException):
@@ -18,6 +18,7 @@ class Halt(BaseException):
 
 
 A_MOMENT = timedelta(milliseconds=1)
+CANNOT = "what the step waits for cannot travel: cerebelum.worker"
 
 
 async def halts() -> None:
@@ -72,6 +73,26 @@ async def keeps_under_no_text() -> None:
     await memo("\ud800", lambda: 1)
 
 
+async def sleeps_with_an_object() -> None:
+    await sleep(A_MOMENT, data={"it": object()})  # type: ignore[dict-item]  # as those do who check no types
+
+
+async def sleeps_with_a_number_too_large() -> None:
+    await sleep(A_MOMENT, data={"it": 2**60})
+
+
+async def asks_for_a_number() -> None:
+    await wait_for_approval(cast("str", 3))
+
+
+async def waits_for_a_number() -> None:
+    await wait_for_signal(cast("str", 3))
+
+
+async def gives_too_much() -> str:
+    return "x" * 3_100_000
+
+
 async def fails_in_a_group() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(sleep(A_MOMENT))
@@ -107,6 +128,11 @@ def of(function: Callable[[], object]) -> Workflow:
         (fails_without_words, "Unspeakable", "its words cannot be had: its __str__ fails"),
         (keeps_under_a_number, "TypeError", "a memo: its key is 3: give a text"),
         (keeps_under_no_text, "ValueError", r"a memo: its key '\ud800' holds a lone surrogate"),
+        (sleeps_with_an_object, "PayloadError", f"{CANNOT}.SleepRequest.data['it']: a Struct cannot hold object"),
+        (sleeps_with_a_number_too_large, "PayloadError", f"{CANNOT}.SleepRequest.data['it']: {2**60} is beyond 2**53"),
+        (asks_for_a_number, "PayloadError", f"{CANNOT}.ApprovalRequest.approval_type: "),
+        (waits_for_a_number, "PayloadError", f"{CANNOT}.SignalRequest.name: "),
+        (gives_too_much, "ResultRefused", "the Core cannot take the step's result: it has 3100002 bytes"),
         (fails_in_a_group, "ExceptionGroup", "unhandled errors in a TaskGroup (1 sub-exception)"),
         (gives_a_generator, "PayloadError", "value is a builtins.generator, which cannot travel between steps"),
     ],
