@@ -28,6 +28,7 @@ from cerebelum.rules import Predicate, ask
 from cerebelum.running import ALONE, Line, Suspend, Waits, current_waits
 from cerebelum.threads import Threads
 from cerebelum_client import PayloadError, Payloads, write_marker
+from cerebelum_client.plain import encodable
 from cerebelum_codegen.runtime import CodecError, Timestamp
 from cerebelum_proto.worker.worker_service_pb import ErrorInfo, Task, TaskResult, TaskStatus
 
@@ -252,4 +253,6 @@ def _fail_with(
 ) -> None:
     result.status = status
     result.output = None
-    result.error = ErrorInfo(kind=kind, message=message, stacktrace=stacktrace, non_retryable=non_retryable)
+    result.error = ErrorInfo(
+        kind=kind, message=encodable(message), stacktrace=encodable(stacktrace), non_retryable=non_retryable
+    )

@@ -20,6 +20,7 @@ from cerebelum_proto.types.v1.types_pb import Payload
 _JSON = "json"
 _TAGGED = "json+python"
 _PROTOBUF = "protobuf:"
+_NONE = Converters()
 
 
 class Payloads:
@@ -35,11 +36,11 @@ class Payloads:
             PayloadError: it holds something that cannot travel; the error says where and what.
         """
         if is_plain(value):
-            return Payload(encoding=_JSON, data=_encoded(text_of(value)))
+            return Payload(encoding=_JSON, data=_encoded(value))
         if isinstance(value, Message) and self._converters.of(value) is None:
             return Payload(encoding=_PROTOBUF + value.FULL_NAME, data=value.to_bytes())
         tagged, written = write_tagged(value, self._converters)
-        return Payload(encoding=_TAGGED if tagged else _JSON, data=_encoded(text_of(written)))
+        return Payload(encoding=_TAGGED if tagged else _JSON, data=_encoded(written))
 
     def read(self, payload: Payload | None, annotation: object = object) -> object:
         """Read a value, as its annotation says where it can be so. No payload, or an empty one, is None.
@@ -73,11 +74,14 @@ def from_payload(payload: Payload | None, annotation: object = object) -> object
     return PLAIN.read(payload, annotation)
 
 
-def _encoded(text: str) -> bytes:
+def _encoded(value: object) -> bytes:
     try:
-        return text.encode()
+        return text_of(value).encode()
     except UnicodeEncodeError:
         raise PayloadError("the value holds a string with a lone surrogate, which is no text") from None
+    except ValueError:
+        write_tagged(value, _NONE)  # which says where it is that it cannot be written
+        raise
 
 
 def _parsed(payload: Payload) -> object:

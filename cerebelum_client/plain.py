@@ -53,6 +53,11 @@ def check_texts(subject: str, **values: object) -> None:
             raise ValueError(f"{subject}: its {name} {value!r} holds a lone surrogate, which is no text") from None
 
 
+def encodable(text: str) -> str:
+    """The text with its lone surrogates spelled out, which no text can travel with."""
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
+
+
 def text_of(value: object) -> str:
     """The JSON text of what is plain or was made so."""
     if type(value) is int:

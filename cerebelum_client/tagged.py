@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
@@ -20,6 +21,8 @@ from cerebelum_client.plain import TAG
 from cerebelum_codegen.runtime import Message
 
 _VALUE, _BY = "v", "by"
+_SHORT_BITS = 2000
+"""Python writes numbers of so many bits whatever limit of digits it is set to."""
 
 
 def write_tagged(value: object, converters: Converters) -> tuple[bool, object]:
@@ -92,8 +95,10 @@ class _Writer:
         self._converters = converters
 
     def write(self, value: object, path: str) -> object:
-        if value is None or isinstance(value, bool) or type(value) in (int, str):
+        if value is None or isinstance(value, bool) or type(value) is str:
             return value
+        if type(value) is int:
+            return _written(value, path)
         if type(value) is float and math.isfinite(value):
             return value
         if type(value) is list:
@@ -129,11 +134,22 @@ class _Writer:
             pairs = [[self.write(k, f"{path} key"), self.write(v, f"{path}[{k!r}]")] for k, v in value.items()]
             return {TAG: "dict", _VALUE: pairs}
         if isinstance(value, int | str):
-            return {TAG: "plain", _VALUE: int(value) if isinstance(value, int) else str(value)}
+            return {TAG: "plain", _VALUE: _written(int(value), path) if isinstance(value, int) else str(value)}
         raise PayloadError(
             f"{path} is a {type(value).__module__}.{type(value).__qualname__}, which cannot travel between steps: "
             "return plain values, dataclasses, enums, datetimes or generated messages, or pass a converter for it"
         )
+
+
+def _written(number: int, path: str) -> int:
+    """The number, if Python writes so many digits."""
+    try:
+        if number.bit_length() > _SHORT_BITS:
+            str(number)
+    except ValueError:
+        most = sys.get_int_max_str_digits()
+        raise PayloadError(f"{path} is a number of more than {most} digits: give it as bytes, or as a text") from None
+    return number
 
 
 _SIMPLE: dict[type, tuple[str, Callable[..., object]]] = {

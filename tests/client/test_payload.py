@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, is_dataclass
@@ -309,3 +310,18 @@ def test_what_a_converter_wrote_is_not_guessed_by_those_who_lack_it() -> None:
 def test_two_converters_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="two converters have one name"):
         Payloads([MONEY, MONEY])
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        (10**5000, "value"),
+        ({"a": [-(10**5000)]}, "value['a'][0]"),
+        ({10**5000: 1}, "value key"),
+        ((1, 10**5000), "value[1]"),
+    ],
+    ids=["alone", "in a list", "as a key", "in a tuple"],
+)
+def test_a_number_that_python_does_not_write_is_refused_with_its_place(value: object, place: str) -> None:
+    with pytest.raises(PayloadError, match=rf"^{re.escape(place)} is a number of more than 4300 digits: "):
+        to_payload(value)

@@ -93,6 +93,14 @@ async def gives_too_much() -> str:
     return "x" * 3_100_000
 
 
+async def fails_with_a_surrogate() -> None:
+    raise ValueError("caf\u00e9 \ud800")
+
+
+async def gives_too_many_digits() -> object:
+    return {"digits": [1, 10**5000]}
+
+
 async def fails_in_a_group() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(sleep(A_MOMENT))
@@ -133,6 +141,8 @@ def of(function: Callable[[], object]) -> Workflow:
         (asks_for_a_number, "PayloadError", f"{CANNOT}.ApprovalRequest.approval_type: "),
         (waits_for_a_number, "PayloadError", f"{CANNOT}.SignalRequest.name: "),
         (gives_too_much, "ResultRefused", "the Core cannot take the step's result: it has 3100002 bytes"),
+        (fails_with_a_surrogate, "ValueError", r"café \ud800"),
+        (gives_too_many_digits, "PayloadError", "value['digits'][1] is a number of more than 4300 digits: "),
         (fails_in_a_group, "ExceptionGroup", "unhandled errors in a TaskGroup (1 sub-exception)"),
         (gives_a_generator, "PayloadError", "value is a builtins.generator, which cannot travel between steps"),
     ],
