@@ -17,6 +17,7 @@ from cerebelum.errors import StillWaiting
 from cerebelum.running import Waits, running
 from cerebelum.waits import sleep
 from cerebelum_client.annotations import hints_of
+from cerebelum_client.markers import check_span
 
 _T = TypeVar("_T")
 
@@ -61,7 +62,11 @@ def poll(
         StillWaiting: the answer was no for as long as `timeout`.
         OutsideStep: no step runs here.
         ValueError: `every` is not positive.
+        TypeError: `every` or `timeout` is no timedelta.
     """
+    check_span("every", every)
+    if timeout is not None:
+        check_span("timeout", timeout)
     if every <= timedelta(0):
         raise ValueError(f"cannot poll every {every}: give a positive pause")
     waits = running("poll")
@@ -87,7 +92,7 @@ async def _polled(
             return cast("_T", call.kept())
         left = every
         if timeout is not None:
-            left = await call.since(asked_at) + timeout - waits.now()
+            left = timeout - (waits.now() - await call.since(asked_at))
             if left < every / 100:  # so near to the end, another question would be the same once more
                 raise StillWaiting(f"the answer was no for {timeout}")
         await _pause(min(every, left), durable=every >= DURABLE)
@@ -134,14 +139,26 @@ def retry(
 
     Raises:
         OutsideStep: no step runs here.
-        ValueError: there are no attempts.
+        ValueError: there are no attempts, or the pauses have no length.
+        TypeError: `attempts` or `backoff` is no number, or `pause` is no timedelta.
     """
     if call is None:
         return rules.retry()
-    if attempts < 1:
-        raise ValueError(f"cannot try {attempts} times: allow at least 1 attempt")
+    _check_attempts(attempts, pause, backoff)
     waits = running("retry")
     return waits.asked("retry", _retried(waits, call, attempts, pause, backoff, on))
+
+
+def _check_attempts(attempts: int, pause: timedelta, backoff: float) -> None:
+    check_span("pause", pause)
+    if not isinstance(attempts, int):
+        raise TypeError(f"attempts is {attempts!r}: give a whole number")
+    if not isinstance(backoff, int | float):
+        raise TypeError(f"backoff is {backoff!r}: give a number")
+    if attempts < 1:
+        raise ValueError(f"cannot try {attempts} times: allow at least 1 attempt")
+    if pause < timedelta(0) or not 0 < backoff <= 1000:
+        raise ValueError(f"cannot pause for {pause}, then {backoff:g} times as long: a factor is from 0 to 1000")
 
 
 async def _retried(

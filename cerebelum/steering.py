@@ -8,7 +8,7 @@ from datetime import timedelta
 from cerebelum.code import NO_CODE, Code
 from cerebelum.workflow import Workflow, submit
 from cerebelum_client import Core
-from cerebelum_client.markers import milliseconds
+from cerebelum_client.markers import check_span, milliseconds
 
 CLEANUP = timedelta(seconds=30)
 
@@ -29,8 +29,10 @@ class Steering:
 
         Raises:
             ValueError: the cleanup is not positive.
+            TypeError: it is no timedelta.
             Refused: it has ended.
         """
+        check_span("cleanup", cleanup)
         if cleanup <= timedelta(0):
             raise ValueError(f"cleanup is {cleanup}: give steps some time, or call terminate(), which gives them none")
         await self._core.lifecycle.cancel(

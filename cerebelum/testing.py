@@ -29,7 +29,7 @@ from cerebelum.results import ExecutionResult
 from cerebelum.worker import Worker
 from cerebelum.workflow import AnyWorkflow, Workflow, queues_in
 from cerebelum_client import Core
-from cerebelum_client.markers import milliseconds
+from cerebelum_client.markers import check_span, milliseconds
 from cerebelum_codegen.runtime import Timestamp
 
 if TYPE_CHECKING:
@@ -146,8 +146,16 @@ class TestingCore:
             await asyncio.sleep(_LOOK_S)
 
     async def skip(self, duration: timedelta) -> None:
-        """Let time pass. All that becomes due on the way happens in its order, each at its own time."""
+        """Let time pass. All that becomes due on the way happens in its order, each at its own time.
+
+        Raises:
+            ValueError: time does not pass backwards, nor beyond the year 9999.
+            TypeError: the duration is no timedelta.
+        """
+        check_span("duration", duration)
         until = Timestamp.from_ns(self._clock.now().to_ns() + milliseconds(duration) * 1_000_000)
+        if duration < timedelta(0) or until > _FAR:
+            raise ValueError(f"cannot skip {duration} from {self.now}: go forward, and not beyond the year 9999")
         await self.settle()
         while (due := await self._next_timer()) is not None and due <= until:
             await self._move(due)

@@ -49,12 +49,22 @@ def sleep(duration: timedelta | float, data: Mapping[str, JsonValue] | None = No
     Raises:
         OutsideStep: no step runs here.
         ValueError: the duration is negative or no number.
+        TypeError: it is neither a timedelta nor seconds.
     """
-    span = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
+    span = duration if isinstance(duration, timedelta) else _seconds(duration)
     if span < timedelta(0):
         raise ValueError(f"cannot sleep for {span}: a duration is not negative")
     waits = running("sleep")
     return waits.asked("sleep", _sleep(waits, Sleep(span, data or {})))
+
+
+def _seconds(duration: float) -> timedelta:
+    try:
+        return timedelta(seconds=duration)
+    except TypeError:
+        raise TypeError(f"cannot sleep for {duration!r}: give a timedelta, or seconds") from None
+    except (ValueError, OverflowError):
+        raise ValueError(f"cannot sleep for {duration!r} seconds: no timedelta is as long as that") from None
 
 
 async def _sleep(waits: Waits, request: Sleep) -> None:

@@ -99,4 +99,15 @@ def milliseconds(span: timedelta) -> int:
     """
     if not isinstance(span, timedelta):
         raise TypeError(f"{span!r} is no duration: give a timedelta, as in timedelta(seconds=30)")
-    return max(0, -(-span // timedelta(milliseconds=1)))
+    whole, rest = divmod(span, timedelta(milliseconds=1))
+    return max(0, whole + bool(rest))
+
+
+def check_span(name: str, span: object) -> None:
+    """See that an argument is a span.
+
+    Raises:
+        TypeError: it is no timedelta.
+    """
+    if not isinstance(span, timedelta):
+        raise TypeError(f"{name} is {span!r}: give a timedelta, as in timedelta(seconds=30)")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -23,16 +26,18 @@ from cerebelum import (
     sleep,
     step,
     testing,
+    wait_for_signal,
     workflow,
 )
 from cerebelum.embedded import embedded_core
+from cerebelum.step import AnyStep
 
 MINUTE = timedelta(minutes=1)
 
 
 def of(function: object) -> Workflow:
     """A workflow of one step."""
-    only = step(function)
+    only = function if isinstance(function, AnyStep) else step(function)
 
     @workflow
     def flow(wf: WorkflowBuilder) -> None:
@@ -267,3 +272,48 @@ async def test_progress_is_a_percentage() -> None:
     error = (await of(works).execute()).error
     assert error is not None
     assert "percentage from 0 to 100" in error.message
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: sleep("x"), "cannot sleep for 'x': give a timedelta, or seconds"),
+        (lambda: sleep(math.nan), "cannot sleep for nan seconds: no timedelta is as long as that"),
+        (lambda: sleep(math.inf), "cannot sleep for inf seconds: no timedelta is as long as that"),
+        (lambda: poll(list, every=3), "every is 3: give a timedelta, as in timedelta(seconds=30)"),
+        (lambda: poll(list, timeout=3), "timeout is 3: give a timedelta, as in timedelta(seconds=30)"),
+        (lambda: retry(list, pause=3), "pause is 3: give a timedelta, as in timedelta(seconds=30)"),
+        (lambda: retry(list, attempts="x"), "attempts is 'x': give a whole number"),
+        (lambda: retry(list, backoff="x"), "backoff is 'x': give a number"),
+        (lambda: retry(list, backoff=math.nan), "cannot pause for 0:00:01, then nan times as long"),
+    ],
+)
+async def test_what_is_no_duration_and_no_number_is_told_in_words(call: Callable[[], Any], told: str) -> None:
+    async def waits() -> None:
+        await call()
+
+    result = await of(waits).execute()
+    assert result.error is not None
+    assert result.error.message.startswith(told)
+
+
+async def test_the_longest_span_that_there_is_can_be_given_wherever_one_is_asked_for() -> None:
+    longest = timedelta.max
+
+    async def waits() -> str:
+        await wait_for_signal("go on", timeout=longest)
+        await poll(lambda: True, timeout=longest)
+        await sleep(longest)
+        return "never"
+
+    flow = of(step(timeout=longest, heartbeat_timeout=longest, queue_timeout=longest)(waits))
+    async with testing.core([flow]) as core:
+        handle = await core.start(flow, timeout=longest)
+        await core.signal(handle, "go on")
+        assert (await handle.status()).status == "sleeping"
+        with pytest.raises(ValueError, match="cannot skip .* and not beyond the year 9999"):
+            await core.skip(longest)
+        with pytest.raises(TypeError, match="cleanup is 3: give a timedelta"):
+            await handle.cancel(cleanup=3)  # type: ignore[arg-type]  # as those do who check no types
+        await handle.cancel(cleanup=longest)
+        assert (await handle.status()).status == "cancelled"

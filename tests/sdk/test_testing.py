@@ -70,6 +70,12 @@ async def test_each_timer_fires_at_its_own_time() -> None:
         assert ended.completed_at == before + timedelta(days=10)
 
 
+async def test_time_does_not_pass_backwards() -> None:
+    async with testing.core([purchase]) as core:
+        with pytest.raises(ValueError, match="cannot skip -1 day, 0:00:00 from 2030-01-01 .*: go forward"):
+            await core.skip(timedelta(days=-1))
+
+
 HOURLY = Retry(max_attempts=3, initial_interval=timedelta(hours=1), max_interval=timedelta(hours=2), jitter=0)
 
 
