@@ -9,11 +9,12 @@ from typing import NamedTuple, overload
 
 from cerebelum.describing import description_of
 from cerebelum.errors import DefinitionError
-from cerebelum.policies import policy_of
+from cerebelum.policies import MOST_TIMES, policy_of
 from cerebelum.rulebook import RuleBook, check_lines, stages
 from cerebelum.rules import OTHERWISE, Condition, Predicate, Target
 from cerebelum.step import CONTEXT, INPUTS, AnyStep, Part, Timeline
 from cerebelum_client.markers import milliseconds
+from cerebelum_codegen.runtime import EncodeError
 from cerebelum_engine import DEFAULT_MAX_VISITS, validate
 from cerebelum_proto.worker import worker_service_pb as pb
 
@@ -120,8 +121,8 @@ class WorkflowBuilder:
         faults = [*ambiguous]
         faults += [fault for step in steps.values() for fault in _parameter_faults(step, steps)]
         faults += ["its queue is empty: name one, or leave it out"] if queue == "" else []
-        if max_visits < 1:
-            raise DefinitionError(f"workflow '{name}'", [f"max_visits is {max_visits}: let each step be visited once"])
+        if wrong := _kind_faults(max_visits, queue):
+            raise DefinitionError(f"workflow '{name}'", wrong)
         shape = pb.WorkflowDefinition(
             timeline=[_step(step, steps) for step in steps.values()],
             stages=stages(timeline),
@@ -132,10 +133,29 @@ class WorkflowBuilder:
         rules.write(shape)
         blueprint = pb.Blueprint(workflow_module=name, language="python", definition=shape)
         blueprint.description = description_of(definition, steps)
-        faults += [] if ambiguous else validate(blueprint).errors
+        faults += _text_faults(blueprint) or ([] if ambiguous else validate(blueprint).errors)
         if faults:
             raise DefinitionError(f"workflow '{name}'", faults)
         return Built(steps, blueprint, rules.predicates())
+
+
+def _kind_faults(max_visits: object, queue: object) -> list[str]:
+    """What is of another kind than it has to be."""
+    faults = [f"its queue is {queue!r}: give a text"] if not isinstance(queue, str | None) else []
+    if not isinstance(max_visits, int):
+        faults.append(f"max_visits is {max_visits!r}: give a whole number")
+    elif not 1 <= max_visits <= MOST_TIMES:
+        faults.append(f"max_visits is {max_visits}: let each step be visited once, and {MOST_TIMES} times at most")
+    return faults
+
+
+def _text_faults(blueprint: pb.Blueprint) -> list[str]:
+    """Which of its texts cannot be written."""
+    try:
+        blueprint.to_bytes()
+    except EncodeError as error:
+        return [f"it holds what is no text: {error}"]
+    return []
 
 
 def _steps(timeline: Timeline, rules: RuleBook) -> tuple[dict[str, AnyStep], list[str]]:

@@ -12,6 +12,8 @@ from cerebelum_engine import queue_fault
 from cerebelum_proto.types.v1.types_pb import RetryPolicy
 
 _LONGEST = timedelta(minutes=1)
+MOST_TIMES = 2**31 - 1
+"""More tries or visits the contract has no room for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +77,8 @@ def policy_faults(retry: Retry | None, limits: Mapping[str, timedelta | None], q
         return [*faults, *wrong]
     if wrong := list(_number_faults(retry)):
         return [*faults, *wrong]
-    if retry.max_attempts < 1:
-        faults.append(f"its retry allows {retry.max_attempts} attempts: allow at least 1")
+    if not 1 <= retry.max_attempts <= MOST_TIMES:
+        faults.append(f"its retry allows {retry.max_attempts} attempts: allow at least 1, at most {MOST_TIMES}")
     if not 1 <= retry.backoff <= 1000:
         faults.append(f"its backoff is {retry.backoff}: give a factor from 1 to 1000")
     if retry.max_interval is not None and retry.initial_interval > retry.max_interval:
@@ -98,6 +100,12 @@ def _number_faults(retry: Retry) -> Iterator[str]:
     kinds: object = retry.non_retryable
     if isinstance(kinds, str | type):
         yield f"its non_retryable is {_spelled(kinds)}, and not several: write ({_spelled(kinds)},)"
+    elif not isinstance(kinds, Iterable):
+        yield f"its non_retryable is {kinds!r}: give kinds of exceptions, as in (ValueError,)"
+    else:
+        for kind in kinds:
+            if not isinstance(kind, str | type):
+                yield f"its non_retryable holds {kind!r}: give a kind of exceptions, or its name"
 
 
 def _spelled(kind: str | type) -> str:

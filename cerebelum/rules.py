@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from cerebelum.conditions import TextCondition
 from cerebelum.errors import DefinitionError
-from cerebelum.step import AnyStep, Part
+from cerebelum.step import AnyStep, Part, told
 from cerebelum_client.plain import encodable
 from cerebelum_proto.worker import worker_service_pb as pb
 
@@ -36,13 +36,21 @@ Condition: TypeAlias = Predicate | str
 
 
 def back_to(step: AnyStep | str) -> Action:
-    """Forget the results from this step on, and go on from there."""
-    return Action(kind=_Kind.ROUTE_ACTION_BACK_TO, step=_name(step))
+    """Forget the results from this step on, and go on from there.
+
+    Raises:
+        DefinitionError: it is no step.
+    """
+    return Action(kind=_Kind.ROUTE_ACTION_BACK_TO, step=_name("back_to()", step))
 
 
 def skip_to(step: AnyStep | str) -> Action:
-    """Pass over what lies before this step, and go on from there."""
-    return Action(kind=_Kind.ROUTE_ACTION_SKIP_TO, step=_name(step))
+    """Pass over what lies before this step, and go on from there.
+
+    Raises:
+        DefinitionError: it is no step.
+    """
+    return Action(kind=_Kind.ROUTE_ACTION_SKIP_TO, step=_name("skip_to()", step))
 
 
 def proceed() -> Action:
@@ -104,5 +112,9 @@ def ask(predicates: Sequence[Predicate], value: object, arguments: Mapping[str, 
     return said
 
 
-def _name(step: AnyStep | str) -> str:
-    return step if isinstance(step, str) else step.name
+def _name(action: str, step: AnyStep | str) -> str:
+    if isinstance(step, str):
+        return step
+    if not isinstance(step, AnyStep):
+        raise DefinitionError(action, [f"{told(step)} is no step: name one decorated function"])
+    return step.name

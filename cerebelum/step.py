@@ -209,7 +209,9 @@ def _define(
     return Step(name=chosen, function=function, parameters=parameters, retry=retry, queue=queue, **limits)
 
 
-def _name_faults(name: str) -> list[str]:
+def _name_faults(name: object) -> list[str]:
+    if not isinstance(name, str):
+        return [f"its name {name!r} is no text"]
     if name in (CONTEXT, INPUTS):
         return [f"'{name}' is a reserved parameter: give the step another name"]
     return [] if name.isidentifier() else [f"'{name}' is no identifier: pass a name that can be a parameter"]

@@ -161,9 +161,31 @@ def workflow(
         if told is not None and not isinstance(told, str):
             raise DefinitionError("@workflow", [f"its name {told!r} is no text"])
         chosen = name or str(getattr(decorated, "__name__", ""))
-        return _define(decorated, chosen, max_visits, queue, Payloads(converters))
+        return _define(decorated, chosen, max_visits, queue, _payloads(chosen, converters))
 
     return decorate if definition is None else decorate(definition)
+
+
+def _payloads(name: str, converters: Sequence[Converter[Any]]) -> Payloads:  # Any: converters of any types together
+    """What carries values, with the converters of a workflow.
+
+    Raises:
+        DefinitionError: one is none, or two have one name.
+    """
+    if not isinstance(converters, Sequence):
+        raise DefinitionError(f"workflow '{name}'", [f"its converters are {converters!r}: give a list"])
+    told: Sequence[object] = converters
+    faults = [
+        f"its converter {each!r} is none: give a Converter(name, kind, write, read)"
+        for each in told
+        if not isinstance(each, Converter)
+    ]
+    try:
+        if not faults:
+            return Payloads(converters)
+    except ValueError as error:
+        faults = [str(error)]
+    raise DefinitionError(f"workflow '{name}'", faults)
 
 
 def _define(

@@ -11,6 +11,7 @@ import pytest
 
 from cerebelum import (
     CerebelumError,
+    Converter,
     DefinitionError,
     No,
     Retry,
@@ -18,9 +19,11 @@ from cerebelum import (
     Workflow,
     WorkflowBuilder,
     Yes,
+    back_to,
     end,
     fail,
     retry,
+    skip_to,
     step,
     workflow,
 )
@@ -75,6 +78,9 @@ def nothing_else(wf: WorkflowBuilder) -> None:
     wf.timeline(a)
 
 
+MONEY = Converter("money", complex, str, complex)
+
+
 def method(self: object) -> None: ...
 
 
@@ -122,6 +128,23 @@ def method(self: object) -> None: ...
         (policy(retry=Retry(non_retryable="Declined")), "its non_retryable is 'Declined', and not several: write ('De"),
         (policy(retry=Retry(non_retryable=KeyError)), "its non_retryable is KeyError, and not several: write (KeyEr"),
         (lambda: workflow(max_visits=0)(nothing_else), "max_visits is 0: let each step be visited once"),
+        (lambda: back_to(None), "back_to(): None is no step: name one decorated function"),
+        (lambda: skip_to(plain), "skip_to(): function 'plain' is no step: name one decorated function"),
+        (lambda: back_to(a >> b), "is no step: name one decorated function"),
+        (lambda: workflow(max_visits="3")(nothing_else), "max_visits is '3': give a whole number"),
+        (lambda: workflow(max_visits=1.5)(nothing_else), "max_visits is 1.5: give a whole number"),
+        (lambda: workflow(max_visits=2**40)(nothing_else), "visited once, and 2147483647 times at most"),
+        (lambda: workflow(queue=3)(nothing_else), "its queue is 3: give a text"),
+        (lambda: workflow(name="\ud800")(nothing_else), "it holds what is no text: cerebelum.worker.Blueprint."),
+        (flow(lambda wf: wf.diverge(a, {"\ud800": end()})), "it holds what is no text: "),
+        (lambda: workflow(converters=3)(nothing_else), "its converters are 3: give a list"),
+        (lambda: workflow(converters=MONEY)(nothing_else), "its converters are Converter(name='money'"),
+        (lambda: workflow(converters=[3])(nothing_else), "its converter 3 is none: give a Converter(name, kind, write"),
+        (lambda: workflow(converters=[MONEY, MONEY])(nothing_else), "two converters have one name: give each its own"),
+        (policy(retry=Retry(non_retryable=[3])), "its non_retryable holds 3: give a kind of exceptions, or its name"),
+        (policy(retry=Retry(non_retryable=3)), "its non_retryable is 3: give kinds of exceptions, as in (ValueError,)"),
+        (policy(retry=Retry(max_attempts=10**12)), "its retry allows 1000000000000 attempts: allow at least 1, at"),
+        (lambda: a.named(3), "its name 3 is no text"),
         (lambda: Worker(workflows=flow(nothing)()), "workflows is workflow 'flow' alone: pass a list"),
     ],
 )
