@@ -88,11 +88,15 @@ class WorkflowBuilder:
         check_lines("a branch", cases or {}, "condition")
         if (condition is None) is not (when_true is None):
             raise DefinitionError("a branch", ["give condition= and when_true= together"])
+        if when_false is not None and otherwise is not None:
+            raise DefinitionError("a branch", ["give when_false= or otherwise=, not both: they say the same"])
         told = dict(cases or {})
         if condition is not None and when_true is not None:
             told[condition] = when_true
         last = otherwise if when_false is None else when_false
-        if told and last is not None:
+        if last is not None and not told:
+            raise DefinitionError("a branch", ["it has no condition: give condition= and when_true= together"])
+        if last is not None:
             told[OTHERWISE] = last
         self._rules.add_branch(after, told)
 

@@ -23,7 +23,7 @@ class Outlook:
         self.analysis = Analysis(paths_of(timeline, rules), rules)
         self.precedence = Precedence(self.analysis)
         # While a path contains itself, there is no saying where a jump lands.
-        self.broken = list(self._misplaced()) or [*self._astray(), *self._at_once()]
+        self.broken = list(self._misplaced()) or list(dict.fromkeys([*self._astray(), *self._at_once()]))
         """Rules that lead where there is no way: nothing else can be told before they are mended."""
 
     def course(self) -> Iterator[str]:

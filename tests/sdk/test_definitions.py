@@ -118,6 +118,8 @@ def method(self: object) -> None: ...
         (flow(lambda wf: wf.branch(a, [b])), "is no mapping: write {condition: where it leads}"),
         (flow(lambda wf: wf.branch(a, {3: end()})), "the condition 3 is none: write an expression, or pass a function"),
         (flow(lambda wf: wf.branch(a, when_true=b)), "a branch: give condition= and when_true= together"),
+        (flow(lambda wf: wf.branch(a, when_false=b)), "it has no condition: give condition= and when_true= together"),
+        (flow(lambda wf: wf.branch(a, {"a > 1": b}, when_false=b, otherwise=b)), "give when_false= or otherwise=, not"),
         (flow(lambda wf: wf.signals()), "it names none: leave it out, and the workflow takes any"),
         (flow(lambda wf: wf.signals("paid", 3)), "wf.signals: 3 is no name: give a text"),
         (lambda: fail(3), "its reason 3 is no text: write fail('3')"),
@@ -158,6 +160,12 @@ def test_all_that_is_wrong_with_a_step_is_told_at_once() -> None:
     with pytest.raises(DefinitionError) as raised:
         step(timeout=5, heartbeat_timeout=timedelta(-1), retry=3, queue="")(plain)
     assert len(raised.value.faults) == 4
+
+
+def test_a_jump_that_leads_the_wrong_way_is_told_once() -> None:
+    with pytest.raises(DefinitionError) as raised:
+        flow(lambda wf: wf.diverge(a, {"late": back_to(b), "early": back_to(b)}))()
+    assert raised.value.faults == ("back_to('b') from 'a' leads forward: write skip_to('b')",)
 
 
 def test_a_number_is_no_duration_wherever_one_is_asked_for() -> None:
