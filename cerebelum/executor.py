@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Unpack
 
+from cerebelum.errors import DefinitionError
 from cerebelum.execution_stream import ExecutionStream, execution_id_in
 from cerebelum.handle import ExecutionHandle
 from cerebelum.options import StartOptions
@@ -61,10 +62,10 @@ class DistributedExecutor(Connected):
         Raises:
             PayloadError: the inputs cannot travel.
             TypeError, ValueError: an option is none of its kind.
+            DefinitionError: it is no workflow, or the Core refuses it.
             NotFound: the Core knows no workflow of this name.
             AlreadyExists: the id belongs to an execution of something else.
             CoreUnavailable: nobody answers.
-            DefinitionError: the Core refuses the workflow.
         """
         request = await self.request(workflow, inputs, **options)
         await self._core.executions.start(request)
@@ -84,12 +85,14 @@ class DistributedExecutor(Connected):
     ) -> pb.ExecuteRequest:
         """What `submit` asks of the Core, once the Core has the workflow. Here `StartOptions` meet their defaults."""
         check_texts("an execution", id=execution_id or "", queue=queue or "", correlation_id=correlation_id)
+        if not isinstance(workflow, Workflow | str):
+            raise DefinitionError("an execution", [f"{workflow!r} is no workflow: give one, or the name of one"])
         known = workflow if isinstance(workflow, Workflow) else None
         if known is not None and known.hash not in self._submitted:
             await submit(self._core, known.blueprint)
             self._submitted.add(known.hash)
         return execute_request(
-            known.name if known else str(workflow),
+            workflow.name if isinstance(workflow, Workflow) else workflow,
             code_of(workflow).payloads.write(inputs),
             execution_id=execution_id or "",
             workflow_hash=known.hash if known else "",

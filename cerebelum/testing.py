@@ -26,7 +26,7 @@ from cerebelum.errors import CerebelumError
 from cerebelum.executor import DistributedExecutor
 from cerebelum.handle import ExecutionHandle
 from cerebelum.results import ExecutionResult
-from cerebelum.worker import Worker
+from cerebelum.worker import Worker, check_workflows
 from cerebelum.workflow import AnyWorkflow, Workflow, queues_in
 from cerebelum_client import Core
 from cerebelum_client.markers import check_span, milliseconds
@@ -54,8 +54,9 @@ async def core(
     The worker serves `queues`, by default all that the workflows name.
 
     Raises:
-        CerebelumError: the Core is not installed: pip install 'cerebelum[core]'.
+        CerebelumError: there are no workflows, or the Core is not installed: pip install 'cerebelum[core]'.
     """
+    check_workflows(workflows)
     node, clock = _node(start)
     await node.start()
     embedded = EmbeddedCore(node)

@@ -9,7 +9,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from cerebelum.errors import WorkerError
 from cerebelum.hands import Hands
@@ -68,17 +68,10 @@ class Worker:
 
         Raises:
             DefinitionError: one of the workflows is none.
-            WorkerError: there are no workflows, no room for a task, or a queue's name is none.
+            WorkerError: there are no workflows, no room for a task, or an argument is none of its kind.
         """
-        if isinstance(workflows, Workflow):
-            raise WorkerError(f"workflows is workflow '{workflows.name}' alone: pass a list, workflows=[...]")
-        if not workflows:
-            raise WorkerError("a worker needs workflows: pass workflows=[...]")
-        if concurrency < 1:
-            raise WorkerError(f"concurrency is {concurrency}: a worker runs at least 1 step at a time")
-        if isinstance(queues, str):
-            raise WorkerError(f"queues is the text {queues!r}: pass a list, queues=[{queues!r}]")
-        if faults := queue_faults(queues):
+        check_workflows(workflows)
+        if faults := [*_faults(worker_id, concurrency, drain_s), *_queue_faults(queues)]:
             raise WorkerError("; ".join(faults))
         self.queues = tuple(dict.fromkeys(queues)) or (DEFAULT_QUEUE,)
         self.worker_id = worker_id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
@@ -167,3 +160,35 @@ class Worker:
             await self._core.workers.unregister(self.worker_id, "its worker was stopped")
         except ClientError as error:
             _log.info("the Core is not told of the leave: %s", error)
+
+
+def check_workflows(workflows: object) -> None:
+    """See that there are several workflows, or one in a list.
+
+    Raises:
+        WorkerError: there are none.
+    """
+    if isinstance(workflows, Workflow):
+        raise WorkerError(f"workflows is workflow '{workflows.name}' alone: pass a list, workflows=[...]")
+    if workflows and not isinstance(workflows, Iterable):
+        raise WorkerError(f"workflows is {workflows!r}: pass a list, workflows=[...]")
+    if not workflows:
+        raise WorkerError("a worker needs workflows: pass workflows=[...]")
+
+
+def _queue_faults(queues: object) -> list[str]:
+    if isinstance(queues, str) or not isinstance(queues, Iterable):
+        return [f"queues is {queues!r}: pass a list, queues=[{queues!r}]"]
+    return queue_faults(queues)
+
+
+def _faults(worker_id: object, concurrency: object, drain_s: object) -> Iterator[str]:
+    """What is wrong with the other arguments of a worker, each fault with its mend."""
+    if worker_id is not None and not isinstance(worker_id, str):
+        yield f"worker_id is {worker_id!r}: give a text"
+    if not isinstance(concurrency, int):
+        yield f"concurrency is {concurrency!r}: give a whole number"
+    elif concurrency < 1:
+        yield f"concurrency is {concurrency}: a worker runs at least 1 step at a time"
+    if not isinstance(drain_s, int | float) or not drain_s >= 0:
+        yield f"drain_s is {drain_s!r}: give seconds"

@@ -11,6 +11,7 @@ from cerebelum_client.address import core_address, core_tls
 from cerebelum_client.backoff import Backoff
 from cerebelum_client.calls import Calls
 from cerebelum_client.core import Core, Stubs
+from cerebelum_client.errors import AddressError
 from cerebelum_codegen.runtime.rpc import Channel, Keepalive
 
 CALL_S = 10.0
@@ -88,10 +89,16 @@ class CerebelumClient(Core):
 
 
 def connected(core: Core | str | None) -> tuple[Core, Callable[[], None]]:
-    """A Core that is at hand, or a client of the one at an address; and what closes it, if it was made here."""
+    """A Core that is at hand, or a client of the one at an address; and what closes it, if it was made here.
+
+    Raises:
+        AddressError: it is neither, or the address is none.
+    """
     if core is None or isinstance(core, str):
         client = CerebelumClient(core)
         return client, client.close
+    if not hasattr(core, "executions"):
+        raise AddressError(f"{core!r} is no Core: give a client, or an address as in 'localhost:50051'")
     return core, lambda: None
 
 

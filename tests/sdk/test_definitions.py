@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,9 +14,11 @@ from cerebelum import (
     CerebelumError,
     Converter,
     DefinitionError,
+    DistributedExecutor,
     No,
     Retry,
     Worker,
+    WorkerError,
     Workflow,
     WorkflowBuilder,
     Yes,
@@ -25,8 +28,10 @@ from cerebelum import (
     retry,
     skip_to,
     step,
+    testing,
     workflow,
 )
+from cerebelum_client import AddressError
 
 
 @step
@@ -45,6 +50,10 @@ def plain(a: int) -> int:
 
 def policy(**policy: Any) -> Callable[[], object]:
     return lambda: step(**policy)(plain)
+
+
+def worker(**told: Any) -> Callable[[], object]:
+    return lambda: Worker(**{"workflows": [flow(nothing)()]} | told)
 
 
 def flow(say: Callable[[WorkflowBuilder], object]) -> Callable[[], Workflow]:
@@ -147,6 +156,13 @@ def method(self: object) -> None: ...
         (policy(retry=Retry(non_retryable=3)), "its non_retryable is 3: give kinds of exceptions, as in (ValueError,)"),
         (policy(retry=Retry(max_attempts=10**12)), "its retry allows 1000000000000 attempts: allow at least 1, at"),
         (lambda: a.named(3), "its name 3 is no text"),
+        (worker(concurrency="3"), "concurrency is '3': give a whole number"),
+        (worker(concurrency=1.5), "concurrency is 1.5: give a whole number"),
+        (worker(concurrency=0), "concurrency is 0: a worker runs at least 1 step at a time"),
+        (worker(drain_s="x"), "drain_s is 'x': give seconds"),
+        (worker(drain_s=math.nan, worker_id=3), "worker_id is 3: give a text; drain_s is nan: give seconds"),
+        (worker(queues=3), "queues is 3: pass a list, queues=[3]"),
+        (worker(workflows=3), "workflows is 3: pass a list, workflows=[...]"),
         (lambda: Worker(workflows=flow(nothing)()), "workflows is workflow 'flow' alone: pass a list"),
     ],
 )
@@ -166,6 +182,23 @@ def test_a_jump_that_leads_the_wrong_way_is_told_once() -> None:
     with pytest.raises(DefinitionError) as raised:
         flow(lambda wf: wf.diverge(a, {"late": back_to(b), "early": back_to(b)}))()
     assert raised.value.faults == ("back_to('b') from 'a' leads forward: write skip_to('b')",)
+
+
+def test_what_is_no_core_is_refused() -> None:
+    core: Any = 3
+    for define in (lambda: DistributedExecutor(core), lambda: Worker(core, workflows=[flow(nothing)()])):
+        with pytest.raises(AddressError, match="3 is no Core: give a client, or an address as in 'localhost:50051'"):
+            define()
+
+
+async def test_one_workflow_is_no_list_of_them_and_a_step_is_no_workflow() -> None:
+    only: Any = flow(nothing)()
+    with pytest.raises(WorkerError, match="workflows is workflow 'flow' alone: pass a list"):
+        await testing.core(only).__aenter__()
+    async with testing.core([only]) as core:
+        for wrong in (a, 3):
+            with pytest.raises(DefinitionError, match="is no workflow: give one, or the name of one"):
+                await DistributedExecutor(core.core).submit(cast("str", wrong))
 
 
 def test_a_number_is_no_duration_wherever_one_is_asked_for() -> None:
