@@ -47,9 +47,9 @@ class Explanation:
     """The same for people, with what can be done about it."""
     step: str = ""
     worker_id: str = ""
+    """Who has the step."""
     queue: str = ""
     """Of a step that waits for a worker: in which queue."""
-    """Who has the step."""
     since: datetime | None = None
     until: datetime | None = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -135,6 +135,8 @@ class _Writer:
             return {TAG: "dict", _VALUE: pairs}
         if isinstance(value, int | str):
             return {TAG: "plain", _VALUE: _written(int(value), path) if isinstance(value, int) else str(value)}
+        if isinstance(value, Awaitable):
+            raise PayloadError(f"{path} is a {type(value).__qualname__} that nobody has awaited: `await` it first")
         raise PayloadError(
             f"{path} is a {type(value).__module__}.{type(value).__qualname__}, which cannot travel between steps: "
             "return plain values, dataclasses, enums, datetimes or generated messages, or pass a converter for it"

@@ -101,6 +101,10 @@ async def gives_too_many_digits() -> object:
     return {"digits": [1, 10**5000]}
 
 
+async def forgets_to_await() -> object:
+    return [asyncio.get_running_loop().create_future()]
+
+
 async def fails_in_a_group() -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(sleep(A_MOMENT))
@@ -143,6 +147,7 @@ def of(function: Callable[[], object]) -> Workflow:
         (gives_too_much, "ResultRefused", "the Core cannot take the step's result: it has 3100002 bytes"),
         (fails_with_a_surrogate, "ValueError", r"café \ud800"),
         (gives_too_many_digits, "PayloadError", "value['digits'][1] is a number of more than 4300 digits: "),
+        (forgets_to_await, "PayloadError", "value[0] is a Future that nobody has awaited: `await` it first"),
         (fails_in_a_group, "ExceptionGroup", "unhandled errors in a TaskGroup (1 sub-exception)"),
         (gives_a_generator, "PayloadError", "value is a builtins.generator, which cannot travel between steps"),
     ],
