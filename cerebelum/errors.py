@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
 
 class CerebelumError(Exception):
-    """Anything that the SDK raises on purpose."""
+    """Base of what the SDK raises by itself.
+
+    What a call to a Core raises is a `cerebelum_client.ClientError`: `Refused`, `PayloadError` and others. An argument
+    of a wrong kind is a TypeError or a ValueError.
+    """
 
 
 class DefinitionError(CerebelumError):

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from cerebelum import (
     Converter,
+    ExecutionHandle,
     ProgressReporter,
     Worker,
     Workflow,
@@ -111,6 +112,11 @@ async def repeats() -> tuple[str, str]:
     return status, receipt
 
 
+async def decide(handle: ExecutionHandle) -> None:
+    """A decision that may come too late."""
+    # block 7
+
+
 @workflow
 def waiting(wf: WorkflowBuilder) -> None:
     wf.timeline(waits >> repeats)
@@ -121,6 +127,7 @@ async def main() -> object:
         assert await core.output(await core.start(order, {"amount": 7})) == Money(7, "EUR")
         handle = await core.start(waiting)
         await core.skip(timedelta(days=1))
-        await core.approve(handle, decided_by="Ada")
+        await decide(handle)
+        await core.settle()
         await core.signal(handle, "paid", Payment(4900))
         return await core.output(handle)
