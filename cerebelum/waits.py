@@ -91,9 +91,11 @@ def memo(key: str, make: Callable[[], Awaitable[_T] | _T]) -> Coroutine[object, 
     Raises:
         OutsideStep: no step runs here.
         PayloadError: the value cannot travel.
-        TypeError, ValueError: the key is no text.
+        TypeError, ValueError: the key is no text, or empty.
     """
     check_texts("a memo", key=key)
+    if not key:
+        raise ValueError("a memo: its key is empty: name what is kept")
     waits = running("memo")
     return waits.asked("memo", _memo(waits, key, make))
 

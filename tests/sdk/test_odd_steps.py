@@ -69,6 +69,10 @@ async def keeps_under_a_number() -> None:
     await memo(cast("str", 3), lambda: 1)
 
 
+async def keeps_under_nothing() -> None:
+    await memo("", lambda: 1)
+
+
 async def keeps_under_no_text() -> None:
     await memo("\ud800", lambda: 1)
 
@@ -139,6 +143,7 @@ def of(function: Callable[[], object]) -> Workflow:
         (interrupts_in_a_thread, "RuntimeError", "the step raised KeyboardInterrupt()"),
         (fails_without_words, "Unspeakable", "its words cannot be had: its __str__ fails"),
         (keeps_under_a_number, "TypeError", "a memo: its key is 3: give a text"),
+        (keeps_under_nothing, "ValueError", "a memo: its key is empty: name what is kept"),
         (keeps_under_no_text, "ValueError", r"a memo: its key '\ud800' holds a lone surrogate"),
         (sleeps_with_an_object, "PayloadError", f"{CANNOT}.SleepRequest.data['it']: a Struct cannot hold object"),
         (sleeps_with_a_number_too_large, "PayloadError", f"{CANNOT}.SleepRequest.data['it']: {2**60} is beyond 2**53"),
