@@ -175,9 +175,13 @@ def _was_pressed(error: BaseException) -> bool:
     """Whether somebody's Ctrl-C came while the step ran, and not the step raised it by itself."""
     if not isinstance(error, KeyboardInterrupt):
         return False
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    # `asyncio.run` raises it from a handler of its own; without that one, nothing tells the two apart.
-    return frames[-1].f_code.co_name == "_on_sigint" or signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:
+        return True  # it leaves no trace, so nothing tells the two apart
+    while isinstance(handler, partial):  # as that of `asyncio.run` is
+        handler = handler.func
+    code = getattr(handler, "__code__", None)
+    return any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def _call(plan: Plan, arguments: dict[str, object], lifeline: Lifeline, threads: Threads) -> Awaitable[object]:

@@ -197,3 +197,18 @@ def test_a_step_does_not_swallow_the_interrupt_of_a_person() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(of(is_interrupted).execute())
+
+
+def test_a_step_does_not_swallow_the_interrupt_that_a_handler_of_the_process_raises() -> None:
+    def handle(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    async def is_interrupted() -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(of(is_interrupted).execute())
+    finally:
+        signal.signal(signal.SIGINT, before)
