@@ -13,7 +13,7 @@ from cerebelum.lifeline import Lifeline
 from cerebelum.runner import run_task
 from cerebelum.threads import Threads
 from cerebelum_client import ClientError, Core, CoreUnavailable
-from cerebelum_codegen.runtime import Timestamp
+from cerebelum_codegen.runtime import EncodeError, Timestamp
 from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -21,8 +21,10 @@ from cerebelum_proto.worker import worker_service_pb as pb
 if TYPE_CHECKING:
     from cerebelum.workflow import Workflow
 
-LARGEST_RESULT = MAX_MESSAGE_BYTES - 1024 * 1024 - 64 * 1024
-"""In bytes: it leaves room in its frame for those beside it."""
+FRAME_BYTES = 1024 * 1024
+"""Of results after which a frame is closed."""
+LARGEST_RESULT = MAX_MESSAGE_BYTES - FRAME_BYTES - 64 * 1024
+"""In bytes: it leaves room in its frame for those before it."""
 _PAUSE_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -206,6 +208,28 @@ class Held(Call):
             return
         self._hands.lose(response.lost_task_ids)
         self._hands.stop(response.cancelled_task_ids)
+
+
+def size_of(result: pb.TaskResult) -> int:
+    """How many bytes a result has, beside which nothing else in a frame counts.
+
+    Raises:
+        EncodeError: it cannot travel.
+    """
+    if result.status is not pb.TaskStatus.SUCCESS:
+        return len(result.to_bytes())
+    return len(result.output.data) if result.output is not None else 0
+
+
+def takable(result: pb.TaskResult) -> pb.TaskResult:
+    """The result, or what is handed in for one that cannot travel: it must not break the stream for the others."""
+    try:
+        size = size_of(result)
+    except EncodeError as error:
+        return untakable(result, str(error))
+    if size > LARGEST_RESULT:
+        return untakable(result, f"it has {size} bytes, and {LARGEST_RESULT} is the most")
+    return result
 
 
 def untakable(result: pb.TaskResult, reason: str | ClientError) -> pb.TaskResult:

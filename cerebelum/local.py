@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from cerebelum.code import Code
 from cerebelum.errors import CerebelumError
-from cerebelum.hands import LARGEST_RESULT, untakable
+from cerebelum.hands import takable
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.runner import run_task
 from cerebelum.signals import Signals, identified
@@ -19,7 +19,7 @@ from cerebelum.threads import Threads
 from cerebelum_client import new_execution_id
 from cerebelum_client.executions import limit_ms
 from cerebelum_client.plain import check_texts
-from cerebelum_codegen.runtime import EncodeError, JsonValue, Timestamp
+from cerebelum_codegen.runtime import JsonValue, Timestamp
 from cerebelum_engine import (
     Approve,
     AwaitApproval,
@@ -203,7 +203,7 @@ class _LocalRun:
         if answer is None:
             self._is_sending = False
             return
-        command = read_result(_handed_in(answer)) if isinstance(answer, TaskResult) else answer
+        command = read_result(takable(answer)) if isinstance(answer, TaskResult) else answer
         if isinstance(command, Rejected):
             raise CerebelumError(command.message)
         refused = self.tell(command)
@@ -247,18 +247,6 @@ class _LocalRun:
         if isinstance(decision, No):
             return Reject(step=name, reason=decision.reason, decided_by=decision.decided_by)
         return Approve(step=name, response=self._code.payloads.write(decision.response), decided_by=decision.decided_by)
-
-
-def _handed_in(result: TaskResult) -> TaskResult:
-    """The result, or what a worker hands in for one that no Core takes."""
-    size = len(result.output.data) if result.output is not None else 0
-    if size > LARGEST_RESULT:
-        return untakable(result, f"it has {size} bytes, and {LARGEST_RESULT} is the most")
-    try:
-        result.to_bytes()
-    except EncodeError as error:
-        return untakable(result, str(error))
-    return result
 
 
 class _Line:

@@ -11,17 +11,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 
-from cerebelum.hands import Hands, Held, untakable
+from cerebelum.hands import FRAME_BYTES, Hands, Held, size_of, takable, untakable
 from cerebelum_client import Backoff, ClientError, Core, CoreUnavailable, Unsupported
-from cerebelum_codegen.runtime import EncodeError
-from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.worker import worker_service_pb as pb
 
 _FRAME_RESULTS = 32
 """At the most: the Core decides about them while the next frame is made."""
-_FRAME_BYTES = 1024 * 1024
-_LARGEST_RESULT = MAX_MESSAGE_BYTES - _FRAME_BYTES - 64 * 1024
 _RETRY_S = 1.0
 _log = logging.getLogger(__name__)
 
@@ -122,7 +118,7 @@ class Streaming:
             if self._hands.let_go(held):
                 self._stream.drop(held.task_id)
         else:
-            held.result = _sendable(held.result)
+            held.result = takable(held.result)
             self._stream.send(held)
 
     def _refused(self, refusal: stream_pb.ResultRefusal, stream: _Stream) -> None:
@@ -224,8 +220,8 @@ class _Stream:
             self._count += 1
             self._sent[self._count] = held
             frame.results.append(held.result)
-            size += _size(held.result)
-            if size >= _FRAME_BYTES:
+            size += size_of(held.result)
+            if size >= FRAME_BYTES:
                 break
         self._unsent = self._unsent[taken:]
         frame.dropped_task_ids, self._dropped = self._dropped, []
@@ -233,19 +229,3 @@ class _Stream:
         frame.beat, self._beat = self._beat, False
         frame.beating_task_ids, self._beating = self._beating, []
         frame.leaving = self._leaving
-
-
-def _size(result: pb.TaskResult) -> int:
-    return len(result.output.data) if result.output is not None else 0
-
-
-def _sendable(result: pb.TaskResult) -> pb.TaskResult:
-    """The result, or one that says why it cannot travel: it must not break the stream for the others."""
-    if _size(result) > _LARGEST_RESULT:
-        return untakable(result, f"it has {_size(result)} bytes, and {_LARGEST_RESULT} is the most")
-    if result.status is not pb.TaskStatus.SUCCESS:
-        try:
-            result.to_bytes()
-        except EncodeError as error:
-            return untakable(result, str(error))
-    return result

@@ -20,10 +20,10 @@ from cerebelum_engine import OFFER, Failed, Handout, RecordResult, State, build_
 from cerebelum_proto.types.v1.types_pb import Failure
 from cerebelum_proto.worker.worker_service_pb import Task
 
-MOST_BYTES = 15 * 1024 * 1024 - 64 * 1024
-"""Of what a task brings: our clients take answers of 16 MiB, and a frame may hold 1 MiB of others before it ..."""
+MOST_BYTES = 16 * 1024 * 1024
+"""Of what a task brings, and of what a stream tells of an end: nobody else is served while it is written ..."""
 MOST_BYTES_FOREIGN = 4 * 1024 * 1024 - 64 * 1024
-"""... and deployed ones, as gRPC does where nobody says otherwise, 4 MiB."""
+"""... and deployed clients take 4 MiB, as gRPC does where nobody says otherwise."""
 _RETRY_S = 1.0
 _log = logging.getLogger(__name__)
 

@@ -8,13 +8,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from cerebelum import WorkflowBuilder, step, workflow
-from cerebelum.hands import Hands
+from cerebelum.hands import LARGEST_RESULT, Hands, size_of, takable
 from cerebelum.streaming import Streaming
 from cerebelum.threads import Threads
 from cerebelum_client import CerebelumClient, InvalidRequest
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.stream.v1.stream_pb import WorkRequest, WorkResponse
-from cerebelum_proto.worker.worker_service_pb import RegisterRequest, RegisterResponse, Task
+from cerebelum_proto.worker.worker_service_pb import (
+    ApprovalRequest,
+    RegisterRequest,
+    RegisterResponse,
+    Task,
+    TaskResult,
+    TaskStatus,
+)
 from tests.simulation.virtual_time import in_virtual_time
 
 WELCOME = RegisterResponse(success=True, heartbeat_interval_ms=3_600_000)
@@ -153,3 +160,14 @@ async def test_a_stream_that_fails_whenever_it_is_welcomed_is_opened_at_leisure(
     talk.lose_stream()
     await asyncio.sleep(60)
     assert talk.streams < 60 / 0.2
+
+
+def test_what_a_wait_brings_counts_as_a_result_does() -> None:
+    request = ApprovalRequest(approval_type="sign", data={"text": "x" * LARGEST_RESULT})
+    waiting = TaskResult(task_id="x/slow/1.1.0", status=TaskStatus.APPROVAL, approval_request=request)
+    taken = takable(waiting)
+    assert taken.status is TaskStatus.FAILED
+    assert taken.error is not None
+    assert f"it has {size_of(waiting)} bytes, and {LARGEST_RESULT} is the most" in taken.error.message
+    request.data = {"text": "x"}
+    assert takable(waiting) is waiting
