@@ -58,10 +58,11 @@ def run_async(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(Exit.OK)
     except Exception as error:
-        _fail_with(error)
+        fail_with(error)
 
 
-def _fail_with(error: Exception) -> NoReturn:
+def fail_with(error: Exception) -> NoReturn:
+    """Tell a person what went wrong, and exit with the code that such an error has."""
     for kind, code in _exits():
         if isinstance(error, kind):
             fail(str(error), code)

@@ -12,7 +12,7 @@ from cerebelum.declared.definition import Definition
 from cerebelum_cli.converting.contract import definitions_in
 from cerebelum_cli.converting.proto import proto_of
 from cerebelum_cli.converting.python import python_of
-from cerebelum_cli.exits import Exit, UsageError, fail
+from cerebelum_cli.exits import UsageError
 from cerebelum_cli.loading import load_module
 
 
@@ -27,10 +27,7 @@ def convert(workflow: str, package: str | None) -> None:
     or protoc is at hand) becomes decorated steps. Both have the same blueprint; what the other spelling cannot say is
     refused.
     """
-    try:
-        click.echo(_converted(workflow, package), nl=False)
-    except UsageError as error:
-        fail(str(error), Exit.USAGE)
+    click.echo(_converted(workflow, package), nl=False)
 
 
 def _converted(name: str, package: str | None) -> str:

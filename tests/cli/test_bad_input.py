@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from cerebelum_cli.entry import run_commands
 from cerebelum_cli.exits import Exit
 from tests.cli.command_line import cerebelum
 
@@ -202,3 +205,40 @@ def test_an_unknown_command_and_an_unknown_option_are_usage_errors(tmp_path: Pat
     assert cerebelum("frobnicate", folder=tmp_path).code == Exit.USAGE
     assert cerebelum("list", "--frobnicate", folder=tmp_path).code == Exit.USAGE
     assert cerebelum("worker", folder=tmp_path).code == Exit.USAGE
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["history", ""], "the execution's id is empty"),
+        (["workflow", ":x"], "'' is no module"),
+        (["workflow", "json:nope"], "module 'json' has no workflow 'nope'"),
+        (["core", "--tls-cert", "x"], "--tls-cert and --tls-key go together"),
+    ],
+)
+def test_what_is_wrong_before_a_core_is_asked_is_wrong_usage_in_one_line(
+    tmp_path: Path, command: list[str], words: str
+) -> None:
+    ran = cerebelum(*command, folder=tmp_path)
+    assert (ran.code, len(ran.err.splitlines())) == (Exit.USAGE, 1)
+    assert words in ran.err
+
+
+def test_an_interruption_while_it_is_still_imported_ends_with_130(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    ran = cerebelum("list", folder=tmp_path)
+    assert (ran.code, ran.err) == (Exit.INTERRUPTED, "error: interrupted\n")
+
+
+def test_an_interruption_outside_of_the_loop_ends_with_130(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["try"])
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        run_commands(click.Command("try", callback=interrupted))
+    assert ended.value.code == Exit.INTERRUPTED
+    assert capsys.readouterr().err.strip() == "error: interrupted"

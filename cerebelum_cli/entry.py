@@ -1,0 +1,23 @@
+"""From a group of commands to the end of its process: every error becomes a message and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import click
+
+from cerebelum_cli.exits import Exit, fail, fail_with
+
+
+def run_commands(commands: click.Command) -> NoReturn:
+    """Run what the command line asks for, and exit with one of `Exit`."""
+    try:
+        sys.exit(commands.main(standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        fail("interrupted", Exit.INTERRUPTED)
+    except Exception as error:
+        fail_with(error)
