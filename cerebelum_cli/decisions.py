@@ -8,6 +8,7 @@ from cerebelum_cli.exits import run_async
 from cerebelum_cli.options import (
     FROM_FILE,
     RemoteCore,
+    Seconds,
     core_option,
     execution_argument,
     json_option,
@@ -89,7 +90,7 @@ def signal(
     "--cleanup",
     "cleanup_s",
     metavar="SECONDS",
-    type=click.FloatRange(0, min_open=True),
+    type=Seconds(),
     default=30.0,
     show_default=True,
     help="How long steps that run may clean up.",
@@ -102,7 +103,7 @@ def cancel(execution_id: str, reason: str, cleanup_s: float, by: str, core: Remo
 
     async def call() -> bool:
         async with core.client() as client:
-            cleanup_ms = max(1, int(cleanup_s * 1000))
+            cleanup_ms = int(cleanup_s * 1000)
             return await client.lifecycle.cancel(execution_id, reason=reason, cancelled_by=by, cleanup_ms=cleanup_ms)
 
     show_decision(execution_id, "cancelled" if run_async(call()) else "cancelling", "", as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ import click
 if TYPE_CHECKING:
     from cerebelum_client import CerebelumClient
 
+_MOST_S = 1e13
+"""More than any clock will show, and within what a timedelta holds."""
 _F = TypeVar("_F", bound=Callable[..., object])
 FROM_FILE = "or @FILE, or @- for standard input"
 """What a flag that takes JSON takes, too."""
@@ -94,6 +97,19 @@ class RemoteCore:
         return CerebelumClient(self.address, retry_s=self.retry_s)
 
 
+class Seconds(click.FloatRange):
+    """A number of seconds, and neither infinite nor `nan`, which is in every range."""
+
+    def __init__(self, least: float = 0.001, most: float = _MOST_S) -> None:
+        super().__init__(least, most)
+
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value} is no number of seconds", param, ctx)
+        return seconds
+
+
 def core_option(command: Callable[..., None]) -> Callable[..., None]:
     """`--core` and `--retry`; the command gets them as `core: RemoteCore`."""
 
@@ -105,7 +121,7 @@ def core_option(command: Callable[..., None]) -> Callable[..., None]:
         "--retry",
         "retry_s",
         metavar="SECONDS",
-        type=click.FloatRange(0),
+        type=Seconds(0),
         default=5.0,
         show_default=True,
         help="How long to try again while no Core answers.",
@@ -117,16 +133,13 @@ def limit_option(name: str) -> Callable[[_F], _F]:
     """How long an execution may take, in seconds; the command gets it as `limit: timedelta | None`."""
 
     def read(_ctx: click.Context, _param: click.Parameter, seconds: float | None) -> timedelta | None:
-        try:
-            return None if seconds is None else timedelta(seconds=seconds)
-        except OverflowError:
-            raise click.BadParameter(f"{seconds} seconds are too long") from None
+        return None if seconds is None else timedelta(seconds=seconds)
 
     return click.option(
         name,
         "limit",
         metavar="SECONDS",
-        type=click.FloatRange(0, min_open=True),
+        type=Seconds(),
         callback=read,
         help="It fails when it runs longer, sleeps and approvals included.",
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from cerebelum_cli.exits import Exit, LoopFactory, UsageError, fail, run_async
-from cerebelum_cli.options import address_option, store_option
+from cerebelum_cli.options import Seconds, address_option, store_option
 from cerebelum_client import parse_address
 
 
@@ -26,7 +26,7 @@ from cerebelum_client import parse_address
     "--lease",
     "lease_s",
     metavar="SECONDS",
-    type=click.FloatRange(min=0.1, max=86_400),
+    type=Seconds(0.1, 86_400),
     default=30.0,
     show_default=True,
     help="How long a worker may be silent before its steps go to another.",

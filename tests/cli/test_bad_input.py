@@ -242,3 +242,21 @@ def test_an_interruption_outside_of_the_loop_ends_with_130(
         run_commands(click.Command("try", callback=interrupted))
     assert ended.value.code == Exit.INTERRUPTED
     assert capsys.readouterr().err.strip() == "error: interrupted"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "x", "--timeout", "nan"],
+        ["run", "x", "--timeout", "1e-9"],
+        ["run", "x", "--timeout", "1e300"],
+        ["cancel", "x", "--cleanup", "nan"],
+        ["cancel", "x", "--cleanup", "inf"],
+        ["core", "--lease", "nan"],
+        ["list", "--core", NOBODY, "--retry", "nan"],
+    ],
+)
+def test_seconds_that_no_clock_counts_are_refused_under_their_option(tmp_path: Path, command: list[str]) -> None:
+    ran = cerebelum(*command, folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert f"Invalid value for '{command[-2]}': {float(command[-1])} is no" in ran.err.replace("is not", "is no")
