@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
@@ -32,14 +32,24 @@ def read_json(_ctx: click.Context, _param: click.Parameter, value: str) -> objec
     """
     text = _read(value[1:]) if value.startswith("@") else value
     try:
-        return json.loads(text)
+        return json.loads(text, parse_float=_finite, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise click.BadParameter(
             f"{text[:60]!r} is no JSON: {error.msg} at position {error.pos}; strings need double quotes, "
             """for example '{"id": 7}'"""
         ) from None
+    except ValueError:  # Python reads no number of thousands of digits
+        raise click.BadParameter("a number in the JSON has too many digits: write it as a string") from None
     except RecursionError:
         raise click.BadParameter("the JSON nests too deep") from None
+
+
+def _finite(number: str) -> float:
+    return read if math.isfinite(read := float(number)) else _refuse(number)
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise click.BadParameter(f"{constant} is no number in JSON: write null, or it as a string")
 
 
 def _read(name: str) -> str:

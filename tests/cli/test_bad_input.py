@@ -93,6 +93,17 @@ def test_invalid_json_shows_the_place_and_an_example(tmp_path: Path, text: str) 
     assert """'{"id": 7}'""" in ran.err
 
 
+@pytest.mark.parametrize("text", ["NaN", "[-Infinity]", '{"a": Infinity}', "-1e999", "9" * 5000])
+@pytest.mark.parametrize("command", [["run", "x", "--input"], ["approve", "x", "--response"]])
+def test_numbers_that_json_does_not_have_or_python_does_not_read_are_refused(
+    tmp_path: Path, command: list[str], text: str
+) -> None:
+    ran = cerebelum(*command, text, folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert f"Invalid value for '{command[-1]}': " in ran.err
+    assert "string" in ran.err
+
+
 def test_a_json_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     ran = cerebelum("run", "x", "--input", "@order.json", folder=tmp_path)
     assert ran.code == Exit.USAGE
