@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import sysconfig
 import traceback
 from types import ModuleType
 
@@ -13,6 +14,9 @@ from cerebelum.declared.definition import Definition
 from cerebelum.workflow import is_workflow
 from cerebelum_cli.exits import UsageError
 from cerebelum_proto.worker.worker_service_pb import Blueprint
+
+_PYTHONS = tuple(sysconfig.get_path(kind) for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
+"""Where Python and what is installed lie: nobody mends a line there."""
 
 
 def load_workflows(name: str) -> list[Workflow]:
@@ -66,7 +70,7 @@ def load_module(name: str) -> ModuleType:
     Raises:
         UsageError: there is none, or it cannot be imported.
     """
-    if name.endswith(".py") or "/" in name or not name:
+    if name.endswith(".py") or "/" in name or name.startswith(".") or not name:
         hint = name.removesuffix(".py").strip("./").replace("/", ".") or "shop.orders"
         raise UsageError(f"'{name}' is no module: name it as Python does, for example {hint}")
     if os.getcwd() not in sys.path:
@@ -79,13 +83,20 @@ def load_module(name: str) -> ModuleType:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise UsageError(f"there is no module '{name}' here ({os.getcwd()}) or among the installed ones") from None
         raise UsageError(f"module '{name}' needs '{error.name}', which is not installed") from None
+    except SystemExit as error:
+        raise UsageError(
+            f"module '{name}' ends the program when it is imported ({_where(error)}): "
+            'keep what it does as a program under `if __name__ == "__main__":`'
+        ) from None
     except Exception as error:
         raise UsageError(f"module '{name}' fails when it is imported: {_where(error)}") from None
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
+    """What went wrong, and in which line: of the user's own code, if it got there."""
     text = f"{type(error).__name__}: {error}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
-    if isinstance(error, SyntaxError):
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if "importlib" not in each.filename][1:]
+    if isinstance(error, SyntaxError) or not frames:
         return text
-    return f"{text} ({frames[-1].filename}, line {frames[-1].lineno})" if len(frames) > 1 else text
+    place = next((each for each in reversed(frames) if not each.filename.startswith(_PYTHONS)), frames[-1])
+    return f"{text} ({place.filename}, line {place.lineno})"

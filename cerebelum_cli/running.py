@@ -60,21 +60,25 @@ def run(
     if local and tags:
         raise click.UsageError("--tag marks an execution that is kept, and with --local nothing is: leave one out")
     if local:
-        result = run_async(_run_here(workflow, inputs, execution_id, limit))
+        result = run_async(_run_here(_loaded(workflow), inputs, execution_id, limit))
     else:
         options: StartOptions = {"execution_id": execution_id, "queue": queue, "timeout": limit, "tags": tags}
-        result = run_async(_run_there(workflow, inputs, options, core, wait))
+        submitted = _loaded(workflow) if ":" in workflow else workflow
+        result = run_async(_run_there(submitted, inputs, options, core, wait))
     _show(result, as_json)
     sys.exit(Exit.OK if result.error is None and result.status != "cancelled" else Exit.FAILED)
 
 
-async def _run_here(name: str, inputs: object, execution_id: str | None, limit: timedelta | None) -> ExecutionResult:
+async def _run_here(
+    workflow: Workflow, inputs: object, execution_id: str | None, limit: timedelta | None
+) -> ExecutionResult:
     approver = _ask if sys.stdin.isatty() else None
-    return await _loaded(name).execute(inputs, execution_id=execution_id, timeout=limit, approver=approver)
+    return await workflow.execute(inputs, execution_id=execution_id, timeout=limit, approver=approver)
 
 
-async def _run_there(name: str, inputs: object, options: StartOptions, core: RemoteCore, wait: bool) -> ExecutionResult:
-    workflow = _loaded(name) if ":" in name else name
+async def _run_there(
+    workflow: Workflow | str, inputs: object, options: StartOptions, core: RemoteCore, wait: bool
+) -> ExecutionResult:
     async with core.client() as client:
         handle = await DistributedExecutor(client).submit(workflow, inputs, **options)
         if wait:

@@ -7,14 +7,19 @@ import gc
 import logging
 import signal
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from cerebelum_cli.exits import Exit, LoopFactory, UsageError, fail, run_async
 from cerebelum_cli.options import Seconds, address_option, store_option
 from cerebelum_client import parse_address
+
+if TYPE_CHECKING:
+    from cerebelum import Workflow
 
 
 @click.command()
@@ -107,14 +112,15 @@ def worker(modules: tuple[str, ...], core_url: str, concurrency: int, queues: tu
     """
     _log_to_stderr(verbose)
     collect_seldom()
-    run_async(_work(modules, core_url, concurrency, queues), _fast_loop())
-
-
-async def _work(modules: tuple[str, ...], core_url: str, concurrency: int, queues: tuple[str, ...]) -> None:
-    from cerebelum import Worker
     from cerebelum_cli.loading import load_workflows
 
     workflows = [each for name in modules for each in load_workflows(name)]
+    run_async(_work(workflows, core_url, concurrency, queues), _fast_loop())
+
+
+async def _work(workflows: Sequence[Workflow], core_url: str, concurrency: int, queues: tuple[str, ...]) -> None:
+    from cerebelum import Worker
+
     running = Worker(core_url, workflows=workflows, queues=queues, concurrency=concurrency)
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):

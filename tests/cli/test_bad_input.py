@@ -126,6 +126,7 @@ def test_a_file_name_in_place_of_a_module_is_corrected(tmp_path: Path) -> None:
     ran = cerebelum("worker", "shop/orders.py", folder=tmp_path)
     assert ran.code == Exit.USAGE
     assert "for example shop.orders" in ran.err
+    assert "name it as Python does, for example orders" in cerebelum("worker", ".orders", folder=tmp_path).err
 
 
 def test_a_module_without_a_workflow_says_how_to_make_one(tmp_path: Path) -> None:
@@ -141,6 +142,46 @@ def test_a_module_that_fails_on_import_shows_its_error_and_line(tmp_path: Path) 
     assert ran.code == Exit.USAGE
     assert "ZeroDivisionError: division by zero" in ran.err
     assert "mine.py, line 3" in ran.err
+
+
+def test_a_module_that_fails_within_a_library_shows_its_own_line(tmp_path: Path) -> None:
+    module(tmp_path, "import json\n\njson.loads('{')\n")
+    ran = cerebelum("worker", "mine", folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert "mine.py, line 3" in ran.err
+
+
+@pytest.mark.parametrize(
+    "source", ["import sys\nsys.exit(3)", "import argparse\nargparse.ArgumentParser().error('no')"]
+)
+def test_a_module_that_ends_the_program_is_wrong_usage(tmp_path: Path, source: str) -> None:
+    module(tmp_path, source)
+    ran = cerebelum("run", "mine:x", folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert "error: module 'mine' ends the program when it is imported" in ran.err
+    assert "mine.py, line 2" in ran.err
+
+
+def test_a_module_that_runs_its_workflow_at_its_foot_is_imported_all_the_same(tmp_path: Path) -> None:
+    source = """
+import asyncio
+from cerebelum import step, workflow
+
+@step
+async def only(inputs: int) -> int:
+    return inputs + 1
+
+@workflow
+def mine(wf):
+    wf.timeline(only)
+
+asyncio.run(mine.execute(1))
+"""
+    module(tmp_path, source)
+    ran = cerebelum("run", "mine:mine", "--local", "--input", "41", "--json", folder=tmp_path)
+    assert (ran.code, ran.err) == (Exit.OK, "")
+    away = cerebelum("worker", "mine", "--core", "nowhere", folder=tmp_path)
+    assert away.err.startswith("error: 'nowhere' is no address")
 
 
 def test_a_module_that_needs_another_names_the_other(tmp_path: Path) -> None:
