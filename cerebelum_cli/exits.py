@@ -82,6 +82,7 @@ def _exits() -> tuple[tuple[type[Exception], Exit], ...]:
         (client.PayloadError, Exit.USAGE),
         (client.InvalidRequest, Exit.USAGE),
         (sdk.DefinitionError, Exit.USAGE),
+        (sdk.WorkerError, Exit.USAGE),
         (client.CoreUnavailable, Exit.UNREACHABLE),
         (client.NotFound, Exit.NOT_FOUND),
         (client.AlreadyExists, Exit.REFUSED),
