@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 
 from cerebelum_cli.exits import run_async
-from cerebelum_cli.options import RemoteCore, core_option, execution_argument, json_option, who_option
+from cerebelum_cli.options import RemoteCore, core_option, execution_argument, given, json_option, who_option
 from cerebelum_cli.output import print_json
 from cerebelum_client.lifecycle import Lifecycle
 
@@ -70,7 +70,7 @@ def redrive(execution_id: str, step: str, by: str, core: RemoteCore, as_json: bo
 @click.option(
     "--step", metavar="NAME", default="", help="The first step that runs anew. [default: the one that failed]"
 )
-@click.option("--execution-id", "new_id", metavar="ID", default="", help="The id of the new execution.")
+@click.option("--execution-id", "new_id", metavar="ID", default="", callback=given, help="The id of the new execution.")
 @who_option
 @core_option
 @json_option

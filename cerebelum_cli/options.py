@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from cerebelum_client import CerebelumClient
@@ -155,6 +156,24 @@ def limit_option(name: str) -> Callable[[_F], _F]:
     )
 
 
+def given(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """A word that may be left out, but not empty: such is the variable of a script that was never set.
+
+    Raises:
+        click.BadParameter: it is empty.
+    """
+    if value == "" and ctx.get_parameter_source(param.name or "") is not ParameterSource.DEFAULT:
+        raise click.BadParameter("it is empty: write it out, or leave the option out")
+    return value
+
+
+def queue_option(command: _F) -> _F:
+    """`--queue NAME`, of an execution."""
+    return click.option(
+        "--queue", metavar="NAME", callback=given, help="Let all of its steps go to the workers that serve this queue."
+    )(command)
+
+
 def tag_option(command: _F) -> _F:
     """`--tag`, as often as there are tags; the command gets them as `tags`."""
     return click.option(
@@ -182,7 +201,11 @@ def step_option(command: _F) -> _F:
 def signal_id_option(command: _F) -> _F:
     """`--signal-id ID`, so that a command can be repeated."""
     return click.option(
-        "--signal-id", metavar="ID", default="", help="Your own id: sent again with the same id, it counts once."
+        "--signal-id",
+        metavar="ID",
+        default="",
+        callback=given,
+        help="Your own id: sent again with the same id, it counts once.",
     )(command)
 
 

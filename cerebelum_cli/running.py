@@ -13,7 +13,17 @@ from cerebelum.results import result_of
 from cerebelum_cli.described import Readable
 from cerebelum_cli.exits import Exit, UsageError, run_async
 from cerebelum_cli.loading import load_workflows
-from cerebelum_cli.options import FROM_FILE, RemoteCore, core_option, json_option, limit_option, read_json, tag_option
+from cerebelum_cli.options import (
+    FROM_FILE,
+    RemoteCore,
+    core_option,
+    given,
+    json_option,
+    limit_option,
+    queue_option,
+    read_json,
+    tag_option,
+)
 from cerebelum_cli.output import print_json
 from cerebelum_client import PayloadError
 
@@ -28,8 +38,13 @@ from cerebelum_client import PayloadError
     metavar="JSON",
     help=f"What it starts with; {FROM_FILE}.",
 )
-@click.option("--execution-id", metavar="ID", help="Your own id: the same id and input again is the same execution.")
-@click.option("--queue", metavar="NAME", help="Let all of its steps go to the workers that serve this queue.")
+@click.option(
+    "--execution-id",
+    metavar="ID",
+    callback=given,
+    help="Your own id: the same id and input again is the same execution.",
+)
+@queue_option
 @limit_option("--timeout")
 @tag_option
 @core_option

@@ -26,8 +26,10 @@ from cerebelum_cli.options import (
     RemoteCore,
     core_option,
     execution_argument,
+    given,
     json_option,
     limit_option,
+    queue_option,
     sender_option,
     signal_id_option,
     tag_option,
@@ -111,7 +113,7 @@ def _with_flags(command: click.Command, definition: Definition, kind: type[Messa
 
 def _start(definition: Definition) -> click.Command:
     @click.command(help=f"Start an execution of {definition.name}.")
-    @click.option("--execution-id", metavar="ID", help="Your own id, in place of the contract's.")
+    @click.option("--execution-id", metavar="ID", callback=given, help="Your own id, in place of the contract's.")
     @click.option(
         "--id-reuse",
         type=click.Choice(list(_REUSE)),
@@ -119,7 +121,7 @@ def _start(definition: Definition) -> click.Command:
     )
     @limit_option("--deadline")
     @tag_option
-    @click.option("--queue", metavar="NAME", help="Let all of its steps go to the workers that serve this queue.")
+    @queue_option
     @click.option("--wait/--no-wait", default=False, show_default=True, help="Wait for its end.")
     @core_option
     @json_option

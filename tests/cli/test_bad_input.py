@@ -12,6 +12,7 @@ import pytest
 from cerebelum_cli.entry import run_commands
 from cerebelum_cli.exits import Exit
 from tests.cli.command_line import cerebelum
+from tests.codegen.generating import PROJECT
 
 NOBODY = "127.0.0.1:1"
 
@@ -151,9 +152,7 @@ def test_a_module_that_fails_within_a_library_shows_its_own_line(tmp_path: Path)
     assert "mine.py, line 3" in ran.err
 
 
-@pytest.mark.parametrize(
-    "source", ["import sys\nsys.exit(3)", "import argparse\nargparse.ArgumentParser().error('no')"]
-)
+@pytest.mark.parametrize("source", ["import sys\nsys.exit(3)", "from argparse import *\nArgumentParser().error('no')"])
 def test_a_module_that_ends_the_program_is_wrong_usage(tmp_path: Path, source: str) -> None:
     module(tmp_path, source)
     ran = cerebelum("run", "mine:x", folder=tmp_path)
@@ -312,3 +311,23 @@ def test_seconds_that_no_clock_counts_are_refused_under_their_option(tmp_path: P
     ran = cerebelum(*command, folder=tmp_path)
     assert ran.code == Exit.USAGE
     assert f"Invalid value for '{command[-2]}': {float(command[-1])} is no" in ran.err.replace("is not", "is no")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "x", "--execution-id"],
+        ["run", "x", "--queue"],
+        ["fork", "x", "--execution-id"],
+        ["signal", "x", "y", "--signal-id"],
+    ],
+)
+def test_a_name_that_came_out_empty_is_no_name_left_out(tmp_path: Path, command: list[str]) -> None:
+    ran = cerebelum(*command, "", "--core", NOBODY, "--retry", "0", folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert f"Invalid value for '{command[-1]}': it is empty" in ran.err
+
+
+def test_a_queue_of_a_worker_that_is_no_name_is_wrong_usage(tmp_path: Path) -> None:
+    ran = cerebelum("worker", "tests.e2e.flows", "--queue", "a b", folder=tmp_path, PYTHONPATH=str(PROJECT))
+    assert (ran.code, "queue 'a b' is no name" in ran.err) == (Exit.USAGE, True)
