@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import click
 
-from cerebelum import DistributedExecutor, ExecutionResult, No, PendingApproval, Workflow, Yes
+from cerebelum import DistributedExecutor, ExecutionResult, Workflow
 from cerebelum.options import StartOptions
 from cerebelum.results import result_of
+from cerebelum_cli.asking import Terminal
 from cerebelum_cli.described import Readable
 from cerebelum_cli.exits import Exit, UsageError, run_async
 from cerebelum_cli.loading import load_workflows
@@ -87,7 +88,7 @@ def run(
 async def _run_here(
     workflow: Workflow, inputs: object, execution_id: str | None, limit: timedelta | None
 ) -> ExecutionResult:
-    approver = _ask if sys.stdin.isatty() else None
+    approver = Terminal().decide if sys.stdin.isatty() else None
     return await workflow.execute(inputs, execution_id=execution_id, timeout=limit, approver=approver)
 
 
@@ -109,13 +110,6 @@ def _loaded(name: str) -> Workflow:
     if ":" not in name:
         raise UsageError(f"'{name}' names no workflow: write MODULE:WORKFLOW, for example shop.orders:order")
     return load_workflows(name)[0]
-
-
-async def _ask(request: PendingApproval) -> Yes | No:
-    click.echo(f"step {request.step} asks for approval ({request.approval_type}): {dict(request.data)}", err=True)
-    if click.confirm("approve?", err=True):
-        return Yes(decided_by="terminal")
-    return No(reason=click.prompt("reason", default="", err=True), decided_by="terminal")
 
 
 def _show(result: ExecutionResult, as_json: bool) -> None:
