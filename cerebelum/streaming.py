@@ -48,6 +48,7 @@ class Streaming:
         """
         backoff = Backoff(longest_s=0.5)
         pauses = backoff.pauses(self._chance)
+        level = logging.WARNING
         while True:
             self._stream, failed = _Stream(), False
             try:
@@ -61,8 +62,9 @@ class Streaming:
                 _log.error("the stream to the Core failed: %s", error)
                 reason, failed = error, True
             if self._stream.welcomed and not failed:  # what failed may fail again as soon as it is welcomed
-                pauses = backoff.pauses(self._chance)
-            _log.info("%s; trying again", reason)
+                pauses, level = backoff.pauses(self._chance), logging.WARNING
+            _log.log(level, "%s; trying again", reason)
+            level = logging.INFO  # until it has succeeded
             await asyncio.sleep(next(pauses))
 
     def leave(self) -> None:

@@ -21,6 +21,11 @@ from cerebelum_client import parse_address
 if TYPE_CHECKING:
     from cerebelum import Workflow
 
+_LONELY_S = 1.0
+"""A worker that has found no Core by then says so; it goes on looking."""
+_START_ONE = "start one with `cerebelum core`, or set CEREBELUM_URL to where it is"
+_log = logging.getLogger("cerebelum.worker")
+
 
 @click.command()
 @store_option
@@ -125,9 +130,15 @@ async def _work(workflows: Sequence[Workflow], core_url: str, concurrency: int, 
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, running.stop)
+    lonely = loop.call_later(_LONELY_S, _log.warning, "no Core answers at %s yet: %s", core_url, _START_ONE)
     names = ", ".join(sorted({each.name for each in workflows}))
     where = f" in {', '.join(running.queues)}" if queues else ""
-    await running.run(lambda: click.echo(f"worker {running.worker_id} polling {core_url} for {names}{where}"))
+
+    def ready() -> None:
+        lonely.cancel()
+        click.echo(f"worker {running.worker_id} polling {core_url} for {names}{where}")
+
+    await running.run(ready)
     click.echo("stopped")
 
 
