@@ -9,7 +9,7 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from cerebelum.errors import WorkerError
 from cerebelum.hands import Hands
@@ -83,6 +83,7 @@ class Worker:
         self._hands = Hands(self.worker_id, self._workflows, now, concurrency, self._core, self._threads)
         self._link: Streaming | Polling = Streaming(self._core, self._hands, self._announce, chance)
         self._stopping = asyncio.Event()
+        self._patience: asyncio.Timeout | None = None
         self._incarnation = secrets.token_hex(8)
 
     async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
@@ -107,7 +108,9 @@ class Worker:
             self._close()
 
     def stop(self) -> None:
-        """Take no more tasks, finish those that run, and take leave."""
+        """Take no more tasks, finish those that run, and take leave; called again, what it then waits for is left."""
+        if self._patience is not None and not self._patience.expired():
+            self._patience.reschedule(0)
         self._stopping.set()
 
     async def _work(self, on_ready: Callable[[], None]) -> None:
@@ -149,17 +152,31 @@ class Worker:
     async def _drain(self) -> None:
         """Let running steps finish, within their time; then take leave, which hands the rest to others."""
         self._link.leave()
-        if self._hands:
-            _log.info("%d steps are running; they have %g s to finish", len(self._hands), self._drain_s)
+        if count := len(self._hands):
+            told = "%s running, with %g s to finish; stopped again (Ctrl-C), the worker leaves the rest to others"
+            _log.info(told, _steps(count), self._drain_s)
+        if not await self._within(self._drain_s, self._hands.emptied()):
+            _log.warning("%s not finished and left to others", _steps(len(self._hands)))
         try:
-            async with asyncio.timeout(self._drain_s):
-                await self._hands.emptied()
-        except TimeoutError:
-            _log.warning("%d steps did not finish; others will run them", len(self._hands))
-        try:
-            await self._core.workers.unregister(self.worker_id, "its worker was stopped")
+            if not await self._within(None, self._core.workers.unregister(self.worker_id, "its worker was stopped")):
+                _log.info("the Core is not told of the leave: the worker was stopped again")
         except ClientError as error:
             _log.info("the Core is not told of the leave: %s", error)
+
+    async def _within(self, limit_s: float | None, work: Awaitable[object]) -> bool:
+        """Whether this was done in time, and before the worker was stopped again."""
+        try:
+            async with asyncio.timeout(limit_s) as self._patience:
+                await work
+        except TimeoutError:
+            return False
+        finally:
+            self._patience = None
+        return True
+
+
+def _steps(count: int) -> str:
+    return "1 step is" if count == 1 else f"{count} steps are"
 
 
 def check_workflows(workflows: object) -> None:

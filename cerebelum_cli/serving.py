@@ -113,7 +113,7 @@ def worker(modules: tuple[str, ...], core_url: str, concurrency: int, queues: tu
 
     MODULE is named as Python imports it from here (shop.orders), or MODULE:WORKFLOW for one of its workflows. The
     worker waits for a Core that is not there yet, and keeps its results while a Core is away. On Ctrl-C or SIGTERM it
-    finishes the steps that run.
+    finishes the steps that run; a second Ctrl-C leaves them to others.
     """
     _log_to_stderr(verbose)
     collect_seldom()

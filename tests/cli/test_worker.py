@@ -13,6 +13,7 @@ from pathlib import Path
 from cerebelum_cli.exits import Exit
 from tests.cli.command_line import LONGEST_S
 from tests.codegen.generating import PROJECT
+from tests.e2e.stage import stage, submit
 
 
 @asynccontextmanager
@@ -22,7 +23,7 @@ async def worker(folder: Path, *arguments: str) -> AsyncIterator[asyncio.subproc
         cwd=folder,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        env={**os.environ, "PYTHONPATH": str(PROJECT), "E2E_NOTES": str(folder / "notes"), "E2E_GATE": "gate"},
     )
     try:
         async with asyncio.timeout(LONGEST_S):
@@ -48,3 +49,18 @@ async def test_a_worker_without_a_core_warns_and_says_how_to_start_one(tmp_path:
         assert "start one with `cerebelum core`, or set CEREBELUM_URL" in line
         child.send_signal(signal.SIGTERM)
         assert await child.wait() == Exit.OK
+
+
+async def test_a_worker_that_is_stopped_again_leaves_its_steps_to_others(tmp_path: Path) -> None:
+    async with stage(tmp_path) as on, on.client() as client:
+        async with worker(tmp_path, "tests.e2e.flows", "--core", on.core.address) as child:
+            await said(child.stdout, "polling")
+            await submit(client, "gate_keeper", order=1)
+            await on.noted("gated-begins")
+            child.send_signal(signal.SIGINT)
+            await said(child.stderr, "1 step is running, with 30 s to finish; stopped again (Ctrl-C)")
+            child.send_signal(signal.SIGINT)
+            await said(child.stderr, "1 step is not finished and left to others")
+            assert await child.wait() == Exit.OK
+        await on.start_worker()
+        await on.noted("gated-begins", 2)
