@@ -25,10 +25,10 @@ def load_workflows(name: str) -> list[Workflow]:
     Raises:
         UsageError: there is none, or the module cannot be imported.
     """
-    module_name, _, attribute = name.partition(":")
+    module_name, colon, attribute = name.partition(":")
     module = load_module(module_name)
     found = {key: as_workflow(value) for key, value in vars(module).items() if is_workflow(value)}
-    if attribute:
+    if colon:
         return [_one(module, found, attribute)]
     if not found:
         raise UsageError(
@@ -61,6 +61,8 @@ def _one(module: ModuleType, found: dict[str, Workflow], attribute: str) -> Work
             f"a Core run it by its name, {declared.name}"
         )
     there = f"it has {', '.join(sorted(found))}" if found else "it has none"
+    if not attribute:
+        raise UsageError(f"'{module.__name__}:' names no workflow behind its colon: {there}")
     raise UsageError(f"module '{module.__name__}' has no workflow '{attribute}': {there}")
 
 

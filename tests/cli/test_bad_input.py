@@ -234,6 +234,13 @@ def mine(wf):
     assert '"output": 42' in ran.out
 
 
+@pytest.mark.parametrize("command", ["run", "worker", "workflow"])
+def test_a_colon_with_no_name_behind_it_chooses_no_workflow(tmp_path: Path, command: str) -> None:
+    ran = cerebelum(command, "tests.e2e.flows:", folder=tmp_path, PYTHONPATH=str(PROJECT))
+    assert (ran.code, ran.out) == (Exit.USAGE, "")
+    assert "'tests.e2e.flows:' names no workflow behind its colon: it has " in ran.err
+
+
 def test_a_result_that_cannot_travel_fails_the_step_and_says_which_part(tmp_path: Path) -> None:
     source = """
 from cerebelum import step, workflow
