@@ -41,9 +41,10 @@ class Explanations:
             yield _paused(state)
         for task in owed_tasks(state):
             yield self._task(state, task)
+        asking = sum(step.phase is Phase.AWAITING_APPROVAL for step in state.steps.values())
         for name, step in state.steps.items() if state.cancelling is None else ():
             if step.phase.open and step.phase is not Phase.READY:
-                yield _waiting(state.execution_id, name, step)
+                yield _waiting(state.execution_id, name, step, f" --step {name}" if asking > 1 else "")
 
     def _task(self, state: State, task: DispatchTask) -> Explanation:
         lease = self.router.leases.get(task.task_id)
@@ -144,7 +145,7 @@ def _paused(state: State) -> Explanation:
     return Explanation(standing=Standing.STANDING_PAUSED, message=message, since=state.paused_at)
 
 
-def _waiting(execution_id: str, name: str, step: StepState) -> Explanation:
+def _waiting(execution_id: str, name: str, step: StepState, which: str) -> Explanation:
     failure = f"{step.failure.kind}: {step.failure.message}" if step.failure is not None else ""
     match step.phase:
         case Phase.SLEEPING:
@@ -152,7 +153,7 @@ def _waiting(execution_id: str, name: str, step: StepState) -> Explanation:
         case Phase.AWAITING_APPROVAL:
             kind = step.waiting_for.approval_type if isinstance(step.waiting_for, ApprovalRequested) else ""
             standing = Standing.STANDING_AWAITING_APPROVAL
-            message = f"waits for approval ({kind}); cerebelum approve {execution_id}"
+            message = f"waits for approval ({kind}); cerebelum approve {execution_id}{which}"
         case Phase.AWAITING_SIGNAL:
             signal = step.waiting_for.name if isinstance(step.waiting_for, SignalAwaited) else ""
             standing = Standing.STANDING_AWAITING_SIGNAL

@@ -1,0 +1,47 @@
+"""What a Core tells of an execution that waits: how to let it go on, as it can be typed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from cerebelum import DistributedExecutor, Worker, WorkflowBuilder, step, wait_for_approval, workflow
+from cerebelum.embedded import embedded_core
+from cerebelum_proto.events.v1 import events_pb as ev
+
+
+@step
+async def read(inputs: int) -> None:
+    await wait_for_approval("reader")
+
+
+@step
+async def sign(inputs: int) -> None:
+    await wait_for_approval("owner")
+
+
+@workflow
+def both(wf: WorkflowBuilder) -> None:
+    wf.timeline([read, sign])
+
+
+async def test_of_several_approvals_each_is_told_with_its_step() -> None:
+    async with embedded_core("memory://") as core:
+        worker = Worker(core, workflows=[both])
+        working = asyncio.create_task(worker.run())
+        await DistributedExecutor(core).submit(both, 1, execution_id="x")
+        asked = 0
+        async for event in core.executions.history("x", follow=True):
+            asked += isinstance(event.fact, ev.ApprovalRequested)
+            if asked == 2:
+                break
+        told = [each.message for each in await core.lifecycle.explain("x")]
+        assert [message.rpartition("; ")[2] for message in told] == [
+            "cerebelum approve x --step read",
+            "cerebelum approve x --step sign",
+        ]
+        await core.approvals.approve("x", step="read")
+        (left,) = [each for each in await core.lifecycle.explain("x") if each.step_name == "sign"]
+        assert left.message.endswith("; cerebelum approve x")
+        worker.stop()
+        await core.lifecycle.terminate("x")
+        await working
