@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from typing import cast
 
 from cerebelum_cli.messages import DescribedMessages
-from cerebelum_cli.output import value_of
+from cerebelum_cli.output import json_text, value_of
 from cerebelum_client import ClientError, Core
 from cerebelum_codegen.runtime import DecodeError
 from cerebelum_proto.events.v1 import events_pb as ev
@@ -53,7 +53,7 @@ class Readable:
         if payload.encoding in ("", _JSON):
             return payload
         known = await self._messages()
-        return Payload(encoding=_JSON, data=json.dumps(_read(payload, known), ensure_ascii=False, default=str).encode())
+        return Payload(encoding=_JSON, data=json_text(_read(payload, known)).encode())
 
     async def _messages(self) -> DescribedMessages:
         name, digest = self._told

@@ -6,11 +6,12 @@ import base64
 import json
 from contextlib import suppress
 from datetime import datetime
+from math import isfinite
 from typing import cast
 
 import click
 
-from cerebelum_client import PayloadError, from_payload
+from cerebelum_client import PayloadError, from_payload, to_payload
 from cerebelum_codegen.runtime import Message, Timestamp
 from cerebelum_proto.types.v1.types_pb import Payload
 
@@ -23,13 +24,41 @@ def print_json(value: object) -> None:
 
 
 def json_text(value: object) -> str:
-    """One JSON value on one line; a message as its JSON, anything else that is none as its text."""
-    return json.dumps(value, ensure_ascii=False, default=_shown)
+    """One JSON value on one line; what JSON does not have as its nearest there, or as its text."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_shown, allow_nan=False)
+    except (TypeError, ValueError):  # a key that is no text, or a number that is none
+        return json.dumps(_spelled_out(value), ensure_ascii=False)
 
 
 def _shown(value: object) -> object:
-    """A message as its JSON; anything else that is none as its text."""
-    return value.to_dict() if isinstance(value, Message) else str(value)
+    """A message, a dataclass or a model as an object, a set as a list, bytes as in messages, all else as its text."""
+    match value:
+        case Message():
+            return value.to_dict()
+        case set() | frozenset():
+            return list(value)
+        case bytes() | bytearray():
+            return base64.b64encode(value).decode()
+        case _:
+            with suppress(PayloadError):
+                plain = from_payload(to_payload(value))
+                return plain if type(plain) is not type(value) else str(value)
+            return str(value)
+
+
+def _spelled_out(value: object) -> object:
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if isfinite(value) else str(value)
+        case dict():
+            return {key if isinstance(key, str) else json_text(key): _spelled_out(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_spelled_out(item) for item in value]
+        case _:
+            return _spelled_out(_shown(value))
 
 
 def value_of(payload: Payload | None) -> object:
