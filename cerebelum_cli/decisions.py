@@ -18,7 +18,7 @@ from cerebelum_cli.options import (
     step_option,
     who_option,
 )
-from cerebelum_cli.output import print_json
+from cerebelum_cli.output import print_json, say
 from cerebelum_client import to_payload
 from cerebelum_proto.control.v1.control_pb import SignalResponse
 
@@ -114,7 +114,7 @@ def show_decision(execution_id: str, decision: str, step: str, as_json: bool) ->
     if as_json:
         print_json({"execution_id": execution_id, "decision": decision, "step": step or None})
     else:
-        click.echo(f"{decision} {step or execution_id}")
+        say(f"{decision} {step or execution_id}")
 
 
 def show_signal(execution_id: str, name: str, response: SignalResponse, as_json: bool) -> None:
@@ -123,4 +123,4 @@ def show_signal(execution_id: str, name: str, response: SignalResponse, as_json:
         told = {"signal": name, "signal_id": response.signal_id, "recorded": response.recorded}
         print_json({"execution_id": execution_id, **told})
     else:
-        click.echo(f"sent {name}" if response.recorded else f"{name} had been sent before")
+        say(f"sent {name}" if response.recorded else f"{name} had been sent before")

@@ -10,7 +10,7 @@ import click
 from cerebelum_cli.described import Readable
 from cerebelum_cli.exits import UsageError, run_async
 from cerebelum_cli.options import RemoteCore, core_option, execution_argument, json_option
-from cerebelum_cli.output import clock_text, json_text, one_line, print_json, table, time_text, value_of
+from cerebelum_cli.output import clock_text, json_text, one_line, print_json, say, say_each, table, time_text, value_of
 from cerebelum_cli.timeline import Timeline, event_json, show
 from cerebelum_cli.why import words
 from cerebelum_proto.control.v1.lifecycle_pb import Explanation
@@ -102,7 +102,7 @@ async def _history(core: RemoteCore, execution_id: str, follow: bool, as_json: b
             if as_json:
                 print_json(event_json(told))
             else:
-                click.echo(lines.line(told))
+                say(lines.line(told))
 
 
 def _word(state: ExecutionState) -> str:
@@ -117,23 +117,23 @@ def _row(each: ExecutionStatus) -> tuple[str, ...]:
 
 def _print_status(found: ExecutionStatus, explanations: Sequence[Explanation]) -> None:
     steps = f"{found.current_step_index} of {found.total_steps} steps done"
-    click.echo(f"{found.execution_id}  {found.workflow_name}  {_word(found.status)}, {steps}")
+    say(f"{found.execution_id}  {found.workflow_name}  {_word(found.status)}, {steps}")
     for each in found.completed_steps:
         tries = f", {each.attempts} tries" if each.attempts > 1 else ""
         gave = f" with {show(found.outputs[each.step_name])}" if each.step_name in found.outputs else ""
-        click.echo(f"  {each.step_name}: {each.status}{tries}{gave}")
+        say(f"  {each.step_name}: {each.status}{tries}{gave}")
     for explanation in explanations if found.completed_at is None else ():
-        click.echo(f"  {words(explanation)}")
+        say(f"  {words(explanation)}")
     if found.approval_info is not None and found.approval_info.data:
-        click.echo(f"  {found.approval_info.step_name} asks {one_line(found.approval_info.data)}")
+        say(f"  {found.approval_info.step_name} asks {one_line(found.approval_info.data)}")
     for name, count in found.kept_signals.items():
-        click.echo(f"  keeps {count} signal{'s' if count > 1 else ''} '{name}' that nothing has waited for")
+        say(f"  keeps {count} signal{'s' if count > 1 else ''} '{name}' that nothing has waited for")
     for told in found.progress:
-        click.echo(f"  {told.step_name}: {told.percent} %{f', {told.message}' if told.message else ''}")
+        say(f"  {told.step_name}: {told.percent} %{f', {told.message}' if told.message else ''}")
     if found.error is not None:
-        click.echo(f"  {found.error.kind}: {found.error.message}")
+        say_each(f"  {found.error.kind}: {found.error.message}")
     for name in found.result_steps:
-        click.echo(f"  result of {name}: {json_text(value_of(found.outputs.get(name)))}")
+        say(f"  result of {name}: {json_text(value_of(found.outputs.get(name)))}")
 
 
 def _status_json(found: ExecutionStatus, *, full: bool) -> dict[str, object]:

@@ -9,7 +9,7 @@ import click
 
 from cerebelum_cli.exits import run_async
 from cerebelum_cli.options import RemoteCore, core_option, execution_argument, given, json_option, who_option
-from cerebelum_cli.output import print_json
+from cerebelum_cli.output import print_json, say
 from cerebelum_client.lifecycle import Lifecycle
 
 _T = TypeVar("_T")
@@ -131,4 +131,4 @@ def _show(execution_id: str, done: str, as_json: bool, **details: object) -> Non
     told = "; ".join(
         f"{name}: {', '.join(value) if isinstance(value, list) else value}" for name, value in details.items() if value
     )
-    click.echo(f"{done} {execution_id}{f' ({told})' if told else ''}")
+    say(f"{done} {execution_id}{f' ({told})' if told else ''}")

@@ -16,6 +16,7 @@ from cerebelum_codegen.runtime import Message, Timestamp
 from cerebelum_proto.types.v1.types_pb import Payload
 
 _WIDTH = 60
+_WIDEST = 100
 
 
 def print_json(value: object) -> None:
@@ -80,8 +81,7 @@ def _as_it_travels(payload: Payload) -> object:
 
 def one_line(value: object) -> str:
     """A JSON value on one line, shortened."""
-    text = json_text(value)
-    return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+    return _cut(json_text(value), _WIDTH)
 
 
 def time_text(instant: Timestamp | None) -> str | None:
@@ -95,8 +95,30 @@ def clock_text(instant: Timestamp | datetime | None) -> str:
     return "" if found is None else found.strftime("%Y-%m-%d %H:%M:%S")
 
 
+def say(text: str) -> None:
+    """One line for people. What a terminal would obey, such as a line break in an id, is spelled out."""
+    click.echo(_printable(text))
+
+
+def say_each(text: str) -> None:
+    """The lines of a text for people."""
+    for line in text.splitlines():
+        say(line)
+
+
 def table(rows: list[tuple[str, ...]]) -> None:
-    """Aligned columns."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
+    """Aligned columns, of which none is wider than a screen."""
+    shown = [[_cut(_printable(cell), _WIDEST) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
+    for row in shown:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -25,7 +25,7 @@ from cerebelum_cli.options import (
     read_json,
     tag_option,
 )
-from cerebelum_cli.output import print_json
+from cerebelum_cli.output import print_json, say, say_each
 from cerebelum_client import PayloadError
 
 
@@ -128,9 +128,9 @@ def _show(result: ExecutionResult, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"{result.execution_id}  {result.status}")
+    say(f"{result.execution_id}  {result.status}")
     if result.error is not None:
         at = f" at {result.error.step}" if result.error.step else ""
-        click.echo(f"{result.error.kind}{at}: {result.error.message}")
+        say_each(f"{result.error.kind}{at}: {result.error.message}")
     elif result.status == "completed":
         print_json(result.output)

@@ -8,7 +8,7 @@ import click
 
 from cerebelum_cli.exits import run_async
 from cerebelum_cli.options import RemoteCore, core_option, execution_argument, json_option
-from cerebelum_cli.output import clock_text, print_json, time_text
+from cerebelum_cli.output import clock_text, print_json, say, time_text
 from cerebelum_proto.control.v1.lifecycle_pb import Explanation
 
 
@@ -27,7 +27,7 @@ def why(execution_id: str, core: RemoteCore, as_json: bool) -> None:
         print_json({"execution_id": execution_id, "explanations": [_json(each) for each in explanations]})
         return
     for each in explanations:
-        click.echo(words(each))
+        say(words(each))
 
 
 async def _explain(core: RemoteCore, execution_id: str) -> Sequence[Explanation]:

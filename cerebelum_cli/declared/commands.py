@@ -35,7 +35,7 @@ from cerebelum_cli.options import (
     tag_option,
     who_option,
 )
-from cerebelum_cli.output import print_json
+from cerebelum_cli.output import print_json, say, say_each
 from cerebelum_cli.timeline import Timeline
 from cerebelum_cli.why import words
 from cerebelum_client import PLAIN, Core
@@ -196,11 +196,11 @@ def _status(definition: Definition) -> click.Command:
         _print_status(found)
         for each in definition.steps:
             if (output := getattr(found.outputs, each.method)) is not None:
-                click.echo(f"  {each.name}: {shown(output)}")
+                say(f"  {each.name}: {shown(output)}")
         for name, question in asked.items():
-            click.echo(f"  {name} is asked: {shown(question)}")
+            say(f"  {name} is asked: {shown(question)}")
         for explanation in explanations:
-            click.echo(f"  {words(explanation)}")
+            say(f"  {words(explanation)}")
 
     return status
 
@@ -229,7 +229,7 @@ def _watch(definition: Definition) -> click.Command:
                         print_json(happening_json(event))
                     else:
                         at = Timestamp.from_datetime(event.at)
-                        click.echo(lines.note(at, happening_words(event), str(event.version)))
+                        say(lines.note(at, happening_words(event), str(event.version)))
 
         run_async(call())
 
@@ -247,9 +247,9 @@ def _show(found: _Status, as_json: bool) -> None:
 
 
 def _print_status(found: _Status) -> None:
-    click.echo(f"{found.execution_id}  {found.state}")
+    say(f"{found.execution_id}  {found.state}")
     if (error := found.error) is not None:
-        click.echo(f"{error.kind}{f' at {error.step}' if error.step else ''}: {error.message}")
+        say_each(f"{error.kind}{f' at {error.step}' if error.step else ''}: {error.message}")
 
 
 def _status_json(found: _Status) -> dict[str, object]:

@@ -10,7 +10,7 @@ from enum import Enum
 import pytest
 from pydantic import BaseModel
 
-from cerebelum_cli.output import json_text, value_of
+from cerebelum_cli.output import json_text, say, say_each, table, value_of
 from cerebelum_client import to_payload
 
 
@@ -44,3 +44,16 @@ class Order:
 def test_what_json_does_not_have_is_shown_as_its_nearest(value: object, told: object) -> None:
     assert json.loads(json_text(value)) == told
     assert json.loads(json_text(value_of(to_payload(value)))) == told
+
+
+def test_a_table_is_no_wider_than_a_screen_and_each_row_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    table([("EXECUTION", "STATUS"), ("x" * 100_000, "running"), ("two\nlines\x1b[31m", "failed")])
+    head, long, odd = capsys.readouterr().out.splitlines()
+    assert (len(long), long[98:]) == (109, "x…  running")
+    assert (odd.split(), head.split()) == (["two\\nlines\\x1b[31m", "failed"], ["EXECUTION", "STATUS"])
+
+
+def test_what_a_terminal_would_obey_is_spelled_out(capsys: pytest.CaptureFixture[str]) -> None:
+    say("order\r\n\x1b[2J of Zoë  running")
+    say_each("ValueError: one\n\ttwo\x07")
+    assert capsys.readouterr().out == "order\\r\\n\\x1b[2J of Zoë  running\nValueError: one\n\\ttwo\\x07\n"
