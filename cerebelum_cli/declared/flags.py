@@ -47,8 +47,7 @@ class MessageFlags:
             yield flag.option()
         yield click.Option(
             [self._whole, "whole"],
-            callback=read_json,
-            default="{}",
+            callback=_read_whole,
             metavar="JSON",
             help=f"All of {self._kind.FULL_NAME}; other flags override it; {FROM_FILE}.",
         )
@@ -57,20 +56,29 @@ class MessageFlags:
         """The message that the values of the flags make, by the names of their parameters.
 
         Raises:
-            click.BadParameter: they make none, each for itself or together.
+            click.UsageError: they make none, each for itself or together, or there are none.
         """
-        whole = values["whole"]
-        if not isinstance(whole, dict):
-            raise click.BadParameter("give a JSON object", param_hint=self._whole)
+        whole = cast("dict[str, JsonValue] | None", values["whole"])
         # A field goes by either of its names in JSON; the flag's value replaces it.
         given = [flag for flag in self._flags if values[flag.parameter] is not None]
+        if whole is None and self._flags and not given:
+            raise click.UsageError(
+                f"nothing is given of {self._kind.FULL_NAME}: give its flags, or {self._whole} '{{}}' for an empty one"
+            )
         replaced = {name for flag in given for name in (flag.field.name, flag.field.json)}
-        data = {name: value for name, value in whole.items() if name not in replaced}
+        data = {name: value for name, value in (whole or {}).items() if name not in replaced}
         data |= {flag.field.json: cast("JsonValue", values[flag.parameter]) for flag in given}
         try:
             return self._kind.from_dict(data)
         except DecodeError as error:
             raise click.BadParameter(str(error)) from None
+
+
+def _read_whole(ctx: click.Context, param: click.Parameter, value: str | None) -> object:
+    whole = None if value is None else read_json(ctx, param, value)
+    if value is not None and not isinstance(whole, dict):
+        raise click.BadParameter("give a JSON object")
+    return whole
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,8 @@ async def test_what_fails_or_is_refused_has_an_exit_code_and_a_reason(tmp_path: 
             "error: execution 'order/8' does not wait for confirm_address\n",
         )
         assert (await orders(on, "status", "order/9")).code == Exit.NOT_FOUND
+        for nothing in (("start",), ("confirm-address", "order/8")):
+            assert (await orders(on, *nothing)).code == Exit.USAGE
 
         await orders(on, "start", "--order-id", "10", "--skus", "doubtful", "--execution-id", "mine")
         await until(client, "mine", ev.ApprovalRequested)

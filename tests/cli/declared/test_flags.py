@@ -28,7 +28,7 @@ def read(kind: type[Message], *arguments: str) -> tuple[Result, Message | None]:
 @pytest.mark.parametrize(
     ("arguments", "meant"),
     [
-        ((), refunds_pb.RefundRequest()),
+        (("--input", "{}"), refunds_pb.RefundRequest()),
         (("--order", '{"id": "7"}'), refunds_pb.RefundRequest(order=refunds_pb.RefundRequest_Order(id="7"))),
         (("--kind", "refund_kind_full"), refunds_pb.RefundRequest(kind=FULL)),
         (("--urgent",), refunds_pb.RefundRequest(urgent=True)),
@@ -69,7 +69,9 @@ def test_a_flag_replaces_what_the_whole_message_says_of_its_field_by_either_name
         (orders_pb.Order, ("--order-id", str(1 << 63)), "out of range for int64"),
         (orders_pb.Order, ("--placed-at", "now"), "'--placed-at': shop.v1.Order.placed_at: 'now' is no instant"),
         (orders_pb.Order, ("--kind", "SLOW"), "'--kind': 'SLOW' is not one of"),
-        (orders_pb.Order, ("--input", "[]"), "--input: give a JSON object"),
+        (orders_pb.Order, (), "nothing is given of shop.v1.Order: give its flags, or --input '{}' for an empty one"),
+        (orders_pb.Order, ("--input", "null"), "'--input': give a JSON object"),
+        (orders_pb.Order, ("--input", "[]"), "'--input': give a JSON object"),
         (orders_pb.Order, ("--input", '{"colour": "red"}'), "shop.v1.Order has no field 'colour'"),
         (refunds_pb.RefundRequest, ("--order", "7"), "'--order': shop.v1.RefundRequest.Order: 7 is no object"),
         (refunds_pb.RefundRequest, ("--order", "{id"), "'--order': '{id' is no JSON"),
