@@ -57,6 +57,11 @@ def parse_address(text: str) -> Address:
     Raises:
         AddressError: it is nothing of that.
     """
+    if text.startswith(("https://", "grpcs://")):
+        raise AddressError(
+            f"'{text}' is no address: write HOST:PORT; for TLS, set {TLS_VARIABLE} to 'system' or a file of "
+            "certificates, and start the Core with --tls-cert and --tls-key"
+        )
     bare = text.removeprefix("http://").removeprefix("grpc://").rstrip("/")
     host, colon, port = bare.rpartition(":")
     number = int(port) if port.isascii() and port.isdigit() else -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import click
@@ -15,10 +16,22 @@ from cerebelum_cli.converting.python import python_of
 from cerebelum_cli.exits import UsageError
 from cerebelum_cli.loading import load_module
 
+_PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+
+
+def _package(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not _PACKAGE.fullmatch(value):
+        raise click.BadParameter(f"'{value}' is no package: write names with dots between them, for example shop.v1")
+    return value
+
 
 @click.command()
 @click.argument("workflow", metavar="MODULE:NAME|FILE.proto")
-@click.option("--package", help="The package of the proto file; by default that of the workflow's name, or its own.")
+@click.option(
+    "--package",
+    callback=_package,
+    help="The package of the proto file; by default that of the workflow's name, or its own.",
+)
 def convert(workflow: str, package: str | None) -> None:
     """Print a workflow in its other spelling.
 

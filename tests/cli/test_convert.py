@@ -246,6 +246,13 @@ def test_the_command_takes_either_spelling(tmp_path: Path) -> None:
     assert "has several workflows: name one of REFUND, TIDY behind a colon" in unclear.err
 
 
+@pytest.mark.parametrize("package", ["3x", "a b", "shop.", ""])
+def test_a_package_that_proto_cannot_write_is_refused(tmp_path: Path, package: str) -> None:
+    ran = cerebelum("convert", "tests.e2e.flows:signer", "--package", package, folder=tmp_path, PYTHONPATH=str(PROJECT))
+    assert (ran.code, ran.out) == (2, "")
+    assert f"'{package}' is no package: write names with dots between them" in ran.err
+
+
 RAW = HERE / "protos/shop/v1/refunds.proto"
 
 

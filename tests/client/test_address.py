@@ -33,3 +33,9 @@ def test_what_is_given_comes_first_then_the_environment_then_the_default() -> No
     assert core_address("here:1", environment) == Address("here", 1)
     assert core_address(None, environment) == Address("elsewhere", 2)
     assert core_address(None, {}) == Address("localhost", 50051)
+
+
+@pytest.mark.parametrize("scheme", ["https", "grpcs"])
+def test_an_address_that_asks_for_tls_is_told_how_it_is_asked_for(scheme: str) -> None:
+    with pytest.raises(AddressError, match="for TLS, set CEREBELUM_TLS_CA to 'system' or a file of certificates"):
+        parse_address(f"{scheme}://core:443")
