@@ -32,18 +32,19 @@ def full_status(state: State, now: Timestamp, progress: Mapping[str, StepProgres
     """
     status = status_of(state, now)
     status.progress = [replace(each, step_name=step) for step, each in (progress or {}).items()]
-    return status if _too_large(status) else _with_structs(status)
+    values = sum(len(payload.data) for payload in status.outputs.values())
+    values += len(status.exact_inputs.data) if status.exact_inputs is not None else 0
+    if values > _MOST_BYTES:
+        return status
+    copied = _with_structs(status)
+    # Two copies of what is small, a number as eight times its digits, do not come near the limit.
+    return status if values > _MOST_BYTES // 32 and len(copied.to_bytes()) > _MOST_BYTES else copied
 
 
 def _with_structs(status: ExecutionStatus) -> ExecutionStatus:
     outputs = {name: struct_of(payload) for name, payload in status.outputs.items()}
     steps = [replace(step, output=outputs.get(step.step_name, {})) for step in status.completed_steps]
-    copied = replace(status, inputs=struct_of(status.exact_inputs), step_outputs=outputs, completed_steps=steps)
-    return status if _too_large(copied) else copied
-
-
-def _too_large(status: ExecutionStatus) -> bool:
-    return len(status.to_bytes()) > _MOST_BYTES
+    return replace(status, inputs=struct_of(status.exact_inputs), step_outputs=outputs, completed_steps=steps)
 
 
 def listed_status(stored: StoredHead) -> ExecutionStatus:
