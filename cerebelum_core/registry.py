@@ -209,21 +209,22 @@ class Registry:
 
     async def _find(self, execution_id: str) -> Execution | None:
         self._supervisor.require_healthy(execution_id)
-        execution = self._live.get(execution_id)
-        if execution is not None:
-            self._live.move_to_end(execution_id)
-            return execution
-        loading = self._loading.get(execution_id)
-        if loading is None:
-            loading = self._begin_to_load([execution_id])
-        try:
-            found = await asyncio.shield(loading)
-        except asyncio.CancelledError:
-            # Whoever wanted it has gone away: it does not stay in memory for nobody.
-            loading.add_done_callback(lambda _: self.release(execution_id))
-            raise
-        # It may have come and gone while this caller waited for its turn.
-        return self._live.get(execution_id) or (await self._find(execution_id) if execution_id in found else None)
+        while (execution := self._live.get(execution_id)) is None:
+            loading = self._loading.get(execution_id)
+            if loading is None or loading.done():  # what that brought has come and gone
+                loading = self._begin_to_load([execution_id])
+            try:
+                found = await asyncio.shield(loading)
+            except asyncio.CancelledError:
+                # Whoever wanted it has gone away: it does not stay in memory for nobody.
+                loading.add_done_callback(lambda _: self.release(execution_id))
+                raise
+            if execution_id not in found:
+                return self._live.get(execution_id)
+            # It may have come and gone while this caller waited for its turn.
+            self._supervisor.require_healthy(execution_id)
+        self._live.move_to_end(execution_id)
+        return execution
 
     def _begin_to_load(self, execution_ids: Sequence[str]) -> asyncio.Task[Collection[str]]:
         load = self._load if len(execution_ids) == 1 else self._load_many
@@ -257,8 +258,9 @@ class Registry:
 
     def _loaded(self, execution_ids: Sequence[str], loading: asyncio.Task[Collection[str]]) -> None:
         for execution_id in execution_ids:
-            del self._loading[execution_id]
-            self._overtaken.discard(execution_id)
+            if self._loading.get(execution_id) is loading:
+                del self._loading[execution_id]
+                self._overtaken.discard(execution_id)
         if not loading.cancelled():
             loading.exception()  # callers that have all gone away leave nobody to look at it
 

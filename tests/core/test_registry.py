@@ -83,6 +83,23 @@ async def test_callers_that_come_at_once_share_one_reading() -> None:
 
 
 @in_virtual_time
+async def test_callers_find_it_however_soon_after_its_reading_they_come() -> None:
+    bench = Bench()
+    await bench.started()
+    await bench.registry.tell("x", question(await bench.registry.state("x")))
+
+    async def told_after(turns: int) -> Answer:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return await bench.registry.tell("x", FireTimers())
+
+    for latest in range(60):
+        answers = await asyncio.gather(*(told_after(turns) for turns in (0, *[latest] * 9)))
+        assert all(isinstance(each, Rejected) for each in answers)
+        assert bench.registry.live_count == 0
+
+
+@in_virtual_time
 async def test_to_wake_it_waits_for_a_repeated_start_that_has_yet_to_find_that_it_began_long_ago() -> None:
     bench = Bench(store=Trouble())
     shape = await bench.started()
