@@ -102,10 +102,13 @@ async def embedded_core(store: str) -> AsyncIterator[EmbeddedCore]:
         node = open_node(store)
     except StartError as error:
         raise CerebelumError(str(error)) from None
-    await node.start()
+    starting = asyncio.ensure_future(node.start())
     try:
+        await asyncio.shield(starting)
         yield EmbeddedCore(node)
     finally:
+        # Also whoever is cancelled while it starts lets go of the store.
+        await asyncio.wait([starting])
         await node.stop()
 
 

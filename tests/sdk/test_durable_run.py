@@ -127,3 +127,14 @@ async def test_a_handle_follows_approves_and_cancels_by_id() -> None:
     assert results[1].status == "cancelled"
     assert results[1].error is not None
     assert results[1].error.message == "changed our mind"
+
+
+@pytest.mark.parametrize("turns", range(1, 40, 2))
+async def test_whoever_is_cancelled_while_it_starts_lets_go_of_the_store(tmp_path: Path, turns: int) -> None:
+    running = asyncio.create_task(order.execute(1, store=f"sqlite:///{tmp_path}/orders.db"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running])
+    async with embedded_core(f"sqlite:///{tmp_path}/orders.db"):
+        pass
