@@ -216,7 +216,7 @@ def size_of(result: pb.TaskResult) -> int:
     Raises:
         EncodeError: it cannot travel.
     """
-    if result.status is not pb.TaskStatus.SUCCESS:
+    if result.status is not pb.TaskStatus.SUCCESS or result.predicates is not None:
         return len(result.to_bytes())
     return len(result.output.data) if result.output is not None else 0
 

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from cerebelum.conditions import TextCondition
 from cerebelum.errors import DefinitionError
 from cerebelum.step import AnyStep, Part, told
-from cerebelum_client.plain import encodable
+from cerebelum_client.plain import error_text
 from cerebelum_proto.worker import worker_service_pb as pb
 
 _Kind = pb.RouteAction
@@ -105,7 +105,7 @@ def ask(predicates: Sequence[Predicate], value: object, arguments: Mapping[str, 
             held = predicate.holds(value, arguments) if isinstance(predicate, TextCondition) else predicate(value)
             said.answers.append(bool(held))
         except Exception as error:
-            said.error = encodable(f"it raised {type(error).__name__}: {error}")
+            said.error = error_text(f"it raised {type(error).__name__}: {error}")
             break
         if said.answers[-1]:
             break

@@ -28,7 +28,7 @@ from cerebelum.rules import Predicate, ask
 from cerebelum.running import ALONE, Line, Suspend, Waits, current_waits
 from cerebelum.threads import Threads
 from cerebelum_client import PayloadError, Payloads, write_marker
-from cerebelum_client.plain import encodable
+from cerebelum_client.plain import error_text
 from cerebelum_codegen.runtime import CodecError, Timestamp
 from cerebelum_proto.worker.worker_service_pb import ErrorInfo, Task, TaskResult, TaskStatus
 
@@ -258,5 +258,5 @@ def _fail_with(
     result.status = status
     result.output = None
     result.error = ErrorInfo(
-        kind=kind, message=encodable(message), stacktrace=encodable(stacktrace), non_retryable=non_retryable
+        kind=kind, message=error_text(message), stacktrace=error_text(stacktrace), non_retryable=non_retryable
     )

@@ -53,8 +53,15 @@ def check_texts(subject: str, **values: object) -> None:
             raise ValueError(f"{subject}: its {name} {value!r} holds a lone surrogate, which is no text") from None
 
 
-def encodable(text: str) -> str:
-    """The text with its lone surrogates spelled out, which no text can travel with."""
+_LONGEST_TEXT = 64 * 1024
+
+
+def error_text(text: str) -> str:
+    """A text as an error carries it: with its lone surrogates spelled out, which no text can travel with, and cut where
+    it would be in the way of others.
+    """
+    if len(text) > _LONGEST_TEXT:
+        text = f"{text[:_LONGEST_TEXT]}... ({len(text)} characters)"
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 

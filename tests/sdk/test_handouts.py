@@ -14,8 +14,10 @@ from cerebelum.threads import Threads
 from cerebelum_client import CerebelumClient, InvalidRequest
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_proto.stream.v1.stream_pb import WorkRequest, WorkResponse
+from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import (
     ApprovalRequest,
+    Predicates,
     RegisterRequest,
     RegisterResponse,
     Task,
@@ -171,3 +173,10 @@ def test_what_a_wait_brings_counts_as_a_result_does() -> None:
     assert f"it has {size_of(waiting)} bytes, and {LARGEST_RESULT} is the most" in taken.error.message
     request.data = {"text": "x"}
     assert takable(waiting) is waiting
+
+
+def test_what_predicates_say_counts_as_a_part_of_the_result() -> None:
+    said = TaskResult(
+        status=TaskStatus.SUCCESS, output=Payload(data=b"1"), predicates=Predicates(error="x" * 4_000_000)
+    )
+    assert takable(said).status is TaskStatus.FAILED

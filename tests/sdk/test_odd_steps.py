@@ -101,6 +101,10 @@ async def fails_with_a_surrogate() -> None:
     raise ValueError("caf\u00e9 \ud800")
 
 
+async def fails_with_many_words() -> None:
+    raise ValueError("x" * 3_000_000)
+
+
 async def gives_too_many_digits() -> object:
     return {"digits": [1, 10**5000]}
 
@@ -151,6 +155,7 @@ def of(function: Callable[[], object]) -> Workflow:
         (waits_for_a_number, "PayloadError", f"{CANNOT}.SignalRequest.name: "),
         (gives_too_much, "ResultRefused", "the Core cannot take the step's result: it has 3100002 bytes"),
         (fails_with_a_surrogate, "ValueError", r"café \ud800"),
+        (fails_with_many_words, "ValueError", "x" * 65_536 + "... (3000000 characters)"),
         (gives_too_many_digits, "PayloadError", "value['digits'][1] is a number of more than 4300 digits: "),
         (forgets_to_await, "PayloadError", "value[0] is a Future that nobody has awaited: `await` it first"),
         (fails_in_a_group, "ExceptionGroup", "unhandled errors in a TaskGroup (1 sub-exception)"),

@@ -88,6 +88,23 @@ async def test_a_condition_without_an_answer_fails_the_execution_and_says_why(co
     assert said in error.message
 
 
+@pytest.mark.parametrize("store", [None, "memory://"])
+async def test_a_predicate_whose_words_cannot_travel_fails_the_execution_all_the_same(store: str | None) -> None:
+    def unspeakable(value: object) -> bool:
+        raise ValueError("\ud800" + "x" * 5_000_000)
+
+    @workflow
+    def order(wf: WorkflowBuilder) -> None:
+        wf.timeline(first >> second)
+        wf.branch(first, condition=unspeakable, when_true=repair, when_false=proceed())
+
+    error = (await order.execute({}, store=store)).error
+    assert error is not None
+    assert error.kind == "condition_failed"
+    assert "ValueError: \\ud800xxx" in error.message
+    assert len(error.message) < 100_000
+
+
 async def test_a_condition_that_would_run_for_ever_is_stopped() -> None:
     @workflow
     def order(wf: WorkflowBuilder) -> None:
