@@ -53,23 +53,31 @@ class ExecutionHandle(Steering):
         """Why it is where it is: what it waits for, who has its steps, or why nobody has."""
         return [explanation_of(each) for each in await self._core.lifecycle.explain(self.execution_id)]
 
-    async def approve(self, response: object = None, *, decided_by: str = "", step: str = "") -> None:
+    async def approve(
+        self, response: object = None, *, decided_by: str = "", step: str = "", task_id: str = ""
+    ) -> None:
         """Answer its waiting approval with yes; `step` names which one when several wait.
 
+        With the `task_id` of an `ApprovalRequested` in its history, it answers that question alone.
+
         Raises:
-            Refused: it waits for none, or for several and none was named.
+            Refused: it waits for none, or for several and none was named, or asks something else by now.
             PayloadError: the response cannot travel.
         """
         written = self._code.payloads.write(response)
-        await self._core.approvals.approve(self.execution_id, response=written, decided_by=decided_by, step=step)
+        await self._core.approvals.approve(
+            self.execution_id, response=written, decided_by=decided_by, step=step, task_id=task_id
+        )
 
-    async def reject(self, reason: str = "", *, decided_by: str = "", step: str = "") -> None:
+    async def reject(self, reason: str = "", *, decided_by: str = "", step: str = "", task_id: str = "") -> None:
         """Answer its waiting approval with no.
 
         Raises:
-            Refused: it waits for none, or for several and none was named.
+            Refused: it waits for none, or for several and none was named, or asks something else by now.
         """
-        await self._core.approvals.reject(self.execution_id, reason=reason, decided_by=decided_by, step=step)
+        await self._core.approvals.reject(
+            self.execution_id, reason=reason, decided_by=decided_by, step=step, task_id=task_id
+        )
 
     async def signal(self, name: str, payload: object = None, *, signal_id: str = "", sent_by: str = "") -> bool:
         """Send it a signal, which is kept until a step waits for one of this name; each is given to one wait.

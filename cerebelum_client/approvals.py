@@ -18,15 +18,30 @@ class Approvals:
     _calls: Calls
 
     async def approve(
-        self, execution_id: str, *, response: Payload | None = None, decided_by: str = "", step: str = ""
+        self,
+        execution_id: str,
+        *,
+        response: Payload | None = None,
+        decided_by: str = "",
+        step: str = "",
+        task_id: str = "",
     ) -> str:
-        """Answer a waiting approval with yes; the step that asked. `step` may stay empty while only one waits."""
-        request = pb.ApproveRequest(execution_id=execution_id, step_name=step, response=response, decided_by=decided_by)
+        """Answer a waiting approval with yes; the step that asked. `step` may stay empty while only one waits.
+
+        With the `task_id` of an ApprovalRequested it answers that question alone.
+        """
+        request = pb.ApproveRequest(
+            execution_id=execution_id, step_name=step, response=response, decided_by=decided_by, task_id=task_id
+        )
         answer = await self._calls.once(lambda: self._stub.approve(request, timeout_s=self._calls.call_s))
         return answer.step_name
 
-    async def reject(self, execution_id: str, *, reason: str = "", decided_by: str = "", step: str = "") -> str:
-        """Answer a waiting approval with no; the step that asked."""
-        request = pb.RejectRequest(execution_id=execution_id, step_name=step, reason=reason, decided_by=decided_by)
+    async def reject(
+        self, execution_id: str, *, reason: str = "", decided_by: str = "", step: str = "", task_id: str = ""
+    ) -> str:
+        """Answer a waiting approval with no; the step that asked. `step` and `task_id` are as in `approve`."""
+        request = pb.RejectRequest(
+            execution_id=execution_id, step_name=step, reason=reason, decided_by=decided_by, task_id=task_id
+        )
         answer = await self._calls.once(lambda: self._stub.reject(request, timeout_s=self._calls.call_s))
         return answer.step_name

@@ -126,6 +126,8 @@ class Approve:
     step: str = ""
     response: Payload | None = None
     decided_by: str = ""
+    task_id: str = ""
+    """The task whose question this answers, and no other; empty answers whatever is asked."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,6 +137,8 @@ class Reject:
     step: str = ""
     reason: str = ""
     decided_by: str = ""
+    task_id: str = ""
+    """The task whose question this answers, and no other; empty answers whatever is asked."""
 
 
 @dataclass(slots=True, kw_only=True)

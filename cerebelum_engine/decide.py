@@ -220,9 +220,20 @@ def _answer(state: State, command: cmd.Approve | cmd.Reject) -> Sequence[ev.Even
     if not named:
         what = f"step '{command.step}'" if command.step else f"execution '{state.execution_id}'"
         return Rejected(Reason.NOT_WAITING, f"{what} is not waiting for approval")
-    if len(named) > 1:
-        return Rejected(Reason.AMBIGUOUS, f"several steps wait for approval; name one of {', '.join(named)}")
-    return tuple(_answer_facts(named[0], state.steps[named[0]], command))
+    asking = [name for name in named if command.task_id in ("", _asker(state.steps[name]))]
+    if not asking:
+        return Rejected(
+            Reason.STALE,
+            f"the question of task '{command.task_id}' waits no more: decide what is asked now by {', '.join(named)}",
+        )
+    if len(asking) > 1:
+        return Rejected(Reason.AMBIGUOUS, f"several steps wait for approval; name one of {', '.join(asking)}")
+    return tuple(_answer_facts(asking[0], state.steps[asking[0]], command))
+
+
+def _asker(step: StepState) -> str:
+    """The task that asked what the step waits for."""
+    return step.waiting_for.task_id if step.waiting_for is not None else ""
 
 
 def _answer_facts(name: str, step: StepState, command: cmd.Approve | cmd.Reject) -> Iterator[ev.Event_Fact]:

@@ -36,7 +36,12 @@ class ControlEdge(ControlServiceBase):
 
     async def approve(self, request: pb.ApproveRequest, context: RequestContext) -> pb.ApproveResponse:
         """Answer a waiting approval with yes."""
-        command = Approve(step=request.step_name, response=request.response, decided_by=request.decided_by)
+        command = Approve(
+            step=request.step_name,
+            response=request.response,
+            decided_by=request.decided_by,
+            task_id=request.task_id,
+        )
         with refusals():
             answer = accepted(await self.registry.tell(request.execution_id, command))
         granted = (event.fact.step for event in answer.events if isinstance(event.fact, ApprovalGranted))
@@ -44,7 +49,9 @@ class ControlEdge(ControlServiceBase):
 
     async def reject(self, request: pb.RejectRequest, context: RequestContext) -> pb.RejectResponse:
         """Answer a waiting approval with no."""
-        command = Reject(step=request.step_name, reason=request.reason, decided_by=request.decided_by)
+        command = Reject(
+            step=request.step_name, reason=request.reason, decided_by=request.decided_by, task_id=request.task_id
+        )
         with refusals():
             answer = accepted(await self.registry.tell(request.execution_id, command))
         rejected = (event.fact.step for event in answer.events if isinstance(event.fact, ApprovalRejected))

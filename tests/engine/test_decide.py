@@ -154,6 +154,21 @@ def test_an_approval_must_be_waited_for_and_must_be_clear() -> None:
     assert play.owed() == ["a", "b"]
 
 
+def test_a_decision_reaches_only_the_question_that_it_answers() -> None:
+    play = Play(blueprint(["a", "b"]))
+    first = play.task("a").task_id
+    play.answer("a", Suspended(marker=ApprovalRequest(approval_type="small", timeout_ms=10)))
+    play.answer("b", Suspended(marker=ApprovalRequest(approval_type="other")))
+    play.pass_ms(10)
+    play.do(FireTimers())
+    second = play.task("a").task_id
+    play.answer("a", Suspended(marker=ApprovalRequest(approval_type="large")))
+    for late in (Approve(step="a", task_id=first), Reject(step="a", task_id=first), Approve(task_id=first)):
+        assert play.refuse(late).reason is Reason.STALE
+    play.do(Approve(task_id=second))
+    assert play.owed() == ["a"]
+
+
 def test_a_lost_task_is_owed_again_and_its_late_result_changes_nothing() -> None:
     play = Play(blueprint(["a"]))
     late = play.result("a", Completed(output=payload("late")))

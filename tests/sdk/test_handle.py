@@ -227,3 +227,15 @@ async def test_what_needs_code_to_be_read_asks_for_the_workflow() -> None:
         with pytest.raises(PayloadError, match=r"step 'price' cannot be read.*executor\.handle\('p', workflow\)"):
             await executor.handle("p").result()
         assert (await executor.handle("p", priced).result()).output == Price(3)
+
+
+async def test_a_decision_for_another_question_is_refused() -> None:
+    async with testing.core([question]) as core:
+        handle = await core.start(question)
+        await core.settle()
+        with pytest.raises(Refused, match="question of task 'another' waits no more: decide what is asked now by ask"):
+            await handle.approve(task_id="another")
+        with pytest.raises(Refused, match="waits no more"):
+            await handle.reject(task_id="another")
+        await handle.approve(decided_by="Ada", task_id=f"{handle.execution_id}/ask/1.1.0")
+        assert await core.output(handle) == "Ada"

@@ -38,6 +38,10 @@ class ApproveRequest(Message):
     """The step that asks; may stay empty while only one does."""
     response: types_pb.Payload | None = None
     decided_by: str = ""
+    task_id: str = ""
+    """The task that asked, as its ApprovalRequested names it: if the step asks something else by now, this is refused.
+    Empty answers whatever it asks.
+    """
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -68,6 +72,10 @@ class ApproveRequest(Message):
             x = self.decided_by.encode()
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.task_id != "":
+            x = self.task_id.encode()
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -116,6 +124,15 @@ class ApproveRequest(Message):
                     n, at = read_size(data, at - 1)
                 stop = at + n
                 self.decided_by = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.task_id = data[at:stop].decode()
                 at = stop
             if at == start:
                 unknown = unknown or []
@@ -185,6 +202,8 @@ class RejectRequest(Message):
     step_name: str = ""
     reason: str = ""
     decided_by: str = ""
+    task_id: str = ""
+    """As in ApproveRequest."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -213,6 +232,10 @@ class RejectRequest(Message):
             x = self.decided_by.encode()
             n = len(x)
             out += (b"\x22", SMALL[n] if n < 1024 else varint(n), x)
+        if self.task_id != "":
+            x = self.task_id.encode()
+            n = len(x)
+            out += (b"\x2a", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -259,6 +282,15 @@ class RejectRequest(Message):
                     n, at = read_size(data, at - 1)
                 stop = at + n
                 self.decided_by = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 42:
+                n = data[at + 1]
+                at += 2
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.task_id = data[at:stop].decode()
                 at = stop
             if at == start:
                 unknown = unknown or []
@@ -1179,6 +1211,7 @@ describe(
     FieldDescriptor(2, "step_name", "string"),
     FieldDescriptor(3, "response", types_pb.Payload),
     FieldDescriptor(4, "decided_by", "string"),
+    FieldDescriptor(5, "task_id", "string"),
 )
 describe(
     ApproveResponse,
@@ -1190,6 +1223,7 @@ describe(
     FieldDescriptor(2, "step_name", "string"),
     FieldDescriptor(3, "reason", "string"),
     FieldDescriptor(4, "decided_by", "string"),
+    FieldDescriptor(5, "task_id", "string"),
 )
 describe(
     RejectResponse,
