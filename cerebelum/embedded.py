@@ -24,7 +24,15 @@ from cerebelum_codegen.runtime import Message
 from cerebelum_codegen.runtime.rpc import RequestContext, Service
 from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
 from cerebelum_proto.control.v1.lifecycle_grpc import LifecycleServiceStub
-from cerebelum_proto.events.v1.events_pb import ApprovalRequested
+from cerebelum_proto.events.v1.events_pb import (
+    ApprovalExpired,
+    ApprovalGranted,
+    ApprovalRejected,
+    ApprovalRequested,
+    CancellationRequested,
+    Event,
+    StepCancelled,
+)
 from cerebelum_proto.stream.v1.stream_grpc import StreamServiceStub
 from cerebelum_proto.worker.worker_service_grpc import WorkerServiceStub
 
@@ -113,22 +121,62 @@ async def embedded_core(store: str) -> AsyncIterator[EmbeddedCore]:
 
 
 async def _approve(core: EmbeddedCore, handle: ExecutionHandle, approver: Approver) -> None:
-    async for event in core.executions.history(handle.execution_id, follow=True):
-        if not isinstance(event.fact, ApprovalRequested):
-            continue
-        status = await core.executions.status(handle.execution_id)
-        if status.approval_info is None or status.approval_info.step_name != event.fact.step:
-            continue
-        request = PendingApproval(
-            step=event.fact.step, approval_type=event.fact.approval_type, data=event.fact.data or {}
-        )
-        decision = await approver(request)
-        # While the approver thought about it, the time may have run out, or somebody else may have decided.
-        with suppress(Refused):
-            if isinstance(decision, No):
-                await handle.reject(decision.reason, decided_by=decision.decided_by, step=request.step)
-            else:
-                await handle.approve(decision.response, decided_by=decision.decided_by, step=request.step)
+    """Put each question that is open to the approver, all at once, and withdraw what is settled otherwise."""
+    known = (await core.executions.status(handle.execution_id)).history_length
+    asked: dict[str, ApprovalRequested] = {}
+    put: dict[str, asyncio.Task[None]] = {}
+    failed: BaseException
+    try:
+        async with (
+            asyncio.TaskGroup() as group,
+            aclosing(core.executions.history(handle.execution_id, follow=True)) as events,
+        ):
+            async for event in events:
+                _note(asked, event)
+                if event.version < known:  # what was asked may be settled by now
+                    continue
+                waiting = {question.task_id: question for question in asked.values()}
+                for task_id in [each for each in put if each not in waiting]:
+                    put.pop(task_id).cancel()
+                for task_id in [each for each in waiting if each not in put]:
+                    put[task_id] = group.create_task(_put(handle, waiting[task_id], approver))
+            for task in put.values():
+                task.cancel()
+        return
+    except BaseExceptionGroup as failures:
+        failed = failures.exceptions[0]
+    raise failed
+
+
+def _note(asked: dict[str, ApprovalRequested], event: Event) -> None:
+    """Keep what is asked, by step, for as long as it waits for an answer."""
+    match event.fact:
+        case ApprovalRequested(step=step):
+            asked[step] = event.fact
+        case (
+            ApprovalGranted(step=step)
+            | ApprovalRejected(step=step)
+            | ApprovalExpired(step=step)
+            | StepCancelled(step=step)
+        ):
+            asked.pop(step, None)
+        case CancellationRequested():
+            asked.clear()
+        case _:
+            pass
+
+
+async def _put(handle: ExecutionHandle, asked: ApprovalRequested, approver: Approver) -> None:
+    request = PendingApproval(step=asked.step, approval_type=asked.approval_type, data=asked.data or {})
+    decision = await approver(request)
+    # While the approver thought about it, the time may have run out, or somebody else may have decided.
+    with suppress(Refused):
+        if isinstance(decision, No):
+            await handle.reject(decision.reason, decided_by=decision.decided_by, step=asked.step, task_id=asked.task_id)
+        else:
+            await handle.approve(
+                decision.response, decided_by=decision.decided_by, step=asked.step, task_id=asked.task_id
+            )
 
 
 async def _send(handle: ExecutionHandle, signals: Signals) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from cerebelum import (
+    ApprovalTimedOut,
     CerebelumError,
     DistributedExecutor,
     No,
@@ -96,6 +98,106 @@ async def test_an_approver_that_fails_ends_the_call_and_the_execution_waits_for_
     with pytest.raises(LookupError, match="nobody is in the office"):
         await order.execute(1, store=store, execution_id="order-1", approver=broken)
     assert (await order.execute(1, store=store, execution_id="order-1", approver=yes)).output == "3 signed by Ada"
+
+
+@step
+async def pay() -> str:
+    try:
+        await wait_for_approval("small", timeout=timedelta(milliseconds=1))
+    except ApprovalTimedOut:
+        return f"paid, as {(await wait_for_approval('large')).response} says"
+    return "paid"
+
+
+@workflow
+def payment(wf: WorkflowBuilder) -> None:
+    wf.timeline(pay)
+
+
+async def test_a_decision_that_comes_too_late_is_not_given_to_the_next_question(tmp_path: Path) -> None:
+    large_is_asked, small_is_decided = asyncio.Event(), asyncio.Event()
+
+    async def late(request: PendingApproval) -> Yes | No:
+        if request.approval_type == "large":
+            large_is_asked.set()
+            await small_is_decided.wait()
+        else:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            await large_is_asked.wait()
+            small_is_decided.set()
+        return Yes(f"yes to {request.approval_type}")
+
+    async with asyncio.timeout(20):
+        result = await payment.execute(store=f"sqlite:///{tmp_path}/a.db", approver=late)
+    assert result.output == "paid, as yes to large says"
+
+
+async def test_a_question_that_is_settled_is_not_put_when_its_run_goes_on(tmp_path: Path) -> None:
+    store, large_is_asked = f"sqlite:///{tmp_path}/a.db", asyncio.Event()
+
+    async def slow(request: PendingApproval) -> Yes | No:
+        if request.approval_type == "large":
+            large_is_asked.set()
+        await asyncio.Event().wait()
+        return Yes()
+
+    cut_off = asyncio.create_task(payment.execute(store=store, execution_id="payment-1", approver=slow))
+    async with asyncio.timeout(20):
+        await large_is_asked.wait()
+    cut_off.cancel()
+    await asyncio.gather(cut_off, return_exceptions=True)
+    put: list[str] = []
+
+    async def quick(request: PendingApproval) -> Yes | No:
+        put.append(request.approval_type)
+        return Yes("another")
+
+    async with asyncio.timeout(20):
+        result = await payment.execute(store=store, execution_id="payment-1", approver=quick)
+    assert (result.output, put) == ("paid, as another says", ["large"])
+
+
+@step
+async def left() -> str:
+    return (await wait_for_approval("left")).decided_by
+
+
+@step
+async def right() -> str:
+    return (await wait_for_approval("right")).decided_by
+
+
+@workflow
+def both(wf: WorkflowBuilder) -> None:
+    wf.timeline([left, right])
+
+
+async def test_all_open_questions_are_put_at_once_also_when_a_run_goes_on(tmp_path: Path) -> None:
+    store, put = f"sqlite:///{tmp_path}/a.db", set[str]()
+    both_are_put = asyncio.Event()
+
+    async def meet(request: PendingApproval) -> None:
+        put.add(request.step)
+        if len(put) == 2:
+            both_are_put.set()
+        await both_are_put.wait()
+
+    async def forgetful(request: PendingApproval) -> Yes | No:
+        await meet(request)
+        raise LookupError("what was it about?")
+
+    async def thorough(request: PendingApproval) -> Yes | No:
+        await meet(request)
+        return Yes(decided_by=request.step)
+
+    async with asyncio.timeout(20):
+        with pytest.raises(LookupError, match="what was it about"):
+            await both.execute(store=store, execution_id="both-1", approver=forgetful)
+        put.clear()
+        both_are_put.clear()
+        result = await both.execute(store=store, execution_id="both-1", approver=thorough)
+    assert result.output == {"left": "left", "right": "right"}
 
 
 async def test_a_store_that_cannot_be_had_is_an_error_of_the_sdk(tmp_path: Path) -> None:
