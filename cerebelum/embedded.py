@@ -168,7 +168,17 @@ def _note(asked: dict[str, ApprovalRequested], event: Event) -> None:
 
 async def _put(handle: ExecutionHandle, asked: ApprovalRequested, approver: Approver) -> None:
     request = PendingApproval(step=asked.step, approval_type=asked.approval_type, data=asked.data or {})
-    decision = await approver(request)
+    try:
+        decision = await approver(request)
+    except asyncio.CancelledError as cancelled:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # A group takes it for the end of a task that nobody needs any more.
+        raise CerebelumError(
+            f"the approver was cancelled from within while it decided step '{asked.step}': "
+            "let it return a decision, or raise an error of its own"
+        ) from cancelled
     # While the approver thought about it, the time may have run out, or somebody else may have decided.
     with suppress(Refused):
         if isinstance(decision, No):

@@ -200,6 +200,15 @@ async def test_all_open_questions_are_put_at_once_also_when_a_run_goes_on(tmp_pa
     assert result.output == {"left": "left", "right": "right"}
 
 
+async def test_an_approver_that_is_cancelled_from_within_ends_the_call(tmp_path: Path) -> None:
+    async def gives_up(request: PendingApproval) -> Yes | No:
+        raise asyncio.CancelledError
+
+    async with asyncio.timeout(20):
+        with pytest.raises(CerebelumError, match="cancelled from within while it decided step 'sign'"):
+            await order.execute(1, store=f"sqlite:///{tmp_path}/a.db", approver=gives_up)
+
+
 async def test_a_store_that_cannot_be_had_is_an_error_of_the_sdk(tmp_path: Path) -> None:
     with pytest.raises(CerebelumError, match="does not exist: make it first"):
         await order.execute(1, store=f"sqlite:///{tmp_path}/nowhere/a.db")
