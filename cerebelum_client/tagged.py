@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -129,7 +130,9 @@ class _Writer:
             return {TAG: "dataclass", _VALUE: members}
         if isinstance(value, tuple | set | frozenset | list):
             name = next(n for n, kind in _GROUPS.items() if isinstance(value, kind))
-            return {TAG: name, _VALUE: [self.write(item, f"{path}[{at}]") for at, item in enumerate(value)]}
+            items = [self.write(item, f"{path}[{at}]") for at, item in enumerate(value)]
+            # Equal sets list their items in different orders, each process in its own.
+            return {TAG: name, _VALUE: sorted(items, key=json.dumps) if isinstance(value, set | frozenset) else items}
         if isinstance(value, Mapping):
             pairs = [[self.write(k, f"{path} key"), self.write(v, f"{path}[{k!r}]")] for k, v in value.items()]
             return {TAG: "dict", _VALUE: pairs}

@@ -325,3 +325,10 @@ def test_two_converters_of_one_name_are_refused() -> None:
 def test_a_number_that_python_does_not_write_is_refused_with_its_place(value: object, place: str) -> None:
     with pytest.raises(PayloadError, match=rf"^{re.escape(place)} is a number of more than 4300 digits: "):
         to_payload(value)
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_equal_sets_travel_as_the_same_bytes_in_whatever_order_they_list_their_items(kind: type) -> None:
+    one, other = kind([0, "a", 8, None]), kind([8, None, "a", 0])
+    assert list(one) != list(other)
+    assert to_payload(one) == to_payload(other)
