@@ -187,7 +187,8 @@ class Outlook:
         ending = self.analysis.ending
         stuck = {place.step for place in self.analysis.reached - ending}
         for step in self.definition.timeline:
-            jumps = {way.route.target for way in self.analysis.ways[step.name] if way.route.onward is Onward.JUMP}
+            ways = self.analysis.ways.get(step.name, ())
+            jumps = {way.route.target for way in ways if way.route.onward is Onward.JUMP}
             if step.name in stuck and jumps:
                 yield (
                     f"step '{step.name}' can never come to an end: whatever comes out of it leads back to "

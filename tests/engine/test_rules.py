@@ -48,6 +48,12 @@ def played(*stages: list[str], more: str = "", **patterns: dict[str, pb.Route]) 
     return Play(compile_blueprint(ruled(*stages, more=more, **patterns)))
 
 
+@pytest.mark.parametrize("path", ["x", "yx"])
+def test_a_step_that_stands_nowhere_but_on_a_path_from_itself_is_never_reached(path: str) -> None:
+    blueprint = ruled(["a"], more=path, x={"no": route(Act.ROUTE_ACTION_PATH, path=[[step] for step in path])})
+    assert any(error.startswith("step 'x' is never reached") for error in validate(blueprint).errors)
+
+
 def test_the_event_keeps_which_rule_was_met() -> None:
     play = played(["a"], ["b"], more="x", a={"no": route(Act.ROUTE_ACTION_PATH, path=[["x"]])})
     fact = play.complete("a", "no")[0]
