@@ -154,11 +154,11 @@ def _kind_faults(max_visits: object, queue: object) -> list[str]:
 
 
 def _text_faults(blueprint: pb.Blueprint) -> list[str]:
-    """Which of its texts cannot be written."""
+    """Which of its texts cannot be written, or whether its lanes nest too deep."""
     try:
         blueprint.to_bytes()
     except EncodeError as error:
-        return [f"it holds what is no text: {error}"]
+        return [f"it cannot be sent: {error}; texts hold no lone surrogates, and lanes nest 49 deep at most"]
     return []
 
 
