@@ -57,15 +57,40 @@ def _fit_union(value: object, members: tuple[object, ...]) -> object:
     if value is None:
         return None
     for member in members:
-        bare = get_origin(member) or member
-        if isinstance(bare, type) and type(value) is bare:
+        if type(value) is (get_origin(member) or member):
             return fit(value, member)
-    for member in members:
-        fitted = fit(value, member)
-        bare = get_origin(member) or member
-        if isinstance(bare, type) and isinstance(fitted, bare):
-            return fitted
+    failure: Exception | None = None
+    for member in sorted(members, key=lambda each: not _names_all(value, each)):
+        try:
+            fitted = fit(value, member)
+        except (ValueError, TypeError, ArithmeticError) as error:
+            failure = failure or error
+        else:
+            if _is_of(fitted, get_origin(member) or member):
+                return fitted
+    if failure is not None:
+        raise failure
     return value
+
+
+def _names_all(value: object, kind: object) -> bool:
+    """Whether a class has just the fields that came: of classes that would take them, it is the one meant."""
+    if not isinstance(kind, type) or not isinstance(value, Mapping):
+        return False
+    if is_model_class(kind):
+        return value.keys() == kind.model_fields.keys()
+    return is_dataclass(kind) and value.keys() == {each.name for each in fields(kind)}
+
+
+def _is_of(value: object, kind: object) -> bool:
+    if typing.is_typeddict(kind):
+        return isinstance(value, dict)
+    if kind is typing.Any:
+        return True
+    try:
+        return isinstance(kind, type) and isinstance(value, kind)
+    except TypeError:  # a protocol that is not to be checked
+        return False
 
 
 def _fit_group(value: object, origin: object, arguments: tuple[object, ...]) -> object:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, IntEnum
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, Protocol, TypedDict, TypeVar
 from uuid import UUID
 
 import pytest
@@ -118,6 +118,31 @@ class Line:
 
 
 @dataclass
+class Circle:
+    x: int
+    radius: int = 1
+
+
+@dataclass
+class Spot:
+    x: int
+
+
+@dataclass
+class Named:
+    x: int
+    name: str
+
+
+class Size(TypedDict):
+    width: int
+
+
+class Sized(Protocol):
+    width: int
+
+
+@dataclass
 class Order:
     number: int
     lines: list[Line]
@@ -146,6 +171,18 @@ ORDER = Order(
         (None, Order | None),
         (ORDER, Order | None),
         (ORDER, Annotated[Order, "with a note"]),
+        (Named(3, "c"), Named | Spot),
+        (Named(3, "c"), Spot | Named),
+        (Spot(3), Circle | Spot),
+        ([Spot(3), Circle(3)], list[Circle | Spot]),
+        (Spot(3), Named | Spot | None),
+        (Level.LOW, Colour | Level),
+        ({"width": 3}, Size | None),
+        ({"width": 3}, Circle | Size),
+        (Spot(3), Size | Spot),
+        ({"width": 3}, Sized | None),
+        ("any", Any | None),
+        ("never", date | str),
         (UUID(int=7), UUID),
         (time(1, 2, 3), time),
         (Task(task_id="t", attempt=2), Task),
@@ -167,6 +204,9 @@ def test_a_value_comes_back_as_its_annotation_says(value: object, annotation: ob
         ([1, 1], set[int], {1}),
         ([1.0], Sequence[int], [1]),
         ({"1": 2.0}, Mapping[str, int], {"1": 2}),
+        ({"x": 3, "radius": 2}, Spot | Circle, Circle(3, 2)),
+        ({"x": 3, "unknown": 1}, Circle | Spot, Circle(3)),
+        (1, Colour | Level, Level.LOW),
         ({"item": "lamp", "price": "1.5", "unknown": 1}, Line, Line("lamp", Decimal("1.5"))),
     ],
 )
