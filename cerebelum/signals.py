@@ -17,7 +17,7 @@ class Signal:
     payload: object = None
     """What the step that waits for it gets."""
     signal_id: str = field(default="", kw_only=True)
-    """With the same id it is the same signal; by default it is known by its place among those that are sent."""
+    """With the same id it is the same signal; by default it is known by its place among those sent, as `#2`."""
     sent_by: str = field(default="local", kw_only=True)
 
     def __post_init__(self) -> None:
@@ -38,7 +38,7 @@ async def identified(signals: Signals) -> AsyncGenerator[Signal, None]:
     number = 0
     async for signal in _each(signals):
         number += 1
-        yield signal if signal.signal_id else replace(signal, signal_id=str(number))
+        yield signal if signal.signal_id else replace(signal, signal_id=f"#{number}")
 
 
 async def _each(signals: Signals) -> AsyncGenerator[Signal, None]:

@@ -156,6 +156,16 @@ async def test_code_between_waits_sees_each_signal_once_and_in_order() -> None:
     assert (await of(counts).execute(signals=signals)).output == [3, 1, 2]
 
 
+@pytest.mark.parametrize("store", [None, "memory://"])
+async def test_an_id_that_is_a_number_is_no_place_among_those_that_are_sent(store: str | None) -> None:
+    @step
+    async def takes_two() -> object:
+        return [await wait_for_signal("item"), await wait_for_signal("item", timeout=timedelta(seconds=1))]
+
+    signals = [Signal("item", 1, signal_id="2"), Signal("item", 2)]
+    assert (await of(takes_two).execute(signals=signals, store=store)).output == [1, 2]
+
+
 async def test_a_step_that_waits_otherwise_than_on_its_last_run_fails_and_is_told_how() -> None:
     runs: list[str] = []
 
