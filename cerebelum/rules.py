@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from cerebelum.conditions import TextCondition
 from cerebelum.errors import DefinitionError
+from cerebelum.raised import was_pressed, words_of
 from cerebelum.step import AnyStep, Part, told
 from cerebelum_client.plain import error_text
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -104,8 +105,10 @@ def ask(predicates: Sequence[Predicate], value: object, arguments: Mapping[str, 
         try:
             held = predicate.holds(value, arguments) if isinstance(predicate, TextCondition) else predicate(value)
             said.answers.append(bool(held))
-        except Exception as error:
-            said.error = error_text(f"it raised {type(error).__name__}: {error}")
+        except BaseException as error:  # a value is there, whatever its predicate raises
+            if was_pressed(error):
+                raise
+            said.error = error_text(f"it raised {type(error).__name__}: {words_of(error)}")
             break
         if said.answers[-1]:
             break

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import signal
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -24,6 +23,7 @@ from cerebelum.errors import (
 )
 from cerebelum.lifeline import Lifeline
 from cerebelum.plan import Plan
+from cerebelum.raised import was_pressed, words_of
 from cerebelum.rules import Predicate, ask
 from cerebelum.running import ALONE, Line, Suspend, Waits, current_waits
 from cerebelum.threads import Threads
@@ -74,7 +74,7 @@ async def run_task(
         else:
             _fail(result, error)  # nobody cancelled it: the step raised it by itself
     except BaseException as error:  # a step that calls sys.exit() or pytest.fail() has failed, and its worker works on
-        if _was_pressed(error):
+        if was_pressed(error):
             raise
         _fail(result, error)
     result.completed_at = now()
@@ -171,19 +171,6 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _was_pressed(error: BaseException) -> bool:
-    """Whether somebody's Ctrl-C came while the step ran, and not the step raised it by itself."""
-    if not isinstance(error, KeyboardInterrupt):
-        return False
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is signal.default_int_handler:
-        return True  # it leaves no trace, so nothing tells the two apart
-    while isinstance(handler, partial):  # as that of `asyncio.run` is
-        handler = handler.func
-    code = getattr(handler, "__code__", None)
-    return any(frame.f_code is code for frame, _ in traceback.walk_tb(error.__traceback__))
-
-
 def _call(plan: Plan, arguments: dict[str, object], lifeline: Lifeline, threads: Threads) -> Awaitable[object]:
     if plan.is_coroutine:
         return cast("Awaitable[object]", plan.function(**arguments))
@@ -233,17 +220,10 @@ def _fail(result: TaskResult, error: BaseException) -> None:
         result,
         TaskStatus.FAILED,
         type(error).__name__,
-        _text(error),
+        words_of(error),
         stacktrace="".join(traceback.format_exception(error)),
         non_retryable=isinstance(error, _FINAL),
     )
-
-
-def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException:
-        return "its words cannot be had: its __str__ fails"
 
 
 def _fail_with(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from cerebelum import (
@@ -103,6 +105,28 @@ async def test_a_predicate_whose_words_cannot_travel_fails_the_execution_all_the
     assert error.kind == "condition_failed"
     assert "ValueError: \\ud800xxx" in error.message
     assert len(error.message) < 100_000
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError(), Unspeakable()])
+@pytest.mark.parametrize("store", [None, "memory://"])
+def test_whatever_a_predicate_raises_is_a_condition_without_an_answer(raised: BaseException, store: str | None) -> None:
+    def ends(_: object) -> bool:
+        raise raised
+
+    @workflow
+    def order(wf: WorkflowBuilder) -> None:
+        wf.timeline(first >> second)
+        wf.branch(first, condition=ends, when_true=repair)
+
+    error = asyncio.run(order.execute(1, store=store)).error
+    assert error is not None
+    assert error.kind == "condition_failed"
+    assert f"it raised {type(raised).__name__}: " in error.message
 
 
 async def test_a_condition_that_would_run_for_ever_is_stopped() -> None:
