@@ -50,6 +50,8 @@ class Hands:
         self._held: dict[str, Held] = {}
         self._lanes = Lanes()
         self._emptied = asyncio.Event()
+        self.owner: asyncio.Task[None] | None = None
+        """The task that the worker runs in."""
 
     def __len__(self) -> int:
         return len(self._held)
@@ -83,7 +85,8 @@ class Hands:
         known = self._held.get(task.task_id)
         if known is not None and (known.done or not known.lifeline.dropped):
             return None
-        held = Held(self, task, self._codes.get(task.workflow_hash, NO_CODE), Lifeline(tell, pass_on), on_end)
+        lifeline = Lifeline(tell, pass_on, self.owner)
+        held = Held(self, task, self._codes.get(task.workflow_hash, NO_CODE), lifeline, on_end)
         self._held[task.task_id] = held
         self._lanes.run(held)
         return held
@@ -158,6 +161,12 @@ class Held(Call):
             lifeline=self.lifeline,
             line=self,
         )
+
+    def cancel(self) -> None:
+        """Interrupt its step, which is dropped if it was not told to stop."""
+        if not self.lifeline.cancelled:
+            self.lifeline.drop()
+        super().cancel()
 
     def ended(self, result: pb.TaskResult | None) -> None:
         """Its step has ended, or was cancelled."""

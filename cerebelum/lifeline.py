@@ -45,9 +45,12 @@ class Lifeline:
         self,
         tell: Callable[[], Awaitable[None]] = _nobody_to_tell,
         pass_on: Callable[[], None] = _nobody_to_hear,
+        owner: asyncio.Task[None] | None = None,
     ) -> None:
+        """`owner` is the task of its worker: whoever cancels all tasks cancels this one too."""
         self._tell = tell
         self._pass_on = pass_on
+        self._owner = owner
         self._thread_id = threading.get_ident()
 
     # -- the worker's side -------------------------------------------------------------------
@@ -69,6 +72,11 @@ class Lifeline:
     def dropped(self) -> bool:
         """Whether nobody wants its outcome any more."""
         return self._course is _Course.DROP
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a cancellation comes from its worker, or from whoever ends that. Else it is the step's own doing."""
+        return self.cancelled or (self._owner is not None and (self._owner.done() or self._owner.cancelling() > 0))
 
     def within(self, limit_s: float | None) -> Pulse:
         """Interrupt the block when no sign of life comes for so long."""

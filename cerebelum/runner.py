@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import cast
 
@@ -69,14 +70,17 @@ async def run_task(
     except asyncio.CancelledError as error:
         if lifeline.stopping:
             _fail_with(result, TaskStatus.CANCELLED, "cancelled", "the step was told to stop")
-        elif lifeline.cancelled or _is_cancelled():
+        elif lifeline.interrupted:
             raise
         else:
-            _fail(result, error)  # nobody cancelled it: the step raised it by itself
+            _fail(result, error)  # nobody cancelled it: the step did so, or raised it, by itself
     except BaseException as error:  # a step that calls sys.exit() or pytest.fail() has failed, and its worker works on
         if was_pressed(error):
             raise
         _fail(result, error)
+    if _is_cancelled() and not lifeline.interrupted:
+        with suppress(asyncio.CancelledError):  # the step cancelled itself last of all
+            await asyncio.sleep(0)
     result.completed_at = now()
     return result
 

@@ -92,6 +92,7 @@ class Worker:
         Raises:
             DefinitionError: the Core refuses one of the workflows.
         """
+        self._hands.owner = asyncio.current_task()
         working = asyncio.create_task(self._work(on_ready))
         stopping = asyncio.create_task(self._stopping.wait())
         try:

@@ -60,14 +60,14 @@ class Stage:
         self._workflow = all_of_them
         self._numbers = count()
         all_of_them.code.waiting.update(trial.step.name for trial in self.trials if expected)
-        self._hands = Hands(
+        self.hands = Hands(
             "w", {all_of_them.hash: all_of_them}, Timestamp, 10, CerebelumClient("127.0.0.1:1"), Threads()
         )
 
     def put(self, trial: Trial) -> None:
         name = trial.step.name
         task = Task(task_id=f"{name}/{next(self._numbers)}", workflow_hash=self._workflow.hash, step_name=name)
-        held = self._hands.run(task, nothing, lambda: None, lambda _: trial.over.set())
+        held = self.hands.run(task, nothing, lambda: None, lambda _: trial.over.set())
         assert held is not None
         trial.held = held
 
@@ -158,13 +158,13 @@ async def test_who_keeps_the_task_of_a_step_that_ended_interrupts_no_other() -> 
 
 
 @both_ways
-async def test_a_step_that_cancels_itself_and_goes_on_to_its_end_counts_as_cancelled(expected: bool) -> None:
+async def test_a_step_that_cancels_itself_and_goes_on_to_its_end_has_come_to_it(expected: bool) -> None:
     async def cancel_myself() -> None:
         me().cancel()
 
     first, second = await run(cancel_myself, pause, expected=expected)
 
-    assert first.held.result is None
+    assert first.succeeded
     assert second.succeeded
 
 
@@ -269,6 +269,26 @@ async def test_steps_go_on_when_somebody_cancels_every_task_there_is() -> None:
     await other.over.wait()
 
     assert other.succeeded
+
+
+@both_ways
+async def test_a_step_that_is_cancelled_along_with_its_worker_has_not_failed(expected: bool) -> None:
+    begun = asyncio.Event()
+
+    async def wait() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    stage = Stage(wait, expected=expected)
+    stage.hands.owner = asyncio.create_task(asyncio.sleep(1_000))
+    (trial,) = stage.trials
+    stage.put(trial)
+    await begun.wait()
+    for task in asyncio.all_tasks() - {me()}:
+        task.cancel()
+    await trial.over.wait()
+
+    assert trial.held.result is None
 
 
 def test_steps_that_take_long_let_others_have_their_turn() -> None:

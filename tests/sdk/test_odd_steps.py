@@ -55,6 +55,18 @@ async def cancels_itself() -> None:
     raise asyncio.CancelledError
 
 
+async def cancels_its_task() -> None:
+    if task := asyncio.current_task():
+        task.cancel()
+    await asyncio.sleep(0)
+
+
+async def cancels_its_task_and_fails() -> None:
+    if task := asyncio.current_task():
+        task.cancel()
+    raise ValueError("enough")
+
+
 async def awaits_what_was_cancelled() -> None:
     task = asyncio.create_task(asyncio.sleep(1_000))
     task.cancel()
@@ -138,6 +150,8 @@ def of(function: Callable[[], object]) -> Workflow:
     ("function", "kind", "message"),
     [
         (cancels_itself, "CancelledError", ""),
+        (cancels_its_task, "CancelledError", ""),
+        (cancels_its_task_and_fails, "ValueError", "enough"),
         (awaits_what_was_cancelled, "CancelledError", ""),
         (halts, "Halt", "enough"),
         (halts_after_a_wait, "Halt", "enough"),
