@@ -46,7 +46,7 @@ from cerebelum_engine import (
 )
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested
 from cerebelum_proto.types.v1.types_pb import Payload
-from cerebelum_proto.worker.worker_service_pb import TaskResult
+from cerebelum_proto.worker.worker_service_pb import TaskResult, TaskStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,7 +203,7 @@ class _LocalRun:
         if answer is None:
             self._is_sending = False
             return
-        command = read_result(takable(answer)) if isinstance(answer, TaskResult) else answer
+        command = read_result(_sent(answer)) if isinstance(answer, TaskResult) else answer
         if isinstance(command, Rejected):
             raise CerebelumError(command.message)
         refused = self.tell(command)
@@ -247,6 +247,12 @@ class _LocalRun:
         if isinstance(decision, No):
             return Reject(step=name, reason=decision.reason, decided_by=decision.decided_by)
         return Approve(step=name, response=self._code.payloads.write(decision.response), decided_by=decision.decided_by)
+
+
+def _sent(result: TaskResult) -> TaskResult:
+    """The result as it would come to a Core: what a wait holds is seen here as it is there."""
+    result = takable(result)
+    return result if result.status is TaskStatus.SUCCESS else TaskResult.from_bytes(result.to_bytes())
 
 
 class _Line:

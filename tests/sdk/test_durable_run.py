@@ -249,3 +249,23 @@ async def test_whoever_is_cancelled_while_it_starts_lets_go_of_the_store(tmp_pat
     await asyncio.wait([running])
     async with embedded_core(f"sqlite:///{tmp_path}/orders.db"):
         pass
+
+
+@pytest.mark.parametrize("store", [None, "memory://"])
+async def test_an_approver_sees_the_same_data_wherever_the_workflow_runs(store: str | None) -> None:
+    seen: list[str] = []
+
+    @step
+    async def asks() -> None:
+        await wait_for_approval("refund", data={"amount": 4900, "of": [1, True, "x"]})
+
+    @workflow
+    def asking(wf: WorkflowBuilder) -> None:
+        wf.timeline(asks)
+
+    async def approver(request: PendingApproval) -> Yes:
+        seen.append(repr(request.data))
+        return Yes()
+
+    (await asking.execute(store=store, approver=approver)).unwrap()
+    assert seen == ["{'amount': 4900.0, 'of': [1.0, True, 'x']}"]
