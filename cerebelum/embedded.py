@@ -6,6 +6,7 @@ The one module of the SDK that imports the Core, and only when it is asked for.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
@@ -199,7 +200,7 @@ async def _send(handle: ExecutionHandle, signals: Signals) -> None:
 class EmbeddedCore(Core):
     """A Core in this process."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, chance: Callable[[], float] = random.random) -> None:
         # A stub and the server of one service have the same methods; `_Called` gives the server's a stub's form.
         stubs = Stubs(
             worker=cast("WorkerServiceStub", _Called(node.worker_edge)),
@@ -207,7 +208,7 @@ class EmbeddedCore(Core):
             control=cast("ControlServiceStub", _Called(node.control_edge)),
             lifecycle=cast("LifecycleServiceStub", _Called(node.lifecycle_edge)),
         )
-        super().__init__(stubs, Calls(address="this process", call_s=0, retry_s=0))
+        super().__init__(stubs, Calls(address="this process", call_s=0, retry_s=0, chance=chance))
 
 
 class _Called:

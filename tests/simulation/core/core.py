@@ -55,7 +55,7 @@ class Core:
             clock=world.clock,
             random_bytes=world.dice.randbytes,
         )
-        self.face = EmbeddedCore(self.node)
+        self.face = EmbeddedCore(self.node, world.dice.random)
         self._calls: set[asyncio.Task[Any]] = set()
 
     def serve(self, call: Any) -> asyncio.Task[Any]:
