@@ -77,7 +77,7 @@ async def test_a_worker_told_to_stop_finishes_its_step_and_leaves_with_code_0(tm
         os.kill(worker.pid, signal.SIGTERM)
         await _logged(on, "worker-0.log", "to finish")
         on.open_gate()
-        assert await worker.terminate() == 0
+        assert await asyncio.wait_for(worker.ended(), LONGEST_S) == 0
         events = await until(client, handle.execution_id, ev.StepCompleted, times=2)
         await on.start_worker()
         result = await asyncio.wait_for(handle.result(), LONGEST_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,7 @@ class Core:
             clock=world.clock,
             random_bytes=world.dice.randbytes,
         )
-        self.face = EmbeddedCore(self.node, world.dice.random)
+        self.face = EmbeddedCore(self.node, random.Random(world.seed).random)
         self._calls: set[asyncio.Task[Any]] = set()
 
     def serve(self, call: Any) -> asyncio.Task[Any]:
