@@ -15,6 +15,17 @@ from tests.cli.command_line import cerebelum
 from tests.codegen.generating import PROJECT
 
 NOBODY = "127.0.0.1:1"
+ONE = """
+from cerebelum import step, workflow
+
+@step
+async def only(inputs: int) -> int:
+    return inputs + 1
+
+@workflow
+def mine(wf):
+    wf.timeline(only)
+"""
 
 
 def module(folder: Path, source: str, name: str = "mine") -> None:
@@ -162,21 +173,7 @@ def test_a_module_that_ends_the_program_is_wrong_usage(tmp_path: Path, source: s
 
 
 def test_a_module_that_runs_its_workflow_at_its_foot_is_imported_all_the_same(tmp_path: Path) -> None:
-    source = """
-import asyncio
-from cerebelum import step, workflow
-
-@step
-async def only(inputs: int) -> int:
-    return inputs + 1
-
-@workflow
-def mine(wf):
-    wf.timeline(only)
-
-asyncio.run(mine.execute(1))
-"""
-    module(tmp_path, source)
+    module(tmp_path, f"import asyncio\n{ONE}\nasyncio.run(mine.execute(1))\n")
     ran = cerebelum("run", "mine:mine", "--local", "--input", "41", "--json", folder=tmp_path)
     assert (ran.code, ran.err) == (Exit.OK, "")
     away = cerebelum("worker", "mine", "--core", "nowhere", folder=tmp_path)
@@ -214,18 +211,7 @@ def wrong(wf):
 
 
 def test_a_workflow_name_that_a_module_does_not_have_shows_those_that_it_has(tmp_path: Path) -> None:
-    source = """
-from cerebelum import step, workflow
-
-@step
-async def only(inputs: int) -> int:
-    return inputs + 1
-
-@workflow
-def mine(wf):
-    wf.timeline(only)
-"""
-    module(tmp_path, source)
+    module(tmp_path, ONE)
     ran = cerebelum("run", "mine:other", "--local", folder=tmp_path)
     assert ran.code == Exit.USAGE
     assert "module 'mine' has no workflow 'other': it has mine" in ran.err
