@@ -130,11 +130,18 @@ def cpu_of(pid: int) -> float:
     """CPU seconds of a process, its children and those that it has waited for."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        threads = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [int(kid) for each in threads for kid in (each / "children").read_text().split()]
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
-    return sum(map(int, fields[11:15])) / _TICKS + sum(map(cpu_of, children))
+    return sum(map(int, fields[11:15])) / _TICKS + sum(map(cpu_of, children_of(pid)))
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started and that still are."""
+    try:
+        threads = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(kid) for each in threads for kid in (each / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def machine_busy_s() -> float:

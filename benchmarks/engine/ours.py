@@ -30,6 +30,8 @@ class Stack:
     stream: ExecutionStream
     address: str = ""
     """Of the Core, when it is a process of its own."""
+    core_pid: int = 0
+    worker_pid: int = 0
 
     async def call_five(self, number: int) -> None:
         """Five steps, started by a call of its own that waits for the result."""
@@ -70,7 +72,7 @@ async def remote(store: str, concurrency: int, workflows: str = _WORKFLOWS) -> A
             async with CerebelumClient(address, connections=CONNECTIONS) as client:
                 executor = DistributedExecutor(client)
                 async with executor.stream() as stream:
-                    yield Stack(executor, stream, address)
+                    yield Stack(executor, stream, address, core.pid, worker.pid)
         finally:
             await worker.kill()
             await core.kill()
