@@ -9,13 +9,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from statistics import median
+from typing import NamedTuple
 
 from benchmarks.engine import ours
 from benchmarks.engine.loops import children_of, closed_loop, cpu_of, run_quick, warmed
 from benchmarks.engine.peers import figures_of
+from benchmarks.engine.workflows import five, one
 from benchmarks.frame import Figure, Settings
 from benchmarks.profile.loop import loop_us
 from benchmarks.profile.parts import Part, parts, waits
+from cerebelum import Workflow
 from cerebelum_cli.serving import collect_seldom
 
 STEPS = 5
@@ -30,28 +33,49 @@ def figures(settings: Settings) -> Iterator[Figure]:
     yield from figures_of(["compiled"], settings, "--case", "profile")
 
 
+class Loop(NamedTuple):
+    """What a Core's loop takes without the network, in microseconds."""
+
+    step: float
+    start_and_end: float
+    """Of an execution."""
+
+
 def our_figures(settings: Settings) -> Iterator[Figure]:
     """Those of this project, as it is installed here."""
     taken = [run_quick(_taken(settings, concurrency)) for concurrency in settings.concurrency]
     collect_seldom()
     measured, waited = run_quick(parts(settings.rounds)), run_quick(waits(settings.rounds))
     for concurrency, processes in zip(settings.concurrency, taken, strict=True):
-        played = median(run_quick(loop_us(concurrency, max(_PLAYED, concurrency))) for _ in range(settings.rounds))
-        for where, part, took_us in (*account(measured, played / STEPS, processes), *waited):
+        played = _played(settings.rounds, concurrency)
+        for where, part, took_us in (*account(measured, played, processes), *waited):
             named = {"peer": "cerebelum", "concurrency": concurrency, "where": where, "part": part}
             yield {**named, "us_per_step": round(took_us, 2)}
 
 
-def account(measured: Sequence[Part], loop: float, processes: dict[str, float]) -> Iterator[Part]:
+def account(measured: Sequence[Part], loop: Loop, processes: dict[str, float]) -> Iterator[Part]:
     """The parts, and after those of each process what it takes beyond them."""
+    whole, parts_of_core = loop.step + loop.start_and_end / STEPS, _sum_of("core", measured)
     yield from (part for part in measured if part[0] == "core")
-    yield "core", "between them: mailboxes, leases, queues, the way to the writer", loop - _sum_of("core", measured)
-    yield "core", "HTTP/2, sockets and the event loop", processes["core"] - loop
+    yield "core", "between them: mailboxes, leases, queues, the way to the writer", loop.step - parts_of_core
+    yield "core", f"start and end of an execution, by {STEPS}", loop.start_and_end / STEPS
+    yield "core", "HTTP/2, sockets and the event loop", processes["core"] - whole
     yield "writer", "append and commit", processes["writer"]
     yield from (part for part in measured if part[0] == "worker")
     yield "worker", "lanes, HTTP/2, sockets and the event loop", processes["worker"] - _sum_of("worker", measured)
     yield "caller", "starts and ends, HTTP/2, sockets and the event loop", processes["caller"]
     yield "all", "the whole", sum(processes.values())
+
+
+def _played(rounds: int, in_flight: int) -> Loop:
+    """Executions of five steps take what those of one step take, and four steps."""
+
+    def of(workflow: Workflow) -> float:
+        return median(run_quick(loop_us(workflow, in_flight, max(_PLAYED, in_flight))) for _ in range(rounds))
+
+    short, long = of(one), of(five)
+    step = (long - short) / (STEPS - 1)
+    return Loop(step, short - step)
 
 
 def _sum_of(where: str, measured: Sequence[Part]) -> float:

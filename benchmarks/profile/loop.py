@@ -15,8 +15,8 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from benchmarks.engine.workflows import five
 from benchmarks.profile.scene import WORKER, result_of
+from cerebelum import Workflow
 from cerebelum_codegen.runtime import Message
 from cerebelum_codegen.runtime.rpc import RequestContext
 from cerebelum_core.clock import SystemClock
@@ -37,10 +37,11 @@ _FEATURES = [
 ]
 
 
-async def loop_us(in_flight: int, executions: int) -> float:
-    """CPU of a Core's loop for a workflow, with so many in flight on a stream."""
+async def loop_us(workflow: Workflow, in_flight: int, executions: int) -> float:
+    """CPU of a Core's loop for an execution of a workflow, with so many in flight on a stream."""
     async with _node() as node:
-        ends = _Ends(node, executions)
+        await node.worker_edge.submit_blueprint(workflow.blueprint, _HERE)
+        ends = _Ends(node, workflow, executions)
         await ends.welcomed()
         begun = time.thread_time()
         await ends.play(in_flight)
@@ -56,7 +57,6 @@ async def _node() -> AsyncIterator[Node]:
         node = Node(config, store=store, clock=clock, random_bytes=secrets.token_bytes)
         await node.start()
         try:
-            await node.worker_edge.submit_blueprint(five.blueprint, _HERE)
             yield node
         finally:
             await node.stop()
@@ -65,8 +65,9 @@ async def _node() -> AsyncIterator[Node]:
 class _Ends:
     """A worker and a caller."""
 
-    def __init__(self, node: Node, executions: int) -> None:
+    def __init__(self, node: Node, workflow: Workflow, executions: int) -> None:
         self.spent_s = 0.0
+        self._workflow = workflow
         self._work = _Frames(WorkRequest)
         self._starts = _Frames(ExecuteRequest)
         self._tasks = node.stream_edge.work(self._work, _HERE)
@@ -79,7 +80,9 @@ class _Ends:
         registration = worker_pb.RegisterRequest(
             worker_id=WORKER,
             features=_FEATURES,
-            workflows=[worker_pb.WorkflowVersion(workflow_module=five.name, workflow_hash=five.hash)],
+            workflows=[
+                worker_pb.WorkflowVersion(workflow_module=self._workflow.name, workflow_hash=self._workflow.hash)
+            ],
         )
         self._work.put(WorkRequest(registration=registration, room=1 << 16).to_bytes())
         await anext(self._tasks)
@@ -104,7 +107,7 @@ class _Ends:
 
     def _request(self) -> worker_pb.ExecuteRequest:
         options = worker_pb.ExecutionOptions(execution_id=uuid7(self._clock, secrets.token_bytes))
-        return worker_pb.ExecuteRequest(workflow_hash=five.hash, exact_inputs=_INPUTS, options=options)
+        return worker_pb.ExecuteRequest(workflow_hash=self._workflow.hash, exact_inputs=_INPUTS, options=options)
 
     async def _run_steps(self) -> None:
         async for frame in self._tasks:

@@ -6,8 +6,6 @@ from benchmarks.engine import ours
 from benchmarks.engine.loops import closed_loop, figure_of
 from benchmarks.engine.table import table
 from benchmarks.frame import medians
-from benchmarks.profile import table as profile_table
-from benchmarks.profile.case import _parts
 
 
 async def test_every_workload_runs_to_its_expected_end() -> None:
@@ -23,30 +21,12 @@ async def test_every_workload_runs_to_its_expected_end() -> None:
             assert figure_of([found], 5)["wf_per_s"] > 0
 
 
-async def test_every_part_of_a_step_is_measured() -> None:
-    parts = {part for _, part, _ in await _parts(1)}
-    assert {"decide and evolve", "rows: encode each event", "run: each step"} <= parts
-
-
 def test_a_table_holds_one_row_a_line_and_the_ratio_to_restate() -> None:
     line = {"concurrency": 100, "steps": 5, "store": "sqlite", "starts": "batched", "p50_ms": 1, "p99_ms": 2}
     ours_line = {**line, "peer": "cerebelum", "steps_per_s": 3000, "cpu_ms_per_wf": 1}
     theirs = {**line, "peer": "restate 1", "steps_per_s": 1000, "cpu_ms_per_wf": 6}
     rows = list(table([ours_line, theirs]))[2:]
     assert [row.rsplit("|", 2)[1].strip() for row in rows] == ["3.0", "1.0"]
-
-
-def test_a_profile_holds_one_row_a_part_and_one_column_a_build() -> None:
-    def line(peer: str, part: str, took_us: float) -> profile_table.Line:
-        return {"peer": peer, "where": "core", "part": part, "us_per_step": took_us}
-
-    lines = [line("cerebelum", "decode", 7.3), line("cerebelum", "route", 4), line("cerebelum, compiled", "decode", 1)]
-    assert list(profile_table.table(lines)) == [
-        "| where | part | µs a step, plain | µs a step, compiled |",
-        "|---|---|---|---|",
-        "| core | decode | 7.3 | 1.0 |",
-        "| core | route | 4.0 | - |",
-    ]
 
 
 def test_a_figure_of_several_rounds_is_the_median_of_each_number_that_is_not_always_the_same() -> None:
