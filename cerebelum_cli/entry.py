@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from cerebelum_cli.exits import Exit, fail, fail_with
+from cerebelum_cli.printable import printable_lines
 
 
 def run_commands(commands: click.Command) -> NoReturn:
@@ -15,9 +16,16 @@ def run_commands(commands: click.Command) -> NoReturn:
     try:
         sys.exit(commands.main(standalone_mode=False))
     except click.ClickException as error:
-        error.show()
+        _printable(error).show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         fail("interrupted", Exit.INTERRUPTED)
     except Exception as error:
         fail_with(error)
+
+
+def _printable(error: click.ClickException) -> click.ClickException:
+    told = error.format_message()
+    if (spelled := printable_lines(told)) == told:
+        return error
+    return click.UsageError(spelled, error.ctx if isinstance(error, click.UsageError) else None)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import NoReturn, TypeAlias, TypeVar
 
+from cerebelum_cli.printable import printable_lines
+
 _T = TypeVar("_T")
 LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 DEBUG = "CEREBELUM_DEBUG"
@@ -40,7 +42,7 @@ class UsageError(Exception):
 
 def fail(message: str, code: Exit) -> NoReturn:
     """Tell a person what is wrong, and exit."""
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {printable_lines(message)}\n")
     sys.exit(code)
 
 

@@ -45,7 +45,7 @@ async def _migrate(store_url: str) -> None:
         from cerebelum_core.store import shown
 
         await upkeep.migrate(store_url)
-        click.echo(f"{shown(store_url)} is up to date")
+        say(f"{shown(store_url)} is up to date")
 
 
 @store.command()
@@ -68,7 +68,7 @@ def check(store_url: str, as_json: bool) -> None:
         listed = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
         click.echo(f"executions: {listed}\nevents: {report.events}\nblueprints: {report.blueprints}")
         for fault in report.faults:
-            click.echo(f"fault: {fault}")
+            say(f"fault: {fault}")
         click.echo(f"{len(report.faults)} faults" if report.faults else "no faults")
     if report.faults:
         raise SystemExit(Exit.FAILED)

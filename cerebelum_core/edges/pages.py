@@ -28,6 +28,6 @@ def place_of(token: str) -> Place | None:
         and started_ns.isdigit()
         and len(started_ns) < 20
         and int(started_ns) <= LAST_NS,
-        f"page_token '{token[:60]}' is not one that a list returned: leave it empty for the first page",
+        f"page_token {token[:60]!r} is not one that a list returned: leave it empty for the first page",
     )
     return Place(Timestamp.from_ns(int(started_ns)), execution_id)

@@ -112,15 +112,15 @@ async def _require_only(source: EventStore, target: EventStore) -> None:
         theirs = await asyncio.gather(*(source.head(each.execution_id) for each in heads))
         for ours, other in zip(heads, theirs, strict=True):
             if ours != other:
-                raise _refused(f"an execution '{ours.execution_id}'")
+                raise _refused(f"an execution {ours.execution_id!r}")
     hashes = {each.hash for each in await source.blueprints()}
     for blueprint in await target.blueprints():
         if blueprint.hash not in hashes:
-            raise _refused(f"a version of the workflow '{blueprint.workflow}'")
+            raise _refused(f"a version of the workflow {blueprint.workflow!r}")
     ids = {each.worker_id for each in await source.workers()}
     for worker in await target.workers():
         if worker.worker_id not in ids:
-            raise _refused(f"a worker '{worker.worker_id}'")
+            raise _refused(f"a worker {worker.worker_id!r}")
 
 
 def _refused(what: str) -> CopyRefused:
