@@ -15,7 +15,7 @@ from statistics import median
 
 from benchmarks.engine import ours
 from benchmarks.engine.loops import closed_loop, run_quick, warmed
-from benchmarks.engine.peers import figures_of
+from benchmarks.engine.peers import figures_of, prepare
 from benchmarks.engine.workflows import five
 from benchmarks.frame import Figure, Settings
 from cerebelum.runner import run_task
@@ -50,6 +50,7 @@ _STEPS = 5
 
 def figures(settings: Settings) -> Iterator[Figure]:
     """Microseconds a step, part by part."""
+    prepare(["compiled"], settings)
     yield from our_figures(settings)
     yield from figures_of(["compiled"], settings, "--case", "profile")
 
