@@ -84,7 +84,7 @@ class ExecutionResult:
         if self.status == "completed":
             return self.output
         why = f": {self.error.kind}: {self.error.message}" if self.error else ""
-        told = f"execution '{self.execution_id}' has not completed ({self.status}){why}"
+        told = f"execution {self.execution_id!r} has not completed ({self.status}){why}"
         raise ExecutionFailed(told, status=self.status, error=self.error)
 
 
@@ -130,7 +130,7 @@ def _output(status: ExecutionStatus, code: Code) -> object:
     except PayloadError as error:
         if code is not NO_CODE:
             raise
-        told = f"{error}; with the workflow at hand it can: executor.handle('{status.execution_id}', workflow)"
+        told = f"{error}; with the workflow at hand it can: executor.handle({status.execution_id!r}, workflow)"
         raise PayloadError(told) from None
     return next(iter(values.values())) if len(values) == 1 else values or None
 

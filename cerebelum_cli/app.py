@@ -18,7 +18,7 @@ First steps:
 Exit codes:
   0 done             3 no Core answers       6 the Core cannot start
   1 it failed        4 not found             130 interrupted
-  2 wrong usage      5 refused
+  2 wrong usage      5 refused               141 nobody reads any more
 """
 
 

@@ -9,6 +9,7 @@ import sys
 import click
 
 from cerebelum import CerebelumError, No, PendingApproval, Yes
+from cerebelum_cli.output import say
 
 _ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
@@ -26,9 +27,7 @@ class Terminal:
             CerebelumError: there is nobody any more.
         """
         async with self._turn:
-            click.echo(
-                f"step {request.step} asks for approval ({request.approval_type}): {dict(request.data)}", err=True
-            )
+            say(f"step {request.step} asks for approval ({request.approval_type}): {dict(request.data)}", err=True)
             while (decided := _ANSWERS.get((await _answer(request, "approve? [y/N]: ")).lower())) is None:
                 click.echo("answer y or n", err=True)
             if decided:

@@ -54,7 +54,7 @@ def list_(
     else:
         table([("EXECUTION", "WORKFLOW", "STATUS", "STEPS", "AT", "STARTED"), *map(_row, page.executions)])
         if page.next_page_token:
-            click.echo(f"{page.total_count} in all; --after {quote(page.next_page_token)} shows the next")
+            say(f"{page.total_count} in all; --after {quote(page.next_page_token)} shows the next")
 
 
 async def _list(core: RemoteCore, request: ListExecutionsRequest) -> ListExecutionsResponse:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine
 from enum import IntEnum
 from typing import NoReturn, TypeAlias, TypeVar
 
+from cerebelum_cli.printable import printable_lines
+
 _T = TypeVar("_T")
 LoopFactory: TypeAlias = Callable[[], asyncio.AbstractEventLoop]
 DEBUG = "CEREBELUM_DEBUG"
@@ -32,6 +34,8 @@ class Exit(IntEnum):
     UNUSABLE = 6
     """The Core cannot start here: its store or its address."""
     INTERRUPTED = 130
+    UNREAD = 141
+    """Whoever read what it prints has left, as `head` does: as if by SIGPIPE, and without a word."""
 
 
 class UsageError(Exception):
@@ -40,8 +44,21 @@ class UsageError(Exception):
 
 def fail(message: str, code: Exit) -> NoReturn:
     """Tell a person what is wrong, and exit."""
-    sys.stderr.write(f"error: {message}\n")
+    try:
+        sys.stderr.write(f"error: {printable_lines(message)}\n")
+    except BrokenPipeError:
+        leave()
     sys.exit(code)
+
+
+def leave() -> NoReturn:
+    """Nobody reads any more what is printed: end without a word."""
+    # Python flushes what is left, and complains once more.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.__stdout__, sys.__stderr__):
+        if stream is not None:
+            os.dup2(nowhere, stream.fileno())
+    sys.exit(Exit.UNREAD)
 
 
 def run_async(
@@ -54,9 +71,7 @@ def run_async(
     except KeyboardInterrupt:
         fail("interrupted", Exit.INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read us has seen enough. Python would complain once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(Exit.OK)
+        leave()
     except Exception as error:
         fail_with(error)
 

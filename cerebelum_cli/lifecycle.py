@@ -86,7 +86,7 @@ def fork(execution_id: str, step: str, new_id: str, by: str, core: RemoteCore, a
     if as_json:
         print_json({"execution_id": forked.execution_id, "created": forked.created, "origin": execution_id})
     else:
-        click.echo(forked.execution_id)
+        say(forked.execution_id)
 
 
 @click.command()

@@ -32,7 +32,7 @@ def load_workflows(name: str) -> list[Workflow]:
         return [_one(module, found, attribute)]
     if not found:
         raise UsageError(
-            f"module '{module_name}' has no workflow: decorate one with @workflow at its top level, "
+            f"module {module_name!r} has no workflow: decorate one with @workflow at its top level, "
             "or keep an object of a class that implements a declared one there"
         )
     return list({each.hash: each for each in found.values()}.values())
@@ -57,13 +57,13 @@ def _one(module: ModuleType, found: dict[str, Workflow], attribute: str) -> Work
             return each
     if isinstance(declared := getattr(module, attribute, None), Definition):
         raise UsageError(
-            f"'{attribute}' declares a workflow, and its code is elsewhere: name the object that implements it, or let "
+            f"{attribute!r} declares a workflow, and its code is elsewhere: name the object that implements it, or let "
             f"a Core run it by its name, {declared.name}"
         )
     there = f"it has {', '.join(sorted(found))}" if found else "it has none"
     if not attribute:
         raise UsageError(f"'{module.__name__}:' names no workflow behind its colon: {there}")
-    raise UsageError(f"module '{module.__name__}' has no workflow '{attribute}': {there}")
+    raise UsageError(f"module {module.__name__!r} has no workflow {attribute!r}: {there}")
 
 
 def load_module(name: str) -> ModuleType:
@@ -74,24 +74,24 @@ def load_module(name: str) -> ModuleType:
     """
     if name.endswith(".py") or "/" in name or name.startswith(".") or not name:
         hint = name.removesuffix(".py").strip("./").replace("/", ".") or "shop.orders"
-        raise UsageError(f"'{name}' is no module: name it as Python does, for example {hint}")
+        raise UsageError(f"{name!r} is no module: name it as Python does, for example {hint}")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
         return importlib.import_module(name)
     except DefinitionError as error:
-        raise UsageError(f"module '{name}': {error}") from None
+        raise UsageError(f"module {name!r}: {error}") from None
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
-            raise UsageError(f"there is no module '{name}' here ({os.getcwd()}) or among the installed ones") from None
-        raise UsageError(f"module '{name}' needs '{error.name}', which is not installed") from None
+            raise UsageError(f"there is no module {name!r} here ({os.getcwd()}) or among the installed ones") from None
+        raise UsageError(f"module {name!r} needs {error.name!r}, which is not installed") from None
     except SystemExit as error:
         raise UsageError(
-            f"module '{name}' ends the program when it is imported ({_where(error)}): "
+            f"module {name!r} ends the program when it is imported ({_where(error)}): "
             'keep what it does as a program under `if __name__ == "__main__":`'
         ) from None
     except Exception as error:
-        raise UsageError(f"module '{name}' fails when it is imported: {_where(error)}") from None
+        raise UsageError(f"module {name!r} fails when it is imported: {_where(error)}") from None
 
 
 def _where(error: BaseException) -> str:

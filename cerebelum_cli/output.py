@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from contextlib import suppress
 from datetime import datetime
 from math import isfinite
@@ -11,12 +12,15 @@ from typing import cast
 
 import click
 
+from cerebelum_cli.printable import printable
 from cerebelum_client import PayloadError, from_payload, to_payload
 from cerebelum_codegen.runtime import Message, Timestamp
 from cerebelum_proto.types.v1.types_pb import Payload
 
 _WIDTH = 60
 _WIDEST = 100
+_RAW = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What JSON need not spell out, and a terminal obeys or no stream takes."""
 
 
 def print_json(value: object) -> None:
@@ -26,6 +30,10 @@ def print_json(value: object) -> None:
 
 def json_text(value: object) -> str:
     """One JSON value on one line; what JSON does not have as its nearest there, or as its text."""
+    return _RAW.sub(lambda found: f"\\u{ord(found[0]):04x}", _json(value))
+
+
+def _json(value: object) -> str:
     try:
         return json.dumps(value, ensure_ascii=False, default=_shown, allow_nan=False)
     except (TypeError, ValueError):  # a key that is no text, or a number that is none
@@ -95,9 +103,9 @@ def clock_text(instant: Timestamp | datetime | None) -> str:
     return "" if found is None else found.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def say(text: str) -> None:
+def say(text: str, *, err: bool = False) -> None:
     """One line for people. What a terminal would obey, such as a line break in an id, is spelled out."""
-    click.echo(_printable(text))
+    click.echo(printable(text), err=err)
 
 
 def say_each(text: str) -> None:
@@ -108,7 +116,7 @@ def say_each(text: str) -> None:
 
 def table(rows: list[tuple[str, ...]]) -> None:
     """Aligned columns, of which none is wider than a screen."""
-    shown = [[_cut(_printable(cell), _WIDEST) for cell in row] for row in rows]
+    shown = [[_cut(printable(cell), _WIDEST) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in shown) for column in range(len(shown[0]))]
     for row in shown:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -116,9 +124,3 @@ def table(rows: list[tuple[str, ...]]) -> None:
 
 def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -98,7 +98,7 @@ async def _run_there(
     async with core.client() as client:
         handle = await DistributedExecutor(client).submit(workflow, inputs, **options)
         if wait:
-            click.echo(f"execution {handle.execution_id} (it goes on when you leave)", err=True)
+            say(f"execution {handle.execution_id} (it goes on when you leave)", err=True)
         try:
             return await (handle.result() if wait else handle.status())
         except PayloadError:  # it has ended, with what only its code can read
@@ -108,7 +108,7 @@ async def _run_there(
 
 def _loaded(name: str) -> Workflow:
     if ":" not in name:
-        raise UsageError(f"'{name}' names no workflow: write MODULE:WORKFLOW, for example shop.orders:order")
+        raise UsageError(f"{name!r} names no workflow: write MODULE:WORKFLOW, for example shop.orders:order")
     return load_workflows(name)[0]
 
 

@@ -16,6 +16,8 @@ import click
 
 from cerebelum_cli.exits import Exit, LoopFactory, UsageError, fail, run_async
 from cerebelum_cli.options import Seconds, address_option, store_option
+from cerebelum_cli.output import say
+from cerebelum_cli.printable import PrintableFormatter
 from cerebelum_client import parse_address
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ async def _serve(store_url: str, listen: str, lease_s: float, tls_cert: Path | N
     )
     try:
         name = f"cerebelum {version('cerebelum')}"
-        await serve(config, lambda at: click.echo(f"{name} listening on {at}, store {shown(store_url)}"))
+        await serve(config, lambda at: say(f"{name} listening on {at}, store {shown(store_url)}"))
     except (StartError, OwnershipLost) as error:
         fail(str(error), Exit.UNUSABLE)
     click.echo("stopped")
@@ -136,16 +138,16 @@ async def _work(workflows: Sequence[Workflow], core_url: str, concurrency: int, 
 
     def ready() -> None:
         lonely.cancel()
-        click.echo(f"worker {running.worker_id} polling {core_url} for {names}{where}")
+        say(f"worker {running.worker_id} polling {core_url} for {names}{where}")
 
     await running.run(ready)
     click.echo("stopped")
 
 
 def _log_to_stderr(verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.INFO, handlers=[handler])
     for noisy in ("hpack", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.INFO)
 

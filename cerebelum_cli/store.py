@@ -12,7 +12,7 @@ import click
 
 from cerebelum_cli.exits import Exit, fail, run_async
 from cerebelum_cli.options import json_option, store_option
-from cerebelum_cli.output import print_json
+from cerebelum_cli.output import print_json, say
 from cerebelum_cli.timeline import event_json
 from cerebelum_codegen.runtime import Duration
 from cerebelum_codegen.runtime.errors import DecodeError
@@ -45,7 +45,7 @@ async def _migrate(store_url: str) -> None:
         from cerebelum_core.store import shown
 
         await upkeep.migrate(store_url)
-        click.echo(f"{shown(store_url)} is up to date")
+        say(f"{shown(store_url)} is up to date")
 
 
 @store.command()
@@ -68,7 +68,7 @@ def check(store_url: str, as_json: bool) -> None:
         listed = ", ".join(f"{count} {state}" for state, count in counts.items()) or "none"
         click.echo(f"executions: {listed}\nevents: {report.events}\nblueprints: {report.blueprints}")
         for fault in report.faults:
-            click.echo(f"fault: {fault}")
+            say(f"fault: {fault}")
         click.echo(f"{len(report.faults)} faults" if report.faults else "no faults")
     if report.faults:
         raise SystemExit(Exit.FAILED)
@@ -77,22 +77,26 @@ def check(store_url: str, as_json: bool) -> None:
 @store.command()
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-def copy(source: str, target: str) -> None:
+@click.option("--leave-out", is_flag=True, help="Copy all but what the target cannot keep, and name it.")
+def copy(source: str, target: str, leave_out: bool) -> None:
     """Copy a store into another of any kind: from SQLite to PostgreSQL, or back.
 
     Stop the Core first. Executions that run are copied as they stand, and go on when a Core is started on the copy.
     What was written is read back and compared by checksum. Interrupted, it goes on when it is run again. A target that
-    holds something else is refused and left as it is.
+    holds something else, or cannot keep something, is refused and left as it is.
     """
-    run_async(_copy(source, target))
+    run_async(_copy(source, target, leave_out))
 
 
-async def _copy(source: str, target: str) -> None:
+async def _copy(source: str, target: str, leave_out: bool) -> None:
     with _refusals():
         from cerebelum_core import upkeep
 
-        copied = await upkeep.copy(source, target)
-    click.echo(f"{copied.executions} executions, {copied.events} events; both stores have checksum {copied.checksum}")
+        copied = await upkeep.copy(source, target, leave_out=leave_out)
+    for each in copied.left_out:
+        say(f"left out: {each}")
+    counted = f"{copied.executions} executions, {copied.events} events"
+    click.echo(f"{counted}; {'all else has' if copied.left_out else 'both stores have'} checksum {copied.checksum}")
 
 
 @store.command()

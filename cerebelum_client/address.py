@@ -59,7 +59,7 @@ def parse_address(text: str) -> Address:
     """
     if text.startswith(("https://", "grpcs://")):
         raise AddressError(
-            f"'{text}' is no address: write HOST:PORT; for TLS, set {TLS_VARIABLE} to 'system' or a file of "
+            f"{text!r} is no address: write HOST:PORT; for TLS, set {TLS_VARIABLE} to 'system' or a file of "
             "certificates, and start the Core with --tls-cert and --tls-key"
         )
     bare = text.removeprefix("http://").removeprefix("grpc://").rstrip("/")
@@ -70,5 +70,5 @@ def parse_address(text: str) -> Address:
     elif any(each in host for each in ":[]"):
         host = ""
     if not colon or not host or not 0 <= number <= 65535 or "/" in host:
-        raise AddressError(f"'{text}' is no address: write HOST:PORT, for example {DEFAULT}")
+        raise AddressError(f"{text!r} is no address: write HOST:PORT, for example {DEFAULT}")
     return Address(host, number)

@@ -60,7 +60,7 @@ class BlueprintRegistry:
             return self._compiled[digest]
         record = await self._store.blueprint(digest)
         if record is None:
-            raise UnknownBlueprint(f"no blueprint with hash '{digest}' was submitted")
+            raise UnknownBlueprint(f"no blueprint with hash {digest!r} was submitted")
         return self._keep(record)
 
     async def newest(self, workflow: str) -> Blueprint:
@@ -75,7 +75,7 @@ class BlueprintRegistry:
         record = await self._store.newest_blueprint(workflow)
         if record is None:
             raise UnknownBlueprint(
-                f"no blueprint of workflow '{workflow}' was submitted: start a worker that has it, or submit it"
+                f"no blueprint of workflow {workflow!r} was submitted: start a worker that has it, or submit it"
             )
         self._newest.setdefault(workflow, record.hash)
         return self._compiled.get(record.hash) or self._keep(record)
@@ -89,7 +89,7 @@ class BlueprintRegistry:
         found = digest or (await self.newest(workflow)).hash
         record = await self._store.blueprint(found)
         if record is None:
-            raise UnknownBlueprint(f"no blueprint with hash '{found}' was submitted")
+            raise UnknownBlueprint(f"no blueprint with hash {found!r} was submitted")
         return pb.Blueprint.from_bytes(record.data)
 
     def _keep(self, record: BlueprintRecord) -> Blueprint:

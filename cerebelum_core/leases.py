@@ -41,12 +41,12 @@ class Lease:
     @property
     def overran(self) -> bool:
         """Whether its step ran for longer than it may."""
-        return _now() >= self.ends_by
+        return asyncio.get_running_loop().time() >= self.ends_by
 
     @property
     def silent(self) -> bool:
         """Whether its step has given no sign of life for longer than it may."""
-        return _now() >= self.silent_at
+        return asyncio.get_running_loop().time() >= self.silent_at
 
     def extend(self, now: float) -> None:
         """Let it last for its length from now, within its limits."""
@@ -201,7 +201,3 @@ class Leases:
         if self._loops_time is None:
             self._loops_time = asyncio.get_running_loop().time  # which is the same ever after, and is asked for often
         return self._loops_time()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -15,8 +15,13 @@ def name_fault(what: str, name: str) -> str:
     """Why this cannot be a name or an id, with its mend; empty when it can, or when there is none."""
     if _TEXT.fullmatch(name) and (name.isascii() or len(name.encode()) <= LONGEST_BYTES):
         return ""
-    shown = ascii(name if len(name) <= 40 else f"{name[:40]}...")
-    return f"{what} {shown} cannot be kept: give it at most {LONGEST_BYTES} bytes of UTF-8, without control characters"
+    limits = f"give it at most {LONGEST_BYTES} bytes of UTF-8, without control characters"
+    return f"{what} {spelled_out(name)} cannot be kept: {limits}"
+
+
+def spelled_out(name: str) -> str:
+    """A name in quotes, of which everybody sees what is in it, as far as it is not too long for that."""
+    return ascii(name if len(name) <= 40 else f"{name[:40]}...")
 
 
 def blueprint_name_faults(blueprint: Blueprint) -> Iterator[str]:

@@ -89,7 +89,7 @@ class StateReconstructor:
     async def _folded(self, history: Sequence[Event]) -> State:
         first = history[0].fact
         if not isinstance(first, ExecutionStarted):
-            raise ValueError(f"the history of '{history[0].execution_id}' does not begin with its start")
+            raise ValueError(f"the history of {history[0].execution_id!r} does not begin with its start")
         return reconstruct(new(await self._blueprints.get(first.blueprint_hash)), history)
 
     def _remember(self, execution_id: str, version: int) -> None:

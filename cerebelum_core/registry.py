@@ -310,4 +310,4 @@ def _settle(waiting: asyncio.Future[None]) -> None:
 
 
 def _unknown(execution_id: str) -> UnknownExecution:
-    return UnknownExecution(f"there is no execution '{execution_id}'")
+    return UnknownExecution(f"there is no execution {execution_id!r}")

@@ -62,6 +62,6 @@ class Supervisor:
         reason = self._quarantined.get(execution_id)
         if reason is not None:
             raise Quarantined(
-                f"execution '{execution_id}' is set aside after {self._restarts + 1} crashes ({reason}); "
+                f"execution {execution_id!r} is set aside after {self._restarts + 1} crashes ({reason}); "
                 "its history is untouched: start the Core again to try once more"
             )

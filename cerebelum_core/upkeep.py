@@ -39,12 +39,13 @@ def check(url: str) -> Report:
         return inspect(database)
 
 
-async def copy(source_url: str, target_url: str) -> Copied:
-    """Copy a store into another. No Core may be running on either.
+async def copy(source_url: str, target_url: str, *, leave_out: bool = False) -> Copied:
+    """Copy a store into another; with `leave_out`, but for what it cannot keep. No Core may be running on either.
 
     Raises:
         StartError, StoreError: a store cannot be had, or fails.
-        CopyRefused: the target is the source, or holds something else, or the copy is not the original.
+        CopyRefused: the target is the source, or holds something else, or cannot keep something, or the copy is not
+            the original.
     """
     node_id = f"{_NODE_ID}-{uuid4().hex[:8]}"
     with open_database(source_url):
@@ -54,7 +55,7 @@ async def copy(source_url: str, target_url: str) -> Copied:
             raise CopyRefused("both are the same store: name another one to copy into")
         target = _open(target_url)
         try:
-            return await transfer.copy(source, target)
+            return await transfer.copy(source, target, leave_out=leave_out)
         finally:
             await target.close()
     finally:

@@ -41,7 +41,7 @@ class Watchers:
             UnknownExecution: there is none.
         """
         if await self._store.head(execution_id) is None:
-            raise UnknownExecution(f"there is no execution '{execution_id}'")
+            raise UnknownExecution(f"there is no execution {execution_id!r}")
         woken = asyncio.Event()
         self._followers.setdefault(execution_id, []).append(woken)
         try:

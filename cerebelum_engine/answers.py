@@ -43,7 +43,7 @@ def _outcome(result: TaskResult, resumable: bool, fallback: Payload | None) -> O
         # Which statuses are a marker's is the contract's to say: the generated table knows them all.
         marker = detach(result)
     except DecodeError as error:
-        return Rejected(Reason.INVALID, f"the result of task '{result.task_id}': {error}")
+        return Rejected(Reason.INVALID, f"the result of task {result.task_id!r}: {error}")
     if marker is not None:
         return Suspended(marker=marker, resumable=resumable, fallback=fallback)
     match result.status:
@@ -52,7 +52,7 @@ def _outcome(result: TaskResult, resumable: bool, fallback: Payload | None) -> O
         case _:
             return Rejected(
                 Reason.INVALID,
-                f"the result of task '{result.task_id}' has status {int(result.status)}: "
+                f"the result of task {result.task_id!r} has status {int(result.status)}: "
                 "send SUCCESS, FAILED, TIMEOUT, CANCELLED or the status of a marker",
             )
 

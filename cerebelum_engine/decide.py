@@ -70,7 +70,7 @@ def _facts(state: State, command: Wish, now: Timestamp) -> Sequence[ev.Event_Fac
         case cmd.Migrate() if state.failed:
             return steer(state, command, now)
         case _ if state.ended:
-            return Rejected(Reason.ENDED, f"execution '{state.execution_id}' has ended ({_status(state)})")
+            return Rejected(Reason.ENDED, f"execution {state.execution_id!r} has ended ({_status(state)})")
         case cmd.FireTimers():
             return _fire(state, now) if state.cancelling is None else clean_up_over(state, now)
         case cmd.Approve() | cmd.Reject():
@@ -147,7 +147,7 @@ def _start(state: State, command: cmd.StartExecution, now: Timestamp) -> Sequenc
             return ()
         return Rejected(
             Reason.ALREADY_EXISTS,
-            f"execution '{command.execution_id}' exists with another workflow or other inputs: choose another id",
+            f"execution {command.execution_id!r} exists with another workflow or other inputs: choose another id",
         )
     if faults := list(_start_faults(state, command)):
         return Rejected(Reason.INVALID, "; ".join(faults))
@@ -170,14 +170,14 @@ def _start_faults(state: State, command: cmd.StartExecution) -> Iterator[str]:
         yield f"timeout_ms is {command.timeout_ms}; it cannot be negative"
     for step, policy in command.retries.items():
         if step not in state.blueprint.steps:
-            yield f"retries of '{step}', which is no step of workflow '{state.blueprint.workflow}'"
-        yield from (f"retries of step '{step}': {fault}" for fault in retry_faults(policy))
+            yield f"retries of {step!r}, which is no step of workflow {state.blueprint.workflow!r}"
+        yield from (f"retries of step {step!r}: {fault}" for fault in retry_faults(policy))
     if command.queue and (fault := queue_fault(command.queue)):
         yield fault
     elif state.blueprint.foreign and command.queue not in ("", DEFAULT_QUEUE):
         yield (
-            f"the steps of workflow '{state.blueprint.workflow}' run on deployed workers, which serve queue "
-            f"'{DEFAULT_QUEUE}' only: leave out queue '{command.queue}'"
+            f"the steps of workflow {state.blueprint.workflow!r} run on deployed workers, which serve queue "
+            f"'{DEFAULT_QUEUE}' only: leave out queue {command.queue!r}"
         )
 
 
@@ -214,17 +214,17 @@ def _timer_facts(name: str, step: StepState) -> Iterator[ev.Event_Fact]:
 
 def _answer(state: State, command: cmd.Approve | cmd.Reject) -> Sequence[ev.Event_Fact] | Rejected:
     if state.cancelling is not None:
-        return Rejected(Reason.CANCELLING, f"execution '{state.execution_id}' is being cancelled")
+        return Rejected(Reason.CANCELLING, f"execution {state.execution_id!r} is being cancelled")
     waiting = [name for name in state.open if state.steps[name].phase is Phase.AWAITING_APPROVAL]
     named = [name for name in waiting if command.step in ("", name)]
     if not named:
-        what = f"step '{command.step}'" if command.step else f"execution '{state.execution_id}'"
+        what = f"step {command.step!r}" if command.step else f"execution {state.execution_id!r}"
         return Rejected(Reason.NOT_WAITING, f"{what} is not waiting for approval")
     asking = [name for name in named if command.task_id in ("", _asker(state.steps[name]))]
     if not asking:
         return Rejected(
             Reason.STALE,
-            f"the question of task '{command.task_id}' waits no more: decide what is asked now by {', '.join(named)}",
+            f"the question of task {command.task_id!r} waits no more: decide what is asked now by {', '.join(named)}",
         )
     if len(asking) > 1:
         return Rejected(Reason.AMBIGUOUS, f"several steps wait for approval; name one of {', '.join(asking)}")

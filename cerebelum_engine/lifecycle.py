@@ -35,7 +35,7 @@ def steer(state: State, command: Steering, now: Timestamp) -> Facts:
         case cmd.Cancel():
             return _cancel(state, command, now)
         case _ if state.cancelling is not None:
-            return Rejected(Reason.CANCELLING, f"execution '{state.execution_id}' is being cancelled")
+            return Rejected(Reason.CANCELLING, f"execution {state.execution_id!r} is being cancelled")
         case cmd.Pause(reason=reason, paused_by=who):
             return () if state.paused else (ev.ExecutionPaused(reason=reason, paused_by=who),)
         case cmd.Resume(resumed_by=who):
@@ -89,7 +89,7 @@ def clean_up_over(state: State, now: Timestamp) -> Facts:
 
 def _resume(state: State, who: str) -> Facts:
     if state.paused is None:
-        return Rejected(Reason.NOT_PAUSED, f"execution '{state.execution_id}' is not paused")
+        return Rejected(Reason.NOT_PAUSED, f"execution {state.execution_id!r} is not paused")
     return (ev.ExecutionResumed(resumed_by=who),)
 
 
@@ -97,7 +97,7 @@ def _redrive(state: State, command: cmd.Redrive) -> Facts:
     dead = [name for name, step in state.steps.items() if step.phase is Phase.DEAD_LETTERED]
     named = [name for name in dead if command.step in ("", name)]
     if not named:
-        what = f"step '{command.step}'" if command.step else f"execution '{state.execution_id}'"
+        what = f"step {command.step!r}" if command.step else f"execution {state.execution_id!r}"
         return Rejected(Reason.NOT_DEAD_LETTERED, f"{what} is no dead letter: there is nothing to redrive")
     return tuple(ev.StepRedriven(step=name, redriven_by=command.redriven_by) for name in named)
 
@@ -105,12 +105,12 @@ def _redrive(state: State, command: cmd.Redrive) -> Facts:
 def retry(state: State, command: cmd.Retry, now: Timestamp) -> Facts:
     """Let a failed execution go on with its failed steps, or with what it waited for when its deadline came."""
     if state.failure is None or not state.failed:
-        return Rejected(Reason.NOT_FAILED, f"execution '{state.execution_id}' has not failed: only failed ones retry")
+        return Rejected(Reason.NOT_FAILED, f"execution {state.execution_id!r} has not failed: only failed ones retry")
     steps = failed_steps(state)
     if not steps and state.failure.kind != "deadline_exceeded":
         return Rejected(
             Reason.NOT_FAILED,
-            f"execution '{state.execution_id}' failed by its own rules, no step of it did: fork it from a step",
+            f"execution {state.execution_id!r} failed by its own rules, no step of it did: fork it from a step",
         )
     return (
         ev.ExecutionRetried(
@@ -129,8 +129,8 @@ def fork(state: State, command: cmd.Fork, now: Timestamp) -> Sequence[ev.Event] 
     step = command.step or reconstruct(state, command.history).failed_step
     version = _version_before(state, command.history, step)
     if version is None:
-        what = f"step '{step}' has not begun in" if step else "no step failed in"
-        return Rejected(Reason.INVALID, f"{what} execution '{command.origin}': name one that has begun")
+        what = f"step {step!r} has not begun in" if step else "no step failed in"
+        return Rejected(Reason.INVALID, f"{what} execution {command.origin!r}: name one that has begun")
     inherited = [event for event in command.history[:version] if not isinstance(event.fact, _NOT_INHERITED)]
     events = [
         replace(event, execution_id=command.execution_id, version=number)
@@ -158,7 +158,7 @@ def _forked_before(state: State, command: cmd.Fork) -> Sequence[ev.Event] | Reje
     ):
         return ()
     return Rejected(
-        Reason.ALREADY_EXISTS, f"execution '{command.execution_id}' exists and is another one: choose another id"
+        Reason.ALREADY_EXISTS, f"execution {command.execution_id!r} exists and is another one: choose another id"
     )
 
 
@@ -185,13 +185,13 @@ def _migrate(state: State, command: cmd.Migrate) -> Facts:
     if digest == state.blueprint.hash:
         return ()
     if len(command.history) != state.version:
-        return Rejected(Reason.STALE, f"execution '{state.execution_id}' has moved on meanwhile: try again")
+        return Rejected(Reason.STALE, f"execution {state.execution_id!r} has moved on meanwhile: try again")
     faults = validate(command.blueprint).errors or tuple(
         disagreements(state, command.history, compile_blueprint(command.blueprint))
     )
     if faults:
         return Rejected(
             Reason.DISAGREES,
-            f"execution '{state.execution_id}' cannot move to blueprint {digest}: " + "; ".join(faults),
+            f"execution {state.execution_id!r} cannot move to blueprint {digest}: " + "; ".join(faults),
         )
     return (ev.ExecutionMigrated(blueprint_hash=digest, blueprint=command.blueprint, migrated_by=command.migrated_by),)

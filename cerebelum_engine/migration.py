@@ -18,7 +18,7 @@ from cerebelum_proto.worker.worker_service_pb import Predicates
 def disagreements(state: State, history: Sequence[ev.Event], blueprint: Blueprint) -> Iterator[str]:
     """What would stand otherwise had the history happened under this blueprint; nothing when all is the same."""
     if blueprint.workflow != state.blueprint.workflow:
-        yield f"it is of workflow '{blueprint.workflow}', not '{state.blueprint.workflow}'"
+        yield f"it is of workflow {blueprint.workflow!r}, not {state.blueprint.workflow!r}"
         return
     replayed, otherwise = new(blueprint), dict[str, None]()
     for event in history:
@@ -41,7 +41,7 @@ def _led_otherwise(replayed: State, fact: ev.StepCompleted | ev.StepFailed, befo
     outcome = fact.output or Payload() if isinstance(fact, ev.StepCompleted) else fact.failure or Failure()
     meets = choose(replayed, fact.step, outcome, _told(rules, met))
     if _where(meets) != _where(met):
-        yield f"the outcome of step '{fact.step}' would have met {_named(meets)} there, and it met {_named(met)}"
+        yield f"the outcome of step {fact.step!r} would have met {_named(meets)} there, and it met {_named(met)}"
 
 
 def _fails(rules: Rules, met: ev.RouteChosen | None) -> bool:
@@ -63,21 +63,21 @@ def _where(chosen: ev.RouteChosen | None) -> tuple[ev.RuleKind, int, str, bool] 
 
 
 def _named(chosen: ev.RouteChosen | None) -> str:
-    return f"'{chosen.matched}'" if chosen is not None else "no rule"
+    return repr(chosen.matched) if chosen is not None else "no rule"
 
 
 def _differences(state: State, replayed: State) -> Iterator[str]:
     named = False
     for name in state.steps:
         if name not in replayed.steps:
-            yield f"step '{name}' has begun, and there it would not have"
+            yield f"step {name!r} has begun, and there it would not have"
             named = True
     for name, step in replayed.steps.items():
         if name not in state.steps:
-            yield f"step '{name}' would have begun there by now"
+            yield f"step {name!r} would have begun there by now"
             named = True
         elif step != state.steps[name]:
-            yield f"step '{name}' would stand otherwise there ({step.phase.value}, not {state.steps[name].phase.value})"
+            yield f"step {name!r} would stand otherwise there ({step.phase.value}, not {state.steps[name].phase.value})"
             named = True
     if not named:
         yield "its timeline would stand elsewhere there"

@@ -76,7 +76,7 @@ def record_timeout(state: State, command: cmd.TimeOutTask, now: Timestamp) -> Se
         case cmd.Limit.HEARTBEAT:
             message, final = f"a worker gave no sign of life of it for {spec.heartbeat_timeout_ms} ms", False
         case cmd.Limit.SCHEDULE_TO_START:
-            message = f"no worker of queue '{state.queue_of(name)}' took it within {spec.schedule_to_start_ms} ms"
+            message = f"no worker of queue {state.queue_of(name)!r} took it within {spec.schedule_to_start_ms} ms"
             final = True
         case _:
             assert_never(command.limit)
@@ -89,7 +89,7 @@ def record_memo(state: State, command: cmd.RecordMemo) -> Sequence[ev.Event_Fact
     """The fact that a running step keeps a value; none when it has kept one under this key before."""
     name = holder(state, command.task_id)
     if name is None:
-        return Rejected(Reason.STALE, f"task '{command.task_id}' has moved on; nothing was kept")
+        return Rejected(Reason.STALE, f"task {command.task_id!r} has moved on; nothing was kept")
     if command.key in state.steps[name].memos:
         return ()
     return (
@@ -108,8 +108,8 @@ def memo_of(state: State, task_id: str, key: str) -> Payload | None:
 def _too_late(state: State, wanted: str) -> Rejected:
     step = state.steps.get(step_of(wanted, state.execution_id))
     if step is not None and step.last_task_id == wanted:
-        return Rejected(Reason.DUPLICATE, f"the result of task '{wanted}' is recorded already")
-    return Rejected(Reason.STALE, f"task '{wanted}' has moved on; this result changed nothing")
+        return Rejected(Reason.DUPLICATE, f"the result of task {wanted!r} is recorded already")
+    return Rejected(Reason.STALE, f"task {wanted!r} has moved on; this result changed nothing")
 
 
 def _completed(name: str, command: cmd.RecordResult, output: Payload) -> ev.StepCompleted:

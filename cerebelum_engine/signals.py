@@ -41,7 +41,7 @@ def receive(state: State, command: cmd.SendSignal) -> Sequence[ev.Event_Fact] | 
 
 
 def _fault(state: State, command: cmd.SendSignal, before: str | None) -> Rejected | None:
-    execution = f"execution '{state.execution_id}'"
+    execution = f"execution {state.execution_id!r}"
     if state.ended:
         word = state.status.name.removeprefix("EXECUTION_").lower()
         return Rejected(Reason.ENDED, f"{execution} has ended ({word})")
@@ -53,13 +53,13 @@ def _fault(state: State, command: cmd.SendSignal, before: str | None) -> Rejecte
         return Rejected(Reason.INVALID, unknown)
     if before is not None:
         return Rejected(
-            Reason.ALREADY_EXISTS, f"signal id '{command.signal_id}' is that of a signal '{before}': choose another id"
+            Reason.ALREADY_EXISTS, f"signal id {command.signal_id!r} is that of a signal {before!r}: choose another id"
         )
     if len(state.signals) >= MOST_KEPT:
         return Rejected(
             Reason.EXHAUSTED,
             f"{execution} keeps {MOST_KEPT} signals that nothing has waited for, which is the most: "
-            f"send '{command.name}' again when it has taken some",
+            f"send {command.name!r} again when it has taken some",
         )
     return None
 
@@ -70,8 +70,8 @@ def _unknown(state: State, name: str) -> str | None:
     if name and (not known or name in known):
         return None
     names = f": it takes {', '.join(known)}" if known else ""
-    what = f"has no signal '{name}'" if name else "has no signal without a name"
-    return f"workflow '{state.blueprint.workflow}' {what}{names}"
+    what = f"has no signal {name!r}" if name else "has no signal without a name"
+    return f"workflow {state.blueprint.workflow!r} {what}{names}"
 
 
 def wait(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.engine import ours
 from benchmarks.engine.loops import Round, open_loop, run_quick
-from benchmarks.engine.peers import figures_of
+from benchmarks.engine.peers import figures_of, prepare
 from benchmarks.frame import Figure, Settings
 from benchmarks.growth.copies import fill, id_of, opened, write_template
 from benchmarks.growth.lateness import HEAD_START_S, lateness, medians
@@ -33,6 +33,7 @@ _BESIDE_PER_S = 50
 
 def figures(settings: Settings) -> Iterator[Figure]:
     """A thousand at once, for each engine; and very many."""
+    prepare(["compiled", "restate"], settings)
     yield from our_figures(settings)
     yield from figures_of(["compiled"], settings, "--case", "timers")
     for figure in figures_of(["restate"], settings, "--timers", str(_AT_ONCE)):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from benchmarks.engine import ours
 from benchmarks.engine.loops import children_of, closed_loop, cpu_of, run_quick, warmed
-from benchmarks.engine.peers import figures_of
+from benchmarks.engine.peers import figures_of, prepare
 from benchmarks.engine.workflows import five, one
 from benchmarks.frame import Figure, Settings
 from benchmarks.profile.loop import loop_us
@@ -29,6 +29,7 @@ _PLAYED = 2_000
 
 def figures(settings: Settings) -> Iterator[Figure]:
     """Microseconds of CPU a step, part by part, and what an append waits for."""
+    prepare(["compiled"], settings)
     yield from our_figures(settings)
     yield from figures_of(["compiled"], settings, "--case", "profile")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.engine.loops import run_quick
-from benchmarks.engine.peers import figures_of
+from benchmarks.engine.peers import figures_of, prepare
 from benchmarks.frame import Figure, Settings
 from cerebelum import DistributedExecutor, ExecutionResult
 from cerebelum_cli.processes import Process
@@ -31,6 +31,7 @@ _LEASE_S = 2.0
 
 def figures(settings: Settings) -> Iterator[Figure]:
     """One figure for each process that is killed, for each engine."""
+    prepare(["compiled", "restate"], settings)
     yield from our_figures(settings)
     yield from figures_of(["compiled"], settings, "--case", "recovery")
     yield from figures_of(["restate"], settings, "--recover", str(_IN_FLIGHT), str(_KILL_AFTER))

@@ -69,7 +69,7 @@ class WorkflowHandle(Generic[_R_co, _O_co, _E_co]):
         status = await self.status()
         if status.state != "completed":
             why = f": {status.error.kind}: {status.error.message}" if status.error else ""
-            told = f"execution '{self.execution_id}' has not completed ({status.state}){why}"
+            told = f"execution {self.execution_id!r} has not completed ({status.state}){why}"
             raise ExecutionFailed(told, status=status.state, error=status.error)
         return cast("_R_co", status.result)
 
@@ -144,7 +144,7 @@ class ApprovalDesk(Generic[_Question, _Answer]):
         """
         found = await self._open(follow=True)
         if found is None:
-            raise Refused(f"execution '{self._execution_id}' has ended, and nothing asks for {self._name}")
+            raise Refused(f"execution {self._execution_id!r} has ended, and nothing asks for {self._name}")
         return self._read(found)
 
     async def approve(self, answer: _Answer, *, decided_by: str = "") -> None:
@@ -172,7 +172,7 @@ class ApprovalDesk(Generic[_Question, _Answer]):
     async def _required(self) -> ApprovalRequested:
         found = await self._open(follow=False)
         if found is None:
-            raise Refused(f"execution '{self._execution_id}' does not wait for {self._name}")
+            raise Refused(f"execution {self._execution_id!r} does not wait for {self._name}")
         return found
 
     async def _open(self, *, follow: bool) -> ApprovalRequested | None:

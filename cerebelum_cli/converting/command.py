@@ -21,7 +21,7 @@ _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
 def _package(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str | None:
     if value is not None and not _PACKAGE.fullmatch(value):
-        raise click.BadParameter(f"'{value}' is no package: write names with dots between them, for example shop.v1")
+        raise click.BadParameter(f"{value!r} is no package: write names with dots between them, for example shop.v1")
     return value
 
 
@@ -54,7 +54,7 @@ def _converted(name: str, package: str | None) -> str:
         case DeclaredWorkflow() as implemented:
             return python_of(implemented.__definition__)
         case _:
-            raise UsageError(f"'{module_name}' has {_missed(attribute, sorted(found))}")
+            raise UsageError(f"{module_name!r} has {_missed(attribute, sorted(found))}")
 
 
 def _convertibles(name: str) -> dict[str, object]:
@@ -67,7 +67,7 @@ def _missed(attribute: str, there: list[str]) -> str:
     if not there:
         return "no workflow: name the module of a decorated one, or the generated *_workflows of a declared one"
     if attribute:
-        return f"no workflow '{attribute}': it has {', '.join(there)}"
+        return f"no workflow {attribute!r}: it has {', '.join(there)}"
     return f"several workflows: name one of {', '.join(there)} behind a colon"
 
 

@@ -27,7 +27,7 @@ def definitions_in(file: Path) -> dict[str, Definition]:
         UsageError: there is no such file, nobody is there to read it, or it declares no workflow.
     """
     if not file.is_file():
-        raise UsageError(f"there is no file '{file}' here")
+        raise UsageError(f"there is no file {str(file)!r} here")
     root = _root_of(file)
     name = file.resolve().relative_to(root).as_posix()
     with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +36,7 @@ def definitions_in(file: Path) -> dict[str, Definition]:
         module = name.removesuffix(".proto") + "_workflows"
         if not (generated / f"{module}.py").exists():
             raise UsageError(
-                f"'{file}' declares no workflow: give a service the option (cerebelum.options.v1.workflow)"
+                f"{str(file)!r} declares no workflow: give a service the option (cerebelum.options.v1.workflow)"
             )
         sys.path.insert(0, str(generated))
         try:

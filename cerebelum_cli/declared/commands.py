@@ -153,7 +153,7 @@ def _start(definition: Definition) -> click.Command:
                 )
                 if not wait:
                     return await handle.status()
-                click.echo(f"execution {handle.execution_id} (it goes on when you leave)", err=True)
+                say(f"execution {handle.execution_id} (it goes on when you leave)", err=True)
                 return await _end(handle)
 
         _show(run_async(call()), as_json)

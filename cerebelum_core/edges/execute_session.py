@@ -101,7 +101,7 @@ class ExecuteSession:
         self._forget(number)
         status = conclusion_of(state)
         if (size := _size(status)) > MOST_BYTES:
-            told = f"the results of execution '{state.execution_id}' have {size} bytes together"
+            told = f"the results of execution {state.execution_id!r} have {size} bytes together"
             self._refuse(number, RpcError(StatusCode.RESOURCE_EXHAUSTED, f"{told}; {MOST_BYTES} is the most"))
             return
         self._outbox.put(pb.ExecutionEnd(number=number, status=status))

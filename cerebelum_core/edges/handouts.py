@@ -70,7 +70,7 @@ class Handouts:
             # What it reads is encoded as Structs, in which a number takes up to eight times its digits.
             size = len(task.to_bytes()) if size > most // 8 else size
         if size > most:
-            told = f"what step '{task.step_name}' takes has {size} bytes together, and {most} is the most"
+            told = f"what step {task.step_name!r} takes has {size} bytes together, and {most} is the most"
             failure = Failure(
                 kind="task_too_large", message=f"{told}: keep it elsewhere and pass on where it is", non_retryable=True
             )

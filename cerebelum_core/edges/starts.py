@@ -35,7 +35,7 @@ class Starts:
             blueprint = await self.blueprints.newest(request.workflow_module)
         require(
             request.workflow_module in ("", blueprint.workflow),
-            f"blueprint '{blueprint.hash}' is of workflow '{blueprint.workflow}', not '{request.workflow_module}'",
+            f"blueprint {blueprint.hash!r} is of workflow {blueprint.workflow!r}, not {request.workflow_module!r}",
         )
         command = StartExecution(
             execution_id=options.execution_id or uuid7(self.clock, self.random_bytes),

@@ -146,7 +146,7 @@ class WorkerEdge(WorkerServiceBase):
         worker = self.workers.seen(request.worker_id)
         if worker is None:
             raise RpcError(
-                StatusCode.NOT_FOUND, f"worker '{request.worker_id}' is not registered: call Register, then poll again"
+                StatusCode.NOT_FOUND, f"worker {request.worker_id!r} is not registered: call Register, then poll again"
             )
         if worker.foreign:
             self.gates.spoke(request.worker_id)

@@ -56,7 +56,7 @@ def open_store(url: str, *, node_id: str, clock: Clock, apart: bool = False) -> 
                 f"the SQLite store needs more packages ({error}): pip install 'cerebelum[core]'"
             ) from None
         return open_sqlite(Path(path), node_id, clock, apart=apart)
-    raise StoreUrlError(f"store URL '{shown(url)}' is not understood: use {_FORMS}")
+    raise StoreUrlError(f"store URL {shown(url)!r} is not understood: use {_FORMS}")
 
 
 def require_text(url: str) -> None:

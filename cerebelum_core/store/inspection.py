@@ -72,11 +72,11 @@ def owner(database: Database) -> str:
 def _faults(database: Database) -> Iterator[str]:
     for row in database.rows(_UNTRUE_HEADS):
         head, events, last = row[1:]
-        yield f"execution '{text(row)}' should have {head!r} events and has {events!r}, the last of version {last!r}"
+        yield f"execution {text(row)!r} should have {head!r} events and has {events!r}, the last of version {last!r}"
     for row in database.rows(_HEADLESS):
         yield f"execution {_id_of(database, row[0])} has events and no head"
     for row in database.rows(_UNKNOWN_BLUEPRINTS):
-        yield f"blueprint '{text(row)}' is not there, and {number(row[1:])} executions are pinned to it"
+        yield f"blueprint {text(row)!r} is not there, and {number(row[1:])} executions are pinned to it"
 
 
 def _id_of(database: Database, key: Cell) -> str:

@@ -10,10 +10,12 @@ from cerebelum_core.errors import StoreInUse, StoreUnusable
 
 
 class FileLock:
-    """Holds `<file>.lock` until closed. It tells the next one who holds it."""
+    """Holds `<file>.lock` beside the real file, whatever links lead there, until closed. It tells the next one who
+    holds it.
+    """
 
     def __init__(self, database: Path, node_id: str) -> None:
-        self.path = database.with_name(database.name + ".lock")
+        self.path = Path(os.path.realpath(database) + ".lock")
         try:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -32,3 +34,18 @@ class FileLock:
     def close(self) -> None:
         """Let the next one in."""
         os.close(self._descriptor)
+
+
+def require_one_name(database: Path) -> None:
+    """Refuse a file that has several names: what SQLite writes lies beside that by which it was opened, at first, and
+    whoever comes by another one does not see it, and damages the file.
+
+    Raises:
+        StoreUnusable: it has hard links.
+    """
+    names = os.stat(database).st_nlink
+    if names > 1:
+        raise StoreUnusable(
+            f"{database} has {names} names (hard links), and what is written under one cannot be seen under another: "
+            "stop whoever uses it, and remove all but one: that with a file -wal beside it, if there is any"
+        )

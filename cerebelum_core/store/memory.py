@@ -44,7 +44,7 @@ class MemoryStore:
         history = self._histories.get(append.execution_id, [])
         if len(history) != append.expected_version:
             raise VersionConflict(
-                f"execution '{append.execution_id}' is at version {len(history)}, not {append.expected_version}"
+                f"execution {append.execution_id!r} is at version {len(history)}, not {append.expected_version}"
             )
         version = append.expected_version + len(append.events)
         self._histories[append.execution_id] = [*history, *(event.to_bytes() for event in append.events)]

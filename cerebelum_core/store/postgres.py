@@ -6,6 +6,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import LiteralString
 
@@ -33,6 +34,7 @@ from cerebelum_core.store.records import (
     HeadPage,
     HeadQuery,
     Outcome,
+    Place,
     StoredHead,
     WorkerRecord,
 )
@@ -94,7 +96,8 @@ class PostgresStore:
 
     async def histories(self, execution_ids: Sequence[str], *, limit: int) -> Mapping[str, Sequence[Event]]:
         """The first events of several histories."""
-        return rows.histories(await self._read(sql.HISTORIES, (sql.text_array(execution_ids), limit)))
+        kept = [each for each in execution_ids if "\0" not in each]
+        return rows.histories(await self._read(sql.HISTORIES, (sql.text_array(kept), limit)))
 
     async def put_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot in place of an older one."""
@@ -114,13 +117,17 @@ class PostgresStore:
 
     async def list_heads(self, query: HeadQuery) -> HeadPage:
         """Heads by workflow and status, newest first."""
+        if query.after is not None:
+            before, nul, _ = query.after.execution_id.partition("\0")
+            # Of what can be kept the same stands before this text as before one with NUL.
+            query = replace(query, after=Place(query.after.started_at, before + "\1" * len(nul)))
         page = await self._list(*page_of(query, "cerebelum.executions"))
         total = await self._list(*count_of(query, "cerebelum.executions"))
-        return HeadPage.of([rows.stored_head(row) for row in page], query, rows.number(total[0]))
+        return HeadPage.of([rows.stored_head(row) for row in page], query, rows.number(total[0]) if total else 0)
 
     async def ready(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Executions that owe a task, by id."""
-        return [rows.text(row) for row in await self._read(sql.READY, (after, limit))]
+        return [rows.text(row) for row in await self._read(sql.READY, (after.partition("\0")[0], limit))]
 
     async def due(self, until: Timestamp, *, limit: int) -> Sequence[Due]:
         """The earliest timers up to an instant."""
@@ -195,6 +202,9 @@ class PostgresStore:
         self, statement: LiteralString, parameters: Sequence[rows.Cell] | Mapping[str, rows.Cell]
     ) -> list[rows.Row]:
         self._require_open()
+        values = parameters.values() if isinstance(parameters, Mapping) else parameters
+        if any(isinstance(value, str) and "\0" in value for value in values):
+            return []  # PostgreSQL keeps no such text: nothing has it, and to ask again would change nothing
         return await self._readers.run(statement, parameters)
 
     async def _write(self, statement: LiteralString, row: dict[str, rows.Cell]) -> None:

@@ -81,7 +81,7 @@ class BatchWriter:
                 if not _rolled_back(error):
                     self.close()
                     break
-        return StoreUnavailable(f"execution '{text(append)}' cannot be written: {said}")
+        return StoreUnavailable(f"execution {text(append)!r} cannot be written: {said}")
 
     def _written(self, appends: list[Row]) -> list[Outcome]:
         if self._connection is None:
@@ -148,7 +148,7 @@ def _expected(append: Row) -> int:
 
 
 def _conflict(append: Row) -> VersionConflict:
-    return VersionConflict(f"execution '{text(append)}' is not at version {_expected(append)} any more")
+    return VersionConflict(f"execution {text(append)!r} is not at version {_expected(append)} any more")
 
 
 def _rolled_back(error: psycopg.Error) -> bool:

@@ -15,7 +15,8 @@ Cell: TypeAlias = int | float | bytes | str | None
 Row: TypeAlias = tuple[Cell, ...]
 Bindings: TypeAlias = Sequence[Cell] | Mapping[str, Cell]
 
-_LAST_NS = (1 << 63) - 1
+LAST_NS = (1 << 63) - 1
+"""The last instant that a column holds."""
 
 HEAD_COLUMNS = (
     "workflow, blueprint_hash, status, started_at_ns, ended_at_ns, ready, wake_at_ns, "
@@ -177,7 +178,7 @@ def octets(row: Row) -> bytes:
 
 def _ns(instant: Timestamp | None) -> int | None:
     """An instant as 64 bits hold it: what lies beyond the year 2262 is kept as that."""
-    return None if instant is None else min(instant.to_ns(), _LAST_NS)
+    return None if instant is None else min(instant.to_ns(), LAST_NS)
 
 
 def _timestamp(cell: Cell) -> Timestamp | None:

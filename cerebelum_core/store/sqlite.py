@@ -20,7 +20,7 @@ from cerebelum_core.store import rows
 from cerebelum_core.store import sqlite_statements as sql
 from cerebelum_core.store.apart import committer_apart
 from cerebelum_core.store.listing import count_of, page_of
-from cerebelum_core.store.lock import FileLock
+from cerebelum_core.store.lock import FileLock, require_one_name
 from cerebelum_core.store.migrations import migrations, outstanding
 from cerebelum_core.store.records import (
     Append,
@@ -240,6 +240,7 @@ def _look_at(path: Path) -> None:
         raise StoreUnusable(f"{path} is a folder: name a file in it")
     if not os.path.exists(path):
         return
+    require_one_name(path)
     try:
         with closing(apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)) as connection:
             connection.set_busy_timeout(PATIENCE_MS)

@@ -57,7 +57,7 @@ def write_alone(connection: apsw.Connection, epoch: int, append: Row) -> None:
     try:
         write(connection, epoch, [append])
     except Refused:
-        raise VersionConflict(f"execution '{text(append)}' is not at version {number(append[3:4])} any more") from None
+        raise VersionConflict(f"execution {text(append)!r} is not at version {number(append[3:4])} any more") from None
 
 
 def fit(appends: Sequence[Row]) -> bool:

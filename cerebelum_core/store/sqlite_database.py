@@ -11,6 +11,7 @@ import apsw
 from cerebelum_core.errors import StoreUnusable
 from cerebelum_core.store import rows
 from cerebelum_core.store import sqlite_statements as sql
+from cerebelum_core.store.lock import require_one_name
 from cerebelum_core.store.migrations import Migration, migrations, outstanding
 from cerebelum_core.store.rows import Cell, Row
 
@@ -83,10 +84,11 @@ def open_sqlite_database(path: Path) -> SqliteDatabase:
     """A file that is there.
 
     Raises:
-        StoreUnusable: it is not, or is no database.
+        StoreUnusable: it is not, is no database, or has several names.
     """
     if not path.is_file():
         raise StoreUnusable(f"there is no store {path}: start a Core on it, or run `cerebelum store migrate`")
+    require_one_name(path)
     try:
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
         connection.set_busy_timeout(_WAIT_MS)

@@ -41,10 +41,7 @@ class SqliteWriter:
             StoreUnavailable: nothing is written.
         """
         self._take_time(PATIENCE_MS, _CHECKPOINT_PAGES)
-        try:
-            return self._commit(batch)
-        except apsw.Error as error:
-            raise StoreUnavailable(f"the store cannot write: {error}") from error
+        return self._commit(batch)
 
     def commit_at_once(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """The same. Nothing is done, and nothing told, while another process writes to the file, and once in a while,
@@ -57,20 +54,20 @@ class SqliteWriter:
         self._take_time(0, 0)
         try:
             return self._commit(batch)
-        except apsw.BusyError:
-            return ()
-        except apsw.Error as error:
-            raise StoreUnavailable(f"the store cannot write: {error}") from error
+        except StoreUnavailable as error:
+            if isinstance(error.__cause__, apsw.BusyError):
+                return ()
+            raise
 
     def _take_time(self, patience_ms: int, checkpoint_pages: int) -> None:
         self.connection.set_busy_timeout(patience_ms)
         self.connection.wal_autocheckpoint(checkpoint_pages)
 
     def _commit(self, batch: Sequence[Write]) -> Sequence[Outcome]:
-        if self.connection.in_transaction:
-            # A handler of signals has struck between two statements: what was acknowledged since would not be durable.
-            self.connection.execute("ROLLBACK")
         try:
+            if self.connection.in_transaction:
+                # A handler of signals struck between two statements: what was acknowledged since would not be durable.
+                self.connection.execute("ROLLBACK")
             with suppress(Refused):
                 return self._commit_all(batch)
             with transaction(self.connection):
@@ -78,6 +75,8 @@ class SqliteWriter:
                 return [self._attempt(each) for each in batch]
         except OwnershipLost as error:
             return [error] * len(batch)
+        except apsw.Error as error:
+            raise StoreUnavailable(f"the store cannot write: {error}") from error
 
     def _commit_all(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         appends = [each for each in batch if isinstance(each, tuple)]

@@ -4,45 +4,106 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from cerebelum_core.errors import CopyRefused
-from cerebelum_core.store.records import Append, EventStore, HeadQuery, Place, StoredHead
+from cerebelum_core.names import spelled_out
+from cerebelum_core.store.records import (
+    Append,
+    BlueprintRecord,
+    EventStore,
+    HeadQuery,
+    Place,
+    StoredHead,
+    WorkerRecord,
+)
 
 _PAGE = 200
+_NAMED = 20
+"""So many of what cannot be kept are named."""
+_LONGEST_BYTES = 2_600
+"""What is longer may not fit into an index of PostgreSQL."""
+
+_Record: TypeAlias = StoredHead | BlueprintRecord | WorkerRecord
+_Keeps: TypeAlias = Callable[[_Record], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What was copied. `checksum` is that of both stores."""
+    """What was copied, with its checksum, which is the same in both stores."""
 
     executions: int
     events: int
     checksum: str
+    left_out: Sequence[str] = ()
+    """What the target cannot keep, in words."""
 
 
-async def copy(source: EventStore, target: EventStore) -> Copied:
+async def copy(source: EventStore, target: EventStore, *, leave_out: bool = False) -> Copied:
     """Copy everything. Run again after it was interrupted, it goes on. Both stores are this process's alone.
 
+    `leave_out`: but for what the target cannot keep.
+
     Raises:
-        CopyRefused: the target holds something else, and is left as it is; or what was written is not what was read.
+        CopyRefused: the target holds something else, or cannot keep something, and is left as it is; or what was
+            written is not what was read.
     """
+    keeps = _in_postgresql if target.kind == "postgresql" else _everything
     await _require_only(source, target)
+    left_out = await _not_kept(source, keeps)
+    if left_out and not leave_out:
+        raise CopyRefused(
+            f"the target cannot keep {_listed(left_out)}: PostgreSQL takes no NUL in a text, and nothing longer than "
+            f"{_LONGEST_BYTES} bytes; nothing was copied. `--leave-out` copies all else, and leaves it in the source"
+        )
     async for heads in _pages(source):
-        await asyncio.gather(*(_copy_execution(source, target, head) for head in heads))
+        await asyncio.gather(*(_copy_execution(source, target, head) for head in filter(keeps, heads)))
     # Blueprints last: until they are there, nothing of a half copy can run.
-    for blueprint in await source.blueprints():
+    for blueprint in filter(keeps, await source.blueprints()):
         await target.put_blueprint(blueprint)
-    for worker in await source.workers():
+    for worker in filter(keeps, await source.workers()):
         await target.put_worker(worker)
-    theirs, ours = await _sum(source), await _sum(target)
+    theirs, ours = await _sum(source, keeps), await _sum(target, _everything)
     if theirs.checksum != ours.checksum:
         raise CopyRefused(
             f"the copy has {ours.executions} executions and {ours.events} events, checksum {ours.checksum}; the "
             f"original {theirs.executions} and {theirs.events}, {theirs.checksum}: keep the original"
         )
-    return ours
+    return replace(ours, left_out=left_out)
+
+
+def _everything(_: _Record) -> bool:
+    return True
+
+
+def _in_postgresql(record: _Record) -> bool:
+    match record:
+        case StoredHead(execution_id=execution_id, head=head):
+            texts = execution_id + head.workflow + head.blueprint_hash + head.step_name
+        case BlueprintRecord():
+            texts = record.hash + record.workflow
+        case WorkerRecord():
+            texts = record.worker_id
+    return "\0" not in texts and len(texts.encode()) <= _LONGEST_BYTES
+
+
+async def _not_kept(source: EventStore, keeps: _Keeps) -> list[str]:
+    """What of the source the target cannot keep."""
+    found = [
+        f"execution {spelled_out(head.execution_id)} of the workflow {spelled_out(head.head.workflow)}"
+        async for heads in _pages(source)
+        for head in heads
+        if not keeps(head)
+    ]
+    found += [f"workflow {spelled_out(each.workflow)}" for each in await source.blueprints() if not keeps(each)]
+    return found + [f"worker {spelled_out(each.worker_id)}" for each in await source.workers() if not keeps(each)]
+
+
+def _listed(found: Sequence[str]) -> str:
+    more = [f"{len(found) - _NAMED} more"] if len(found) > _NAMED else []
+    return ", ".join([*found[:_NAMED], *more])
 
 
 async def _require_only(source: EventStore, target: EventStore) -> None:
@@ -51,15 +112,15 @@ async def _require_only(source: EventStore, target: EventStore) -> None:
         theirs = await asyncio.gather(*(source.head(each.execution_id) for each in heads))
         for ours, other in zip(heads, theirs, strict=True):
             if ours != other:
-                raise _refused(f"an execution '{ours.execution_id}'")
+                raise _refused(f"an execution {ours.execution_id!r}")
     hashes = {each.hash for each in await source.blueprints()}
     for blueprint in await target.blueprints():
         if blueprint.hash not in hashes:
-            raise _refused(f"a version of the workflow '{blueprint.workflow}'")
+            raise _refused(f"a version of the workflow {blueprint.workflow!r}")
     ids = {each.worker_id for each in await source.workers()}
     for worker in await target.workers():
         if worker.worker_id not in ids:
-            raise _refused(f"a worker '{worker.worker_id}'")
+            raise _refused(f"a worker {worker.worker_id!r}")
 
 
 def _refused(what: str) -> CopyRefused:
@@ -76,11 +137,12 @@ async def _copy_execution(source: EventStore, target: EventStore, stored: Stored
         )
 
 
-async def _sum(store: EventStore) -> Copied:
-    """Sum up everything in an order that is the same in every store."""
+async def _sum(store: EventStore, keeps: _Keeps) -> Copied:
+    """Sum up what is kept in an order that is the same in every store."""
     digest = hashlib.sha256()
     executions = events = 0
-    async for heads in _pages(store):
+    async for page in _pages(store):
+        heads = [*filter(keeps, page)]
         for stored, history in zip(
             heads, await asyncio.gather(*(store.read(each.execution_id) for each in heads)), strict=True
         ):
@@ -88,7 +150,8 @@ async def _sum(store: EventStore) -> Copied:
             for event in history:
                 digest.update(event.to_bytes())
             executions, events = executions + 1, events + len(history)
-    for record in [*await store.blueprints(), *await store.workers()]:
+    records: list[_Record] = [*await store.blueprints(), *await store.workers()]
+    for record in filter(keeps, records):
         digest.update(repr(record).encode())
     return Copied(executions, events, digest.hexdigest())
 

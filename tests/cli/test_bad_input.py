@@ -268,6 +268,25 @@ def test_what_is_wrong_before_a_core_is_asked_is_wrong_usage_in_one_line(
     assert words in ran.err
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "--local"],
+        ["run", "x", "y"],
+        ["worker"],
+        ["core", "--store"],
+        ["list", "--core"],
+        ["list", "--status"],
+        ["store", "read"],
+        ["convert"],
+    ],
+)
+def test_what_is_wrong_is_repeated_without_what_a_terminal_would_obey(tmp_path: Path, command: list[str]) -> None:
+    ran = cerebelum(*command, "x\x1b[31m\n\x9by", folder=tmp_path)
+    assert (ran.code in {Exit.USAGE, Exit.UNUSABLE}, "\x1b" in ran.err, "\x9b" in ran.err) == (True, False, False)
+    assert r"x\x1b[31m" in ran.err
+
+
 def test_an_interruption_while_it_is_still_imported_ends_with_130(tmp_path: Path) -> None:
     (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
     ran = cerebelum("list", folder=tmp_path)

@@ -50,6 +50,16 @@ async def test_from_run_to_approval_to_history(tmp_path: Path) -> None:
         assert lines[-1]["kind"] == "ExecutionCompleted"
 
 
+async def test_what_is_not_found_is_named_without_what_a_terminal_would_obey(tmp_path: Path) -> None:
+    odd, spelled = "a\nb\x1b[31m\u2028é", r"'a\nb\x1b[31m\u2028é'"
+    async with stage(tmp_path) as on:
+        for name in ("status", "history", "why", "approve", "cancel", "pause", "fork"):
+            ran = await command(on, name, odd, *(["--step", "x"] if name == "fork" else []))
+            assert ran == Ran(Exit.NOT_FOUND, "", f"error: there is no execution {spelled}\n")
+        ran = await command(on, "workflow", odd)
+        assert (ran.code, len(ran.err.splitlines()), spelled in ran.err) == (Exit.NOT_FOUND, 1, True)
+
+
 async def test_signals_are_sent_kept_and_told(tmp_path: Path) -> None:
     async with stage(tmp_path) as on, on.client() as client:
         await on.start_worker()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -11,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from cerebelum_cli.output import json_text, say, say_each, table, value_of
+from cerebelum_cli.printable import PrintableFormatter, printable_lines
 from cerebelum_client import to_payload
 
 
@@ -53,7 +55,25 @@ def test_a_table_is_no_wider_than_a_screen_and_each_row_is_one_line(capsys: pyte
     assert (odd.split(), head.split()) == (["two\\nlines\\x1b[31m", "failed"], ["EXECUTION", "STATUS"])
 
 
+def test_a_text_in_json_has_nothing_that_a_terminal_would_obey_or_a_stream_refuses() -> None:
+    text = "Zoë \x1b[31m \x9b31m \x7f \u2028 \u202e \ud800 😀"
+    assert json_text(text) == r'"Zoë \u001b[31m \u009b31m \u007f \u2028 \u202e \ud800 😀"'
+    assert json.loads(json_text(text)) == text
+
+
 def test_what_a_terminal_would_obey_is_spelled_out(capsys: pytest.CaptureFixture[str]) -> None:
     say("order\r\n\x1b[2J of Zoë  running")
     say_each("ValueError: one\n\ttwo\x07")
     assert capsys.readouterr().out == "order\\r\\n\\x1b[2J of Zoë  running\nValueError: one\n\\ttwo\\x07\n"
+
+
+def test_an_error_keeps_its_lines_and_nothing_else_that_a_terminal_would_obey() -> None:
+    assert printable_lines("two faults:\n\x1b[2J one\r\n\u2028 Zoë") == "two faults:\n\\x1b[2J one\\r\n\\u2028 Zoë"
+
+
+@pytest.mark.parametrize(
+    ("logger", "line"), [("cerebelum_core.node", r"a\nb\x1b[31m"), ("shop.orders", "a\nb\x1b[31m")]
+)
+def test_what_we_log_is_one_line_and_what_a_step_logs_is_left_as_it_is(logger: str, line: str) -> None:
+    record = logging.LogRecord(logger, logging.INFO, "", 0, "%s", ("a\nb\x1b[31m",), None)
+    assert PrintableFormatter("%(message)s").format(record) == line

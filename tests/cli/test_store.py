@@ -15,6 +15,7 @@ from cerebelum_core.store import open_store
 from tests.cli.command_line import cerebelum
 from tests.core.store.appends import append
 from tests.core.store.test_upkeep import fill
+from tests.postgresql import PostgresServer
 
 
 def test_a_store_is_made_checked_pruned_and_its_archive_read(tmp_path: Path) -> None:
@@ -86,6 +87,26 @@ def test_a_store_that_is_full_of_something_else_takes_no_copy(tmp_path: Path) ->
     ran = cerebelum("store", "copy", "sqlite:///a.db", "sqlite:///b.db", folder=tmp_path)
     assert ran.code == Exit.REFUSED
     assert "copy into an empty store" in ran.err
+
+
+def test_an_id_that_the_target_cannot_keep_is_named_and_left_out_on_request(
+    tmp_path: Path, postgresql: PostgresServer
+) -> None:
+    asyncio.run(fill(f"sqlite:///{tmp_path}/a.db", running=1, ended=0))
+    asyncio.run(begin(f"sqlite:///{tmp_path}/a.db", "a\0b"))
+    target = postgresql.new_database()
+    refused = cerebelum("store", "copy", "sqlite:///a.db", target, folder=tmp_path)
+    assert refused.code == Exit.REFUSED
+    assert r"cannot keep execution 'a\x00b'" in refused.err
+    copied = cerebelum("store", "copy", "--leave-out", "sqlite:///a.db", target, folder=tmp_path)
+    assert copied.code == Exit.OK
+    assert copied.out.startswith("left out: execution 'a\\x00b' of the workflow 'order'\n1 executions, 5 events; all ")
+
+
+async def begin(url: str, execution_id: str) -> None:
+    store = open_store(url, node_id="node", clock=SystemClock())
+    await store.append(append(execution_id, 0))
+    await store.close()
 
 
 async def end(url: str) -> None:

@@ -98,10 +98,9 @@ def prepare(names: Iterable[str], settings: Settings) -> None:
 
 
 def figures_of(names: Iterable[str], settings: Settings, *words: str) -> Iterator[Figure]:
-    """Those of the peers among these that are asked for; each is told these words."""
+    """Those of the peers among these that are asked for, and prepared; each is told these words."""
     for name in settings.peers:
         if name in names:
-            PEERS[name].prepare()
             yield from PEERS[name].figures(settings, *words)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from google.protobuf.compiler import plugin_pb2
@@ -73,6 +75,8 @@ Options (opt: in buf.gen.yaml, --cerebelum_opt= for protoc), joined by commas:
 def run() -> None:
     """Answer the request on standard input, or the arguments of a person."""
     if len(sys.argv) > 1:
+        with suppress(AttributeError):  # a system without it
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # who has read enough, as `head` does, ends it without a word
         _answer(sys.argv[1:])
         return
     if sys.stdin.isatty():

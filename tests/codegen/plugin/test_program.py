@@ -5,6 +5,7 @@ from __future__ import annotations
 import filecmp
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +173,17 @@ def test_an_argument_that_it_does_not_know_is_named_beside_the_help() -> None:
     assert done.returncode == 2
     assert b"--outdir=x" in done.stderr
     assert b"--help" in done.stderr
+
+
+@pytest.mark.parametrize("asked", ["--help", "--version"])
+def test_who_reads_it_may_leave_when_it_has_seen_enough(asked: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        done = subprocess.run([str(PLUGIN), asked], stdout=writer, stderr=subprocess.PIPE, timeout=60, check=False)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
 
 
 def test_version_is_one_line() -> None:

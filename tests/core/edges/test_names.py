@@ -88,6 +88,17 @@ async def test_what_not_every_store_can_keep_is_refused_with_its_mend(
         assert refused.value.code is StatusCode.INVALID_ARGUMENT
 
 
+async def test_an_execution_that_there_is_not_is_named_so_that_its_name_can_be_seen() -> None:
+    async with memory_core() as core:
+        for asked in (
+            core.node.worker_edge.get_execution_status(pb.GetExecutionStatusRequest(execution_id=BAD["control"]), HERE),
+            core.node.control_edge.cancel(control_pb.CancelRequest(execution_id=BAD["control"]), HERE),
+            anext(core.node.control_edge.get_history(control_pb.GetHistoryRequest(execution_id=BAD["control"]), HERE)),
+        ):
+            with pytest.raises(RpcError, match=r"there is no execution 'a\\nb'"):
+                await asked
+
+
 async def test_a_start_on_a_stream_is_refused_by_its_number() -> None:
     async def requests(core: Core) -> AsyncIterator[stream_pb.ExecuteRequest]:
         yield stream_pb.ExecuteRequest(starts=[request(core, execution_id="a\0b")])

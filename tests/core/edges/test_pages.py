@@ -13,7 +13,9 @@ def test_a_token_stands_for_its_place(place: Place | None) -> None:
     assert place_of(page_token(place)) == place
 
 
-@pytest.mark.parametrize("token", ["x", ":x", "-1:x", "1e9:x", "99999999999999999999:x", "\u0661:x"])
+@pytest.mark.parametrize(
+    "token", ["x", ":x", "-1:x", "1e9:x", "99999999999999999999:x", "9223372036854775808:x", "\u0661:x"]
+)
 def test_a_token_that_no_list_returned_is_refused(token: str) -> None:
     with pytest.raises(RpcError, match="is not one that a list returned") as caught:
         place_of(token)

@@ -9,7 +9,7 @@ import pytest
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.errors import StoreUnavailable, VersionConflict
-from cerebelum_core.store import BlueprintRecord, Due, EventStore, HeadQuery, WorkerRecord, shard_of
+from cerebelum_core.store import BlueprintRecord, Due, EventStore, HeadPage, HeadQuery, Place, WorkerRecord, shard_of
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
 from tests.core.store.appends import START, append, head
@@ -197,6 +197,22 @@ async def test_a_newer_snapshot_takes_the_place_of_an_older_one_and_never_the_ot
         await store.put_snapshot(Snapshot(execution_id="x", version=version, shape="s"))
     assert await store.snapshot("x") == Snapshot(execution_id="x", version=600, shape="s")
     assert await store.snapshot("y") is None
+
+
+async def test_an_id_or_a_name_that_not_every_store_can_keep_is_not_found(store: EventStore) -> None:
+    name, kept = "a\0b", {each: append(each, 0) for each in ("a", "a\1")}
+    for each in kept.values():
+        await store.append(each)
+    assert await store.read(name) == []
+    assert await store.histories(["a", name], limit=9) == {"a": kept["a"].events}
+    assert await store.head(name) is None
+    assert await store.snapshot(name) is None
+    assert await store.blueprint(name) is None
+    assert await store.newest_blueprint(name) is None
+    assert await store.list_heads(HeadQuery(workflow=name)) == HeadPage(heads=[], total=0)
+    page = await store.list_heads(HeadQuery(after=Place(head().started_at, name)))
+    assert ([each.execution_id for each in page.heads], page.total) == (["a"], 2)
+    assert list(await store.ready(after=name)) == ["a\1"]
 
 
 async def test_a_closed_store_takes_nothing(store: EventStore) -> None:

@@ -22,6 +22,7 @@ from cerebelum_core.store import EventStore, HeadQuery, Place, open_store
 from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.rows import APPEND_CELLS, cells_of
 from cerebelum_core.store.sqlite import SqliteStore
+from cerebelum_core.store.sqlite_database import open_sqlite_database
 from cerebelum_core.store.sqlite_writer import PATIENCE_MS, SqliteWriter, connect, transaction
 from cerebelum_core.store.writer import HereIfAlone
 from cerebelum_proto.events.v1.events_pb import StepCompleted
@@ -79,6 +80,37 @@ async def test_a_second_core_on_the_same_file_is_refused_until_the_first_is_gone
         opened(path, "second", apart=apart)
     await first.close()
     await opened(path, "third", apart=apart).close()
+
+
+@pytest.mark.parametrize("way", ["link", "folder/core.db", "link to link", "../real/core.db", "here/../core.db"])
+async def test_a_second_core_is_refused_by_whichever_way_it_comes_to_the_file(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, elsewhere = tmp_path / "real", tmp_path / "elsewhere"
+    for folder in (real, real / "here", elsewhere):
+        folder.mkdir()
+    (elsewhere / "link").symlink_to("../real/core.db")
+    (elsewhere / "link to link").symlink_to("link")
+    (elsewhere / "folder").symlink_to(real)
+    monkeypatch.chdir(real if way.startswith("here") else elsewhere)
+    for one, other in ((real / "core.db", Path(way)), (Path(way), real / "core.db")):
+        first = opened(one, "first")
+        with pytest.raises(StoreInUse, match="node first, process"):
+            opened(other, "second")
+        await first.close()
+    assert [file.name for file in elsewhere.iterdir() if not file.is_symlink()] == []
+
+
+async def test_a_file_that_has_a_second_name_is_refused_under_both(tmp_path: Path) -> None:
+    names = [tmp_path / "core.db", tmp_path / "other.db"]
+    await opened(names[0]).close()
+    names[1].hardlink_to(names[0])
+    for name in names:
+        for open_it in (opened, open_sqlite_database):
+            with pytest.raises(StoreUnusable, match=r"has 2 names \(hard links\).*remove all but one"):
+                open_it(name)
+    names[0].unlink()
+    await opened(names[1]).close()
 
 
 @apart_or_not

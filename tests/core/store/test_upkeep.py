@@ -17,7 +17,7 @@ from cerebelum_codegen.runtime import Duration, Timestamp
 from cerebelum_core import upkeep
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import CopyRefused, StoreInUse, StoreUnusable, StoreUrlError
-from cerebelum_core.store import BlueprintRecord, EventStore, Head, HeadQuery, WorkerRecord, open_store
+from cerebelum_core.store import BlueprintRecord, EventStore, Head, HeadPage, HeadQuery, WorkerRecord, open_store
 from cerebelum_core.store.archive import read_archive
 from cerebelum_proto.worker.worker_service_pb import Blueprint, ExecutionState
 from tests.core.store.appends import START, append
@@ -164,6 +164,46 @@ async def test_a_store_that_is_written_in_two_ways_is_not_copied_into_itself(new
         with pytest.raises(CopyRefused, match="both are the same store"):
             await upkeep.copy(url, same)
     await opened(url).close()
+
+
+async def test_what_postgresql_cannot_keep_is_named_before_anything_is_copied_and_left_out_on_request(
+    postgresql: PostgresServer, tmp_path: Path
+) -> None:
+    source, target = f"sqlite:///{tmp_path}/old.db", postgresql.new_database()
+    await fill(source, running=3, ended=3)
+    store = opened(source)
+    await asyncio.gather(*(store.append(append(each, 0, 2)) for each in ("a\0b", "x" * 3_000)))
+    await store.append(append("fine", 0, 1, running_head(workflow="order\0")))
+    await store.put_blueprint(BlueprintRecord(hash="odd", workflow="order\0", data=b"", stored_at=START))
+    await store.put_worker(WorkerRecord(worker_id="w\0", registration=b"", seen_at=START))
+    await store.close()
+
+    with pytest.raises(CopyRefused, match=r"execution 'a\\x00b' of the workflow 'order'.*`--leave-out` copies"):
+        await upkeep.copy(source, target)
+    empty = opened(target)
+    assert await held(empty) == (HeadPage(heads=[], total=0), [], [])
+    await empty.close()
+
+    copied = await upkeep.copy(source, target, leave_out=True)
+    assert (copied.executions, copied.events) == (6, 3 * 5 + 3 * 2)
+    assert sorted(copied.left_out) == [
+        r"execution 'a\x00b' of the workflow 'order'",
+        r"execution 'fine' of the workflow 'order\x00'",
+        f"execution '{'x' * 40}...' of the workflow 'order'",
+        r"worker 'w\x00'",
+        r"workflow 'order\x00'",
+    ]
+    assert upkeep.check(source).executions[ExecutionState.EXECUTION_RUNNING] == 6
+    assert await upkeep.copy(source, target, leave_out=True) == copied
+
+
+async def test_a_file_takes_a_copy_of_whatever_another_one_holds(tmp_path: Path) -> None:
+    source, target = (f"sqlite:///{tmp_path}/{name}.db" for name in "ab")
+    store = opened(source)
+    await store.append(append("a\0b", 0, 2))
+    await store.close()
+    copied = await upkeep.copy(source, target)
+    assert (copied.executions, copied.events, copied.left_out) == (1, 2, [])
 
 
 # -- check -----------------------------------------------------------------------------------
