@@ -19,8 +19,17 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=Settings.count, help="executions that are stored, or sleep")
     parser.add_argument("--peers", type=lambda names: names.split(","), default=[], help="compiled,restate,dbos")
     given = parser.parse_args()
-    options = {name: tuple(value) if isinstance(value, list) else value for name, value in vars(given).items()}
-    run(options.pop("case"), Settings(**options))
+    settings = Settings(
+        rounds=given.rounds,
+        round_ms=given.round_ms,
+        only=tuple(given.only),
+        store=given.store,
+        concurrency=tuple(given.concurrency),
+        embedded=given.embedded,
+        count=given.count,
+        peers=tuple(given.peers),
+    )
+    run(given.case, settings)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,8 @@ async def caller(peer: str, port: int) -> AsyncIterator[Say]:
     """How a client of a peer's own kind calls."""
     if peer == "grpcio":
         async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-            yield channel.unary_unary(ROUTE)
+            theirs: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(ROUTE)
+            yield theirs
     else:
         async with Channel("127.0.0.1", port) as ours:
             yield EchoStub(ours).say
@@ -74,7 +75,7 @@ async def caller(peer: str, port: int) -> AsyncIterator[Say]:
 async def _serve(peer: str) -> None:
     if peer == "grpcio":
         server = grpc.aio.server()
-        say = grpc.unary_unary_rpc_method_handler(_say)
+        say: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(_say)
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("benchmarks.Echo", {"Say": say}),))
         print(server.add_insecure_port("127.0.0.1:0"), flush=True)
         await server.start()

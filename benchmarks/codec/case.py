@@ -31,7 +31,7 @@ def figures(settings: Settings) -> Iterator[Figure]:
 
 
 def _compare(running: dict[str, Running], settings: Settings, message: str, size: str, op: str) -> Iterator[Figure]:
-    asked = {"message": message, "size": size, "op": op, "round_ms": settings.round_ms}
+    asked: dict[str, str | int] = {"message": message, "size": size, "op": op, "round_ms": settings.round_ms}
     rounds = [{name: peer.measure(asked) for name, peer in running.items()} for _ in range(settings.rounds)]
     for name in running:
         times = [each[name] for each in rounds]

@@ -42,7 +42,11 @@ async def _measured(where: Open, settings: Settings, concurrency: int) -> list[F
 
     async def measure(starts: str, run: Callable[[], Awaitable[Round]], steps: int = _STEPS) -> float:
         figure = figure_of([await run() for _ in range(settings.rounds)], steps)
-        how = {"starts": starts, "store": settings.store.partition(":")[0] or "sqlite", "concurrency": concurrency}
+        how: Figure = {
+            "starts": starts,
+            "store": settings.store.partition(":")[0] or "sqlite",
+            "concurrency": concurrency,
+        }
         found.append({**how, **figure})
         return figure["wf_per_s"]
 

@@ -13,7 +13,7 @@ from cerebelum.embedded import embedded_core
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.store import Append, EventStore, Head, open_store
-from cerebelum_proto.events.v1.events_pb import Event, SleepStarted
+from cerebelum_proto.events.v1.events_pb import Event, SleepStarted, StepCompleted
 
 _AT_ONCE = 1_000
 _TEMPLATE = "template"
@@ -83,7 +83,7 @@ def _renamed(event: Event, execution_id: str, due_at: Timestamp | None) -> Event
     copied = Event.from_bytes(event.to_bytes())
     copied.execution_id = execution_id
     fact = copied.fact
-    if hasattr(fact, "task_id"):
+    if isinstance(fact, SleepStarted | StepCompleted):
         fact.task_id = fact.task_id.replace(_TEMPLATE, execution_id)
     if isinstance(fact, SleepStarted) and due_at is not None:
         fact.due_at = due_at

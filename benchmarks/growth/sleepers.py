@@ -39,7 +39,7 @@ async def _measured(settings: Settings) -> list[Figure]:
             async with opened(url) as store:
                 took_s += await fill(store, template, range(stored, count), lambda n: Timestamp(far_s + n % _DAY_S))
             stored = count
-            figure = {
+            figure: Figure = {
                 "store": settings.store.partition(":")[0] or "sqlite",
                 "sleepers": count,
                 "events_each": len(template.events),

@@ -50,7 +50,7 @@ def our_figures(settings: Settings) -> Iterator[Figure]:
     for concurrency, processes in zip(settings.concurrency, taken, strict=True):
         played = _played(settings.rounds, concurrency)
         for where, part, took_us in (*account(measured, played, processes), *waited):
-            named = {"peer": "cerebelum", "concurrency": concurrency, "where": where, "part": part}
+            named: Figure = {"peer": "cerebelum", "concurrency": concurrency, "where": where, "part": part}
             yield {**named, "us_per_step": round(took_us, 2)}
 
 

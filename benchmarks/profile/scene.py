@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections.abc import Collection
 
 from benchmarks.engine.workflows import five
 from cerebelum.runner import run_task
@@ -131,7 +132,7 @@ class _Taker:
     lease_s = 30.0
     room = BATCH
 
-    def __init__(self, pools: frozenset[Pool]) -> None:
+    def __init__(self, pools: Collection[Pool]) -> None:
         self.pools = pools
 
     def take(self, lease: object) -> None:
