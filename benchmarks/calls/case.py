@@ -14,14 +14,14 @@ from benchmarks.calls.echo import Say, caller
 from benchmarks.engine.loops import cpu_of, run_quick
 from benchmarks.frame import PROJECT, Figure, Settings
 
-_PEERS = ("cerebelum", "grpcio")
+PEERS = ("cerebelum", "grpcio")
 _ROUND_S = 2.0
 _MESSAGE = bytes(100)
 
 
 def figures(settings: Settings) -> Iterator[Figure]:
     """One figure for each peer and number of calls in flight."""
-    for peer in settings.only or _PEERS:
+    for peer in [each for each in PEERS if not settings.only or each in settings.only]:
         for concurrency in settings.concurrency:
             with subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.calls.echo", peer], cwd=PROJECT, stdout=subprocess.PIPE, text=True
