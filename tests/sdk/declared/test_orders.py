@@ -153,6 +153,34 @@ async def test_a_question_that_nobody_asks_cannot_be_answered(orders: wf.OrderFu
         await handle.confirm_address.asked()
 
 
+async def test_a_decision_is_about_the_question_that_was_shown(
+    core: TestingCore, orders: wf.OrderFulfilmentClient
+) -> None:
+    handle, other = await orders.start(order(7, "twice")), orders.handle("order/7")
+    assert (await handle.confirm_address.asked()).guess == "home"
+    assert (await other.confirm_address.asked()).guess == "home"
+    await other.confirm_address.approve(pb.AddressAnswer(address="a"))
+    await core.settle()
+    for decided in (handle.confirm_address.approve(pb.AddressAnswer(address="b")), handle.confirm_address.reject()):
+        with pytest.raises(Refused, match="of task 'order/7/ship/1.1.0', waits no more, and .* asks another one"):
+            await decided
+    assert (await handle.confirm_address.asked()).guess == "work"
+    assert handle.confirm_address.task_id == "order/7/ship/1.1.1"
+    await handle.confirm_address.approve(pb.AddressAnswer(address="c"))
+    assert await handle.result() == pb.Shipment(tracking_id="t7", address="c")
+    assert handle.confirm_address.task_id == ""
+
+
+async def test_who_has_looked_at_nothing_decides_what_is_asked(
+    core: TestingCore, orders: wf.OrderFulfilmentClient
+) -> None:
+    handle = await orders.start(order(7, "twice"))
+    for address in ("a", "b"):
+        await core.settle()
+        await handle.confirm_address.approve(pb.AddressAnswer(address=address))
+    assert await handle.result() == pb.Shipment(tracking_id="t7", address="b")
+
+
 async def test_a_no_fails_the_step_that_does_not_catch_it(orders: wf.OrderFulfilmentClient) -> None:
     handle = await orders.start(order(7, "doubtful"))
     await handle.confirm_address.asked()
