@@ -250,6 +250,27 @@ async def test_an_answer_may_come_as_json_from_somebody_who_has_no_generated_cod
     assert await handle.result() == pb.Shipment(tracking_id="t7", address="by hand")
 
 
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"addres": "x"}, r"shop\.v1\.AddressAnswer has no field 'addres': it has address"),
+        ({"address": 7}, r"shop\.v1\.AddressAnswer\.address \(string\): 7 is no text"),
+        ("Quay 3", r"shop\.v1\.AddressAnswer: 'Quay 3' is no object"),
+        (pb.Approval(by="Ada"), r"is answered by shop\.v1\.AddressAnswer, not by shop\.v1\.Approval"),
+    ],
+)
+async def test_an_answer_that_its_step_could_not_read_is_refused_and_the_question_stays_open(
+    core: TestingCore, orders: wf.OrderFulfilmentClient, answer: object, told: str
+) -> None:
+    handle = await orders.start(order(7, "doubtful"))
+    await core.settle()
+    with pytest.raises(InvalidRequest, match=f"approval 'confirm_address' .*{told}.*step 'ship' still asks"):
+        await handle.execution.approve(answer)
+    assert await handle.confirm_address.question() is not None
+    await handle.execution.approve({"address": "by hand"})
+    assert await handle.result() == pb.Shipment(tracking_id="t7", address="by hand")
+
+
 async def test_inputs_may_come_as_json_from_somebody_who_has_no_generated_code(core: TestingCore) -> None:
     executor = DistributedExecutor(core.core)
     handle = await executor.submit("shop.v1.OrderFulfilment", {"orderId": "12", "skus": ["book"]}, execution_id="x")
