@@ -35,8 +35,9 @@ class BlueprintRegistry:
         warnings = self._warnings.get(digest)
         if warnings is None:
             verdict = validate(blueprint)
-            warnings = verdict.warnings
-            errors = [*blueprint_name_faults(blueprint), *verdict.errors]
+            kept = bool(verdict.bearable) and await self._store.blueprint(digest) is not None
+            warnings = (*verdict.warnings, *verdict.bearable) if kept else verdict.warnings
+            errors = [*blueprint_name_faults(blueprint), *(verdict.fatal if kept else verdict.errors)]
             if errors:
                 return pb.BlueprintValidation(errors=errors, warnings=list(warnings))
             _remember(self._warnings, digest, warnings)

@@ -82,11 +82,11 @@ def compile_blueprint(blueprint: pb.Blueprint) -> Blueprint:
     """Turn a submitted blueprint into the engine's form.
 
     Raises:
-        BlueprintInvalid: it names every error that `validate` finds.
+        BlueprintInvalid: it names every error with which it cannot run.
     """
     verdict = validate(blueprint)
-    if verdict.errors:
-        raise BlueprintInvalid(blueprint.workflow_module, verdict.errors)
+    if verdict.fatal:
+        raise BlueprintInvalid(blueprint.workflow_module, verdict.fatal)
     definition = blueprint.definition or pb.WorkflowDefinition()
     timeline = path_of(stages_of(definition))
     rules = compile_rules(definition, timeline)

@@ -24,6 +24,13 @@ class Verdict:
 
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
+    bearable: tuple[str, ...] = ()
+    """Those of the errors with which one that was kept before they were known goes on as it did."""
+
+    @property
+    def fatal(self) -> tuple[str, ...]:
+        """The other errors: nothing can run with them."""
+        return tuple(error for error in self.errors if error not in self.bearable)
 
 
 def validate(blueprint: pb.Blueprint) -> Verdict:
@@ -50,12 +57,12 @@ def validate(blueprint: pb.Blueprint) -> Verdict:
     outlook = Outlook(definition)
     if errors:
         return Verdict((*errors, *outlook.course()), warnings)
-    lacking = tuple(outlook.lacking())
+    lacking, unasked = tuple(outlook.lacking()), tuple(outlook.unanswerable())
     if not definition.stages:
         # A deployed client's step is handed nothing where a result is missing; it has always been so.
-        return Verdict(tuple(outlook.errors()), (*warnings, *lacking))
+        return Verdict((*outlook.errors(), *unasked), (*warnings, *lacking), unasked)
     # A warning: a step that several workflows share may have a default for what runs in another one.
-    return Verdict((*outlook.errors(), *lacking), (*warnings, *outlook.vain()))
+    return Verdict((*outlook.errors(), *lacking, *unasked), (*warnings, *outlook.vain()), unasked)
 
 
 def _name(blueprint: pb.Blueprint) -> Iterator[str]:
