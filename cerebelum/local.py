@@ -89,7 +89,7 @@ Approver: TypeAlias = Callable[[PendingApproval], Awaitable[Yes | No]]
 async def run_locally(
     blueprint: Blueprint,
     code: Code,
-    inputs: object,
+    inputs: Payload,
     *,
     execution_id: str | None = None,
     timeout: timedelta | None = None,
@@ -103,7 +103,7 @@ async def run_locally(
         StartExecution(
             execution_id=execution_id or new_execution_id(),
             workflow=blueprint.workflow,
-            inputs=code.payloads.write(inputs),
+            inputs=inputs,
             timeout_ms=limit_ms(timeout),
         )
     )

@@ -8,10 +8,10 @@ import pytest
 from shop.v1 import refunds_pb as pb
 from shop.v1 import refunds_workflows as wf
 
-from cerebelum import Context, DefinitionError, ErrorResult, Worker, as_workflow, testing
+from cerebelum import Context, DefinitionError, DistributedExecutor, ErrorResult, Worker, as_workflow, testing
 from cerebelum.generated import v1
 from cerebelum.testing import TestingCore
-from cerebelum_client import AlreadyExists, InvalidRequest
+from cerebelum_client import AlreadyExists, InvalidRequest, PayloadError
 
 Told = Context[pb.RefundRequest]
 
@@ -140,9 +140,13 @@ async def test_an_answer_of_another_type_fails_the_step_for_good() -> None:
 
 
 @pytest.mark.parametrize("inputs", [7, None, {"paymentId": [1]}])
-async def test_inputs_that_are_no_message_of_the_contract_fail_the_step_in_words(inputs: object) -> None:
+async def test_inputs_that_are_no_message_of_the_contract_start_nothing_or_fail_the_step_in_words(
+    inputs: object,
+) -> None:
     async with testing.core([Refunds()]) as core:
-        handle = await core.start(as_workflow(Refunds()), inputs)
+        with pytest.raises(PayloadError, match=r"cannot be started with these inputs: .*RefundRequest"):
+            await core.start(as_workflow(Refunds()), inputs)
+        handle = await DistributedExecutor(core.core).submit("shop.v1.Refund", inputs)
         error = (await core.result(handle)).error
     assert error is not None
     assert error.kind == "PayloadError"
