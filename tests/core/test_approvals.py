@@ -7,10 +7,14 @@ import pytest
 from cerebelum_client import to_payload
 from cerebelum_codegen.known import struct_pb
 from cerebelum_codegen.runtime import DecodeError, Message
-from cerebelum_core.approvals import answer_fault
+from cerebelum_core.approvals import answer_fault, asked_of
+from cerebelum_core.errors import UnknownExecution
+from cerebelum_engine import Approve, Phase, State
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1 import types_pb as types
 from cerebelum_proto.worker import worker_service_pb as pb
+from tests.core.hands import Bench, question
+from tests.simulation.virtual_time import in_virtual_time
 
 TOLD = pb.Description(
     approvals=[
@@ -142,3 +146,22 @@ def test_a_message_of_another_type_is_a_fault() -> None:
 
 def test_what_is_no_json_is_a_fault() -> None:
     assert "this is none" in answer_fault(TOLD, "policy", types.Payload(encoding="json", data=b"{"))
+
+
+@in_virtual_time
+async def test_an_execution_whose_answer_is_refused_does_not_stay_in_memory() -> None:
+    bench = Bench()
+    await bench.started()
+    await bench.registry.tell("x", question(await bench.registry.state("x")))
+    assert bench.registry.live_count == 0
+
+    def refuse(state: State) -> Approve:
+        raise ValueError(f"v{state.version} asks for something else")
+
+    with pytest.raises(ValueError, match="v2 asks for something else"):
+        await bench.registry.tell_seeing("x", refuse)
+    assert bench.registry.live_count == 0
+    await bench.registry.tell_seeing("x", lambda state: Approve(task_id=asked_of(state, "", "")[0].task_id))
+    assert [each.phase for each in (await bench.registry.state("x")).steps.values()] == [Phase.READY]
+    with pytest.raises(UnknownExecution):
+        await bench.registry.tell_seeing("y", refuse)

@@ -62,3 +62,7 @@ class Orders(OrderFulfilmentBase):
 
     async def backorder(self, request: pb.Order, context: Told) -> pb.Backordered:
         return pb.Backordered(order_id=request.order_id)
+
+
+def order(number: int, *skus: str, kind: pb.Kind = pb.Kind.KIND_UNSPECIFIED) -> pb.Order:
+    return pb.Order(order_id=number, skus=list(skus), kind=kind)
