@@ -34,11 +34,11 @@ from cerebelum.errors import (
 from cerebelum.execution_stream import ExecutionStream
 from cerebelum.executor import DistributedExecutor
 from cerebelum.handle import ExecutionHandle
-from cerebelum.local import Approver, No, PendingApproval, Yes
+from cerebelum.local import Approver, No, Yes
 from cerebelum.policies import Retry
 from cerebelum.progress import ProgressReporter
 from cerebelum.repeating import poll, retry
-from cerebelum.results import ExecutionError, ExecutionResult, Explanation, Progress
+from cerebelum.results import ExecutionError, ExecutionResult, Explanation, PendingApproval, Progress
 from cerebelum.rules import Action, back_to, end, fail, mapping, proceed, skip_to
 from cerebelum.signals import Signal
 from cerebelum.step import Step, Timeline, step

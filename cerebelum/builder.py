@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple, overload
 
+from cerebelum.conditions import TextCondition
 from cerebelum.describing import description_of
 from cerebelum.errors import DefinitionError
 from cerebelum.policies import MOST_TIMES, policy_of
@@ -16,6 +17,8 @@ from cerebelum.step import CONTEXT, INPUTS, AnyStep, Part, Timeline
 from cerebelum_client.markers import milliseconds
 from cerebelum_codegen.runtime import EncodeError
 from cerebelum_engine import DEFAULT_MAX_VISITS, validate
+from cerebelum_engine.conditions import Condition as CelCondition
+from cerebelum_engine.conditions import ConditionError
 from cerebelum_proto.worker import worker_service_pb as pb
 
 
@@ -124,6 +127,7 @@ class WorkflowBuilder:
         steps, ambiguous = _steps(timeline, rules)
         faults = [*ambiguous]
         faults += [fault for step in steps.values() for fault in _parameter_faults(step, steps)]
+        faults += _condition_faults(rules.predicates(), steps)
         faults += ["its queue is empty: name one, or leave it out"] if queue == "" else []
         if wrong := _kind_faults(max_visits, queue):
             raise DefinitionError(f"workflow '{name}'", wrong)
@@ -189,6 +193,22 @@ def _parameter_faults(step: AnyStep, steps: Mapping[str, AnyStep]) -> list[str]:
         for name, parameter in step.parameters.items()
         if name not in (CONTEXT, INPUTS) and name not in steps and parameter.default is inspect.Parameter.empty
     ]
+
+
+def _condition_faults(predicates: Mapping[str, Sequence[Predicate]], steps: Mapping[str, AnyStep]) -> Iterator[str]:
+    """What workers cannot answer of conditions over messages: they see what the step gave and took."""
+    for owner, conditions in predicates.items():
+        taken = steps[owner].parameters.keys() if owner in steps else ()
+        for condition in conditions:
+            if isinstance(condition, TextCondition):
+                seen = dict.fromkeys((condition.step, *(INPUTS if each == CONTEXT else each for each in taken)))
+                try:
+                    CelCondition(condition.text, tuple(seen)).check()
+                except ConditionError as error:
+                    yield (
+                        f"condition '{condition.text}' of '{owner}' cannot be evaluated: {error}; its worker sees "
+                        f"what the step gives and takes, {', '.join(seen)}"
+                    )
 
 
 def _step(step: AnyStep, steps: Mapping[str, AnyStep]) -> pb.Step:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from cerebelum.errors import CerebelumError
 from cerebelum.executor import DistributedExecutor
 from cerebelum.handle import ExecutionHandle
-from cerebelum.local import Approver, No, PendingApproval
-from cerebelum.results import ExecutionResult
+from cerebelum.local import Approver, No
+from cerebelum.results import ExecutionResult, question_of
 from cerebelum.signals import Signals, identified
 from cerebelum.worker import Worker
 from cerebelum.workflow import Workflow, queues_in
@@ -168,9 +168,8 @@ def _note(asked: dict[str, ApprovalRequested], event: Event) -> None:
 
 
 async def _put(handle: ExecutionHandle, asked: ApprovalRequested, approver: Approver) -> None:
-    request = PendingApproval(step=asked.step, approval_type=asked.approval_type, data=asked.data or {})
     try:
-        decision = await approver(request)
+        decision = await approver(question_of(asked))
     except asyncio.CancelledError as cancelled:
         task = asyncio.current_task()
         if task is not None and task.cancelling():

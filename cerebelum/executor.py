@@ -14,7 +14,7 @@ from cerebelum.options import StartOptions
 from cerebelum.policies import Retry, policies_of
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.workflow import Workflow, code_of, submit
-from cerebelum_client import Core, Unsupported, execute_request
+from cerebelum_client import PLAIN, Core, Unsupported, execute_request
 from cerebelum_client.client import Connected
 from cerebelum_client.executions import limit_ms
 from cerebelum_client.plain import check_texts
@@ -60,7 +60,7 @@ class DistributedExecutor(Connected):
         The same id, workflow and inputs again are the same execution. What the options mean: `StartOptions`.
 
         Raises:
-            PayloadError: the inputs cannot travel.
+            PayloadError: the inputs cannot travel, or are none of this workflow.
             TypeError, ValueError: an option is none of its kind.
             DefinitionError: it is no workflow, or the Core refuses it.
             NotFound: the Core knows no workflow of this name.
@@ -93,7 +93,7 @@ class DistributedExecutor(Connected):
             self._submitted.add(known.hash)
         return execute_request(
             workflow.name if isinstance(workflow, Workflow) else workflow,
-            code_of(workflow).payloads.write(inputs),
+            known.write_inputs(inputs) if known is not None else PLAIN.write(inputs),
             execution_id=execution_id or "",
             workflow_hash=known.hash if known else "",
             correlation_id=correlation_id,

@@ -58,7 +58,7 @@ class ExecutionHandle(Steering):
     ) -> None:
         """Answer its waiting approval with yes; `step` names which one when several wait.
 
-        With the `task_id` of an `ApprovalRequested` in its history, it answers that question alone.
+        With the `task_id` of the question that was shown, `(await handle.status()).approval`, it answers that alone.
 
         Raises:
             Refused: it waits for none, or for several and none was named, or asks something else by now.
@@ -70,7 +70,7 @@ class ExecutionHandle(Steering):
         )
 
     async def reject(self, reason: str = "", *, decided_by: str = "", step: str = "", task_id: str = "") -> None:
-        """Answer its waiting approval with no.
+        """Answer its waiting approval with no; `step` and `task_id` are as in `approve`.
 
         Raises:
             Refused: it waits for none, or for several and none was named, or asks something else by now.

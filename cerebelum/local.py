@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeAlias
@@ -12,14 +12,14 @@ from typing import TypeAlias
 from cerebelum.code import Code
 from cerebelum.errors import CerebelumError
 from cerebelum.hands import takable
-from cerebelum.results import ExecutionResult, result_of
+from cerebelum.results import ExecutionResult, PendingApproval, question_of, result_of
 from cerebelum.runner import run_task
 from cerebelum.signals import Signals, identified
 from cerebelum.threads import Threads
 from cerebelum_client import new_execution_id
 from cerebelum_client.executions import limit_ms
 from cerebelum_client.plain import check_texts
-from cerebelum_codegen.runtime import JsonValue, Timestamp
+from cerebelum_codegen.runtime import Timestamp
 from cerebelum_engine import (
     Approve,
     AwaitApproval,
@@ -47,15 +47,6 @@ from cerebelum_engine import (
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import TaskResult, TaskStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingApproval:
-    """What an approver of a local run is asked."""
-
-    step: str
-    approval_type: str
-    data: Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +89,7 @@ Approver: TypeAlias = Callable[[PendingApproval], Awaitable[Yes | No]]
 async def run_locally(
     blueprint: Blueprint,
     code: Code,
-    inputs: object,
+    inputs: Payload,
     *,
     execution_id: str | None = None,
     timeout: timedelta | None = None,
@@ -112,7 +103,7 @@ async def run_locally(
         StartExecution(
             execution_id=execution_id or new_execution_id(),
             workflow=blueprint.workflow,
-            inputs=code.payloads.write(inputs),
+            inputs=inputs,
             timeout_ms=limit_ms(timeout),
         )
     )
@@ -241,12 +232,11 @@ class _LocalRun:
                 f"step '{name}' waits for approval and nobody is there to decide: pass approver= to execute(), "
                 "or run the workflow on a Core"
             )
-        decision = await self._approver(
-            PendingApproval(step=name, approval_type=request.approval_type, data=request.data or {})
-        )
+        decision = await self._approver(question_of(request))
+        by, task_id = decision.decided_by, request.task_id
         if isinstance(decision, No):
-            return Reject(step=name, reason=decision.reason, decided_by=decision.decided_by)
-        return Approve(step=name, response=self._code.payloads.write(decision.response), decided_by=decision.decided_by)
+            return Reject(step=name, reason=decision.reason, decided_by=by, task_id=task_id)
+        return Approve(step=name, response=self._code.payloads.write(decision.response), decided_by=by, task_id=task_id)
 
 
 def _sent(result: TaskResult) -> TaskResult:

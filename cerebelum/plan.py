@@ -33,6 +33,12 @@ class Plan:
         }
         self._payloads = payloads
 
+    @property
+    def inputs(self) -> tuple[object, ...]:
+        """How it is annotated to take the inputs, by a parameter, by its context, or by both."""
+        taken = (self._annotations[INPUTS],) if INPUTS in self._annotations else ()
+        return (*taken, self._context_inputs) if self._takes_context else taken
+
     def arguments(self, task: Task, lifeline: Lifeline) -> dict[str, object]:
         """What the step is called with for a task.
 

@@ -10,9 +10,10 @@ from functools import cache
 from cerebelum.code import NO_CODE, Code
 from cerebelum.errors import ExecutionFailed
 from cerebelum_client import PayloadError, Payloads
-from cerebelum_codegen.runtime import Timestamp
+from cerebelum_codegen.runtime import JsonValue, Timestamp
 from cerebelum_proto.control.v1 import lifecycle_pb
-from cerebelum_proto.worker.worker_service_pb import ErrorInfo, ExecutionState, ExecutionStatus
+from cerebelum_proto.events.v1.events_pb import ApprovalRequested
+from cerebelum_proto.worker.worker_service_pb import ApprovalInfo, ErrorInfo, ExecutionState, ExecutionStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,17 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PendingApproval:
+    """A question that waits for somebody's decision."""
+
+    step: str
+    approval_type: str
+    data: Mapping[str, JsonValue]
+    task_id: str
+    """Which question it is: a decision that brings it back is about this one alone, whatever the step asks by then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionResult:
     """What became of an execution, or where it stands."""
 
@@ -69,6 +81,8 @@ class ExecutionResult:
     completed_at: datetime | None = None
     progress: Mapping[str, Progress] = field(default_factory=dict)
     """How far running steps are, by step, where they tell."""
+    approval: PendingApproval | None = None
+    """What it asks; where several steps ask, what the first of them does."""
 
     @property
     def ended(self) -> bool:
@@ -102,6 +116,20 @@ def result_of(status: ExecutionStatus, code: Code = NO_CODE) -> ExecutionResult:
         started_at=datetime_of(status.started_at),
         completed_at=datetime_of(status.completed_at),
         progress={each.step_name: Progress(each.percent, each.message) for each in status.progress},
+        approval=_approval(status.approval_info) if status.approval_info else None,
+    )
+
+
+def _approval(info: ApprovalInfo) -> PendingApproval:
+    return PendingApproval(
+        step=info.step_name, approval_type=info.approval_type, data=info.data or {}, task_id=info.task_id
+    )
+
+
+def question_of(request: ApprovalRequested) -> PendingApproval:
+    """What a step asks, as its approver is shown it."""
+    return PendingApproval(
+        step=request.step, approval_type=request.approval_type, data=request.data or {}, task_id=request.task_id
     )
 
 

@@ -12,11 +12,13 @@ from typing import Any, Protocol, TypeAlias, TypeGuard, overload
 from cerebelum.builder import WorkflowBuilder
 from cerebelum.code import NO_CODE, Code
 from cerebelum.errors import DefinitionError
+from cerebelum.inputs import InputsPlan
 from cerebelum.local import Approver, run_locally
 from cerebelum.results import ExecutionResult
 from cerebelum.signals import Signals
 from cerebelum_client import Converter, Core, Payloads
 from cerebelum_engine import DEFAULT_MAX_VISITS, Blueprint, compile_blueprint
+from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 
 _log = logging.getLogger(__name__)
@@ -32,11 +34,24 @@ class Workflow:
     blueprint: pb.Blueprint = field(repr=False)
     """Its shape, in the contract's form."""
     compiled: Blueprint = field(repr=False)
+    _plans: list[InputsPlan] = field(default_factory=list, init=False, repr=False)
 
     @property
     def hash(self) -> str:
         """The hash of its content."""
         return self.compiled.hash
+
+    def write_inputs(self, inputs: object) -> Payload:
+        """The inputs of an execution, as they travel.
+
+        Raises:
+            PayloadError: they cannot, or are none of this workflow.
+        """
+        payload = self.code.payloads.write(inputs)
+        if not self._plans:
+            self._plans.append(InputsPlan(self.compiled, self.code))
+        self._plans[0].check(inputs, payload)
+        return payload
 
     async def execute(
         self,
@@ -61,7 +76,7 @@ class Workflow:
         its steps go to the workers that serve it.
 
         Raises:
-            PayloadError: the inputs cannot travel.
+            PayloadError: the inputs cannot travel, or are none of this workflow.
             ClientError: the Core cannot be reached, or refuses.
             ValueError: an argument belongs to another place.
         """
@@ -88,7 +103,7 @@ class Workflow:
         return await run_locally(
             self.compiled,
             self.code,
-            inputs,
+            self.write_inputs(inputs),
             execution_id=execution_id,
             timeout=timeout,
             approver=approver,

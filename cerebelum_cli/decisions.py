@@ -16,6 +16,7 @@ from cerebelum_cli.options import (
     sender_option,
     signal_id_option,
     step_option,
+    task_option,
     who_option,
 )
 from cerebelum_cli.output import print_json, say
@@ -34,14 +35,19 @@ from cerebelum_proto.control.v1.control_pb import SignalResponse
 )
 @who_option
 @step_option
+@task_option
 @core_option
 @json_option
-def approve(execution_id: str, response: object, by: str, step: str, core: RemoteCore, as_json: bool) -> None:
+def approve(
+    execution_id: str, response: object, by: str, step: str, task_id: str, core: RemoteCore, as_json: bool
+) -> None:
     """Say yes to an execution that waits for approval; its step goes on."""
 
     async def call() -> str:
         async with core.client() as client:
-            return await client.approvals.approve(execution_id, response=to_payload(response), decided_by=by, step=step)
+            return await client.approvals.approve(
+                execution_id, response=to_payload(response), decided_by=by, step=step, task_id=task_id
+            )
 
     show_decision(execution_id, "approved", run_async(call()), as_json)
 
@@ -51,14 +57,15 @@ def approve(execution_id: str, response: object, by: str, step: str, core: Remot
 @click.option("--reason", metavar="TEXT", default="", help="Why; the step is told.")
 @who_option
 @step_option
+@task_option
 @core_option
 @json_option
-def reject(execution_id: str, reason: str, by: str, step: str, core: RemoteCore, as_json: bool) -> None:
+def reject(execution_id: str, reason: str, by: str, step: str, task_id: str, core: RemoteCore, as_json: bool) -> None:
     """Say no to an execution that waits for approval; its step may handle the rejection, or fails."""
 
     async def call() -> str:
         async with core.client() as client:
-            return await client.approvals.reject(execution_id, reason=reason, decided_by=by, step=step)
+            return await client.approvals.reject(execution_id, reason=reason, decided_by=by, step=step, task_id=task_id)
 
     show_decision(execution_id, "rejected", run_async(call()), as_json)
 

@@ -15,6 +15,7 @@ from cerebelum_cli.timeline import Timeline, event_json, show
 from cerebelum_cli.why import words
 from cerebelum_proto.control.v1.lifecycle_pb import Explanation
 from cerebelum_proto.worker.worker_service_pb import (
+    ApprovalInfo,
     ExecutionState,
     ExecutionStatus,
     ListExecutionsRequest,
@@ -136,6 +137,10 @@ def _print_status(found: ExecutionStatus, explanations: Sequence[Explanation]) -
         say(f"  result of {name}: {json_text(value_of(found.outputs.get(name)))}")
 
 
+def _approval_json(asked: ApprovalInfo) -> dict[str, object]:
+    return {"step": asked.step_name, "type": asked.approval_type, "data": asked.data, "task_id": asked.task_id}
+
+
 def _status_json(found: ExecutionStatus, *, full: bool) -> dict[str, object]:
     shown: dict[str, object] = {
         "execution_id": found.execution_id,
@@ -162,9 +167,7 @@ def _status_json(found: ExecutionStatus, *, full: bool) -> dict[str, object]:
         "progress": {each.step_name: {"percent": each.percent, "message": each.message} for each in found.progress},
         "error": None if error is None else {"kind": error.kind, "message": error.message},
         "sleep": None if sleep is None else {"remaining_ms": sleep.remaining_ms, "data": sleep.data},
-        "approval": None
-        if approval is None
-        else {"step": approval.step_name, "type": approval.approval_type, "data": approval.data},
+        "approval": None if approval is None else _approval_json(approval),
         "signal": None if signal is None else {"step": signal.step_name, "name": signal.name},
         "kept_signals": dict(found.kept_signals),
     }

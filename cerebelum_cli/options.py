@@ -198,6 +198,18 @@ def step_option(command: _F) -> _F:
     )(command)
 
 
+def task_option(command: _F) -> _F:
+    """`--task TASK`, of a question that was shown."""
+    return click.option(
+        "--task",
+        "task_id",
+        metavar="TASK",
+        default="",
+        callback=given,
+        help="Which question, as `status` tells it: when something else is asked by now, this is refused.",
+    )(command)
+
+
 def signal_id_option(command: _F) -> _F:
     """`--signal-id ID`, so that a command can be repeated."""
     return click.option(

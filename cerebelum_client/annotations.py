@@ -16,13 +16,14 @@ from uuid import UUID
 from cerebelum_client.models import is_model_class, model_of
 from cerebelum_codegen.runtime import Message
 
-_FROM_TEXT: dict[type, Callable[[str], object]] = {
+FROM_TEXT: dict[type, Callable[[str], object]] = {
     datetime: datetime.fromisoformat,
     date: date.fromisoformat,
     time: time.fromisoformat,
     Decimal: Decimal,
     UUID: UUID,
 }
+"""The types whose values may come as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +115,8 @@ def _fit_type(value: object, kind: type) -> object:
         return int(value)
     if kind is float and type(value) is int:
         return float(value)
-    if isinstance(value, str) and kind in _FROM_TEXT:
-        return _FROM_TEXT[kind](value)
+    if isinstance(value, str) and kind in FROM_TEXT:
+        return FROM_TEXT[kind](value)
     if isinstance(value, list) and kind in (tuple, set, frozenset):
         return kind(value)
     if isinstance(value, EncodedMessage):

@@ -26,6 +26,8 @@ class BlueprintRegistry:
         self._newest: dict[str, str] = {}
         self._warnings: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         """What was said of blueprints that are valid: workers bring theirs again whenever they register."""
+        self._told: OrderedDict[str, pb.Description] = OrderedDict()
+        """Of those that declare approvals, what is told of them: what came last, since the hash says nothing of it."""
 
     async def submit(self, blueprint: pb.Blueprint) -> pb.BlueprintValidation:
         """Validate a blueprint and, when it is valid, keep it as the newest of its workflow."""
@@ -47,6 +49,7 @@ class BlueprintRegistry:
             )
         )
         self._newest[blueprint.workflow_module] = digest
+        self._note(digest, blueprint)
         return pb.BlueprintValidation(valid=True, warnings=list(warnings), workflow_hash=digest)
 
     async def get(self, digest: str) -> Blueprint:
@@ -92,8 +95,18 @@ class BlueprintRegistry:
             raise UnknownBlueprint(f"no blueprint with hash {found!r} was submitted")
         return pb.Blueprint.from_bytes(record.data)
 
+    def told(self, digest: str) -> pb.Description:
+        """What is told of the blueprint with this hash, which is in use; empty when it declares no approvals."""
+        return self._told.get(digest) or pb.Description()
+
+    def _note(self, digest: str, blueprint: pb.Blueprint) -> None:
+        if blueprint.description is not None and blueprint.description.approvals:
+            _remember(self._told, digest, blueprint.description)
+
     def _keep(self, record: BlueprintRecord) -> Blueprint:
-        compiled = compile_blueprint(pb.Blueprint.from_bytes(record.data))
+        blueprint = pb.Blueprint.from_bytes(record.data)
+        compiled = compile_blueprint(blueprint)
+        self._note(record.hash, blueprint)
         _remember(self._compiled, record.hash, compiled)
         return compiled
 

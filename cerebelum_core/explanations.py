@@ -41,10 +41,9 @@ class Explanations:
             yield _paused(state)
         for task in owed_tasks(state):
             yield self._task(state, task)
-        asking = sum(step.phase is Phase.AWAITING_APPROVAL for step in state.steps.values())
         for name, step in state.steps.items() if state.cancelling is None else ():
             if step.phase.open and step.phase is not Phase.READY:
-                yield _waiting(state.execution_id, name, step, f" --step {name}" if asking > 1 else "")
+                yield _waiting(state.execution_id, name, step)
 
     def _task(self, state: State, task: DispatchTask) -> Explanation:
         lease = self.router.leases.get(task.task_id)
@@ -145,15 +144,16 @@ def _paused(state: State) -> Explanation:
     return Explanation(standing=Standing.STANDING_PAUSED, message=message, since=state.paused_at)
 
 
-def _waiting(execution_id: str, name: str, step: StepState, which: str) -> Explanation:
+def _waiting(execution_id: str, name: str, step: StepState) -> Explanation:
     failure = f"{step.failure.kind}: {step.failure.message}" if step.failure is not None else ""
     match step.phase:
         case Phase.SLEEPING:
             standing, message = Standing.STANDING_SLEEPING, "sleeps"
         case Phase.AWAITING_APPROVAL:
-            kind = step.waiting_for.approval_type if isinstance(step.waiting_for, ApprovalRequested) else ""
+            asked = step.waiting_for if isinstance(step.waiting_for, ApprovalRequested) else ApprovalRequested()
             standing = Standing.STANDING_AWAITING_APPROVAL
-            message = f"waits for approval ({kind}); cerebelum approve {execution_id}{which}"
+            how = f"cerebelum approve {execution_id} --task {asked.task_id}"
+            message = f"waits for approval ({asked.approval_type}); {how}"
         case Phase.AWAITING_SIGNAL:
             signal = step.waiting_for.name if isinstance(step.waiting_for, SignalAwaited) else ""
             standing = Standing.STANDING_AWAITING_SIGNAL

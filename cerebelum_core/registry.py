@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from itertools import islice
 
@@ -101,6 +101,22 @@ class Registry:
         execution = await self._find(execution_id)
         if execution is None:
             raise _unknown(execution_id)
+        return await execution.tell(command)
+
+    async def tell_seeing(self, execution_id: str, choose: Callable[[State], Command]) -> Answer:
+        """Carry out the command that is chosen by where the execution stands; whatever `choose` raises goes through.
+
+        Raises:
+            UnknownExecution, Quarantined, StoreError: as `tell`.
+        """
+        execution = await self._find(execution_id)
+        if execution is None:
+            raise _unknown(execution_id)
+        try:
+            command = choose(execution.state)
+        except Exception:
+            self.rest(execution)
+            raise
         return await execution.tell(command)
 
     async def tell_each(self, execution_ids: Sequence[str], command: Command) -> Mapping[str, Answer | Exception]:

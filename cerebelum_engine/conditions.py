@@ -16,6 +16,7 @@ from typing import Protocol
 from cerebelum_engine.cel_faults import unanswerable, unreadable
 from cerebelum_engine.values import Value
 
+INPUTS = "inputs"
 LONGEST = 2_000
 """A condition may have so many characters."""
 
@@ -80,7 +81,7 @@ class Condition:
 
 def names_for(steps: Iterable[str]) -> tuple[str, ...]:
     """What a condition may name: `inputs`, and each step whose name CEL can spell."""
-    return ("inputs", *(name for name in steps if name.isidentifier() and not keyword.iskeyword(name)))
+    return (INPUTS, *(name for name in steps if name.isidentifier() and not keyword.iskeyword(name)))
 
 
 @lru_cache(maxsize=1_000)

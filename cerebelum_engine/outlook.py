@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Iterator, Sequence
+from itertools import combinations, product
 
 from cerebelum_engine.analysis import Analysis, Jump, Place
+from cerebelum_engine.conditions import INPUTS, Condition, ConditionError, names_for
 from cerebelum_engine.paths import TIMELINE, Path, path_of, stages_of
 from cerebelum_engine.precedence import Precedence
 from cerebelum_engine.rule_faults import quoted
@@ -42,6 +43,7 @@ class Outlook:
                     f"move '{name}' to an earlier stage"
                 )
 
+        yield from self._unanswerable()
         yield from self._by_chance()
 
     def lacking(self) -> Iterator[str]:
@@ -65,6 +67,22 @@ class Outlook:
                 given = any(self.analysis.is_given(place, name) for place in places)
                 if not given and not self.precedence.may_follow(step.name, name):
                     yield _vain(step.name, name)
+
+    def _unanswerable(self) -> Iterator[str]:
+        """The conditions that name a step which never has a result when they are asked."""
+        names = names_for(step.name for step in self.definition.timeline)
+        for rule in self.definition.branch_rules:
+            asked = [case.condition for case in rule.branches if case.route is not None and not case.by_worker]
+            for text, name in product(asked, names):
+                if name in text and self._never_has(rule.from_step, name) and _needs(text, name, names):
+                    yield (
+                        f"branch rule from '{rule.from_step}': condition '{text}' names '{name}', which never has a "
+                        f"result when '{rule.from_step}' ends: let '{name}' run before it, or put the branch after a "
+                        f"step that comes later than '{name}'"
+                    )
+
+    def _never_has(self, step: str, name: str) -> bool:
+        return name not in (step, INPUTS) and not self.precedence.may_follow(step, name)
 
     def _lacking(self) -> Iterator[tuple[str, str]]:
         analysis = self.analysis
@@ -194,6 +212,15 @@ class Outlook:
                     f"step '{step.name}' can never come to an end: whatever comes out of it leads back to "
                     f"{quoted(sorted(jumps))}; add a pattern that leads on"
                 )
+
+
+def _needs(text: str, name: str, names: Sequence[str]) -> bool:
+    """Whether a condition that can be read cannot without this name; the variable of a macro may be called so too."""
+    try:
+        Condition(text, tuple(each for each in names if each != name)).check()
+    except ConditionError:
+        return True
+    return False
 
 
 def _vain(step: str, name: str) -> str:

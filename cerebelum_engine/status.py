@@ -156,6 +156,7 @@ def _approval_info(state: State, now: Timestamp) -> ApprovalInfo | None:
                 requested_at=step.waiting_since,
                 remaining_timeout_ms=milliseconds_between(now, step.due_at) if step.due_at else 0,
                 step_name=name,
+                task_id=step.waiting_for.task_id,
             )
     return None
 

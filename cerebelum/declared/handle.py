@@ -55,6 +55,7 @@ class WorkflowHandle(Generic[_R_co, _O_co, _E_co]):
         """The same execution untyped, for all that needs no types: pause, retry, fork, why."""
         self._core = core
         self._definition = definition
+        self._shown: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.execution_id!r})"
@@ -102,7 +103,7 @@ class WorkflowHandle(Generic[_R_co, _O_co, _E_co]):
     def _approval(
         self, name: str, question: type[_Question], answer: type[_Answer]
     ) -> ApprovalDesk[_Question, _Answer]:
-        return ApprovalDesk(self._core, self.execution_id, name, question, answer)
+        return ApprovalDesk(self._core, self.execution_id, name, question, answer, self._shown)
 
     async def _signal(self, name: str, payload: Message, kind: type[Message], *, signal_id: str, sent_by: str) -> bool:
         """Send a signal; False when one with this id had come before. See `ExecutionHandle.signal`."""
@@ -120,21 +121,35 @@ class WorkflowHandle(Generic[_R_co, _O_co, _E_co]):
 
 
 class ApprovalDesk(Generic[_Question, _Answer]):
-    """The approvals of one kind in one execution: read the question, give the answer."""
+    """The approvals of one kind in one execution: read the question, give the answer.
+
+    A decision is about the question that its handle showed last; where it has shown none, about whatever is asked.
+    """
 
     def __init__(
-        self, core: Core, execution_id: str, name: str, question: type[_Question], answer: type[_Answer]
+        self,
+        core: Core,
+        execution_id: str,
+        name: str,
+        question: type[_Question],
+        answer: type[_Answer],
+        shown: dict[str, str],
     ) -> None:
         self._core = core
         self._execution_id = execution_id
         self._name = name
         self._question = question
         self._answer = answer
+        self._shown = shown
+
+    @property
+    def task_id(self) -> str:
+        """Which question was shown last; empty when none was, or when it is decided."""
+        return self._shown.get(self._name, "")
 
     async def question(self) -> _Question | None:
         """What is asked now; None when nobody asks."""
-        found = await self._open(follow=False)
-        return self._read(found) if found is not None else None
+        return self._show(await self._waiting(follow=False))
 
     async def asked(self) -> _Question:
         """Wait until it is asked.
@@ -142,48 +157,64 @@ class ApprovalDesk(Generic[_Question, _Answer]):
         Raises:
             Refused: the execution ended, and nobody asked.
         """
-        found = await self._open(follow=True)
-        if found is None:
+        shown = self._show(await self._waiting(follow=True))
+        if shown is None:
             raise Refused(f"execution {self._execution_id!r} has ended, and nothing asks for {self._name}")
-        return self._read(found)
+        return shown
 
-    async def approve(self, answer: _Answer, *, decided_by: str = "") -> None:
-        """Answer it.
+    async def approve(self, answer: _Answer, *, decided_by: str = "", task_id: str = "") -> None:
+        """Answer the question that was shown, or the one of a task that another handle has shown.
 
         Raises:
-            Refused: nobody asks.
+            Refused: nobody asks, or something else is asked by now: look at that before you decide.
         """
         if not isinstance(answer, self._answer):
             raise TypeError(f"{self._name} is answered by {self._answer.FULL_NAME}, not by {answer!r}")
-        step = (await self._required()).step
+        asked = await self._required(task_id)
         await self._core.approvals.approve(
-            self._execution_id, response=PLAIN.write(answer), decided_by=decided_by, step=step
+            self._execution_id,
+            response=PLAIN.write(answer),
+            decided_by=decided_by,
+            step=asked.step,
+            task_id=asked.task_id,
         )
+        self._shown.pop(self._name, None)
 
-    async def reject(self, reason: str = "", *, decided_by: str = "") -> None:
-        """Say no.
+    async def reject(self, reason: str = "", *, decided_by: str = "", task_id: str = "") -> None:
+        """Say no to the question that was shown, or to the one of a task that another handle has shown.
 
         Raises:
-            Refused: nobody asks.
+            Refused: nobody asks, or something else is asked by now: look at that before you decide.
         """
-        step = (await self._required()).step
-        await self._core.approvals.reject(self._execution_id, reason=reason, decided_by=decided_by, step=step)
+        asked = await self._required(task_id)
+        await self._core.approvals.reject(
+            self._execution_id, reason=reason, decided_by=decided_by, step=asked.step, task_id=asked.task_id
+        )
+        self._shown.pop(self._name, None)
 
-    async def _required(self) -> ApprovalRequested:
-        found = await self._open(follow=False)
-        if found is None:
+    async def _required(self, task_id: str) -> ApprovalRequested:
+        """The question that is decided, if it still waits."""
+        wanted = task_id or self.task_id
+        waiting = await self._waiting(follow=False)
+        if not waiting:
             raise Refused(f"execution {self._execution_id!r} does not wait for {self._name}")
+        found = next((each for each in waiting if each.task_id == wanted), None if wanted else waiting[0])
+        if found is None:
+            raise Refused(
+                f"the question for {self._name} that was shown, of task {wanted!r}, waits no more, "
+                f"and execution {self._execution_id!r} asks another one: look at that before you decide"
+            )
         return found
 
-    async def _open(self, *, follow: bool) -> ApprovalRequested | None:
-        """The request that waits; with `follow`, also one to come."""
+    async def _waiting(self, *, follow: bool) -> list[ApprovalRequested]:
+        """The questions that wait; with `follow`, also the first to come."""
         waiting: dict[str, ApprovalRequested] = {}
         seen = 0
         async with aclosing(self._core.executions.history(self._execution_id)) as events:
             async for event in events:
                 note_approval(waiting, event)
                 seen = event.version
-        if self._among(waiting) is None and follow:
+        if not self._among(waiting) and follow:
             await self._await_one(waiting, seen)
         return self._among(waiting)
 
@@ -192,14 +223,19 @@ class ApprovalDesk(Generic[_Question, _Answer]):
         async with aclosing(history) as events:
             async for event in events:
                 note_approval(waiting, event)
-                if self._among(waiting) is not None:
+                if self._among(waiting):
                     return
 
-    def _among(self, waiting: Mapping[str, ApprovalRequested]) -> ApprovalRequested | None:
-        return next((each for each in waiting.values() if each.approval_type == self._name), None)
+    def _among(self, waiting: Mapping[str, ApprovalRequested]) -> list[ApprovalRequested]:
+        return [each for each in waiting.values() if each.approval_type == self._name]
 
-    def _read(self, request: ApprovalRequested) -> _Question:
-        return self._question.from_dict(request.data or {}, ignore_unknown=True)
+    def _show(self, waiting: list[ApprovalRequested]) -> _Question | None:
+        """The first of them, which is what a decision is about from now on."""
+        self._shown.pop(self._name, None)
+        if not waiting:
+            return None
+        self._shown[self._name] = waiting[0].task_id
+        return self._question.from_dict(waiting[0].data or {}, ignore_unknown=True)
 
 
 def _annotated(step: StepType) -> AnyStep:

@@ -33,6 +33,7 @@ from cerebelum_cli.options import (
     sender_option,
     signal_id_option,
     tag_option,
+    task_option,
     who_option,
 )
 from cerebelum_cli.output import print_json, say, say_each
@@ -47,6 +48,7 @@ from cerebelum_proto.worker.worker_service_pb import Description
 
 _Handle: TypeAlias = WorkflowHandle[object, Outputs, Happening]
 _Status: TypeAlias = WorkflowStatus[object, Outputs]
+_Asked: TypeAlias = tuple[str, Message]
 _HELP = {"help_option_names": ["-h", "--help"]}
 _REUSE = {"same": IdReuse.ID_REUSE_SAME, "refuse": IdReuse.ID_REUSE_REFUSE}
 _OURS = frozenset({"start", "result", "status", "watch", "reject", "cancel"})
@@ -183,7 +185,7 @@ def _status(definition: Definition) -> click.Command:
     @core_option
     @json_option
     def status(execution_id: str, core: RemoteCore, as_json: bool) -> None:
-        async def call() -> tuple[_Status, dict[str, Message], Sequence[Explanation]]:
+        async def call() -> tuple[_Status, dict[str, _Asked], Sequence[Explanation]]:
             async with core.client() as client:
                 found = await _handle(client, execution_id, definition).status()
                 asked = await _asked(client, definition, found)
@@ -191,26 +193,30 @@ def _status(definition: Definition) -> click.Command:
 
         found, asked, explanations = run_async(call())
         if as_json:
-            print_json(_status_json(found) | {"asked": asked})
+            questions = {name: question for name, (_, question) in asked.items()}
+            tasks = {name: task_id for name, (task_id, _) in asked.items()}
+            print_json(_status_json(found) | {"asked": questions, "asked_by": tasks})
             return
         _print_status(found)
         for each in definition.steps:
             if (output := getattr(found.outputs, each.method)) is not None:
                 say(f"  {each.name}: {shown(output)}")
-        for name, question in asked.items():
-            say(f"  {name} is asked: {shown(question)}")
+        for name, (task_id, question) in asked.items():
+            say(f"  {name} is asked: {shown(question)} (--task {task_id})")
         for explanation in explanations:
             say(f"  {words(explanation)}")
 
     return status
 
 
-async def _asked(core: Core, definition: Definition, found: _Status) -> dict[str, Message]:
-    """What it asks people now, by approval."""
-    if found.state != "waiting_for_approval":
-        return {}
-    asked = {each.name: await _desk(core, found.execution_id, each).question() for each in definition.approvals}
-    return {name: question for name, question in asked.items() if question is not None}
+async def _asked(core: Core, definition: Definition, found: _Status) -> dict[str, _Asked]:
+    """What it asks people now, by approval, and by which task."""
+    asked: dict[str, _Asked] = {}
+    for each in definition.approvals if found.state == "waiting_for_approval" else ():
+        desk = _desk(core, found.execution_id, each)
+        if (question := await desk.question()) is not None:
+            asked[each.name] = (desk.task_id, question)
+    return asked
 
 
 def _watch(definition: Definition) -> click.Command:
@@ -268,7 +274,7 @@ def _status_json(found: _Status) -> dict[str, object]:
 
 
 def _desk(core: Core, execution_id: str, approval: ApprovalType) -> ApprovalDesk[Message, Message]:
-    return ApprovalDesk(core, execution_id, approval.name, approval.request, approval.response)
+    return ApprovalDesk(core, execution_id, approval.name, approval.request, approval.response, {})
 
 
 def _approve(definition: Definition, approval: ApprovalType) -> click.Command:
@@ -279,15 +285,16 @@ def _approve(definition: Definition, approval: ApprovalType) -> click.Command:
         help=f"{approval.doc}\n\nSays yes to `{approval.name}`, with this answer.".strip(),
     )
     @execution_argument
+    @task_option
     @who_option
     @core_option
     @json_option
-    def approve(execution_id: str, by: str, core: RemoteCore, as_json: bool, **values: object) -> None:
+    def approve(execution_id: str, task_id: str, by: str, core: RemoteCore, as_json: bool, **values: object) -> None:
         answer = flags.message(values)
 
         async def call() -> None:
             async with core.client() as client:
-                await _desk(client, execution_id, approval).approve(answer, decided_by=by)
+                await _desk(client, execution_id, approval).approve(answer, decided_by=by, task_id=task_id)
 
         run_async(call())
         show_decision(execution_id, "approved", approval.name, as_json)
@@ -310,15 +317,18 @@ def _reject(approvals: Sequence[ApprovalType]) -> click.Command:
         help="Which one.",
     )
     @click.option("--reason", metavar="TEXT", default="", help="Why; the step is told.")
+    @task_option
     @who_option
     @core_option
     @json_option
-    def reject(execution_id: str, name: str, reason: str, by: str, core: RemoteCore, as_json: bool) -> None:
+    def reject(
+        execution_id: str, name: str, reason: str, task_id: str, by: str, core: RemoteCore, as_json: bool
+    ) -> None:
         approval = by_name[name]
 
         async def call() -> None:
             async with core.client() as client:
-                await _desk(client, execution_id, approval).reject(reason, decided_by=by)
+                await _desk(client, execution_id, approval).reject(reason, decided_by=by, task_id=task_id)
 
         run_async(call())
         show_decision(execution_id, "rejected", approval.name, as_json)

@@ -7,15 +7,16 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from cerebelum_codegen.runtime.rpc import RequestContext
+from cerebelum_core.approvals import answer_fault, asked_of
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
-from cerebelum_core.edges.refusals import accepted, refusals, require_name
+from cerebelum_core.edges.refusals import accepted, refusals, require, require_name
 from cerebelum_core.ids import RandomBytes, uuid7
 from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.watchers import Watchers
 from cerebelum_core.workers import WorkerRegistry
-from cerebelum_engine import Approve, Cancel, Reject, SendSignal, hash_of
+from cerebelum_engine import Approve, Cancel, Reject, SendSignal, State, hash_of
 from cerebelum_proto.control.v1 import control_pb as pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceBase
 from cerebelum_proto.events.v1.events_pb import ApprovalGranted, ApprovalRejected
@@ -35,17 +36,30 @@ class ControlEdge(ControlServiceBase):
     info: pb.GetServerInfoResponse
 
     async def approve(self, request: pb.ApproveRequest, context: RequestContext) -> pb.ApproveResponse:
-        """Answer a waiting approval with yes."""
-        command = Approve(
+        """Answer a waiting approval with yes, if its response is what the workflow says of it."""
+        with refusals():
+            answer = accepted(
+                await self.registry.tell_seeing(request.execution_id, lambda state: self._approval(state, request))
+            )
+        granted = (event.fact.step for event in answer.events if isinstance(event.fact, ApprovalGranted))
+        return pb.ApproveResponse(step_name=next(granted))
+
+    def _approval(self, state: State, request: pb.ApproveRequest) -> Approve:
+        """The command, about the very question that its response was looked at for.
+
+        Raises:
+            RpcError: the response is no answer to it.
+        """
+        asked = asked_of(state, request.step_name, request.task_id)
+        if len(asked) == 1:
+            fault = answer_fault(self.blueprints.told(state.blueprint.hash), asked[0].approval_type, request.response)
+            require(not fault, f"{fault}; step '{asked[0].step}' still asks")
+        return Approve(
             step=request.step_name,
             response=request.response,
             decided_by=request.decided_by,
-            task_id=request.task_id,
+            task_id=asked[0].task_id if len(asked) == 1 else request.task_id,
         )
-        with refusals():
-            answer = accepted(await self.registry.tell(request.execution_id, command))
-        granted = (event.fact.step for event in answer.events if isinstance(event.fact, ApprovalGranted))
-        return pb.ApproveResponse(step_name=next(granted))
 
     async def reject(self, request: pb.RejectRequest, context: RequestContext) -> pb.RejectResponse:
         """Answer a waiting approval with no."""

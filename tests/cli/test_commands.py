@@ -99,13 +99,16 @@ async def test_what_the_core_refuses_has_an_exit_code_and_a_reason(tmp_path: Pat
             (["approve", "nobody"], Exit.NOT_FOUND, "there is no execution 'nobody'"),
             (["run", "nothing"], Exit.NOT_FOUND, "no blueprint of workflow 'nothing' was submitted"),
             (["approve", "one", "--step", "deliver"], Exit.REFUSED, "'deliver'"),
+            (["approve", "one", "--task", "one/sign/1.1.9"], Exit.REFUSED, "waits no more: decide what is asked now"),
+            (["reject", "one", "--task", "one/sign/1.1.9"], Exit.REFUSED, "waits no more: decide what is asked now"),
             (["run", "signer", "--input", "{}", "--execution-id", "one"], Exit.REFUSED, "choose another id"),
         ]:
             ran = await command(on, *arguments)
             assert (ran.code, ran.out) == (code, ""), arguments
             assert words in ran.err
 
-        rejected = await command(on, "reject", "one", "--reason", "too dear", "--by", "Ada")
+        shown = json.loads((await command(on, "status", "one", "--json")).out)["approval"]
+        rejected = await command(on, "reject", "one", "--task", shown["task_id"], "--reason", "too dear", "--by", "Ada")
         assert rejected.out == "rejected sign\n"
         await until(client, "one", ev.ExecutionCompleted)
         again = await command(on, "cancel", "one")

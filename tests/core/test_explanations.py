@@ -24,7 +24,7 @@ def both(wf: WorkflowBuilder) -> None:
     wf.timeline([read, sign])
 
 
-async def test_of_several_approvals_each_is_told_with_its_step() -> None:
+async def test_each_question_is_told_with_its_own_task() -> None:
     async with embedded_core("memory://") as core:
         worker = Worker(core, workflows=[both])
         working = asyncio.create_task(worker.run())
@@ -36,12 +36,10 @@ async def test_of_several_approvals_each_is_told_with_its_step() -> None:
                 break
         told = [each.message for each in await core.lifecycle.explain("x")]
         assert [message.rpartition("; ")[2] for message in told] == [
-            "cerebelum approve x --step read",
-            "cerebelum approve x --step sign",
+            "cerebelum approve x --task x/read/1.1.0",
+            "cerebelum approve x --task x/sign/1.1.0",
         ]
-        await core.approvals.approve("x", step="read")
-        (left,) = [each for each in await core.lifecycle.explain("x") if each.step_name == "sign"]
-        assert left.message.endswith("; cerebelum approve x")
+        assert await core.approvals.approve("x", task_id="x/sign/1.1.0") == "sign"
         worker.stop()
         await core.lifecycle.terminate("x")
         await working

@@ -37,8 +37,10 @@ from cerebelum import (
 )
 from cerebelum.embedded import embedded_core
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SignalAwaited, StepCompleted
-from tests.docs.diagrams import with_diagrams
+from tests.docs.diagrams import explored, with_diagrams
+from tests.docs.exploring import Explorer
 from tests.docs.pages import PROJECT, code, rows
+from tests.docs.worlds import pairs_of_rules
 
 PAGE = PROJECT / "docs/meaning.md"
 Names = Mapping[str, object]
@@ -161,6 +163,15 @@ def staged(gives: str) -> Stage:
 
 def test_the_diagrams_are_what_the_engine_does() -> None:
     assert with_diagrams(PAGE.read_text()) == PAGE.read_text(), "draw them anew: python -m tests.docs.diagrams"
+
+
+def test_no_two_rules_lead_to_what_the_diagrams_do_not_show() -> None:
+    shown, found, tried = explored(), Explorer(), 0
+    for world in pairs_of_rules():
+        tried += found.explore(world, 300)
+    assert found.steps <= shown.steps
+    assert found.executions <= shown.executions
+    assert tried > 30_000
 
 
 # -- the rows --------------------------------------------------------------------------------

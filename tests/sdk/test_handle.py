@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from cerebelum import (
+    ApprovalTimedOut,
     CerebelumError,
     DistributedExecutor,
     Worker,
@@ -107,6 +108,18 @@ def priced(wf: WorkflowBuilder) -> None:
 @step
 async def ask() -> str:
     return (await wait_for_approval("limit")).decided_by
+
+
+@step
+async def ask_twice() -> str:
+    with suppress(ApprovalTimedOut):
+        await wait_for_approval("limit", {"cents": 100}, timeout=timedelta(hours=1))
+    return (await wait_for_approval("limit", {"cents": 900})).decided_by
+
+
+@workflow
+def questions(wf: WorkflowBuilder) -> None:
+    wf.timeline(ask_twice)
 
 
 @workflow
@@ -239,3 +252,20 @@ async def test_a_decision_for_another_question_is_refused() -> None:
             await handle.reject(task_id="another")
         await handle.approve(decided_by="Ada", task_id=f"{handle.execution_id}/ask/1.1.0")
         assert await core.output(handle) == "Ada"
+
+
+async def test_who_saw_one_question_does_not_decide_the_one_that_came_meanwhile() -> None:
+    async with testing.core([questions]) as core:
+        handle = await core.start(questions)
+        shown = (await handle.status()).approval
+        assert shown is not None
+        assert (shown.step, shown.approval_type, shown.data) == ("ask_twice", "limit", {"cents": 100})
+        await core.skip(timedelta(hours=2))
+        with pytest.raises(Refused, match=f"of task '{shown.task_id}' waits no more: decide what is asked now"):
+            await handle.approve(decided_by="Ada", task_id=shown.task_id)
+        now_shown = (await handle.status()).approval
+        assert now_shown is not None
+        assert now_shown.data == {"cents": 900}
+        await handle.approve(decided_by="Ada", task_id=now_shown.task_id)
+        assert await core.output(handle) == "Ada"
+        assert (await handle.status()).approval is None

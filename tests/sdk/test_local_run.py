@@ -252,8 +252,10 @@ async def test_a_decision_says_who_when_and_what() -> None:
         decision = await wait_for_approval("refund", data={"amount": 49})
         return decision.decided_by, decision.response, decision.decided_at.tzinfo is not None
 
-    assert (await run(sign, approver=approver)).output == ("Ada", {"limit": 10}, True)
-    assert asked == [PendingApproval(step="sign", approval_type="refund", data={"amount": 49})]
+    result = await run(sign, approver=approver)
+    assert result.output == ("Ada", {"limit": 10}, True)
+    task_id = f"{result.execution_id}/sign/1.1.0"
+    assert asked == [PendingApproval(step="sign", approval_type="refund", data={"amount": 49}, task_id=task_id)]
 
 
 async def test_a_rejection_is_an_exception_that_the_step_may_catch() -> None:

@@ -19,6 +19,7 @@ from cerebelum import (
     step,
     workflow,
 )
+from cerebelum.conditions import TextCondition
 
 
 @step
@@ -263,6 +264,57 @@ def test_a_condition_that_cannot_be_evaluated_is_refused(condition, said: str) -
             wf.branch(first, condition=condition, when_true=repair)
 
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("branching", "condition", "named"),
+    [
+        (first, "second == 'yes'", "second"),
+        (first, "inputs == 1 || third.ok", "third"),
+        (second, "first == 1 && repair == 'repaired'", "repair"),
+        (other, "second == 'yes'", "second"),
+    ],
+)
+def test_a_condition_over_what_is_never_there_is_refused(
+    branching: Step[..., object], condition: str, named: str
+) -> None:
+    with pytest.raises(DefinitionError) as refused:
+
+        @workflow
+        def order(wf: WorkflowBuilder) -> None:
+            wf.timeline(first >> second >> third)
+            wf.diverge(first, {"no": other, "bad": repair})
+            wf.branch(branching, condition=condition, when_true=end())
+
+    said = f"condition '{condition}' names '{named}', which never has a result when '{branching.name}' ends: let"
+    assert said in str(refused.value)
+
+
+async def test_a_condition_may_name_what_is_there_on_some_way_or_is_no_step_but_a_variable() -> None:
+    @workflow
+    def order(wf: WorkflowBuilder) -> None:
+        wf.timeline(first >> second >> third)
+        wf.branch(first, condition="[1, 2].exists(third, third == first)", when_true=repair)
+        wf.branch(second, condition="first == 1 && repair == 'repaired'", when_true=end())
+
+    assert (await order.execute(1)).output == "second after 1"
+    assert (await order.execute(3)).output == "third after second after 3"
+
+
+def test_a_condition_of_the_worker_may_name_what_its_step_gives_and_takes() -> None:
+    def order(text: str) -> Workflow:
+        @workflow
+        def order(wf: WorkflowBuilder) -> None:
+            wf.timeline(first >> second >> third)
+            wf.branch(second, {TextCondition("second", text): end()})
+
+        return order
+
+    assert order("second == 'yes' && first == 1")
+    with pytest.raises(
+        DefinitionError, match="'third' is unknown: .*; its worker sees what the step gives and takes, se"
+    ):
+        order("third == 'yes'")
 
 
 def test_what_stands_beside_the_target_of_a_skip_is_reached() -> None:

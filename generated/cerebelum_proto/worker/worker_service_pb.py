@@ -5959,6 +5959,8 @@ class ApprovalInfo(Message):
     remaining_timeout_ms: int = 0
     step_name: str = ""
     """The step that asks."""
+    task_id: str = ""
+    """The task that asks, as its ApprovalRequested names it: whoever decides on what stands here sends it back."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -5991,6 +5993,10 @@ class ApprovalInfo(Message):
             x = self.step_name.encode()
             n = len(x)
             out += (b"\xa2\x06", SMALL[n] if n < 1024 else varint(n), x)
+        if self.task_id != "":
+            x = self.task_id.encode()
+            n = len(x)
+            out += (b"\xaa\x06", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -6051,6 +6057,15 @@ class ApprovalInfo(Message):
                     n, at = read_size(data, at - 1)
                 stop = at + n
                 self.step_name = data[at:stop].decode()
+                at = stop
+                tag = data[at] if at < end else 0
+            if tag == 170 and data[at + 1] == 6:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.task_id = data[at:stop].decode()
                 at = stop
             if at == start:
                 unknown = unknown or []
@@ -6830,6 +6845,7 @@ describe(
     FieldDescriptor(4, "requested_at", Timestamp),
     FieldDescriptor(5, "remaining_timeout_ms", "int64"),
     FieldDescriptor(100, "step_name", "string"),
+    FieldDescriptor(101, "task_id", "string"),
 )
 describe(
     SignalInfo,

@@ -44,9 +44,14 @@ async def test_from_start_to_a_question_to_the_result(tmp_path: Path) -> None:
         status = await orders(on, "status", "order/7")
         assert status.out.splitlines()[0] == "order/7  waiting_for_approval"
         assert '  charge: {"paymentId": "500 of 7"}' in status.out
-        assert '  confirm_address is asked: {"orderId": "7", "guess": "home"}' in status.out
+        assert '  confirm_address is asked: {"orderId": "7", "guess": "home"} (--task order/7/ship/1.1.0)' in status.out
 
-        answered = await orders(on, "confirm-address", "order/7", "--address", "1 Main Street", "--by", "Ada")
+        asked = json.loads((await orders(on, "status", "order/7", "--json")).out)
+        assert asked["asked_by"] == {"confirm_address": "order/7/ship/1.1.0"}
+        answer = ("confirm-address", "order/7", "--address", "1 Main Street", "--by", "Ada", "--task")
+        stale = await orders(on, *answer, "order/7/ship/1.1.1")
+        assert (stale.code, "asks another one: look at that before you decide" in stale.err) == (Exit.REFUSED, True)
+        answered = await orders(on, *answer, "order/7/ship/1.1.0")
         assert (answered.code, answered.out) == (Exit.OK, "approved confirm_address\n")
 
         ended = await orders(on, "result", "order/7")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from shop.v1 import orders_pb as pb
 from shop.v1 import orders_workflows as wf
 
 from cerebelum import (
-    ApprovalTimedOut,
     DefinitionError,
     DistributedExecutor,
     ExecutionFailed,
@@ -29,29 +27,9 @@ from cerebelum.embedded import embedded_core
 from cerebelum.generated import v1
 from cerebelum.testing import TestingCore
 from cerebelum.worker import Worker
-from cerebelum_client import AlreadyExists, InvalidRequest, Refused, from_payload, to_payload
+from cerebelum_client import AlreadyExists, InvalidRequest, from_payload, to_payload
 from cerebelum_proto.types.v1.types_pb import Payload
-from tests.sdk.declared.orders import Orders
-
-
-@pytest.fixture
-def implementation() -> Orders:
-    return Orders()
-
-
-@pytest.fixture
-async def core(implementation: Orders) -> AsyncIterator[TestingCore]:
-    async with testing.core([implementation]) as core:
-        yield core
-
-
-@pytest.fixture
-def orders(core: TestingCore) -> wf.OrderFulfilmentClient:
-    return wf.OrderFulfilmentClient(core.core)
-
-
-def order(number: int, *skus: str, kind: pb.Kind = pb.Kind.KIND_UNSPECIFIED) -> pb.Order:
-    return pb.Order(order_id=number, skus=list(skus), kind=kind)
+from tests.sdk.declared.orders import Orders, order
 
 
 async def test_the_result_is_the_message_of_the_last_step(orders: wf.OrderFulfilmentClient) -> None:
@@ -135,32 +113,6 @@ async def test_the_status_shows_what_the_steps_have_given(core: TestingCore, ord
     )
 
 
-async def test_a_question_is_answered_by_name_and_in_its_own_type(orders: wf.OrderFulfilmentClient) -> None:
-    handle = await orders.start(order(7, "doubtful"))
-    question = await handle.confirm_address.asked()
-    assert question == pb.AddressQuestion(order_id=7, guess="home")
-    await handle.confirm_address.approve(pb.AddressAnswer(address="work"), decided_by="Bo")
-    assert await handle.result() == pb.Shipment(tracking_id="t7", address="work")
-    assert await handle.confirm_address.question() is None
-
-
-async def test_a_question_that_nobody_asks_cannot_be_answered(orders: wf.OrderFulfilmentClient) -> None:
-    handle = await orders.start(order(7, "book"))
-    await handle.result()
-    with pytest.raises(Refused, match="'order/7' does not wait for confirm_address"):
-        await handle.confirm_address.approve(pb.AddressAnswer())
-    with pytest.raises(Refused, match="'order/7' has ended, and nothing asks for confirm_address"):
-        await handle.confirm_address.asked()
-
-
-async def test_a_no_fails_the_step_that_does_not_catch_it(orders: wf.OrderFulfilmentClient) -> None:
-    handle = await orders.start(order(7, "doubtful"))
-    await handle.confirm_address.asked()
-    await handle.confirm_address.reject("moved away", decided_by="Bo")
-    with pytest.raises(ExecutionFailed, match="ApprovalRejected: rejected by Bo: moved away"):
-        await handle.result()
-
-
 async def test_signals_are_sent_by_name_and_bring_their_own_types(
     core: TestingCore, orders: wf.OrderFulfilmentClient
 ) -> None:
@@ -202,24 +154,6 @@ async def test_a_signal_that_is_not_in_the_contract_or_of_another_type_is_refuse
     await handle.hurry()
     await handle.execution.signal("payment_received", {"reference": "r2", "cents": 7})
     assert await handle.result() == pb.Shipment(tracking_id="r2", address="7 cents")
-
-
-async def test_an_approval_ends_when_the_contract_says(core: TestingCore, orders: wf.OrderFulfilmentClient) -> None:
-    handle = await orders.start(order(7, "doubtful"))
-    await core.skip(timedelta(hours=23, minutes=59))
-    assert (await handle.status()).state == "waiting_for_approval"
-    await core.skip(timedelta(minutes=2))
-    with pytest.raises(ExecutionFailed, match=ApprovalTimedOut.__name__):
-        await handle.result()
-
-
-async def test_an_answer_may_come_as_json_from_somebody_who_has_no_generated_code(
-    core: TestingCore, orders: wf.OrderFulfilmentClient
-) -> None:
-    handle = await orders.start(order(7, "doubtful"))
-    await core.settle()
-    await handle.execution.approve({"address": "by hand"})
-    assert await handle.result() == pb.Shipment(tracking_id="t7", address="by hand")
 
 
 async def test_inputs_may_come_as_json_from_somebody_who_has_no_generated_code(core: TestingCore) -> None:

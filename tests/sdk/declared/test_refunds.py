@@ -8,10 +8,10 @@ import pytest
 from shop.v1 import refunds_pb as pb
 from shop.v1 import refunds_workflows as wf
 
-from cerebelum import Context, DefinitionError, ErrorResult, ExecutionFailed, Worker, as_workflow, testing
+from cerebelum import Context, DefinitionError, DistributedExecutor, ErrorResult, Worker, as_workflow, testing
 from cerebelum.generated import v1
 from cerebelum.testing import TestingCore
-from cerebelum_client import AlreadyExists
+from cerebelum_client import AlreadyExists, InvalidRequest, PayloadError
 
 Told = Context[pb.RefundRequest]
 
@@ -140,9 +140,13 @@ async def test_an_answer_of_another_type_fails_the_step_for_good() -> None:
 
 
 @pytest.mark.parametrize("inputs", [7, None, {"paymentId": [1]}])
-async def test_inputs_that_are_no_message_of_the_contract_fail_the_step_in_words(inputs: object) -> None:
+async def test_inputs_that_are_no_message_of_the_contract_start_nothing_or_fail_the_step_in_words(
+    inputs: object,
+) -> None:
     async with testing.core([Refunds()]) as core:
-        handle = await core.start(as_workflow(Refunds()), inputs)
+        with pytest.raises(PayloadError, match=r"cannot be started with these inputs: .*RefundRequest"):
+            await core.start(as_workflow(Refunds()), inputs)
+        handle = await DistributedExecutor(core.core).submit("shop.v1.Refund", inputs)
         error = (await core.result(handle)).error
     assert error is not None
     assert error.kind == "PayloadError"
@@ -154,6 +158,7 @@ async def test_an_answer_to_a_question_is_of_its_type_or_refused(refunds: wf.Ref
     await handle.sign_off.asked()
     with pytest.raises(TypeError, match=r"sign_off is answered by google\.protobuf\.Empty, not by Verdict"):
         await handle.sign_off.approve(pb.Verdict())  # type: ignore[arg-type]  # the fault
-    await handle.execution.approve("yes")
-    with pytest.raises(ExecutionFailed, match="PayloadError.*the answer to 'sign_off' is 'yes'"):
-        await handle.result()
+    with pytest.raises(InvalidRequest, match=r"answered by google\.protobuf\.Empty, and .*'yes' is no object"):
+        await handle.execution.approve("yes")
+    await handle.sign_off.approve(v1.Empty())
+    assert (await handle.result()).repay == pb.Repaid(payment_id="-900")
