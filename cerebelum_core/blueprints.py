@@ -27,7 +27,7 @@ class BlueprintRegistry:
         self._warnings: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         """What was said of blueprints that are valid: workers bring theirs again whenever they register."""
         self._told: OrderedDict[str, pb.Description] = OrderedDict()
-        """Of those that declare approvals, what is told of them: what came last, since the hash says nothing of it."""
+        """What is told of those that declare approvals or signals, by what came last: the hash is not of it."""
 
     async def submit(self, blueprint: pb.Blueprint) -> pb.BlueprintValidation:
         """Validate a blueprint and, when it is valid, keep it as the newest of its workflow."""
@@ -96,12 +96,13 @@ class BlueprintRegistry:
         return pb.Blueprint.from_bytes(record.data)
 
     def told(self, digest: str) -> pb.Description:
-        """What is told of the blueprint with this hash, which is in use; empty when it declares no approvals."""
+        """What is told of the blueprint with this hash, which is in use; empty without approvals and signals."""
         return self._told.get(digest) or pb.Description()
 
     def _note(self, digest: str, blueprint: pb.Blueprint) -> None:
-        if blueprint.description is not None and blueprint.description.approvals:
-            _remember(self._told, digest, blueprint.description)
+        told = blueprint.description
+        if told is not None and (told.approvals or told.signals):
+            _remember(self._told, digest, told)
 
     def _keep(self, record: BlueprintRecord) -> Blueprint:
         blueprint = pb.Blueprint.from_bytes(record.data)

@@ -7,9 +7,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from cerebelum_codegen.runtime.rpc import RequestContext
-from cerebelum_core.approvals import answer_fault, asked_of
 from cerebelum_core.blueprints import BlueprintRegistry
 from cerebelum_core.clock import Clock
+from cerebelum_core.descriptions import answer_fault, signal_fault
 from cerebelum_core.edges.refusals import accepted, refusals, require, require_name
 from cerebelum_core.ids import RandomBytes, uuid7
 from cerebelum_core.registry import Registry
@@ -19,7 +19,7 @@ from cerebelum_core.workers import WorkerRegistry
 from cerebelum_engine import Approve, Cancel, Reject, SendSignal, State, hash_of
 from cerebelum_proto.control.v1 import control_pb as pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceBase
-from cerebelum_proto.events.v1.events_pb import ApprovalGranted, ApprovalRejected
+from cerebelum_proto.events.v1.events_pb import ApprovalGranted, ApprovalRejected, ApprovalRequested
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +72,7 @@ class ControlEdge(ControlServiceBase):
         return pb.RejectResponse(step_name=next(rejected))
 
     async def signal(self, request: pb.SignalRequest, context: RequestContext) -> pb.SignalResponse:
-        """Give an execution a signal, or find that it has it."""
+        """Give an execution a signal, or find that it has it, if it brings what the workflow says of it."""
         require_name("name", request.name)
         require_name("signal_id", request.signal_id)
         command = SendSignal(
@@ -81,8 +81,14 @@ class ControlEdge(ControlServiceBase):
             payload=request.payload,
             sent_by=request.sent_by,
         )
+
+        def checked(state: State) -> SendSignal:
+            fault = signal_fault(self.blueprints.told(state.blueprint.hash), command.name, command.payload)
+            require(not fault, fault)
+            return command
+
         with refusals():
-            answer = accepted(await self.registry.tell(request.execution_id, command))
+            answer = accepted(await self.registry.tell_seeing(request.execution_id, checked))
         return pb.SignalResponse(signal_id=command.signal_id, recorded=bool(answer.events))
 
     async def cancel(self, request: pb.CancelRequest, context: RequestContext) -> pb.CancelResponse:
@@ -128,3 +134,13 @@ class ControlEdge(ControlServiceBase):
     ) -> pb.GetServerInfoResponse:
         """Who answers here."""
         return self.info
+
+
+def asked_of(state: State, step: str, task_id: str) -> list[ApprovalRequested]:
+    """The questions that wait and that a decision may be about; an empty name leaves it open."""
+    asked = (state.steps[name].waiting_for for name in state.open)
+    return [
+        each
+        for each in asked
+        if isinstance(each, ApprovalRequested) and step in ("", each.step) and task_id in ("", each.task_id)
+    ]

@@ -196,6 +196,7 @@ def test_a_declared_workflow_and_its_decorated_steps_have_the_very_same_blueprin
     assert [each.response for each in back.steps] == [each.response for each in definition.steps]
 
 
+@pytest.mark.xdist_group("mypy")  # all of them share its cache, in which there is one module of a name
 def test_what_is_printed_as_python_passes_the_strict_checker(project: Project) -> None:
     shape = project.definition(proto_of(everything), "sample.v1.all_of_it", "ALL_OF_IT")
     texts = {"checked_all": python_of(shape), "checked_orders": python_of(orders_workflows.ORDER_FULFILMENT)}

@@ -41,6 +41,7 @@ def outcome(page: str, folder: Path, monkeypatch: pytest.MonkeyPatch, at: Path |
     return literal_eval(run(sys.executable, "-c", code, cwd=at or folder).stdout)
 
 
+@pytest.mark.xdist_group("mypy")  # all of them share its cache, in which there is one module of a name
 def test_mypy_finds_nothing_in_strict_mode(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MYPYPATH", os.pathsep.join([str(folder)]))
     (folder / "page_README.py").write_text(blocks(PROJECT / "README.md", "python")[0])

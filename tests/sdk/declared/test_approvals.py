@@ -96,7 +96,7 @@ async def test_an_answer_may_come_as_json_from_somebody_who_has_no_generated_cod
         ({"addres": "x"}, r"shop\.v1\.AddressAnswer has no field 'addres': it has address"),
         ({"address": 7}, r"shop\.v1\.AddressAnswer\.address \(string\): 7 is no text"),
         ("Quay 3", r"shop\.v1\.AddressAnswer: 'Quay 3' is no object"),
-        (pb.Approval(by="Ada"), r"is answered by shop\.v1\.AddressAnswer, not by shop\.v1\.Approval"),
+        (pb.Approval(by="Ada"), r"is answered by shop\.v1\.AddressAnswer, and this is shop\.v1\.Approval"),
     ],
 )
 async def test_an_answer_that_its_step_could_not_read_is_refused_and_the_question_stays_open(

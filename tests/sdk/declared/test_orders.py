@@ -151,6 +151,11 @@ async def test_a_signal_that_is_not_in_the_contract_or_of_another_type_is_refuse
         await handle.execution.signal("payed")
     with pytest.raises(TypeError, match=r"brings shop\.v1\.Payment"):
         await handle.payment_received(pb.Order())  # type: ignore[arg-type]  # what the test is about
+    wrong = r"signal 'payment_received' brings shop\.v1\.Payment, and this is none: .*cents \(int64\): 'x' is no"
+    with pytest.raises(InvalidRequest, match=wrong):
+        await handle.execution.signal("payment_received", {"reference": "r2", "cents": "x"})
+    with pytest.raises(InvalidRequest, match=r"signal 'hurry' brings google\.protobuf\.Empty, and this is none"):
+        await handle.execution.signal("hurry", {"much": True})
     await handle.hurry()
     await handle.execution.signal("payment_received", {"reference": "r2", "cents": 7})
     assert await handle.result() == pb.Shipment(tracking_id="r2", address="7 cents")

@@ -12,6 +12,7 @@ from tests.codegen.generating import PROJECT, run
 
 HERE = Path(__file__).parent / "typing"
 ROOTS = (PROJECT, PROJECT / "codegen", PROJECT / "generated", HERE.parent / "generated")
+MYPY = pytest.mark.xdist_group("mypy")  # all of them share its cache, in which there is one module of a name
 
 
 @pytest.fixture(scope="module")
@@ -30,14 +31,17 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[int]]:
     return found
 
 
+@MYPY
 def test_what_the_guide_shows_is_accepted(checked: dict[str, set[int]]) -> None:
     assert checked["accepted.py"] == set()
 
 
+@MYPY
 def test_generated_modules_are_accepted(checked: dict[str, set[int]]) -> None:
     assert set(checked) == {"accepted.py", "rejected.py"}
 
 
+@MYPY
 def test_each_line_that_is_marked_wrong_is_refused_and_no_other(checked: dict[str, set[int]]) -> None:
     lines = (HERE / "rejected.py").read_text().splitlines()
     wrong = {number for number, line in enumerate(lines, 1) if line.endswith("# wrong")}

@@ -1,4 +1,4 @@
-"""What is said of an answer before it is recorded agrees with what its step could read."""
+"""What is said of an answer or a signal before it is recorded agrees with what its step could read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 from cerebelum_client import to_payload
 from cerebelum_codegen.known import struct_pb
 from cerebelum_codegen.runtime import DecodeError, Message
-from cerebelum_core.approvals import answer_fault, asked_of
+from cerebelum_core.descriptions import answer_fault, signal_fault
+from cerebelum_core.edges.control_edge import asked_of
 from cerebelum_core.errors import UnknownExecution
 from cerebelum_engine import Approve, Phase, State
 from cerebelum_proto.events.v1 import events_pb as ev
@@ -23,6 +24,10 @@ TOLD = pb.Description(
         pb.ApprovalDescription(name="done", answer="cerebelum.worker.TaskResult"),
         pb.ApprovalDescription(name="plain", answer="google.protobuf.Struct"),
         pb.ApprovalDescription(name="other", answer="elsewhere.Thing"),
+    ],
+    signals=[
+        pb.SignalDescription(name="limit", brings="cerebelum.types.v1.RetryPolicy"),
+        pb.SignalDescription(name="any"),
     ],
     messages=[
         pb.MessageDescription(
@@ -141,7 +146,16 @@ def test_what_nothing_is_told_of_is_taken(approval: str, answer: object) -> None
 
 def test_a_message_of_another_type_is_a_fault() -> None:
     fault = answer_fault(TOLD, "policy", to_payload(types.Failure(kind="x")))
-    assert fault.endswith("is answered by cerebelum.types.v1.RetryPolicy, not by cerebelum.types.v1.Failure")
+    assert fault.endswith("is answered by cerebelum.types.v1.RetryPolicy, and this is cerebelum.types.v1.Failure")
+
+
+def test_what_a_signal_brings_is_looked_at_in_the_same_way() -> None:
+    assert signal_fault(TOLD, "limit", to_payload({"maxAttempts": 5})) == ""
+    fault = signal_fault(TOLD, "limit", to_payload({"maxAttempts": "five"}))
+    assert fault.startswith(
+        "signal 'limit' brings cerebelum.types.v1.RetryPolicy, and this is none: cerebelum.types.v1"
+    )
+    assert signal_fault(TOLD, "any", to_payload(7)) == signal_fault(TOLD, "unheard_of", to_payload(7)) == ""
 
 
 def test_what_is_no_json_is_a_fault() -> None:

@@ -1,4 +1,4 @@
-"""Answers to declared approvals, looked at before they are recorded: what its step could not read leaves it asked.
+"""What a contract says of answers and signals, looked at before they are recorded: a step could not read anything else.
 
 A description tells less than the contract, so what it does not settle is taken.
 """
@@ -16,8 +16,6 @@ from cerebelum_codegen.runtime.jsonreader import JsonReader
 from cerebelum_codegen.runtime.jsonscalar import read_array, read_key, read_object, read_scalar, read_text
 from cerebelum_codegen.runtime.jsontext import read_instant, read_span
 from cerebelum_codegen.runtime.wire import MAX_DEPTH, too_deep
-from cerebelum_engine import State
-from cerebelum_proto.events.v1.events_pb import ApprovalRequested
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import Description, FieldDescription
 
@@ -28,32 +26,32 @@ _NULL: Final = ("google.protobuf.Value", "google.protobuf.NullValue")
 _STRICT: Final = JsonReader(ignore_unknown=False)
 
 
-def asked_of(state: State, step: str, task_id: str) -> list[ApprovalRequested]:
-    """The questions that wait and that a decision may be about; an empty name leaves it open."""
-    asked = (state.steps[name].waiting_for for name in state.open)
-    return [
-        each
-        for each in asked
-        if isinstance(each, ApprovalRequested) and step in ("", each.step) and task_id in ("", each.task_id)
-    ]
-
-
 def answer_fault(told: Description, approval: str, answer: Payload | None) -> str:
     """Why an answer is none to the approval of this name; empty when it may be one, or nothing is told of it."""
     kind = next((each.answer for each in told.approvals if each.name == approval), "")
-    if not kind or answer is None or not answer.encoding:
+    return _fault(told, f"approval '{approval}' is answered by {kind}", kind, answer)
+
+
+def signal_fault(told: Description, signal: str, payload: Payload | None) -> str:
+    """Why a signal of this name cannot bring this; empty when it may, or nothing is told of it."""
+    kind = next((each.brings for each in told.signals if each.name == signal), "")
+    return _fault(told, f"signal '{signal}' brings {kind}", kind, payload)
+
+
+def _fault(told: Description, promise: str, kind: str, payload: Payload | None) -> str:
+    if not kind or payload is None or not payload.encoding:
         return ""
-    if answer.encoding.startswith(_PROTOBUF):
-        given = answer.encoding.removeprefix(_PROTOBUF)
-        return "" if given == kind else f"approval '{approval}' is answered by {kind}, not by {given}"
-    if answer.encoding != _JSON:
+    if payload.encoding.startswith(_PROTOBUF):
+        given = payload.encoding.removeprefix(_PROTOBUF)
+        return "" if given == kind else f"{promise}, and this is {given}"
+    if payload.encoding != _JSON:
         return ""
     try:
-        value = json.loads(answer.data)
+        value = json.loads(payload.data)
         if value is not None:
             _Described(told).check(kind, value, MAX_DEPTH)
     except (ValueError, RecursionError) as error:
-        return f"approval '{approval}' is answered by {kind}, and this is none: {error}"
+        return f"{promise}, and this is none: {error}"
     return ""
 
 
