@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from cerebelum_core.node import Node
 
 _T = TypeVar("_T")
-_HERE = RequestContext()
 _FREQUENT = ("await_result", "execute", "execute_workflow", "work")
 """Calls whose parts were looked at when they were put together."""
 
@@ -200,13 +199,16 @@ async def _send(handle: ExecutionHandle, signals: Signals) -> None:
 class EmbeddedCore(Core):
     """A Core in this process."""
 
-    def __init__(self, node: Node, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, node: Node, chance: Callable[[], float] = random.random, context: RequestContext | None = None
+    ) -> None:
+        context = context or node.worker_edge.here
         # A stub and the server of one service have the same methods; `_Called` gives the server's a stub's form.
         stubs = Stubs(
-            worker=cast("WorkerServiceStub", _Called(node.worker_edge)),
-            stream=cast("StreamServiceStub", _Called(node.stream_edge)),
-            control=cast("ControlServiceStub", _Called(node.control_edge)),
-            lifecycle=cast("LifecycleServiceStub", _Called(node.lifecycle_edge)),
+            worker=cast("WorkerServiceStub", _Called(node.worker_edge, context)),
+            stream=cast("StreamServiceStub", _Called(node.stream_edge, context)),
+            control=cast("ControlServiceStub", _Called(node.control_edge, context)),
+            lifecycle=cast("LifecycleServiceStub", _Called(node.lifecycle_edge, context)),
         )
         super().__init__(stubs, Calls(address="this process", call_s=0, retry_s=0, chance=chance))
 
@@ -217,16 +219,18 @@ class _Called:
     A Core keeps what it is told and writes it later, so what cannot be written is refused here, as it is on the wire.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, context: RequestContext) -> None:
         self._service = service
+        self._context = context
 
     def __getattr__(self, name: str) -> Callable[..., object]:
         method: Callable[[object, RequestContext], object] = getattr(self._service, name)
+        context = self._context
         if name in _FREQUENT:
-            return lambda request, **_: method(request, _HERE)
+            return lambda request, **_: method(request, context)
 
         def call(request: Message, **_: object) -> object:
             request.to_bytes()
-            return method(request, _HERE)
+            return method(request, context)
 
         return call

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
 
 from cerebelum_core.errors import StoreInUse, StoreUnusable
 
 
 class FileLock:
-    """Holds `<file>.lock` until closed. It tells the next one who holds it."""
+    """Holds `<file>.lock` until closed. It tells the next one who holds it, or held it when its process ended."""
 
     def __init__(self, database: Path, node_id: str) -> None:
         self.path = database.with_name(database.name + ".lock")
@@ -21,14 +22,21 @@ class FileLock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = os.read(self._descriptor, 200).decode(errors="replace").strip()
+            holder = self._read()
             os.close(self._descriptor)
             raise StoreInUse(
                 f"{database} is in use by {holder or 'another Core'}: stop that one, or give this one another store"
             ) from None
+        ended = re.match(r"node (\S+),", self._read())
+        self.ended_node = ended[1] if ended else ""
+        """Who had it and never let go of it: its process has ended, for else the lock could not be had."""
         os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"node {node_id}, process {os.getpid()}\n".encode())
+        os.pwrite(self._descriptor, f"node {node_id}, process {os.getpid()}\n".encode(), 0)
 
     def close(self) -> None:
         """Let the next one in."""
+        os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
+
+    def _read(self) -> str:
+        return os.pread(self._descriptor, 200, 0).decode(errors="replace").strip()

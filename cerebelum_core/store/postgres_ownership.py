@@ -33,16 +33,17 @@ class _Owner:
         return self.machine == machine() and not _runs(self.process_id)
 
 
-def take_ownership(connection: psycopg.Connection, node_id: str, clock: Clock) -> int:
-    """Become the owner; the epoch that this one's writes carry.
+def take_ownership(connection: psycopg.Connection, node_id: str, clock: Clock) -> tuple[int, str]:
+    """Become the owner: the epoch that this one's writes carry, and the node of before if its process has ended
+    without letting go.
 
     Raises:
         StoreInUse: the present owner renews its lease, or may still come back within it.
     """
     row = connection.execute(sql.OWNER).fetchone()
     owner = _Owner(*row) if row else _Owner(0, "", "", 0, 0)
-    now_ns = clock.now().to_ns()
-    if owner.until_ns > now_ns and not owner.has_ended():
+    now_ns, has_ended = clock.now().to_ns(), owner.has_ended()
+    if owner.until_ns > now_ns and not has_ended:
         raise _in_use(owner, now_ns)
     claim = {
         "node_id": node_id,
@@ -55,7 +56,7 @@ def take_ownership(connection: psycopg.Connection, node_id: str, clock: Clock) -
     taken = connection.execute(sql.TAKE_OWNERSHIP, claim).fetchone()
     if taken is None:
         raise StoreInUse("another Core took the store at the same moment: one of the two is enough")
-    return int(taken[0])
+    return int(taken[0]), owner.node_id if has_ended and owner.until_ns else ""
 
 
 def lease_end_ns(clock: Clock) -> int:

@@ -261,7 +261,9 @@ async def test_a_second_core_is_refused_while_the_first_renews_its_lease(postgre
     with pytest.raises(StoreInUse, match=r"node first, process \d+ on .*its lease ends in \d+ s"):
         opened(url, "second")
     await first.close()
-    await opened(url, "third").close()
+    third = opened(url, "third")
+    assert not third.ended_node, "it gave the database back, and its process lives"
+    await third.close()
 
 
 @apart_or_not
@@ -273,6 +275,7 @@ async def test_a_second_core_takes_over_when_the_lease_has_ended_and_the_first_w
     first = opened(url, "first", apart=apart)
     await first.append(append("x", 0))
     second = opened(url, "second", ahead_s=3600, apart=apart)
+    assert not second.ended_node, "its lease has ended, and it may still live"
     with pytest.raises(OwnershipLost, match="a newer Core"):
         await first.append(append("x", 1))
     await asyncio.wait_for(first.superseded(), 5)
@@ -298,6 +301,7 @@ async def test_what_was_acknowledged_before_kill_9_is_there_and_the_next_core_ne
         child.send_signal(signal.SIGKILL)
         acknowledged += [int(line) for line in child.stdout.read().splitlines()]
     store = opened(url, apart=apart)
+    assert store.ended_node == "victim"
     for number in acknowledged:
         assert len(await store.read(f"x{number:06}")) == 2
     await store.close()

@@ -66,6 +66,7 @@ async def test_what_was_acknowledged_before_kill_9_is_there(tmp_path: Path, apar
         child.send_signal(signal.SIGKILL)
         acknowledged += [int(line) for line in child.stdout.read().splitlines()]
     store = opened(path)
+    assert store.ended_node == "victim"
     for number in acknowledged:
         assert len(await store.read(f"x{number:06}")) == 2
     await store.close()
@@ -78,7 +79,9 @@ async def test_a_second_core_on_the_same_file_is_refused_until_the_first_is_gone
     with pytest.raises(StoreInUse, match="node first, process"):
         opened(path, "second", apart=apart)
     await first.close()
-    await opened(path, "third", apart=apart).close()
+    third = opened(path, "third", apart=apart)
+    assert not third.ended_node, "it let go of the file, and its process lives"
+    await third.close()
 
 
 @apart_or_not
