@@ -8,10 +8,11 @@ import re
 from pathlib import Path
 
 from cerebelum_core.errors import StoreInUse, StoreUnusable
+from cerebelum_core.store.processes import has_ended, this_machine
 
 
 class FileLock:
-    """Holds `<file>.lock` until closed. It tells the next one who holds it, or held it when its process ended."""
+    """Holds `<file>.lock` until closed. It tells the next one who holds it, or who was the last to hold it."""
 
     def __init__(self, database: Path, node_id: str) -> None:
         self.path = database.with_name(database.name + ".lock")
@@ -27,16 +28,26 @@ class FileLock:
             raise StoreInUse(
                 f"{database} is in use by {holder or 'another Core'}: stop that one, or give this one another store"
             ) from None
-        ended = re.match(r"node (\S+),", self._read())
-        self.ended_node = ended[1] if ended else ""
-        """Who had it and never let go of it: its process has ended, for else the lock could not be had."""
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, f"node {node_id}, process {os.getpid()}\n".encode(), 0)
+        self.ended_node = _ended_node(self._read())
+        """Who had it before, if that process has surely ended."""
+        self._holder = f"node {node_id}, process {os.getpid()}"
+        self._write(self._holder)
 
     def close(self) -> None:
         """Let the next one in."""
-        os.ftruncate(self._descriptor, 0)
+        self._write(f"{self._holder}, let go on {this_machine()}")
         os.close(self._descriptor)
 
     def _read(self) -> str:
-        return os.pread(self._descriptor, 200, 0).decode(errors="replace").strip()
+        return os.pread(self._descriptor, 400, 0).decode(errors="replace").strip()
+
+    def _write(self, text: str) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{text}\n".encode(), 0)
+
+
+def _ended_node(left: str) -> str:
+    told = re.fullmatch(r"node (\S+), process (\d+)(?:, let go on (.*))?", left)
+    if told is None or (told[3] and not has_ended(told[3], int(told[2]))):
+        return ""
+    return told[1]  # whoever never let go has ended, for else the lock could not be had

@@ -66,7 +66,6 @@ async def test_what_was_acknowledged_before_kill_9_is_there(tmp_path: Path, apar
         child.send_signal(signal.SIGKILL)
         acknowledged += [int(line) for line in child.stdout.read().splitlines()]
     store = opened(path)
-    assert store.ended_node == "victim"
     for number in acknowledged:
         assert len(await store.read(f"x{number:06}")) == 2
     await store.close()
@@ -82,6 +81,39 @@ async def test_a_second_core_on_the_same_file_is_refused_until_the_first_is_gone
     third = opened(path, "third", apart=apart)
     assert not third.ended_node, "it let go of the file, and its process lives"
     await third.close()
+
+
+_LETS_GO = """
+import asyncio, os, sys
+from cerebelum_core.clock import SystemClock
+from cerebelum_core.store import open_store
+
+async def main() -> None:
+    store = open_store(sys.argv[1], node_id="ended", clock=SystemClock())
+    if sys.argv[2] == "lets go":
+        await store.close()
+    os._exit(0)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", ["lets go", "dies with it"])
+async def test_who_had_the_file_before_is_told_once_its_process_has_ended(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "core.db"
+    before = await asyncio.create_subprocess_exec(sys.executable, "-c", _LETS_GO, f"sqlite:///{path}", how)
+    assert await before.wait() == 0
+    store = opened(path)
+    assert store.ended_node == "ended"
+    await store.close()
+    again = opened(path)
+    assert not again.ended_node, "this process had it, and lives"
+    await again.close()
+    lock = path.with_name("core.db.lock")
+    lock.write_text("node elsewhere, process 1, let go on another machine\n")
+    last = opened(path)
+    assert not last.ended_node, "who knows of the processes there"
+    await last.close()
 
 
 @apart_or_not
