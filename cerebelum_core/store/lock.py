@@ -5,10 +5,23 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 from cerebelum_core.errors import StoreInUse, StoreUnusable
 from cerebelum_core.store.processes import has_ended, this_machine
+
+_held: set[int] = set()
+"""The descriptors of the locks of this process."""
+
+
+def _drop() -> None:
+    """A process that this one forked may outlive it: what it has inherited would keep the next Core out."""
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_drop)
 
 
 class FileLock:
@@ -32,11 +45,15 @@ class FileLock:
         """Who had it before, if that process has surely ended."""
         self._holder = f"node {node_id}, process {os.getpid()}"
         self._write(self._holder)
+        _held.add(self._descriptor)
 
     def close(self) -> None:
         """Let the next one in."""
-        self._write(f"{self._holder}, let go on {this_machine()}")
-        os.close(self._descriptor)
+        if self._descriptor in _held:
+            with suppress(OSError):  # a disk that is full keeps nobody out
+                self._write(f"{self._holder}, let go on {this_machine()}")
+            _held.discard(self._descriptor)
+            os.close(self._descriptor)
 
     def _read(self) -> str:
         return os.pread(self._descriptor, 400, 0).decode(errors="replace").strip()

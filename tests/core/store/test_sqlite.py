@@ -116,6 +116,37 @@ async def test_who_had_the_file_before_is_told_once_its_process_has_ended(tmp_pa
     await last.close()
 
 
+_FORKS = """
+import asyncio, os, signal, sys
+from cerebelum_core.clock import SystemClock
+from cerebelum_core.store import open_store
+
+async def main() -> None:
+    store = open_store(sys.argv[1], node_id="parent", clock=SystemClock())
+    if os.fork():
+        os.kill(os.getpid(), signal.SIGKILL)
+    print("orphan", flush=True)
+    os.read(0, 1)
+    os._exit(0)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_process_that_was_forked_from_one_that_died_keeps_nobody_out(tmp_path: Path) -> None:
+    path = tmp_path / "core.db"
+    with subprocess.Popen(
+        [sys.executable, "-c", _FORKS, f"sqlite:///{path}"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"orphan\n"
+        assert parent.wait() == -signal.SIGKILL
+        store = opened(path)
+        assert store.ended_node == "parent"
+        await store.close()
+        parent.communicate()
+
+
 @apart_or_not
 async def test_a_store_that_lost_its_file_to_a_newer_one_writes_nothing(tmp_path: Path, apart: bool) -> None:
     store = opened(tmp_path / "core.db", apart=apart)
