@@ -57,6 +57,7 @@ async def run_embedded(
 ) -> ExecutionResult:
     """Run a workflow on a durable store in this process. The same execution id goes on where it was.
 
+    Whoever is cancelled first lets running steps finish, for 30 s at the most; cancelled again, it leaves them.
     Without an `approver`, an approval waits for somebody who decides it through a Core on the same store, and so does
     a wait for a signal that is not among `signals`.
 
@@ -79,7 +80,14 @@ async def run_embedded(
             for task in beside[1:]:
                 task.cancel()
             worker.stop()
-            await asyncio.wait(beside)
+            try:
+                await asyncio.wait(beside)
+            except asyncio.CancelledError:
+                worker.stop()  # again: what it waits for is left
+                await asyncio.wait(beside)
+                raise
+            finally:
+                working.cancel()
 
 
 async def _unless_one_fails(result: asyncio.Task[_T], beside: Sequence[asyncio.Task[None]]) -> _T:

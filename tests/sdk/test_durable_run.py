@@ -251,6 +251,42 @@ async def test_whoever_is_cancelled_while_it_starts_lets_go_of_the_store(tmp_pat
         pass
 
 
+async def test_whoever_is_cancelled_twice_leaves_no_step_behind_and_the_next_run_goes_on_at_once(
+    tmp_path: Path,
+) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    @step
+    async def lasting() -> str:
+        if begun.is_set():
+            return "at the second try"
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return "never"
+
+    @workflow
+    def long(wf: WorkflowBuilder) -> None:
+        wf.timeline(lasting)
+
+    store, others = f"sqlite:///{tmp_path}/a.db", asyncio.all_tasks()
+    running = asyncio.create_task(long.execute(store=store, execution_id="long-1"))
+    async with asyncio.timeout(20):
+        await begun.wait()
+        running.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not ended.is_set(), "it may finish"
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        assert ended.is_set()
+        assert asyncio.all_tasks() == others
+        assert (await long.execute(store=store, execution_id="long-1")).output == "at the second try"
+
+
 @pytest.mark.parametrize("store", [None, "memory://"])
 async def test_an_approver_sees_the_same_data_wherever_the_workflow_runs(store: str | None) -> None:
     seen: list[str] = []
