@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cerebelum_core.errors import StoreInUse, StoreUnusable
-from cerebelum_core.store.processes import has_ended, this_machine
+from cerebelum_core.store.processes import has_ended, this_machine, way_out
 
 _held: set[int] = set()
 """The descriptors of the locks of this process."""
@@ -38,9 +38,8 @@ class FileLock:
         except OSError:
             holder = self._read()
             os.close(self._descriptor)
-            raise StoreInUse(
-                f"{database} is in use by {holder or 'another Core'}: stop that one, or give this one another store"
-            ) from None
+            mend = way_out(is_here=holder.endswith(f", process {os.getpid()}"))
+            raise StoreInUse(f"{database} is in use by {holder or 'another Core'}{mend}") from None
         self.ended_node = _ended_node(self._read())
         """Who had it before, if that process has surely ended."""
         self._holder = f"node {node_id}, process {os.getpid()}"

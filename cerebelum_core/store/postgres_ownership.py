@@ -13,7 +13,7 @@ import psycopg
 from cerebelum_core.clock import Clock
 from cerebelum_core.errors import StoreInUse
 from cerebelum_core.store import postgres_statements as sql
-from cerebelum_core.store.processes import has_ended, this_machine
+from cerebelum_core.store.processes import has_ended, this_machine, way_out
 
 LEASE_S = 10.0
 RENEW_S = 3.0
@@ -61,7 +61,9 @@ def lease_end_ns(clock: Clock) -> int:
 def _in_use(owner: _Owner, now_ns: int) -> StoreInUse:
     host = owner.machine.partition(" ")[0]
     left_s = (owner.until_ns - now_ns) / 1e9
+    used = f"the store is in use by node {owner.node_id}, process {owner.process_id} on {host}"
+    if owner.machine == this_machine() and owner.process_id == os.getpid():
+        return StoreInUse(f"{used}{way_out(is_here=True)}")
     return StoreInUse(
-        f"the store is in use by node {owner.node_id}, process {owner.process_id} on {host}: stop that one, or give "
-        f"this one another store. If it has died, its lease ends in {left_s:.0f} s: start again then"
+        f"{used}{way_out(is_here=False)}. If it has died, its lease ends in {left_s:.0f} s: start again then"
     )

@@ -218,6 +218,12 @@ async def test_a_store_that_cannot_be_had_is_an_error_of_the_sdk(tmp_path: Path)
         await order.execute(1, store="memory://", distributed=True)
 
 
+async def test_a_second_run_on_the_store_of_one_is_told_how_both_can_have_it(tmp_path: Path) -> None:
+    async with embedded_core(f"sqlite:///{tmp_path}/a.db"):
+        with pytest.raises(CerebelumError, match=r"which is this one: let all that run here share one Core"):
+            await order.execute(1, store=f"sqlite:///{tmp_path}/a.db")
+
+
 async def test_a_handle_follows_approves_and_cancels_by_id() -> None:
     async with embedded_core("memory://") as core, asyncio.TaskGroup() as group:
         worker = Worker(core, workflows=[order])

@@ -258,7 +258,10 @@ async def test_nobody_reads_a_password_off_the_command_line_of_a_writer(postgres
 async def test_a_second_core_is_refused_while_the_first_renews_its_lease(postgresql: PostgresServer) -> None:
     url = postgresql.new_database()
     first = opened(url, "first")
-    with pytest.raises(StoreInUse, match=r"node first, process \d+ on .*its lease ends in \d+ s"):
+    with pytest.raises(StoreInUse, match=r"node first, process \d+ on .*, which is this one: let all"):
+        opened(url, "second")
+    run(url, "UPDATE cerebelum.ownership SET process_id = 1")
+    with pytest.raises(StoreInUse, match=r"node first, process 1 on .*: stop that one.*its lease ends in \d+ s"):
         opened(url, "second")
     await first.close()
     third = opened(url, "third")
