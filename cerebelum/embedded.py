@@ -62,12 +62,12 @@ async def run_embedded(
     a wait for a signal that is not among `signals`.
 
     Raises:
-        CerebelumError: the store cannot be had, or what it needs is not installed.
+        CerebelumError: the store cannot be had or kept, or what it needs is not installed.
     """
     async with embedded_core(store) as core:
         worker = Worker(core, workflows=[workflow], queues=queues_in([workflow]))
-        working = asyncio.create_task(worker.run())
-        beside = [working]
+        working, replaced = asyncio.create_task(worker.run()), asyncio.create_task(_replaced(core))
+        beside = [working, replaced]
         try:
             handle = await DistributedExecutor(core).submit(
                 workflow, inputs, execution_id=execution_id, timeout=timeout
@@ -80,6 +80,8 @@ async def run_embedded(
             for task in beside[1:]:
                 task.cancel()
             worker.stop()
+            if replaced.done():
+                working.cancel()  # nothing that it hands in counts any more
             try:
                 await asyncio.wait(beside)
             except asyncio.CancelledError:
@@ -88,6 +90,14 @@ async def run_embedded(
                 raise
             finally:
                 working.cancel()
+
+
+async def _replaced(core: EmbeddedCore) -> None:
+    await core.superseded()
+    raise CerebelumError(
+        "another Core took the store over, which this one had not renewed in time: what was recorded is there; "
+        "run it again once that one has ended"
+    )
 
 
 async def _unless_one_fails(result: asyncio.Task[_T], beside: Sequence[asyncio.Task[None]]) -> _T:
@@ -210,6 +220,7 @@ class EmbeddedCore(Core):
     def __init__(
         self, node: Node, chance: Callable[[], float] = random.random, context: RequestContext | None = None
     ) -> None:
+        self._node = node
         context = context or node.worker_edge.here
         # A stub and the server of one service have the same methods; `_Called` gives the server's a stub's form.
         stubs = Stubs(
@@ -219,6 +230,10 @@ class EmbeddedCore(Core):
             lifecycle=cast("LifecycleServiceStub", _Called(node.lifecycle_edge, context)),
         )
         super().__init__(stubs, Calls(address="this process", call_s=0, retry_s=0, chance=chance))
+
+    async def superseded(self) -> None:
+        """Return when another Core owns the store: nothing can be recorded here any more."""
+        await self._node.store.superseded()
 
 
 class _Called:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 
+import apsw
 import pytest
 
 from cerebelum import (
@@ -216,6 +217,30 @@ async def test_a_store_that_cannot_be_had_is_an_error_of_the_sdk(tmp_path: Path)
         await order.execute(1, store="mysql://here")
     with pytest.raises(ValueError, match="not both"):
         await order.execute(1, store="memory://", distributed=True)
+
+
+async def test_a_run_whose_store_another_core_took_over_ends_and_says_so(tmp_path: Path) -> None:
+    path, taken_over, put = tmp_path / "a.db", asyncio.Event(), list[str]()
+
+    @step
+    async def outlasts() -> str:
+        put.append("begun")
+        await taken_over.wait()
+        return "done"
+
+    @workflow
+    def outlasting(wf: WorkflowBuilder) -> None:
+        wf.timeline(outlasts)
+
+    running = asyncio.create_task(outlasting.execute(store=f"sqlite:///{path}", execution_id="x"))
+    async with asyncio.timeout(20):
+        while not put:
+            await asyncio.sleep(0)
+        with closing(apsw.Connection(str(path))) as thief:
+            thief.execute("UPDATE ownership SET epoch = epoch + 1")
+        taken_over.set()
+        with pytest.raises(CerebelumError, match="another Core took the store over"):
+            await running
 
 
 async def test_a_second_run_on_the_store_of_one_is_told_how_both_can_have_it(tmp_path: Path) -> None:
