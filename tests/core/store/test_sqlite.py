@@ -276,6 +276,7 @@ async def test_a_timer_beyond_64_bits_of_nanoseconds_is_kept_as_the_last_that_th
         ("mysql://host/db", "'mysql://host/db' is not understood: use sqlite:///FILE"),
         ("sqlite://", "not understood"),
         ("sqlite:///", "not understood"),
+        ("sqlite:///:memory:", "not understood: use .* or memory://"),
         ("core.db", "not understood"),
         ("", "'' is not understood"),
         ("sqlite:///\udcff.db", r"'sqlite:///\\udcff.db' is not written in UTF-8"),
