@@ -121,7 +121,7 @@ async def embedded_core(store: str) -> AsyncIterator[EmbeddedCore]:
     Raises:
         CerebelumError: the store cannot be had.
     """
-    from cerebelum_core.errors import StartError
+    from cerebelum_core.errors import StartError, StoreError
     from cerebelum_core.server import open_node
 
     try:
@@ -130,7 +130,10 @@ async def embedded_core(store: str) -> AsyncIterator[EmbeddedCore]:
         raise CerebelumError(str(error)) from None
     starting = asyncio.ensure_future(node.start())
     try:
-        await asyncio.shield(starting)
+        try:
+            await asyncio.shield(starting)
+        except StoreError as error:
+            raise CerebelumError(f"the Core cannot start: {error}") from None
         yield EmbeddedCore(node)
     finally:
         # Also whoever is cancelled while it starts lets go of the store.

@@ -243,6 +243,16 @@ async def test_a_run_whose_store_another_core_took_over_ends_and_says_so(tmp_pat
             await running
 
 
+async def test_a_store_that_cannot_be_read_is_an_error_of_the_sdk(tmp_path: Path) -> None:
+    await order.execute(1, store=f"sqlite:///{tmp_path}/a.db", approver=yes)
+    with closing(apsw.Connection(f"{tmp_path}/a.db")) as spoiling:
+        spoiling.execute("DROP TABLE workers")
+    with pytest.raises(CerebelumError, match="the Core cannot start: the store cannot read: no such table"):
+        await order.execute(1, store=f"sqlite:///{tmp_path}/a.db")
+    with pytest.raises(CerebelumError, match="the Core cannot start"):  # it was let go of
+        await order.execute(1, store=f"sqlite:///{tmp_path}/a.db")
+
+
 async def test_a_second_run_on_the_store_of_one_is_told_how_both_can_have_it(tmp_path: Path) -> None:
     async with embedded_core(f"sqlite:///{tmp_path}/a.db"):
         with pytest.raises(CerebelumError, match=r"which is this one: let all that run here share one Core"):
