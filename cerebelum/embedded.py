@@ -77,19 +77,24 @@ async def run_embedded(
             beside.append(asyncio.create_task(_send(handle, signals)))
             return await _unless_one_fails(asyncio.create_task(handle.result()), beside)
         finally:
-            for task in beside[1:]:
-                task.cancel()
-            worker.stop()
             if replaced.done():
                 working.cancel()  # nothing that it hands in counts any more
-            try:
-                await asyncio.wait(beside)
-            except asyncio.CancelledError:
-                worker.stop()  # again: what it waits for is left
-                await asyncio.wait(beside)
-                raise
-            finally:
-                working.cancel()
+            await _end(worker, beside)
+
+
+async def _end(worker: Worker, beside: Sequence[asyncio.Task[None]]) -> None:
+    """End the worker, the first of these, once its steps are done, and the others. Who is cancelled waits no more."""
+    for task in beside[1:]:
+        task.cancel()
+    worker.stop()
+    try:
+        await asyncio.wait(beside)
+    except asyncio.CancelledError:
+        worker.stop()  # again: what it waits for is left
+        await asyncio.wait(beside)
+        raise
+    finally:
+        beside[0].cancel()
 
 
 async def _replaced(core: EmbeddedCore) -> None:
