@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from cerebelum_core.node import Node
 
 _T = TypeVar("_T")
-_HERE = RequestContext()
 _FREQUENT = ("await_result", "execute", "execute_workflow", "work")
 """Calls whose parts were looked at when they were put together."""
 
@@ -58,16 +57,17 @@ async def run_embedded(
 ) -> ExecutionResult:
     """Run a workflow on a durable store in this process. The same execution id goes on where it was.
 
+    Whoever is cancelled first lets running steps finish, for 30 s at the most; cancelled again, it leaves them.
     Without an `approver`, an approval waits for somebody who decides it through a Core on the same store, and so does
     a wait for a signal that is not among `signals`.
 
     Raises:
-        CerebelumError: the store cannot be had, or what it needs is not installed.
+        CerebelumError: the store cannot be had or kept, or what it needs is not installed.
     """
     async with embedded_core(store) as core:
         worker = Worker(core, workflows=[workflow], queues=queues_in([workflow]))
-        working = asyncio.create_task(worker.run())
-        beside = [working]
+        working, replaced = asyncio.create_task(worker.run()), asyncio.create_task(_replaced(core))
+        beside = [working, replaced]
         try:
             handle = await DistributedExecutor(core).submit(
                 workflow, inputs, execution_id=execution_id, timeout=timeout
@@ -77,10 +77,32 @@ async def run_embedded(
             beside.append(asyncio.create_task(_send(handle, signals)))
             return await _unless_one_fails(asyncio.create_task(handle.result()), beside)
         finally:
-            for task in beside[1:]:
-                task.cancel()
-            worker.stop()
-            await asyncio.wait(beside)
+            if replaced.done():
+                working.cancel()  # nothing that it hands in counts any more
+            await _end(worker, beside)
+
+
+async def _end(worker: Worker, beside: Sequence[asyncio.Task[None]]) -> None:
+    """End the worker, the first of these, once its steps are done, and the others. Who is cancelled waits no more."""
+    for task in beside[1:]:
+        task.cancel()
+    worker.stop()
+    try:
+        await asyncio.wait(beside)
+    except asyncio.CancelledError:
+        worker.stop()  # again: what it waits for is left
+        await asyncio.wait(beside)
+        raise
+    finally:
+        beside[0].cancel()
+
+
+async def _replaced(core: EmbeddedCore) -> None:
+    await core.superseded()
+    raise CerebelumError(
+        "another Core took the store over, which this one had not renewed in time: what was recorded is there; "
+        "run it again once that one has ended"
+    )
 
 
 async def _unless_one_fails(result: asyncio.Task[_T], beside: Sequence[asyncio.Task[None]]) -> _T:
@@ -104,7 +126,7 @@ async def embedded_core(store: str) -> AsyncIterator[EmbeddedCore]:
     Raises:
         CerebelumError: the store cannot be had.
     """
-    from cerebelum_core.errors import StartError
+    from cerebelum_core.errors import StartError, StoreError
     from cerebelum_core.server import open_node
 
     try:
@@ -113,7 +135,10 @@ async def embedded_core(store: str) -> AsyncIterator[EmbeddedCore]:
         raise CerebelumError(str(error)) from None
     starting = asyncio.ensure_future(node.start())
     try:
-        await asyncio.shield(starting)
+        try:
+            await asyncio.shield(starting)
+        except StoreError as error:
+            raise CerebelumError(f"the Core cannot start: {error}") from None
         yield EmbeddedCore(node)
     finally:
         # Also whoever is cancelled while it starts lets go of the store.
@@ -199,15 +224,23 @@ async def _send(handle: ExecutionHandle, signals: Signals) -> None:
 class EmbeddedCore(Core):
     """A Core in this process."""
 
-    def __init__(self, node: Node, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, node: Node, chance: Callable[[], float] = random.random, context: RequestContext | None = None
+    ) -> None:
+        self._node = node
+        context = context or node.worker_edge.here
         # A stub and the server of one service have the same methods; `_Called` gives the server's a stub's form.
         stubs = Stubs(
-            worker=cast("WorkerServiceStub", _Called(node.worker_edge)),
-            stream=cast("StreamServiceStub", _Called(node.stream_edge)),
-            control=cast("ControlServiceStub", _Called(node.control_edge)),
-            lifecycle=cast("LifecycleServiceStub", _Called(node.lifecycle_edge)),
+            worker=cast("WorkerServiceStub", _Called(node.worker_edge, context)),
+            stream=cast("StreamServiceStub", _Called(node.stream_edge, context)),
+            control=cast("ControlServiceStub", _Called(node.control_edge, context)),
+            lifecycle=cast("LifecycleServiceStub", _Called(node.lifecycle_edge, context)),
         )
         super().__init__(stubs, Calls(address="this process", call_s=0, retry_s=0, chance=chance))
+
+    async def superseded(self) -> None:
+        """Return when another Core owns the store: nothing can be recorded here any more."""
+        await self._node.store.superseded()
 
 
 class _Called:
@@ -216,16 +249,18 @@ class _Called:
     A Core keeps what it is told and writes it later, so what cannot be written is refused here, as it is on the wire.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, context: RequestContext) -> None:
         self._service = service
+        self._context = context
 
     def __getattr__(self, name: str) -> Callable[..., object]:
         method: Callable[[object, RequestContext], object] = getattr(self._service, name)
+        context = self._context
         if name in _FREQUENT:
-            return lambda request, **_: method(request, _HERE)
+            return lambda request, **_: method(request, context)
 
         def call(request: Message, **_: object) -> object:
             request.to_bytes()
-            return method(request, _HERE)
+            return method(request, context)
 
         return call

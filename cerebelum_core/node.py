@@ -69,7 +69,7 @@ class Node:
         self._stopping = False
         self.store = store
         self.blueprints = BlueprintRegistry(store, clock)
-        self.workers = WorkerRegistry(store, clock)
+        self.workers = WorkerRegistry(store, clock, config.node_id)
         self.router = TaskRouter(self._on_lost, self._on_limit, clock)
         self.gates = RecoveryGates(self.router.open_gate)
         self.watchers = Watchers(store)

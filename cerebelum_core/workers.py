@@ -35,24 +35,29 @@ class Worker:
 class WorkerRegistry:
     """Every worker that has registered and not been silent for too long."""
 
-    def __init__(self, store: EventStore, clock: Clock) -> None:
+    def __init__(self, store: EventStore, clock: Clock, node_id: str) -> None:
         self._store = store
         self._clock = clock
+        self._node_id = node_id
         self._workers: dict[str, Worker] = {}
 
     async def load(self) -> dict[Kind, list[str]]:
-        """Read the workers of the last run; their ids."""
+        """Read the workers of the last run; their ids. Those that died with its process are forgotten."""
         for record in await self._store.workers():
-            self._keep(RegisterRequest.from_bytes(record.registration))
+            registration = RegisterRequest.from_bytes(record.registration)
+            if registration.node_id and registration.node_id == self._store.ended_node:
+                await self._store.remove_worker(record.worker_id)
+            else:
+                self._keep(registration)
         loaded: dict[Kind, list[str]] = {kind: [] for kind in Kind}
         for worker_id, worker in self._workers.items():
             loaded[Kind.FOREIGN if worker.foreign else Kind.OURS].append(worker_id)
         return loaded
 
-    async def register(self, registration: RegisterRequest) -> Worker:
-        """Note a worker, or what a known one says now."""
+    async def register(self, registration: RegisterRequest, *, here: bool = False) -> Worker:
+        """Note a worker, or what a known one says now. `here`: it is in this very process."""
         kept = RegisterRequest.from_bytes(registration.to_bytes())
-        kept.held_task_ids = []
+        kept.held_task_ids, kept.node_id = [], self._node_id if here else ""
         known = self._workers.get(kept.worker_id)
         if known is None or known.registration != kept:
             await self._store.put_worker(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cerebelum_codegen.runtime import Empty
 from cerebelum_codegen.runtime.rpc import RequestContext, RpcError, StatusCode
@@ -76,6 +76,8 @@ class WorkerEdge(WorkerServiceBase):
     handouts: Handouts
     starts: Starts
     terms: LeaseTerms
+    here: RequestContext = field(default_factory=RequestContext)
+    """Of all calls that come from this very process."""
 
     # -- workers -----------------------------------------------------------------------------
 
@@ -90,7 +92,7 @@ class WorkerEdge(WorkerServiceBase):
             self.router.dismiss(request.worker_id)  # what an earlier process asked for reaches nobody
         leases = self.router.leases.of(request.worker_id)
         with refusals():
-            worker = await self.workers.register(request)
+            worker = await self.workers.register(request, here=context is self.here)
         term_s = self.terms.of(worker)
         lost = self.router.hold(request.worker_id, request.held_task_ids, term_s)
         if not came_back:

@@ -48,7 +48,7 @@ def open_store(url: str, *, node_id: str, clock: Clock, apart: bool = False) -> 
             ) from None
         return open_postgres(url, node_id, clock, apart=apart)
     scheme, separator, path = url.partition(":///")
-    if scheme == "sqlite" and separator and path:
+    if scheme == "sqlite" and separator and path not in ("", ":memory:"):  # which SQLite gives each connection anew
         try:
             from cerebelum_core.store.sqlite import open_sqlite
         except ImportError as error:

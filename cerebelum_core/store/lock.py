@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from cerebelum_core.errors import StoreInUse, StoreUnusable
+from cerebelum_core.store.processes import has_ended, this_machine, way_out
+
+_held: set[int] = set()
+"""The descriptors of the locks of this process."""
+
+
+def _drop() -> None:
+    """A process that this one forked may outlive it: what it has inherited would keep the next Core out."""
+    while _held:
+        os.close(_held.pop())
+
+
+os.register_at_fork(after_in_child=_drop)
 
 
 class FileLock:
     """Holds `<file>.lock` beside the real file, whatever links lead there, until closed. It tells the next one who
-    holds it.
+    holds it, or who was the last to hold it.
     """
 
     def __init__(self, database: Path, node_id: str) -> None:
@@ -23,17 +38,41 @@ class FileLock:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            holder = os.read(self._descriptor, 200).decode(errors="replace").strip()
+            holder = self._read()
             os.close(self._descriptor)
-            raise StoreInUse(
-                f"{database} is in use by {holder or 'another Core'}: stop that one, or give this one another store"
-            ) from None
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"node {node_id}, process {os.getpid()}\n".encode())
+            mend = way_out(is_here=holder.endswith(f", process {os.getpid()}"))
+            raise StoreInUse(f"{database} is in use by {holder or 'another Core'}{mend}") from None
+        self.ended_node = _ended_node(self._read())
+        """Who had it before, if that process has surely ended."""
+        self._holder = f"node {node_id}, process {os.getpid()}"
+        try:
+            self._write(self._holder)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise StoreUnusable(f"cannot write beside {database}: {error.strerror}") from None
+        _held.add(self._descriptor)
 
     def close(self) -> None:
         """Let the next one in."""
-        os.close(self._descriptor)
+        if self._descriptor in _held:
+            with suppress(OSError):  # a disk that is full keeps nobody out
+                self._write(f"{self._holder}, let go on {this_machine()}")
+            _held.discard(self._descriptor)
+            os.close(self._descriptor)
+
+    def _read(self) -> str:
+        return os.pread(self._descriptor, 400, 0).decode(errors="replace").strip()
+
+    def _write(self, text: str) -> None:
+        os.ftruncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, f"{text}\n".encode(), 0)
+
+
+def _ended_node(left: str) -> str:
+    told = re.fullmatch(r"node (\S+), process (\d+)(?:, let go on (.*))?", left)
+    if told is None or (told[3] and not has_ended(told[3], int(told[2]))):
+        return ""
+    return told[1]  # whoever never let go has ended, for else the lock could not be had
 
 
 def require_one_name(database: Path) -> None:

@@ -27,6 +27,7 @@ class MemoryStore:
     """Keeps events as bytes, so that nobody shares an object with it."""
 
     kind = "memory"
+    ended_node = ""
 
     def __init__(self) -> None:
         self._histories: dict[str, list[bytes]] = {}

@@ -54,10 +54,12 @@ class PostgresStore:
         self,
         address: PostgresAddress,
         epoch: int,
+        ended_node: str,
         clock: Clock,
         patience: Patience,
         committer: Committer[rows.Row] | None,
     ) -> None:
+        self.ended_node = ended_node
         self._epoch = epoch
         self._clock = clock
         connect = partial(address.connect, patience)
@@ -250,11 +252,11 @@ def open_postgres(
             address.require_usable(connection)
             migrate(connection, clock)
             require_permissions(connection)
-            epoch = take_ownership(connection, node_id, clock)
+            epoch, ended_node = take_ownership(connection, node_id, clock)
             child = (address.conninfo, address.shown, patience_s, epoch)
             committer: Committer[rows.Row] | None = (
                 committer_apart("cerebelum_core.store.postgres_child", child) if apart else None
             )
-            return PostgresStore(address, epoch, clock, Patience(patience_s), committer)
+            return PostgresStore(address, epoch, ended_node, clock, Patience(patience_s), committer)
     except psycopg.Error as error:
         raise address.unusable(error) from None

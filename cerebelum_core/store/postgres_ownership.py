@@ -6,15 +6,14 @@ The epoch alone is what keeps histories whole. The lease only decides who is ref
 from __future__ import annotations
 
 import os
-import socket
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 
 from cerebelum_core.clock import Clock
 from cerebelum_core.errors import StoreInUse
 from cerebelum_core.store import postgres_statements as sql
+from cerebelum_core.store.processes import has_ended, this_machine, way_out
 
 LEASE_S = 10.0
 RENEW_S = 3.0
@@ -28,25 +27,21 @@ class _Owner:
     process_id: int
     until_ns: int
 
-    def has_ended(self) -> bool:
-        """Whether it was a process of this very machine, which is gone."""
-        return self.machine == machine() and not _runs(self.process_id)
 
-
-def take_ownership(connection: psycopg.Connection, node_id: str, clock: Clock) -> int:
-    """Become the owner; the epoch that this one's writes carry.
+def take_ownership(connection: psycopg.Connection, node_id: str, clock: Clock) -> tuple[int, str]:
+    """Become the owner: the epoch that this one's writes carry, and the node of before if its process has ended.
 
     Raises:
         StoreInUse: the present owner renews its lease, or may still come back within it.
     """
     row = connection.execute(sql.OWNER).fetchone()
     owner = _Owner(*row) if row else _Owner(0, "", "", 0, 0)
-    now_ns = clock.now().to_ns()
-    if owner.until_ns > now_ns and not owner.has_ended():
+    now_ns, ended = clock.now().to_ns(), has_ended(owner.machine, owner.process_id)
+    if owner.until_ns > now_ns and not ended:
         raise _in_use(owner, now_ns)
     claim = {
         "node_id": node_id,
-        "machine": machine(),
+        "machine": this_machine(),
         "process_id": os.getpid(),
         "until_ns": lease_end_ns(clock),
         "epoch": owner.epoch,
@@ -55,7 +50,7 @@ def take_ownership(connection: psycopg.Connection, node_id: str, clock: Clock) -
     taken = connection.execute(sql.TAKE_OWNERSHIP, claim).fetchone()
     if taken is None:
         raise StoreInUse("another Core took the store at the same moment: one of the two is enough")
-    return int(taken[0])
+    return int(taken[0]), owner.node_id if ended else ""
 
 
 def lease_end_ns(clock: Clock) -> int:
@@ -63,29 +58,12 @@ def lease_end_ns(clock: Clock) -> int:
     return clock.now().to_ns() + int(LEASE_S * 1e9)
 
 
-def machine() -> str:
-    """Which processes this one can see: the host, this boot of it, and the namespace of process ids."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    space = Path("/proc/self/ns/pid")
-    if not boot.exists():
-        return socket.gethostname()
-    return f"{socket.gethostname()} {boot.read_text().strip()} {os.readlink(space)}"
-
-
-def _runs(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
 def _in_use(owner: _Owner, now_ns: int) -> StoreInUse:
     host = owner.machine.partition(" ")[0]
     left_s = (owner.until_ns - now_ns) / 1e9
+    used = f"the store is in use by node {owner.node_id}, process {owner.process_id} on {host}"
+    if owner.machine == this_machine() and owner.process_id == os.getpid():
+        return StoreInUse(f"{used}{way_out(is_here=True)}")
     return StoreInUse(
-        f"the store is in use by node {owner.node_id}, process {owner.process_id} on {host}: stop that one, or give "
-        f"this one another store. If it has died, its lease ends in {left_s:.0f} s: start again then"
+        f"{used}{way_out(is_here=False)}. If it has died, its lease ends in {left_s:.0f} s: start again then"
     )

@@ -158,6 +158,8 @@ class EventStore(Protocol):
 
     kind: str
     """memory, sqlite or postgresql."""
+    ended_node: str
+    """The node that had it before, if its process has surely ended; else empty."""
 
     def append(self, append: Append) -> Awaitable[None]:
         """Add events to a history, if it is as long as expected and this store still owns it.

@@ -67,6 +67,7 @@ class SqliteStore:
         reader_connection: apsw.Connection,
         reading: Executor,
     ) -> None:
+        self.ended_node = lock.ended_node
         self._lock = lock
         self._writer = GroupCommit[rows.Write](committer, weigh=rows.weight, heard=self._hear)
         self._writer_connection = writer_connection

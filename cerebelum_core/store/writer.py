@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from math import inf
@@ -32,6 +32,8 @@ _QUICK_S = 0.001
 """A loop may stand still for so long without anybody being the worse for it ..."""
 _SMALL_BYTES = 64 * 1024
 """... and what has no more bytes than this takes no longer than others do."""
+_INTERRUPTED = (StoreUnavailable("writing was interrupted"),)
+"""By a handler of signals that raised: they run in the loop's thread, between any two of its calls."""
 
 Told: TypeAlias = Callable[[Sequence[Outcome]], None]
 """Called in the loop, with what became of the writes that are next in their order."""
@@ -50,7 +52,7 @@ class Committer(Protocol[_W_contra]):
         `size` is how many bytes they have.
 
         Raises:
-            Exception: nothing was begun, and nothing is told.
+            BaseException: nothing was begun, and nothing is told.
         """
 
     async def close(self) -> None:
@@ -85,13 +87,18 @@ class ThreadCommitter(Generic[_W]):
 
     def begin(self, writes: Sequence[_W], size: int, told: Told) -> None:
         """Write, and tell what became of each."""
-        self._begun.append((writes, size))
-        if not self._works:
-            try:
+        try:
+            self._begun.append((writes, size))
+            if not self._works:
                 self._go(told)
-            except BaseException:
-                self._begun.pop()
-                raise
+        except Exception:
+            self._begun.pop()
+            raise
+        except BaseException as interruption:
+            # It may be on its way or not; to look for it once more harms nobody.
+            self._works = True
+            self._executor.submit(self._work, told)
+            self._loop.call_soon(_raise, interruption)
 
     async def close(self) -> None:
         """End the thread."""
@@ -157,13 +164,13 @@ class HereIfAlone(Generic[_W]):
 
     def begin(self, writes: Sequence[_W], size: int, told: Told) -> None:
         """Write, and tell what became of each."""
-        alone, begun = len(writes) == 1 and size <= _SMALL_BYTES and not self._under_way, self._loop.time()
+        count, begun = len(writes), self._loop.time()
+        alone = count == 1 and size <= _SMALL_BYTES and not self._under_way
         here = alone and self._takes_s < _QUICK_S
-        if here and self._commits(writes, told):
-            self._took(begun)
+        if here and self._commits(writes, told, begun):
             return
         self._behind.begin(writes, size, partial(self._told, told))
-        self._under_way += len(writes)
+        self._under_way += count
         # One that was not committed here may wait for somebody: how long it takes says nothing of the others.
         self._alone_since = begun if alone and not here else None
 
@@ -171,25 +178,26 @@ class HereIfAlone(Generic[_W]):
         """Write no more."""
         await self._behind.close()
 
-    def _commits(self, writes: Sequence[_W], told: Told) -> bool:
-        """Commit here, unless that would take long."""
-        interruption: BaseException | None = None
+    def _commits(self, writes: Sequence[_W], told: Told, begun: float) -> Sequence[Outcome]:
+        """Commit here, and return what is told; unless that would take long, which is none."""
+        outcomes: list[Outcome] = []
+        self._loop.call_soon(told, outcomes)  # first, for an interruption may come at any time
         try:
-            outcomes = outcomes_of(self._commit, writes)
-        except BaseException as error:  # of a handler of signals, which run in this thread
-            interruption, outcomes = error, [StoreUnavailable("writing was interrupted")]
-        if outcomes:
-            self._loop.call_soon(told, outcomes)
-        if interruption is not None:
+            outcomes += _INTERRUPTED
+            outcomes[:] = outcomes_of(self._commit, writes)
+            self._took(begun)
+        except BaseException as interruption:
             self._loop.call_soon(_raise, interruption)
-        return bool(outcomes)
+        return outcomes
 
     def _told(self, told: Told, outcomes: Sequence[Outcome]) -> None:
         self._under_way -= len(outcomes)
-        if self._alone_since is not None:
-            self._took(self._alone_since)
-            self._alone_since = None
-        told(outcomes)
+        try:
+            if self._alone_since is not None:
+                self._took(self._alone_since)
+                self._alone_since = None
+        finally:
+            told(outcomes)
 
     def _took(self, begun: float) -> None:
         # A long one counts as one of eight times the limit: after a single one the next are looked at as before.
@@ -248,12 +256,12 @@ class GroupCommit(Generic[_W]):
             self._loop.call_soon(done, StoreUnavailable("the store is closed"))
             return
         self._untold += 1
-        self._queue.append(write)
         self._waiting.append(done)
+        self._queue.append(write)
         if not self._turning and self._committer.is_free:
-            self._turning = True
             # What else is written in this turn of the loop goes into the same batch.
             self._loop.call_soon(self._turn)
+            self._turning = True
 
     def submit(self, write: _W) -> asyncio.Future[None]:
         """The same as a future. Whoever stops waiting for it does not take the write back."""
@@ -265,6 +273,7 @@ class GroupCommit(Generic[_W]):
         """Write what is queued."""
         self._closed = True
         if self._untold:
+            self._begin()  # unless it has begun already
             self._emptied = self._loop.create_future()
             await self._emptied
         await self._committer.close()
@@ -274,18 +283,25 @@ class GroupCommit(Generic[_W]):
         self._begin()
 
     def _begin(self) -> None:
+        if len(self._waiting) != self._begun + len(self._queue):
+            self._tell_in_vain(len(self._waiting) - self._begun - len(self._queue), *_INTERRUPTED)
         while self._queue and self._committer.is_free:
             batch, size = self._batch()
+            count = len(batch)
             try:
                 self._committer.begin(batch, size, self._written)
             except Exception as error:
                 unreached = StoreUnavailable(f"the store's writer cannot be reached: {error}")
-                self._waiting.rotate(-self._begun)
-                in_vain = [self._waiting.popleft() for _ in batch]
-                self._waiting.rotate(self._begun)
-                self._loop.call_soon(self._tell, in_vain, [unreached] * len(batch))
+                self._tell_in_vain(count, unreached)
             else:
-                self._begun += len(batch)
+                self._begun += count
+
+    def _tell_in_vain(self, count: int, reason: StoreUnavailable) -> None:
+        """Of the first of those that are not begun."""
+        self._waiting.rotate(-self._begun)
+        in_vain = [self._waiting.popleft() for _ in range(count)]
+        self._waiting.rotate(self._begun)
+        self._loop.call_soon(self._tell, in_vain, [reason] * count)
 
     def _batch(self) -> tuple[list[_W], int]:
         """What is to be begun at once, and how many bytes it has."""
@@ -301,18 +317,26 @@ class GroupCommit(Generic[_W]):
     def _written(self, outcomes: Sequence[Outcome]) -> None:
         self._begun -= len(outcomes)
         waiting = [self._waiting.popleft() for _ in outcomes]
-        # What is next begins before what this leads to: the writer has no time to lose.
-        self._begin()
-        if self._heard is not None:
-            self._heard(outcomes)
-        self._tell(waiting, outcomes)
+        try:
+            # What is next begins before what this leads to: the writer has no time to lose.
+            self._begin()
+            if self._heard is not None:
+                self._heard(outcomes)
+        finally:
+            self._tell(waiting, outcomes)
 
     def _tell(self, waiting: Sequence[Done], outcomes: Sequence[Outcome]) -> None:
         self._untold -= len(waiting)
-        for done, outcome in zip(waiting, outcomes, strict=True):
+        self._tell_each(zip(waiting, outcomes, strict=True))
+
+    def _tell_each(self, untold: Iterator[tuple[Done, Outcome]]) -> None:
+        for done, outcome in untold:
             try:
                 done(outcome)
             except Exception:
                 _log.exception("who wrote failed to take that it is written")  # the others have done nothing wrong
+            except BaseException:
+                self._loop.call_soon(self._tell_each, untold)
+                raise
         if self._emptied is not None and not self._untold:
             settle(self._emptied, None)

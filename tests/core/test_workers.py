@@ -56,11 +56,11 @@ def test_a_worker_is_found_in_each_queue_that_it_serves_and_a_deployed_one_in_th
 @in_virtual_time
 async def test_workers_are_known_after_a_restart() -> None:
     store = MemoryStore()
-    registry = WorkerRegistry(store, HandClock())
+    registry = WorkerRegistry(store, HandClock(), "node")
     await registry.register(OURS)
     await registry.register(DEPLOYED)
     await registry.forget("old")
-    again = WorkerRegistry(store, HandClock())
+    again = WorkerRegistry(store, HandClock(), "node")
     assert await again.load() == {Kind.OURS: ["ours"], Kind.FOREIGN: []}
     worker = again.seen("ours")
     assert worker is not None
@@ -69,9 +69,24 @@ async def test_workers_are_known_after_a_restart() -> None:
 
 
 @in_virtual_time
+async def test_a_worker_in_the_process_of_its_core_is_expected_back_unless_that_process_has_ended() -> None:
+    store = MemoryStore()
+    registry = WorkerRegistry(store, HandClock(), "first")
+    await registry.register(OURS, here=True)
+    await registry.register(replace(OURS, worker_id="elsewhere", node_id="first"))
+    for ended in ("", "another"):
+        store.ended_node = ended
+        assert (await WorkerRegistry(store, HandClock(), "next").load())[Kind.OURS] == ["elsewhere", "ours"]
+    store.ended_node = "first"
+    for _ in range(2):
+        assert (await WorkerRegistry(store, HandClock(), "next").load())[Kind.OURS] == ["elsewhere"]
+        store.ended_node = "next"
+
+
+@in_virtual_time
 async def test_a_registration_that_could_not_be_kept_is_kept_when_the_worker_tries_again() -> None:
     store = Refusing()
-    registry = WorkerRegistry(store, HandClock())
+    registry = WorkerRegistry(store, HandClock(), "node")
     with pytest.raises(StoreUnavailable):
         await registry.register(OURS)
     assert registry.seen("ours") is None
@@ -84,7 +99,7 @@ async def test_a_registration_that_could_not_be_kept_is_kept_when_the_worker_tri
 async def test_a_worker_that_says_the_same_again_is_not_written_again() -> None:
     store = Refusing()
     store.refuses = False
-    registry = WorkerRegistry(store, HandClock())
+    registry = WorkerRegistry(store, HandClock(), "node")
     for _ in range(5):
         await registry.register(OURS)
     assert store.puts == 1
@@ -94,7 +109,7 @@ async def test_a_worker_that_says_the_same_again_is_not_written_again() -> None:
 async def test_a_leave_that_could_not_be_written_is_no_leave_yet() -> None:
     store = Refusing()
     store.refuses = False
-    registry = WorkerRegistry(store, HandClock())
+    registry = WorkerRegistry(store, HandClock(), "node")
     await registry.register(OURS)
     store.refuses = True
     with pytest.raises(StoreUnavailable):
@@ -104,7 +119,7 @@ async def test_a_leave_that_could_not_be_written_is_no_leave_yet() -> None:
 
 @in_virtual_time
 async def test_a_worker_may_be_silent_for_as_long_as_its_kind_may() -> None:
-    registry = WorkerRegistry(MemoryStore(), HandClock())
+    registry = WorkerRegistry(MemoryStore(), HandClock(), "node")
     await registry.register(OURS)
     await registry.register(DEPLOYED)
     await asyncio.sleep(61)

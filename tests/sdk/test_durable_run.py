@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
 
+import apsw
 import pytest
 
 from cerebelum import (
@@ -218,6 +219,46 @@ async def test_a_store_that_cannot_be_had_is_an_error_of_the_sdk(tmp_path: Path)
         await order.execute(1, store="memory://", distributed=True)
 
 
+async def test_a_run_whose_store_another_core_took_over_ends_and_says_so(tmp_path: Path) -> None:
+    path, taken_over, put = tmp_path / "a.db", asyncio.Event(), list[str]()
+
+    @step
+    async def outlasts() -> str:
+        put.append("begun")
+        await taken_over.wait()
+        return "done"
+
+    @workflow
+    def outlasting(wf: WorkflowBuilder) -> None:
+        wf.timeline(outlasts)
+
+    running = asyncio.create_task(outlasting.execute(store=f"sqlite:///{path}", execution_id="x"))
+    async with asyncio.timeout(20):
+        while not put:
+            await asyncio.sleep(0)
+        with closing(apsw.Connection(str(path))) as thief:
+            thief.execute("UPDATE ownership SET epoch = epoch + 1")
+        taken_over.set()
+        with pytest.raises(CerebelumError, match="another Core took the store over"):
+            await running
+
+
+async def test_a_store_that_cannot_be_read_is_an_error_of_the_sdk(tmp_path: Path) -> None:
+    await order.execute(1, store=f"sqlite:///{tmp_path}/a.db", approver=yes)
+    with closing(apsw.Connection(f"{tmp_path}/a.db")) as spoiling:
+        spoiling.execute("DROP TABLE workers")
+    with pytest.raises(CerebelumError, match="the Core cannot start: the store cannot read: no such table"):
+        await order.execute(1, store=f"sqlite:///{tmp_path}/a.db")
+    with pytest.raises(CerebelumError, match="the Core cannot start"):  # it was let go of
+        await order.execute(1, store=f"sqlite:///{tmp_path}/a.db")
+
+
+async def test_a_second_run_on_the_store_of_one_is_told_how_both_can_have_it(tmp_path: Path) -> None:
+    async with embedded_core(f"sqlite:///{tmp_path}/a.db"):
+        with pytest.raises(CerebelumError, match=r"which is this one: let all that run here share one Core"):
+            await order.execute(1, store=f"sqlite:///{tmp_path}/a.db")
+
+
 async def test_a_handle_follows_approves_and_cancels_by_id() -> None:
     async with embedded_core("memory://") as core, asyncio.TaskGroup() as group:
         worker = Worker(core, workflows=[order])
@@ -249,6 +290,42 @@ async def test_whoever_is_cancelled_while_it_starts_lets_go_of_the_store(tmp_pat
     await asyncio.wait([running])
     async with embedded_core(f"sqlite:///{tmp_path}/orders.db"):
         pass
+
+
+async def test_whoever_is_cancelled_twice_leaves_no_step_behind_and_the_next_run_goes_on_at_once(
+    tmp_path: Path,
+) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    @step
+    async def lasting() -> str:
+        if begun.is_set():
+            return "at the second try"
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return "never"
+
+    @workflow
+    def long(wf: WorkflowBuilder) -> None:
+        wf.timeline(lasting)
+
+    store, others = f"sqlite:///{tmp_path}/a.db", asyncio.all_tasks()
+    running = asyncio.create_task(long.execute(store=store, execution_id="long-1"))
+    async with asyncio.timeout(20):
+        await begun.wait()
+        running.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not ended.is_set(), "it may finish"
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        assert ended.is_set()
+        assert asyncio.all_tasks() == others
+        assert (await long.execute(store=store, execution_id="long-1")).output == "at the second try"
 
 
 @pytest.mark.parametrize("store", [None, "memory://"])

@@ -133,6 +133,8 @@ class RegisterRequest(Message):
     """Chosen anew by each process: what the same one was handed and does not hold has never reached it."""
     queues: list[str] = field(default_factory=lambda: [])
     """The queues that it serves; empty: the one called "default", as deployed clients do."""
+    node_id: str = ""
+    """Kept by a Core, and never sent: the node of the Core in whose own process the worker is, with which it dies."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -194,6 +196,10 @@ class RegisterRequest(Message):
             x = queues_item.encode()
             n = len(x)
             out += (b"\x92\x08", SMALL[n] if n < 1024 else varint(n), x)
+        if self.node_id != "":
+            x = self.node_id.encode()
+            n = len(x)
+            out += (b"\x9a\x08", SMALL[n] if n < 1024 else varint(n), x)
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -342,6 +348,14 @@ class RegisterRequest(Message):
                 self.queues.append(data[at:stop].decode())
                 at = stop
                 tag = data[at] if at < end else 0
+            if tag == 154 and data[at + 1] == 8:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_size(data, at - 1)
+                stop = at + n
+                self.node_id = data[at:stop].decode()
+                at = stop
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -6447,6 +6461,7 @@ describe(
     FieldDescriptor(102, "held_task_ids", "string", repeated=True),
     FieldDescriptor(103, "incarnation", "string"),
     FieldDescriptor(130, "queues", "string", repeated=True),
+    FieldDescriptor(131, "node_id", "string"),
 )
 describe(
     WorkflowVersion,

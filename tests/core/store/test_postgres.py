@@ -258,10 +258,15 @@ async def test_nobody_reads_a_password_off_the_command_line_of_a_writer(postgres
 async def test_a_second_core_is_refused_while_the_first_renews_its_lease(postgresql: PostgresServer) -> None:
     url = postgresql.new_database()
     first = opened(url, "first")
-    with pytest.raises(StoreInUse, match=r"node first, process \d+ on .*its lease ends in \d+ s"):
+    with pytest.raises(StoreInUse, match=r"node first, process \d+ on .*, which is this one: let all"):
+        opened(url, "second")
+    run(url, "UPDATE cerebelum.ownership SET process_id = 1")
+    with pytest.raises(StoreInUse, match=r"node first, process 1 on .*: stop that one.*its lease ends in \d+ s"):
         opened(url, "second")
     await first.close()
-    await opened(url, "third").close()
+    third = opened(url, "third")
+    assert not third.ended_node, "it gave the database back, and its process lives"
+    await third.close()
 
 
 @apart_or_not
@@ -273,6 +278,7 @@ async def test_a_second_core_takes_over_when_the_lease_has_ended_and_the_first_w
     first = opened(url, "first", apart=apart)
     await first.append(append("x", 0))
     second = opened(url, "second", ahead_s=3600, apart=apart)
+    assert not second.ended_node, "its lease has ended, and it may still live"
     with pytest.raises(OwnershipLost, match="a newer Core"):
         await first.append(append("x", 1))
     await asyncio.wait_for(first.superseded(), 5)
@@ -298,6 +304,7 @@ async def test_what_was_acknowledged_before_kill_9_is_there_and_the_next_core_ne
         child.send_signal(signal.SIGKILL)
         acknowledged += [int(line) for line in child.stdout.read().splitlines()]
     store = opened(url, apart=apart)
+    assert store.ended_node == "victim"
     for number in acknowledged:
         assert len(await store.read(f"x{number:06}")) == 2
     await store.close()

@@ -79,7 +79,9 @@ async def test_a_second_core_on_the_same_file_is_refused_until_the_first_is_gone
     with pytest.raises(StoreInUse, match="node first, process"):
         opened(path, "second", apart=apart)
     await first.close()
-    await opened(path, "third", apart=apart).close()
+    third = opened(path, "third", apart=apart)
+    assert not third.ended_node, "it let go of the file, and its process lives"
+    await third.close()
 
 
 @pytest.mark.parametrize("way", ["link", "folder/core.db", "link to link", "../real/core.db", "here/../core.db"])
@@ -242,6 +244,7 @@ async def test_a_timer_beyond_64_bits_of_nanoseconds_is_kept_as_the_last_that_th
         ("mysql://host/db", "'mysql://host/db' is not understood: use sqlite:///FILE"),
         ("sqlite://", "not understood"),
         ("sqlite:///", "not understood"),
+        ("sqlite:///:memory:", "not understood: use .* or memory://"),
         ("core.db", "not understood"),
         ("", "'' is not understood"),
         ("sqlite:///\udcff.db", r"'sqlite:///\\udcff.db' is not written in UTF-8"),

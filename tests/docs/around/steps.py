@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -112,17 +115,23 @@ async def repeats() -> tuple[str, str]:
     return status, receipt
 
 
-async def decide(handle: ExecutionHandle) -> None:
-    """A decision that may come too late."""
-    # block 7
-
-
 @workflow
 def waiting(wf: WorkflowBuilder) -> None:
     wf.timeline(waits >> repeats)
 
 
+# block 7
+
+
+async def decide(handle: ExecutionHandle) -> None:
+    """A decision that may come too late."""
+    # block 8
+
+
 async def main() -> object:
+    async with executor("memory://") as runs:
+        results = await asyncio.gather(*(runs.execute(order, {"amount": each}) for each in (7, 8)))
+    assert [each.output for each in results] == [Money(7, "EUR"), Money(8, "EUR")]
     async with testing.core([order, waiting]) as core:
         assert await core.output(await core.start(order, {"amount": 7})) == Money(7, "EUR")
         handle = await core.start(waiting)

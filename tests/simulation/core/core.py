@@ -11,6 +11,7 @@ from cerebelum.embedded import EmbeddedCore
 from cerebelum_client import ClientError
 from cerebelum_client.errors import CoreFailed
 from cerebelum_codegen.runtime import Timestamp
+from cerebelum_codegen.runtime.rpc import RequestContext
 from cerebelum_core.node import Node, NodeConfig
 from tests.simulation.core.disk import FaultyStore, SqliteDisk
 from tests.simulation.virtual_time import Process
@@ -56,7 +57,7 @@ class Core:
             clock=world.clock,
             random_bytes=world.dice.randbytes,
         )
-        self.face = EmbeddedCore(self.node, random.Random(world.seed).random)
+        self.face = EmbeddedCore(self.node, random.Random(world.seed).random, RequestContext())
         self._calls: set[asyncio.Task[Any]] = set()
 
     def serve(self, call: Any) -> asyncio.Task[Any]:

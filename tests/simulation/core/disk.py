@@ -142,6 +142,7 @@ class FaultyStore:
         self._wrote = wrote
         self._closes = closes
         self.kind = inner.kind
+        self.ended_node = inner.ended_node
         self.known: dict[str, int] = {}
         """How long each history is as far as this Core was told."""
         self.thawed = asyncio.Event()
