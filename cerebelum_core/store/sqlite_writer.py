@@ -41,7 +41,10 @@ class SqliteWriter:
             StoreUnavailable: nothing is written.
         """
         self._take_time(PATIENCE_MS, _CHECKPOINT_PAGES)
-        return self._commit(batch)
+        try:
+            return self._commit(batch)
+        except apsw.Error as error:
+            raise _unavailable(error) from error
 
     def commit_at_once(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """The same. Nothing is done, and nothing told, while another process writes to the file, and once in a while,
@@ -54,10 +57,10 @@ class SqliteWriter:
         self._take_time(0, 0)
         try:
             return self._commit(batch)
-        except StoreUnavailable as error:
-            if isinstance(error.__cause__, apsw.BusyError):
-                return ()
-            raise
+        except apsw.BusyError:
+            return ()
+        except apsw.Error as error:
+            raise _unavailable(error) from error
 
     def _take_time(self, patience_ms: int, checkpoint_pages: int) -> None:
         self.connection.set_busy_timeout(patience_ms)
@@ -75,8 +78,6 @@ class SqliteWriter:
                 return [self._attempt(each) for each in batch]
         except OwnershipLost as error:
             return [error] * len(batch)
-        except apsw.Error as error:
-            raise StoreUnavailable(f"the store cannot write: {error}") from error
 
     def _commit_all(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         appends = [each for each in batch if isinstance(each, tuple)]
@@ -103,6 +104,10 @@ class SqliteWriter:
         except StoreError as error:
             return error
         return None
+
+
+def _unavailable(error: apsw.Error) -> StoreUnavailable:
+    return StoreUnavailable(f"the store cannot write: {error}")
 
 
 def connect(path: Path, *, make: bool = True) -> apsw.Connection:
