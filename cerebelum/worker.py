@@ -24,11 +24,12 @@ from cerebelum_codegen.runtime import Timestamp
 from cerebelum_engine import DEFAULT_QUEUE
 from cerebelum_proto.worker import worker_service_pb as pb
 
-_FEATURES = [
+FEATURES = [
     pb.WorkerFeature.WORKER_FEATURE_MARKERS,
     pb.WorkerFeature.WORKER_FEATURE_PAYLOADS,
     pb.WorkerFeature.WORKER_FEATURE_LEASES,
 ]
+"""What our workers announce: deployed ones of other clients do without."""
 _log = logging.getLogger(__name__)
 
 
@@ -140,7 +141,7 @@ class Worker:
             worker_id=self.worker_id,
             language="python",
             capabilities=sorted({name for each in self._workflows.values() for name in each.code.steps}),
-            features=_FEATURES,
+            features=FEATURES,
             workflows=[
                 pb.WorkflowVersion(workflow_module=each.name, workflow_hash=each.hash)
                 for each in self._workflows.values()

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Protocol, TypeAlias, TypeGuard, overload
 
 from cerebelum.builder import WorkflowBuilder
@@ -24,7 +25,7 @@ from cerebelum_proto.worker import worker_service_pb as pb
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Workflow:
     """A workflow as it was defined. Its hash names this very version of it."""
 
@@ -34,7 +35,6 @@ class Workflow:
     blueprint: pb.Blueprint = field(repr=False)
     """Its shape, in the contract's form."""
     compiled: Blueprint = field(repr=False)
-    _plans: list[InputsPlan] = field(default_factory=list, init=False, repr=False)
 
     @property
     def hash(self) -> str:
@@ -48,10 +48,12 @@ class Workflow:
             PayloadError: they cannot, or are none of this workflow.
         """
         payload = self.code.payloads.write(inputs)
-        if not self._plans:
-            self._plans.append(InputsPlan(self.compiled, self.code))
-        self._plans[0].check(inputs, payload)
+        self._inputs.check(inputs, payload)
         return payload
+
+    @cached_property
+    def _inputs(self) -> InputsPlan:
+        return InputsPlan(self.compiled, self.code)
 
     async def execute(
         self,

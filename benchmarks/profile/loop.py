@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 from benchmarks.profile.scene import WORKER, result_of
 from cerebelum import Workflow
+from cerebelum.worker import FEATURES
 from cerebelum_codegen.runtime import Message
 from cerebelum_codegen.runtime.rpc import RequestContext
 from cerebelum_core.clock import SystemClock
@@ -30,11 +31,6 @@ from cerebelum_proto.worker import worker_service_pb as worker_pb
 _Said = TypeVar("_Said", bound=Message)
 _HERE = RequestContext()
 _INPUTS = Payload(encoding="json", data=b"1")
-_FEATURES = [
-    worker_pb.WorkerFeature.WORKER_FEATURE_MARKERS,
-    worker_pb.WorkerFeature.WORKER_FEATURE_PAYLOADS,
-    worker_pb.WorkerFeature.WORKER_FEATURE_LEASES,
-]
 
 
 async def loop_us(workflow: Workflow, in_flight: int, executions: int) -> float:
@@ -79,7 +75,7 @@ class _Ends:
         """Let the worker open its stream."""
         registration = worker_pb.RegisterRequest(
             worker_id=WORKER,
-            features=_FEATURES,
+            features=FEATURES,
             workflows=[
                 worker_pb.WorkflowVersion(workflow_module=self._workflow.name, workflow_hash=self._workflow.hash)
             ],
