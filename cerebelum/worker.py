@@ -78,6 +78,7 @@ class Worker:
         self.worker_id = worker_id or f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
         self._core, self._close = connected(core)
         self._workflows = as_workflows(workflows)
+        self._concurrency = concurrency
         self._drain_s = drain_s
         self._chance = chance
         self._threads = Threads()
@@ -149,6 +150,7 @@ class Worker:
             held_task_ids=self._hands.task_ids,
             incarnation=self._incarnation,
             queues=list(self.queues),
+            concurrency=self._concurrency,
         )
 
     async def _drain(self) -> None:

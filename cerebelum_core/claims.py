@@ -25,6 +25,11 @@ class Claims:
     def __contains__(self, task_id: str) -> bool:
         return task_id in self._held_back
 
+    @property
+    def held_back(self) -> list[Offer]:
+        """The offers that wait, in the order in which they will be made."""
+        return list(self._held_back.values())
+
     def awaits(self, kind: Kind) -> bool:
         """Whether workers of a kind may still claim what they had before the restart."""
         return kind in self._recovering

@@ -20,8 +20,9 @@ from cerebelum_core.errors import CoreError, Quarantined, StoreError, UnknownExe
 from cerebelum_core.explanations import Explanations
 from cerebelum_core.ids import RandomBytes
 from cerebelum_core.leases import Lease
+from cerebelum_core.offers import Kind
 from cerebelum_core.reconstructor import EVERY, StateReconstructor
-from cerebelum_core.recovery import RecoveryGates
+from cerebelum_core.recovery import RecoveryGates, lost_with
 from cerebelum_core.registry import MAX_LIVE, Registry
 from cerebelum_core.resurrector import Resurrector
 from cerebelum_core.router import TaskRouter
@@ -71,7 +72,7 @@ class Node:
         self.blueprints = BlueprintRegistry(store, clock)
         self.workers = WorkerRegistry(store, clock, config.node_id)
         self.router = TaskRouter(self._on_lost, self._on_limit, clock)
-        self.gates = RecoveryGates(self.router.open_gate)
+        self.gates = RecoveryGates(self._open_gate)
         self.watchers = Watchers(store)
         self.endings = Endings()
         self.scheduler = WorkflowScheduler(store, clock, self._fire, self._prepare)
@@ -85,6 +86,7 @@ class Node:
             observer=self,
             max_live=config.max_live,
         )
+        self._resurrector = Resurrector(store, self.registry, _RETRY_S)
         handouts = Handouts(registry=self.registry, router=self.router, clock=clock)
         self.worker_edge = WorkerEdge(
             registry=self.registry,
@@ -196,10 +198,24 @@ class Node:
         task.add_done_callback(self._background.discard)
 
     async def _resurrect(self) -> None:
-        count = await Resurrector(self.store, self.registry, _RETRY_S).run()
+        count = await self._resurrector.run()
         if count:
             _log.info("%d executions owe a task and go on", count)
         self.gates.all_read()
+
+    def _open_gate(self, kind: Kind) -> None:
+        if kind is Kind.OURS and self.workers.gone:
+            self._run(self._open_after_losses())
+        else:
+            self.router.open_gate(kind)
+
+    async def _open_after_losses(self) -> None:
+        """What was lost with earlier Cores is recorded first, and handed out first."""
+        await self._resurrector.lose(lost_with(self.workers.gone, self.router.held_back))
+        self.router.open_gate(Kind.OURS)
+        for worker in self.workers.gone:
+            if self.workers.is_current(worker):
+                await self._forget(worker.registration.worker_id)
 
     async def _sweep(self) -> None:
         """Forget workers that have been silent for long."""

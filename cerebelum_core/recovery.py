@@ -3,15 +3,22 @@
 Which hands these can be follows from the task: workers of our own contract and deployed ones never run each other's.
 So each kind has a gate of its own. It opens once every worker of that kind that was known has spoken, or after its
 lease: by then a silent worker has lost its task anyhow.
+
+A worker in the process of an earlier Core never speaks again. What it had in hand is lost with it, as when a lease
+ends, though nothing durable tells what that was: to hand out is no event. But after a restart tasks are handed out in
+the order in which they are read. So what counts as lost is the first that it could run, as many as it runs at once: a
+step that kills its process is among them as soon as those before it get on no more.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
-from cerebelum_core.offers import Kind
+from cerebelum_core.offers import Kind, Offer
+from cerebelum_core.workers import Worker
+from cerebelum_engine import OFFER, LoseTask
 
 
 class RecoveryGates:
@@ -82,3 +89,20 @@ class _Gate:
             return
         self.close()
         self._on_open()
+
+
+def lost_with(gone: Sequence[Worker], waiting: Iterable[Offer]) -> Iterator[tuple[str, LoseTask]]:
+    """What these workers had in hand, as far as can be known, of the tasks that wait in this order: by execution."""
+    room = [worker.registration.concurrency for worker in gone]
+    for offer in waiting:
+        if offer.task.handout is not OFFER:
+            continue
+        for number, worker in enumerate(gone):
+            if room[number] > 0 and offer.pool in worker.pools:
+                room[number] -= 1
+                reason = "the process that it shared with its Core is gone"
+                yield (
+                    offer.execution_id,
+                    LoseTask(task_id=offer.task_id, worker_id=worker.registration.worker_id, reason=reason),
+                )
+                break

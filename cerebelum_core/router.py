@@ -83,6 +83,11 @@ class TaskRouter:
         """Whether it waits for the word of a worker that may have it since before a restart."""
         return task_id in self._claims
 
+    @property
+    def held_back(self) -> list[Offer]:
+        """All that wait so, in the order in which they will be offered."""
+        return self._claims.held_back
+
     def to_stop(self, task_ids: Iterable[str]) -> list[str]:
         """Those of these tasks whose steps are to clean up and end."""
         offers = ((task_id, self._offers.get(task_id)) for task_id in task_ids)
@@ -274,8 +279,12 @@ class TaskRouter:
             self.leases.end_again(lease, delay_s)
 
     def open_gate(self, kind: Kind) -> None:
-        """No other worker of a kind will claim a task from before the restart: offer those that are left."""
+        """No other worker of a kind will claim a task from before the restart: offer those that are left, behind what
+        is offered already.
+        """
         for offer in self._claims.close(kind):
+            self._number += 1
+            offer.number = self._number
             self._place(offer)
 
     def attach(self, session: Session) -> None:

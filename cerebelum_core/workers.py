@@ -40,15 +40,20 @@ class WorkerRegistry:
         self._clock = clock
         self._node_id = node_id
         self._workers: dict[str, Worker] = {}
+        self.gone: list[Worker] = []
+        """Those that were in the process of an earlier Core, and whatever they had in hand."""
 
     async def load(self) -> dict[Kind, list[str]]:
         """Read the workers of the last run; their ids. Those that died with its process are forgotten."""
         for record in await self._store.workers():
-            registration = RegisterRequest.from_bytes(record.registration)
-            if registration.node_id and registration.node_id == self._store.ended_node:
+            worker = _worker(RegisterRequest.from_bytes(record.registration))
+            node_id = worker.registration.node_id
+            if node_id not in ("", self._node_id):
+                self.gone.append(worker)
+            if node_id and node_id == self._store.ended_node:
                 await self._store.remove_worker(record.worker_id)
             else:
-                self._keep(registration)
+                self._workers[record.worker_id] = worker
         loaded: dict[Kind, list[str]] = {kind: [] for kind in Kind}
         for worker_id, worker in self._workers.items():
             loaded[Kind.FOREIGN if worker.foreign else Kind.OURS].append(worker_id)
@@ -64,7 +69,8 @@ class WorkerRegistry:
                 WorkerRecord(worker_id=kept.worker_id, registration=kept.to_bytes(), seen_at=self._clock.now())
             )
         # Only now: what is in memory counts as durable when it registers again.
-        return self._keep(kept)
+        worker = self._workers[kept.worker_id] = _worker(kept)
+        return worker
 
     def is_same(self, registration: RegisterRequest) -> bool:
         """Whether this is the very process that registered under its id before."""
@@ -129,10 +135,9 @@ class WorkerRegistry:
             if _now() - worker.seen_at > (foreign_s if worker.foreign else ours_s)
         ]
 
-    def _keep(self, registration: RegisterRequest) -> Worker:
-        worker = Worker(registration, pools_of(registration), _now())
-        self._workers[registration.worker_id] = worker
-        return worker
+
+def _worker(registration: RegisterRequest) -> Worker:
+    return Worker(registration, pools_of(registration), _now())
 
 
 def pools_of(registration: RegisterRequest) -> tuple[Pool, ...]:

@@ -135,6 +135,8 @@ class RegisterRequest(Message):
     """The queues that it serves; empty: the one called "default", as deployed clients do."""
     node_id: str = ""
     """Kept by a Core, and never sent: the node of the Core in whose own process the worker is, with which it dies."""
+    concurrency: int = 0
+    """How many steps it runs at once; 0: it does not say."""
     _unknown: bytes | bytearray = field(default=b"", repr=False)
 
     def to_bytes(self) -> bytes:
@@ -200,6 +202,8 @@ class RegisterRequest(Message):
             x = self.node_id.encode()
             n = len(x)
             out += (b"\x9a\x08", SMALL[n] if n < 1024 else varint(n), x)
+        if self.concurrency != 0:
+            out += (b"\xa0\x08", SMALL[self.concurrency] if 0 <= self.concurrency < 1024 else int32(self.concurrency))
         if self._unknown:
             out.append(bytes(self._unknown))
         return b"".join(out)
@@ -356,6 +360,13 @@ class RegisterRequest(Message):
                 stop = at + n
                 self.node_id = data[at:stop].decode()
                 at = stop
+                tag = data[at] if at < end else 0
+            if tag == 160 and data[at + 1] == 8:
+                n = data[at + 2]
+                at += 3
+                if n > 127:
+                    n, at = read_varint(data, at - 1)
+                self.concurrency = (n & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
             if at == start:
                 unknown = unknown or []
                 data, at, end = stray(data, at, end, depth, unknown)
@@ -6462,6 +6473,7 @@ describe(
     FieldDescriptor(103, "incarnation", "string"),
     FieldDescriptor(130, "queues", "string", repeated=True),
     FieldDescriptor(131, "node_id", "string"),
+    FieldDescriptor(132, "concurrency", "int32"),
 )
 describe(
     WorkflowVersion,

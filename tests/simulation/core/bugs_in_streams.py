@@ -56,8 +56,8 @@ STREAMS = (
     Bug(
         "what waited for its worker's word after a restart is forgotten",
         "cerebelum_core.router",
-        "        for offer in self._claims.close(kind):\n            self._place(offer)\n",
-        "        self._claims.close(kind)\n",
+        "            offer.number = self._number\n            self._place(offer)\n",
+        "            offer.number = self._number\n",
     ),
     Bug(
         "signs of life put off a loss that could not be recorded",
