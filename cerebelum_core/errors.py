@@ -10,6 +10,7 @@ CoreError
 |   |-- VersionConflict      somebody else appended first
 |   |-- OwnershipLost        a newer Core owns the store
 |   `-- StoreUnavailable     the outcome of a write is unknown, or the store is closed
+|       `-- StoreRefused     the store answers, and refuses what was asked of it
 |-- UnknownExecution         the caller: there is no such execution
 |-- UnknownBlueprint         the caller: no such workflow was submitted
 |-- CopyRefused              the operator: the target holds something else, or the copy is not the original
@@ -57,6 +58,10 @@ class OwnershipLost(StoreError):
 
 class StoreUnavailable(StoreError):
     """The write may or may not have happened: read before acting on it."""
+
+
+class StoreRefused(StoreUnavailable):
+    """The store answers, and refuses what was asked of it: it will until somebody changes the one or the other."""
 
 
 class CopyRefused(CoreError):

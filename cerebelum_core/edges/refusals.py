@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
-from cerebelum_core.errors import Quarantined, StoreError, UnknownBlueprint, UnknownExecution
+from cerebelum_core.errors import Quarantined, StoreError, StoreRefused, UnknownBlueprint, UnknownExecution
 from cerebelum_core.execution import Accepted, Answer
 from cerebelum_core.names import name_fault
 from cerebelum_engine import Reason, Rejected
@@ -39,6 +39,8 @@ def refusals() -> Iterator[None]:
         raise RpcError(StatusCode.NOT_FOUND, str(error)) from None
     except Quarantined as error:
         raise RpcError(StatusCode.FAILED_PRECONDITION, str(error)) from None
+    except StoreRefused as error:
+        raise RpcError(StatusCode.INTERNAL, str(error)) from None
     except StoreError as error:
         raise RpcError(StatusCode.UNAVAILABLE, str(error)) from None
 

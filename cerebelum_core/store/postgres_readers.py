@@ -10,11 +10,13 @@ from typing import LiteralString
 
 import psycopg
 
-from cerebelum_core.errors import StoreUnavailable
+from cerebelum_core.errors import StoreRefused, StoreUnavailable
 from cerebelum_core.store.postgres_patience import Patience
 from cerebelum_core.store.rows import Cell, Row
 
 READERS = 4
+_REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.NotSupportedError)
+"""What the server, or the client library, says of a statement, and of no outage."""
 
 
 class Readers:
@@ -33,7 +35,8 @@ class Readers:
         """The rows of a statement. `again`: it may be run twice.
 
         Raises:
-            StoreUnavailable: the server does not answer, or refuses.
+            StoreUnavailable: the server does not answer.
+            StoreRefused: it refuses the statement.
         """
 
         def work() -> list[Row]:
@@ -50,8 +53,10 @@ class Readers:
 
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except _REFUSALS as error:
+            raise StoreRefused(f"the store refuses what was asked of it, and would again: {_said(error)}") from None
         except psycopg.Error as error:
-            raise StoreUnavailable(f"the store cannot be reached: {' '.join(str(error).split())}") from None
+            raise StoreUnavailable(f"the store cannot be reached: {_said(error)}") from None
 
     async def close(self) -> None:
         """Finish what is being read, and let go of the connections."""
@@ -71,3 +76,7 @@ class Readers:
         self._mine.connection = None
         self._open.discard(connection)
         connection.close()
+
+
+def _said(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())

@@ -19,6 +19,7 @@ from cerebelum_core.store.records import (
     StoredHead,
     WorkerRecord,
 )
+from cerebelum_proto.worker.worker_service_pb import Blueprint
 
 _PAGE = 200
 _NAMED = 20
@@ -50,7 +51,7 @@ async def copy(source: EventStore, target: EventStore, *, leave_out: bool = Fals
         CopyRefused: the target holds something else, or cannot keep something, and is left as it is; or what was
             written is not what was read.
     """
-    keeps = _in_postgresql if target.kind == "postgresql" else _everything
+    keeps = await _in_postgresql(source) if target.kind == "postgresql" else _everything
     await _require_only(source, target)
     left_out = await _not_kept(source, keeps)
     if left_out and not leave_out:
@@ -78,15 +79,31 @@ def _everything(_: _Record) -> bool:
     return True
 
 
-def _in_postgresql(record: _Record) -> bool:
-    match record:
-        case StoredHead(execution_id=execution_id, head=head):
-            texts = execution_id + head.workflow + head.blueprint_hash + head.step_name
-        case BlueprintRecord():
-            texts = record.hash + record.workflow
-        case WorkerRecord():
-            texts = record.worker_id
+async def _in_postgresql(source: EventStore) -> _Keeps:
+    """What of a source PostgreSQL keeps. Of a blueprint that it cannot go by no execution could go on."""
+    without = {each.hash for each in await source.blueprints() if _odd_step(each)}
+
+    def keeps(record: _Record) -> bool:
+        match record:
+            case StoredHead(execution_id=execution_id, head=head):
+                texts = execution_id + head.workflow + head.blueprint_hash + head.step_name
+                return head.blueprint_hash not in without and _fits(texts)
+            case BlueprintRecord():
+                return record.hash not in without and _fits(record.hash + record.workflow)
+            case WorkerRecord():
+                return _fits(record.worker_id)
+
+    return keeps
+
+
+def _fits(texts: str) -> bool:
     return "\0" not in texts and len(texts.encode()) <= _LONGEST_BYTES
+
+
+def _odd_step(record: BlueprintRecord) -> str:
+    """A step that could be nobody's current one, for its name stands in the row of its execution; none is as good."""
+    definition = Blueprint.from_bytes(record.data).definition
+    return next((step.name for step in definition.timeline if "\0" in step.name), "") if definition else ""
 
 
 async def _not_kept(source: EventStore, keeps: _Keeps) -> list[str]:
@@ -97,8 +114,13 @@ async def _not_kept(source: EventStore, keeps: _Keeps) -> list[str]:
         for head in heads
         if not keeps(head)
     ]
-    found += [f"workflow {spelled_out(each.workflow)}" for each in await source.blueprints() if not keeps(each)]
+    found += [_told(each) for each in await source.blueprints() if not keeps(each)]
     return found + [f"worker {spelled_out(each.worker_id)}" for each in await source.workers() if not keeps(each)]
+
+
+def _told(record: BlueprintRecord) -> str:
+    step = _odd_step(record)
+    return f"workflow {spelled_out(record.workflow)}{f' with the step {spelled_out(step)}' if step else ''}"
 
 
 def _listed(found: Sequence[str]) -> str:

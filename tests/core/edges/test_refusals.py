@@ -26,6 +26,7 @@ def test_every_reason_of_a_rejection_has_a_status(reason: Reason) -> None:
         (errors.VersionConflict("moved on"), StatusCode.UNAVAILABLE),
         (errors.OwnershipLost("taken over"), StatusCode.UNAVAILABLE),
         (errors.StoreUnavailable("away"), StatusCode.UNAVAILABLE),
+        (errors.StoreRefused("never"), StatusCode.INTERNAL),
     ],
 )
 def test_an_error_tells_the_caller_whether_to_try_again(error: errors.CoreError, code: StatusCode) -> None:

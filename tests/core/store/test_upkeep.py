@@ -19,7 +19,7 @@ from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import CopyRefused, StoreInUse, StoreUnusable, StoreUrlError
 from cerebelum_core.store import BlueprintRecord, EventStore, Head, HeadPage, HeadQuery, WorkerRecord, open_store
 from cerebelum_core.store.archive import read_archive
-from cerebelum_proto.worker.worker_service_pb import Blueprint, ExecutionState
+from cerebelum_proto.worker.worker_service_pb import Blueprint, ExecutionState, Step, WorkflowDefinition
 from tests.core.store.appends import START, append
 from tests.core.store.appends import head as running_head
 from tests.postgresql import PostgresServer, run
@@ -195,6 +195,26 @@ async def test_what_postgresql_cannot_keep_is_named_before_anything_is_copied_an
     ]
     assert upkeep.check(source).executions[ExecutionState.EXECUTION_RUNNING] == 6
     assert await upkeep.copy(source, target, leave_out=True) == copied
+
+
+async def test_a_workflow_with_a_step_that_postgresql_cannot_keep_stays_with_all_that_runs_by_it(
+    postgresql: PostgresServer, tmp_path: Path
+) -> None:
+    source, target = f"sqlite:///{tmp_path}/old.db", postgresql.new_database()
+    store = opened(source)
+    odd = Blueprint(workflow_module="odd", definition=WorkflowDefinition(timeline=[Step(name="a"), Step(name="b\0")]))
+    for data, digest, workflow in ((odd.to_bytes(), "odd", "odd"), (b"", "hash", "order")):
+        await store.put_blueprint(BlueprintRecord(hash=digest, workflow=workflow, data=data, stored_at=START))
+    await store.append(append("x", 0, 2, replace(running_head(workflow="odd"), blueprint_hash="odd", step_name="a")))
+    await store.append(append("y", 0, 3))
+    await store.close()
+    with pytest.raises(
+        CopyRefused, match=r"execution 'x' of the workflow 'odd', workflow 'odd' with the step 'b\\x00'"
+    ):
+        await upkeep.copy(source, target)
+    copied = await upkeep.copy(source, target, leave_out=True)
+    assert (copied.executions, copied.events, len(copied.left_out)) == (1, 3, 2)
+    assert [fault for fault in upkeep.check(target).faults if "fsync" not in fault] == []
 
 
 async def test_a_file_takes_a_copy_of_whatever_another_one_holds(tmp_path: Path) -> None:
