@@ -2,17 +2,20 @@
 
 The one that caught it when `kept` was written is tried first, and after it all others: a table that has grown old costs
 time and hides no survivor. Each bug lives in a fork of a process that has imported what no bug is planted in: most of a
-start is that.
+start is that. A world that does not end is caught as well.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 from importlib import import_module
+from typing import NoReturn
 
 from tests.simulation.planted import kept
 from tests.simulation.planted.planting import Bug, plant
@@ -29,6 +32,8 @@ _UNTOUCHED = (
     "cerebelum_proto.worker.worker_service_markers",
 )
 _SURVIVED = "survived"
+_LONGEST_S = 60.0
+"""What a world takes that ends: a second."""
 
 
 def survivors(kind: str, seeds: int, bugs: Sequence[Bug]) -> list[str]:
@@ -52,18 +57,26 @@ def main(kind: str, seeds: int, names: Sequence[str]) -> None:
     for bug in bugs:
         child = os.fork()
         if not child:
-            print(f"{bug.name}: {_first_catch(kind, seeds, bug)}", flush=True)  # noqa: T201  # whoever asked reads it
-            os._exit(0)
+            tell_first_catch(kind, dict.fromkeys([*kept.seeds_of(kind, bug), *range(seeds)]), bug)
         os.waitpid(child, 0)
 
 
-def _first_catch(kind: str, seeds: int, bug: Bug) -> str:
+def tell_first_catch(kind: str, seeds: Iterable[int], bug: Bug, longest_s: float = _LONGEST_S) -> NoReturn:
+    """Print what catches a bug, and end this process."""
     plant(bug)
-    for seed in dict.fromkeys([*kept.seeds_of(kind, bug), *range(seeds)]):
+    for seed in seeds:
+        # What loops would let no exception through.
+        signal.signal(signal.SIGALRM, partial(_tell, bug, f"seed {seed}: it has not ended within {longest_s:g} s"))
+        signal.setitimer(signal.ITIMER_REAL, longest_s)
         _, story = play(kind, seed)
         if story:
-            return story.splitlines()[0]
-    return _SURVIVED
+            _tell(bug, story.splitlines()[0])
+    _tell(bug, _SURVIVED)
+
+
+def _tell(bug: Bug, caught: str, *_: object) -> NoReturn:
+    print(f"{bug.name}: {caught}", flush=True)  # noqa: T201  # whoever asked reads it
+    os._exit(0)
 
 
 if __name__ == "__main__":
