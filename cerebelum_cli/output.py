@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 from contextlib import suppress
 from datetime import datetime
 from math import isfinite
@@ -12,7 +13,7 @@ from typing import cast
 
 import click
 
-from cerebelum_cli.printable import printable
+from cerebelum_cli.printable import printable, printable_lines
 from cerebelum_client import PayloadError, from_payload, to_payload
 from cerebelum_codegen.runtime import Message, Timestamp
 from cerebelum_proto.types.v1.types_pb import Payload
@@ -112,6 +113,11 @@ def say_each(text: str) -> None:
     """The lines of a text for people."""
     for line in text.splitlines():
         say(line)
+
+
+def write_out(text: str) -> None:
+    """A text for a file, or for a terminal: there, what it would obey is spelled out."""
+    click.echo(printable_lines(text) if sys.stdout.isatty() else text, nl=False)
 
 
 def table(rows: list[tuple[str, ...]]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import click
 
+from cerebelum_cli.printable import printable
 from cerebelum_engine.page import page
 from cerebelum_engine.paths import stages_of
 from cerebelum_engine.spelling import composition
@@ -16,7 +17,7 @@ _CELLS = re.compile(r"(?<!\\)\|")
 
 
 def for_terminal(blueprint: Blueprint) -> Iterator[str]:
-    """The lines of the page."""
+    """The lines of the page. Nothing of what they tell is left that a terminal would obey."""
     rows: list[list[str]] = []
     drawn = False
     for line in page(blueprint).splitlines():
@@ -26,15 +27,19 @@ def for_terminal(blueprint: Blueprint) -> Iterator[str]:
         yield from _aligned(rows)
         rows = []
         if line.startswith("```"):
-            yield from () if drawn else [f"  {composition(stages_of(blueprint.definition or WorkflowDefinition()))}"]
+            yield from (() if drawn else [f"  {_timeline(blueprint.definition or WorkflowDefinition())}"])
             drawn = not drawn
         elif not drawn:
             yield click.style(_bare(line.lstrip("# ")), bold=True) if line.startswith("#") else _bare(line)
     yield from _aligned(rows)
 
 
+def _timeline(definition: WorkflowDefinition) -> str:
+    return printable(composition(stages_of(definition)))
+
+
 def _bare(text: str) -> str:
-    return text.strip().replace("\\|", "|").replace("`", "")
+    return printable(text.strip().replace("\\|", "|").replace("`", ""))
 
 
 def _aligned(rows: list[list[str]]) -> Iterator[str]:

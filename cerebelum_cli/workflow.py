@@ -9,7 +9,7 @@ import click
 from cerebelum_cli.exits import run_async
 from cerebelum_cli.loading import load_blueprint
 from cerebelum_cli.options import RemoteCore, core_option, json_option
-from cerebelum_cli.output import print_json, say
+from cerebelum_cli.output import print_json, write_out
 from cerebelum_cli.page import for_terminal
 from cerebelum_engine import hash_of
 from cerebelum_engine.page import page
@@ -38,9 +38,9 @@ def workflow(name: str, digest: str, form: str | None, core: RemoteCore, as_json
         print_json({"workflow": name, "hash": hash_of(blueprint), "blueprint": blueprint})
     elif form == "text" or (form is None and sys.stdout.isatty()):
         for line in for_terminal(blueprint):
-            say(line)
+            click.echo(line)
     else:
-        click.echo(page(blueprint), nl=False)
+        write_out(page(blueprint))
 
 
 async def _submitted(core: RemoteCore, name: str, digest: str) -> Blueprint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
@@ -116,7 +117,7 @@ def _not_served(queue: str, elsewhere: Mapping[str, Sequence[str]]) -> str:
     served = ", ".join(f"'{each}'" for each in sorted(elsewhere))
     return (
         f"no worker with its code serves queue '{queue}'; {_count(have, 'worker')} with it "
-        f"{_verb(have, 'serve')} {served}: start one with --queue {queue}"
+        f"{_verb(have, 'serve')} {served}: start one with --queue {shlex.quote(queue)}"
     )
 
 
@@ -140,7 +141,7 @@ def _paused(state: State) -> Explanation:
     fact = state.paused
     who = f" by {fact.paused_by}" if fact is not None and fact.paused_by else ""
     why = f" ({fact.reason})" if fact is not None and fact.reason else ""
-    message = f"it was paused{who}{why}: cerebelum resume {state.execution_id}"
+    message = f"it was paused{who}{why}: {_command('resume', state.execution_id)}"
     return Explanation(standing=Standing.STANDING_PAUSED, message=message, since=state.paused_at)
 
 
@@ -152,18 +153,18 @@ def _waiting(execution_id: str, name: str, step: StepState) -> Explanation:
         case Phase.AWAITING_APPROVAL:
             asked = step.waiting_for if isinstance(step.waiting_for, ApprovalRequested) else ApprovalRequested()
             standing = Standing.STANDING_AWAITING_APPROVAL
-            how = f"cerebelum approve {execution_id} --task {asked.task_id}"
+            how = _command("approve", execution_id, options=["--task", asked.task_id])
             message = f"waits for approval ({asked.approval_type}); {how}"
         case Phase.AWAITING_SIGNAL:
             signal = step.waiting_for.name if isinstance(step.waiting_for, SignalAwaited) else ""
             standing = Standing.STANDING_AWAITING_SIGNAL
-            message = f"waits for signal '{signal}'; cerebelum signal {execution_id} {signal}"
+            message = f"waits for signal '{signal}'; {_command('signal', execution_id, signal)}"
         case Phase.RETRYING:
             standing = Standing.STANDING_RETRYING
             message = f"try {step.failures + step.losses} failed, the next is to come ({failure})"
         case Phase.DEAD_LETTERED:
             standing = Standing.STANDING_DEAD_LETTERED
-            message = f"is a dead letter ({failure}); cerebelum redrive {execution_id}"
+            message = f"is a dead letter ({failure}); {_command('redrive', execution_id)}"
         case Phase.READY | Phase.COMPLETED | Phase.FAILED | Phase.CANCELLED | Phase.SKIPPED | Phase.FORGOTTEN:
             standing, message = Standing.STANDING_UNSPECIFIED, ""
         case _:
@@ -175,6 +176,14 @@ def _waiting(execution_id: str, name: str, step: StepState) -> Explanation:
         until=step.due_at,
         message=message,
     )
+
+
+def _command(verb: str, *arguments: str, options: Sequence[str] = ()) -> str:
+    """What to type, or to copy, into a shell."""
+    words = [*arguments, *options]
+    if any(each.startswith("-") for each in arguments):  # which would be taken for options
+        words = [*options, "--", *arguments]
+    return shlex.join(["cerebelum", verb, *words])
 
 
 def _count(names: Sequence[str], noun: str) -> str:

@@ -15,6 +15,7 @@ from cerebelum_cli.converting.proto import proto_of
 from cerebelum_cli.converting.python import python_of
 from cerebelum_cli.exits import UsageError
 from cerebelum_cli.loading import load_module
+from cerebelum_cli.output import write_out
 
 _PACKAGE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 
@@ -40,7 +41,7 @@ def convert(workflow: str, package: str | None) -> None:
     or protoc is at hand) becomes decorated steps. Both have the same blueprint; what the other spelling cannot say is
     refused.
     """
-    click.echo(_converted(workflow, package), nl=False)
+    write_out(_converted(workflow, package))
 
 
 def _converted(name: str, package: str | None) -> str:

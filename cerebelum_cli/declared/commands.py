@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import timedelta
+from shlex import quote
 from typing import TypeAlias
 
 import click
@@ -202,7 +203,7 @@ def _status(definition: Definition) -> click.Command:
             if (output := getattr(found.outputs, each.method)) is not None:
                 say(f"  {each.name}: {shown(output)}")
         for name, (task_id, question) in asked.items():
-            say(f"  {name} is asked: {shown(question)} (--task {task_id})")
+            say(f"  {name} is asked: {shown(question)} (--task {quote(task_id)})")
         for explanation in explanations:
             say(f"  {words(explanation)}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -11,7 +12,7 @@ from enum import Enum
 import pytest
 from pydantic import BaseModel
 
-from cerebelum_cli.output import json_text, say, say_each, table, value_of
+from cerebelum_cli.output import json_text, say, say_each, table, value_of, write_out
 from cerebelum_cli.printable import PrintableFormatter, printable_lines
 from cerebelum_client import to_payload
 
@@ -65,6 +66,15 @@ def test_what_a_terminal_would_obey_is_spelled_out(capsys: pytest.CaptureFixture
     say("order\r\n\x1b[2J of Zoë  running")
     say_each("ValueError: one\n\ttwo\x07")
     assert capsys.readouterr().out == "order\\r\\n\\x1b[2J of Zoë  running\nValueError: one\n\\ttwo\\x07\n"
+
+
+@pytest.mark.parametrize(("to_a_terminal", "out"), [(False, "one\n\ttwo\x07\n"), (True, "one\n\\ttwo\\x07\n")])
+def test_a_file_is_given_a_text_as_it_is_and_a_terminal_nothing_that_it_would_obey(
+    to_a_terminal: bool, out: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: to_a_terminal)
+    write_out("one\n\ttwo\x07\n")
+    assert capsys.readouterr().out == out
 
 
 def test_an_error_keeps_its_lines_and_nothing_else_that_a_terminal_would_obey() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from cerebelum import DistributedExecutor, Worker, WorkflowBuilder, step, wait_for_approval, workflow
 from cerebelum.embedded import embedded_core
 from cerebelum_proto.events.v1 import events_pb as ev
@@ -22,6 +24,22 @@ async def sign(inputs: int) -> None:
 @workflow
 def both(wf: WorkflowBuilder) -> None:
     wf.timeline([read, sign])
+
+
+@pytest.mark.parametrize(
+    ("execution_id", "command"),
+    [
+        ("order 7; rm -r ~", "cerebelum resume 'order 7; rm -r ~'"),
+        ("it's", """cerebelum resume 'it'"'"'s'"""),
+        ("-7", "cerebelum resume -- -7"),
+    ],
+)
+async def test_what_can_be_typed_can_be_copied_into_a_shell_whatever_the_id(execution_id: str, command: str) -> None:
+    async with embedded_core("memory://") as core:
+        await DistributedExecutor(core).submit(both, 1, execution_id=execution_id)
+        await core.lifecycle.pause(execution_id)
+        told = [each.message for each in await core.lifecycle.explain(execution_id)]
+        assert told[0] == f"it was paused: {command}"
 
 
 async def test_each_question_is_told_with_its_own_task() -> None:
