@@ -1,89 +1,22 @@
-"""Who gets which task: pools, turns, polls that end, and what is held after a restart."""
+"""Who gets which task: pools, turns, polls that end, and tasks that are lost or not owed any more."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from cerebelum_core.leases import Lease
-from cerebelum_core.offers import Kind, Pool
-from cerebelum_core.router import TaskRouter
-from cerebelum_engine import Blueprint, DispatchTask, Handout, TimeOutTask, compile_blueprint, new
+from cerebelum_core.offers import Pool
+from cerebelum_engine import Handout, compile_blueprint, new
 from cerebelum_proto.worker import worker_service_pb as pb
-from tests.core.hands import HandClock
-from tests.engine.play import blueprint
+from tests.core.desk import OTHER, OTHER_POOL, POOL, SHAPE, Desk, stopping, taken, task, turn
 from tests.simulation.virtual_time import in_virtual_time
-
-SHAPE = blueprint(["a"])
-OTHER = blueprint(["b"])
-POOL, OTHER_POOL = Pool(blueprint_hash=SHAPE.hash), Pool(blueprint_hash=OTHER.hash)
-
-
-def stopping(task_id: str) -> DispatchTask:
-    return replace(task(task_id), handout=Handout.STOP)
-
-
-@dataclass
-class Desk:
-    """A router, and what it says of losses and limits."""
-
-    lost: list[str] = field(default_factory=list)
-    limits: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.router = TaskRouter(self._note, self._note_limit, HandClock())
-
-    def _note(self, lease: Lease, reason: str) -> None:
-        self.lost.append(lease.task_id)
-
-    def _note_limit(self, execution_id: str, command: TimeOutTask) -> None:
-        self.limits.append(f"{command.task_id} {command.limit.value}")
-
-    def opened(self) -> Desk:
-        """After the gate has opened."""
-        for kind in Kind:
-            self.router.open_gate(kind)
-        return self
-
-    def owe(self, execution_id: str, *tasks: DispatchTask, shape: Blueprint = SHAPE, read: bool = False) -> None:
-        """An execution owes these tasks, and no others."""
-        state = replace(new(shape), execution_id=execution_id)
-        (self.router.recover if read else self.router.sync)(state, tasks)
-
-    def poll(
-        self, worker_id: str, pools: Sequence[Pool] = (POOL,), timeout_s: float = 30
-    ) -> asyncio.Task[Lease | None]:
-        return asyncio.ensure_future(self.router.poll(worker_id, pools, timeout_s, lease_s=30))
-
-    @property
-    def remembers(self) -> int:
-        """How much it holds in memory."""
-        router = self.router
-        kept = (router._owed, router._offers, router._queues._by_pool, router._queues._limited)
-        waiting = (router._takers._by_pool, router._takers._by_worker, router._claims._early, router._claims._held_back)
-        return sum(map(len, (*kept, *waiting))) + len(router.leases)
-
-
-def task(task_id: str, last_worker_id: str = "") -> DispatchTask:
-    return DispatchTask(task_id=task_id, step="a", last_worker_id=last_worker_id)
-
-
-async def _turn() -> None:
-    await asyncio.sleep(0.001)
-
-
-async def taken(*polls: asyncio.Task[Lease | None]) -> list[str | None]:
-    """What each poll got by now; `-` when it still waits."""
-    await _turn()
-    return [(lease.task_id if (lease := poll.result()) else None) if poll.done() else "-" for poll in polls]
 
 
 @in_virtual_time
 async def test_a_task_goes_to_a_worker_that_waits() -> None:
     desk = Desk().opened()
     poll = desk.poll("w")
-    await _turn()
+    await turn()
     desk.owe("x", task("x/a"))
     assert await taken(poll) == ["x/a"]
     lease = desk.router.leases.get("x/a")
@@ -106,7 +39,7 @@ async def test_a_task_waits_for_a_worker_that_serves_its_queue_also_one_that_ran
     desk = Desk().opened()
     gpu = Pool(SHAPE.hash, "", "gpu")
     polls = desk.poll("w"), desk.poll("v", [gpu])
-    await _turn()
+    await turn()
     desk.owe("x", replace(task("x/a", last_worker_id="w"), queue="gpu"))
     assert await taken(*polls) == ["-", "x/a"]
     desk.owe("y", replace(task("y/a"), queue="gpu"))
@@ -139,7 +72,7 @@ async def test_steps_of_deployed_clients_are_found_by_their_names() -> None:
 async def test_the_worker_of_the_step_before_is_preferred_while_it_waits() -> None:
     desk = Desk().opened()
     polls = [desk.poll(worker_id) for worker_id in ("u", "v", "w")]
-    await _turn()
+    await turn()
     desk.owe("x", task("x/a", last_worker_id="w"))
     assert await taken(*polls) == ["-", "-", "x/a"]
 
@@ -148,7 +81,7 @@ async def test_the_worker_of_the_step_before_is_preferred_while_it_waits() -> No
 async def test_any_other_worker_gets_it_at_once_when_that_one_does_not_wait() -> None:
     desk = Desk().opened()
     poll = desk.poll("u")
-    await _turn()
+    await turn()
     desk.owe("x", task("x/a", last_worker_id="w"))
     assert await taken(poll) == ["x/a"]
 
@@ -157,7 +90,7 @@ async def test_any_other_worker_gets_it_at_once_when_that_one_does_not_wait() ->
 async def test_workers_that_wait_are_served_in_the_order_in_which_they_came() -> None:
     desk = Desk().opened()
     polls = [desk.poll(worker_id) for worker_id in ("u", "v", "w")]
-    await _turn()
+    await turn()
     desk.owe("x", task("x/a"), task("x/b"))
     assert await taken(*polls) == ["x/a", "x/b", "-"]
 
@@ -199,7 +132,7 @@ async def test_a_poll_ends_with_nothing_when_its_time_is_over() -> None:
 async def test_a_caller_that_goes_away_is_handed_nothing() -> None:
     desk = Desk().opened()
     gone, waiting = desk.poll("w"), desk.poll("v")
-    await _turn()
+    await turn()
     gone.cancel()
     desk.owe("x", task("x/a"))  # before the loop had a turn to take the poll out
     assert await taken(waiting) == ["x/a"]
@@ -209,10 +142,10 @@ async def test_a_caller_that_goes_away_is_handed_nothing() -> None:
 async def test_a_task_for_a_caller_that_goes_away_at_that_moment_goes_to_the_next_one_first() -> None:
     desk = Desk().opened()
     poll = desk.poll("w")
-    await _turn()
+    await turn()
     desk.owe("x", task("x/a"), task("x/b"))
     poll.cancel()
-    await _turn()
+    await turn()
     assert await taken(desk.poll("v"), desk.poll("v")) == ["x/a", "x/b"]
 
 
@@ -269,85 +202,6 @@ async def test_a_worker_is_only_told_of_losses_that_are_its_own() -> None:
     assert desk.router.hold("v", ["x/a", "never"], 30) == ["x/a", "never"]
 
 
-# -- after a restart ---------------------------------------------------------------------------
-
-
-@in_virtual_time
-async def test_tasks_from_before_a_restart_are_handed_out_once_the_gate_is_open() -> None:
-    desk = Desk()
-    desk.owe("x", task("x/a"), read=True)
-    poll = desk.poll("w")
-    assert await taken(poll) == ["-"]
-    desk.opened()
-    assert await taken(poll) == ["x/a"]
-
-
-@in_virtual_time
-async def test_each_kind_of_worker_is_waited_for_by_itself() -> None:
-    desk = Desk()
-    definition = pb.WorkflowDefinition(timeline=[pb.Step(name="a")])
-    deployed = compile_blueprint(pb.Blueprint(workflow_module="old", definition=definition))
-    desk.owe("x", task("x/a"), read=True)
-    desk.owe("y", task("y/a"), shape=deployed, read=True)
-    ours, theirs = desk.poll("w"), desk.poll("old", [Pool(step="a")])
-    desk.router.open_gate(Kind.OURS)
-    assert await taken(ours, theirs) == ["x/a", "-"]
-    desk.owe("z", task("z/a"), read=True)
-    assert await taken(desk.poll("w")) == ["z/a"], "what is read later is in nobody's hands"
-    desk.router.open_gate(Kind.FOREIGN)
-    assert await taken(theirs) == ["y/a"]
-
-
-@in_virtual_time
-async def test_tasks_that_are_new_do_not_wait_for_the_gate() -> None:
-    desk = Desk()
-    poll = desk.poll("w")
-    await _turn()
-    desk.owe("x", task("x/a"))
-    assert await taken(poll) == ["x/a"]
-
-
-@in_virtual_time
-async def test_a_worker_keeps_what_it_says_to_have_also_before_its_execution_was_read() -> None:
-    desk = Desk()
-    desk.owe("x", task("x/a"), read=True)
-    assert desk.router.hold("w", ["x/a", "y/a"], 30) == []
-    desk.owe("y", task("y/a"), read=True)
-    desk.opened()
-    assert await taken(desk.poll("v", timeout_s=0)) == [None]
-    assert {lease.task_id for lease in desk.router.leases.of("w")} == {"x/a", "y/a"}
-
-
-@in_virtual_time
-async def test_what_it_says_to_have_and_nobody_owes_is_forgotten_with_the_gate() -> None:
-    desk = Desk()
-    assert desk.router.hold("w", ["x/a"], 30) == []
-    desk.opened()
-    assert desk.router.hold("w", ["x/a"], 30) == ["x/a"]
-    assert desk.remembers == 0
-
-
-@in_virtual_time
-async def test_a_held_task_that_is_not_owed_any_more_is_not_handed_out_with_the_others() -> None:
-    desk = Desk()
-    desk.owe("x", task("x/a"), task("x/b"), read=True)
-    desk.owe("x", task("x/b"))
-    desk.opened()
-    assert await taken(desk.poll("w"), desk.poll("w", timeout_s=0)) == ["x/b", None]
-
-
-@in_virtual_time
-async def test_a_task_that_is_to_stop_and_that_nobody_claims_is_lost_with_the_gate() -> None:
-    """Its execution is being cancelled and waits for an answer."""
-    desk = Desk()
-    desk.owe("x", task("x/a"), task("x/b"), read=True)
-    desk.owe("x", stopping("x/a"), stopping("x/b"))
-    desk.router.hold("w", ["x/b"], 30)
-    assert desk.lost == []
-    desk.opened()
-    assert desk.lost == ["x/a"]
-
-
 @in_virtual_time
 async def test_a_task_that_is_to_stop_and_comes_back_unseen_is_lost() -> None:
     desk = Desk().opened()
@@ -364,7 +218,7 @@ async def test_a_task_that_is_to_stop_and_comes_back_unseen_is_lost() -> None:
 async def test_when_the_core_drains_everybody_is_answered_and_nobody_waits_any_more() -> None:
     desk = Desk().opened()
     waiting = [desk.poll("w"), desk.poll("v")]
-    await _turn()
+    await turn()
     desk.router.drain()
     assert await taken(*waiting, desk.poll("u")) == [None, None, None]
 
@@ -411,20 +265,6 @@ async def test_a_task_that_is_being_recorded_as_lost_is_not_offered_again_when_i
     found = await desk.poll("w2")
     assert found is not None
     assert found.task_id == "x/a/2"
-
-
-@in_virtual_time
-async def test_a_claimed_task_that_is_given_back_waits_for_the_word_of_others() -> None:
-    desk = Desk()
-    desk.owe("x", task("x/a/1"), read=True)
-    assert desk.router.hold("w1", ["x/a/1"], 30) == []
-    claimed = desk.router.leases.get("x/a/1")
-    assert claimed is not None
-    desk.router.give_back(claimed)
-    assert await desk.poll("w2", timeout_s=1) is None
-    assert desk.router.hold("w3", ["x/a/1"], 30) == [], "it had been given to both before the restart"
-    desk.opened()
-    assert await desk.poll("w2", timeout_s=1) is None
 
 
 @in_virtual_time

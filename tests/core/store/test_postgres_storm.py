@@ -17,7 +17,7 @@ from cerebelum_core.store import Append, EventStore
 from cerebelum_core.store.postgres import open_postgres
 from cerebelum_proto.events.v1.events_pb import Event, RetryDue
 from tests.core.store.appends import START, head
-from tests.core.store.test_postgres import kill_backends
+from tests.core.store.databases import kill_backends
 from tests.postgresql import PostgresServer
 
 WRITERS = 12
