@@ -6,6 +6,7 @@ The one module of the SDK that imports the Core, and only when it is asked for.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -20,7 +21,7 @@ from cerebelum.results import ExecutionResult, question_of
 from cerebelum.signals import Signals, identified
 from cerebelum.worker import Worker
 from cerebelum.workflow import Workflow, queues_in
-from cerebelum_client import Calls, Core, Refused, Stubs
+from cerebelum_client import Calls, Core, CoreUnavailable, Refused, Stubs
 from cerebelum_codegen.runtime import Message
 from cerebelum_codegen.runtime.rpc import RequestContext, Service
 from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from cerebelum_core.node import Node
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 _FREQUENT = ("await_result", "execute", "execute_workflow", "work")
 """Calls whose parts were looked at when they were put together."""
 
@@ -72,6 +74,8 @@ async def run_embedded(
             handle = await DistributedExecutor(core).submit(
                 workflow, inputs, execution_id=execution_id, timeout=timeout
             )
+            if execution_id is not None:
+                await _warn_of_dead_letters(handle)
             if approver is not None:
                 beside.append(asyncio.create_task(_approve(core, handle, approver)))
             beside.append(asyncio.create_task(_send(handle, signals)))
@@ -80,6 +84,15 @@ async def run_embedded(
             if replaced.done():
                 working.cancel()  # nothing that it hands in counts any more
             await _end(worker, beside)
+
+
+async def _warn_of_dead_letters(handle: ExecutionHandle) -> None:
+    """A run that only goes on when somebody else lets it would wait without a word: nobody can ask its Core."""
+    with suppress(CoreUnavailable):  # the run does without
+        for each in await handle.why():
+            if each.standing == "dead_lettered":
+                told = "step %r of execution %r %s: this run waits for it; stop it, and redrive it on `cerebelum core`"
+                _log.warning(told, each.step, handle.execution_id, each.message)
 
 
 async def _end(worker: Worker, beside: Sequence[asyncio.Task[None]]) -> None:

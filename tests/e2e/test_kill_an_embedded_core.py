@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from cerebelum_core.clock import SystemClock
+from cerebelum_core.store import open_store
+from cerebelum_proto.events.v1.events_pb import AttemptLost
 from tests.e2e.stage import LONGEST_S
 from tests.postgresql import PostgresServer
 
@@ -50,6 +53,10 @@ async def _goes_on_at_once(store: str, folder: Path) -> None:
     assert output.decode() == "gate passed by 7, locked\n"
     words = [line.split()[0] for line in notes.read_text().splitlines()]
     assert words == ["reserve", "gated-begins", "gated-begins", "gated-ends", "lock-up"]
+    kept = open_store(store, node_id="reader", clock=SystemClock())
+    events = await kept.read("gate-7")
+    await kept.close()
+    assert [event.fact.step for event in events if isinstance(event.fact, AttemptLost)] == ["gated"]
 
 
 async def test_on_sqlite(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from cerebelum import (
 )
 from cerebelum.embedded import embedded_core
 from cerebelum_client import AlreadyExists
+from cerebelum_engine import LoseTask
+from cerebelum_engine.policies import MAX_LOSSES
 
 ran: list[str] = []
 
@@ -67,6 +69,21 @@ async def test_it_gives_what_a_local_run_gives(tmp_path: Path) -> None:
     durable = await order.execute(1, store=f"sqlite:///{tmp_path}/a.db", approver=yes)
     local = await order.execute(1, approver=yes)
     assert durable.output == local.output == "3 signed by Ada"
+
+
+async def test_a_run_that_waits_for_a_dead_letter_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = f"sqlite:///{tmp_path}/a.db"
+    async with embedded_core(store) as core:
+        await DistributedExecutor(core).submit(order, 1, execution_id="order-1")
+        for attempt in range(MAX_LOSSES):
+            lost = LoseTask(task_id=f"order-1/begin/1.{attempt + 1}.0", worker_id="w", reason="it is gone")
+            await core._node.registry.tell("order-1", lost)
+    waiting = asyncio.create_task(order.execute(1, store=store, execution_id="order-1"))
+    while "step 'begin' of execution 'order-1' is a dead letter" not in caplog.text:
+        await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert ran == []
 
 
 async def test_a_run_that_was_cut_off_goes_on_where_it_was(tmp_path: Path) -> None:
