@@ -16,18 +16,19 @@ _RUNTIME = ("jsonvalue", "wkt", "empty")
 _HTTP2 = "codes connection control errors fields receiving stream"
 _RPC = "calling errors exchange framing incoming line"
 _ENGINE = (
-    "answers blueprint changes commands decide effects evolve lifecycle_facts moves owed paths pending places policies "
-    "queues results rules signals state status steps tasks times visit"
+    "answers blueprint changes commands decide effects evolve lifecycle_facts moves owed paths pending places "
+    "policies queues results rules signals state status steps tasks times visit"
 )
 _CORE = (
-    "alarms claims clock endings execution node queues reconstructor registry router scheduler supervisor takers turns "
-    "workers edges/execute_session edges/handouts edges/outbox edges/starts edges/work_session "
-    "store/apart store/callbacks store/sqlite store/sqlite_batch store/sqlite_writer store/writer"
+    "alarms blueprints claims clock endings execution ids names node queues reconstructor registry router scheduler "
+    "supervisor takers turns workers edges/execute_session edges/handouts edges/outbox edges/refusals edges/starts "
+    "edges/work_session store/apart store/callbacks store/sqlite store/sqlite_batch store/sqlite_writer store/writer"
 )
 _RECORDS = "leases offers store/records store/rows"
 _WORKER = (
-    "cerebelum/code cerebelum/hands cerebelum/lanes cerebelum/lifeline cerebelum/plan cerebelum/runner "
-    "cerebelum/running cerebelum/streaming cerebelum_client/payload cerebelum_client/plain"
+    "cerebelum/clock cerebelum/code cerebelum/execution_stream cerebelum/hands cerebelum/lanes cerebelum/lifeline "
+    "cerebelum/plan cerebelum/runner cerebelum/running cerebelum/streaming cerebelum_client/payload "
+    "cerebelum_client/plain"
 )
 
 
@@ -76,7 +77,7 @@ def _sources(root: Path) -> list[Source]:
     core, records = ([Path("cerebelum_core", f"{name}.py") for name in each.split()] for each in (_CORE, _RECORDS))
     worker = [Path(f"{name}.py") for name in _WORKER.split()]
     return [
-        Source(root / "codegen", [runtime / "wire.py", *calls], str, values=False),
+        Source(root / "codegen", [runtime / "members.py", runtime / "wire.py", *calls], str, values=False),
         Source(root / "codegen", [runtime / f"{name}.py" for name in _RUNTIME], compiled_form),
         Source(root / "generated", generated_modules(root / "generated"), compiled_form),
         Source(root / "generated", [Path("cerebelum_proto/worker/worker_service_markers.py")], typed_form),

@@ -19,6 +19,7 @@ from cerebelum_codegen.compiler.form import compiled_form
 from cerebelum_codegen.compiler.native import lean, with_members
 from cerebelum_codegen.compiler.plain import typed_form
 from cerebelum_codegen.compiler.values import plain_values
+from cerebelum_proto.events.v1 import events_pb
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.worker import worker_service_pb
 from tests.codegen.generating import PROJECT, run
@@ -58,6 +59,12 @@ def test_no_list_of_parts_is_left_where_a_message_is_written() -> None:
     writers = [n for n in ast.walk(ast.parse(form)) if isinstance(n, ast.FunctionDef) and n.name == "__write__"]
     assert writers
     assert not any("list[bytes]" in ast.unparse(each) for each in writers)
+
+
+def test_which_member_of_a_oneof_there_is_mypyc_asks_without_the_interpreter() -> None:
+    form = compiled_form(Path(events_pb.__file__).read_text())
+    assert "isinstance(self.fact, StepCompleted)" in form
+    assert not [each for each in ast.walk(ast.parse(form)) if isinstance(each, ast.Match)]
 
 
 def test_numbers_in_a_row_are_written_into_one_buffer_and_nothing_empty_is_gone_through() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cerebelum_codegen.compiler.buffers import write_into_buffers
 from cerebelum_codegen.compiler.classes import spell_out
+from cerebelum_codegen.compiler.patterns import spell_out_patterns
 
 _PRELUDE = ast.parse(Path(__file__).with_name("prelude.py").read_text())
 _READERS = {
@@ -24,6 +25,7 @@ _OWN = {"read_varint": "_read_varint", "pack_double": "_pack_double", "is_defaul
 def compiled_form(source: str) -> str:
     """The module in the form for the compiler."""
     module = ast.parse(source)
+    spell_out_patterns(module)
     write_into_buffers(module)
     spell_out(module)
     _Readers().visit(module)

@@ -65,7 +65,8 @@ class _Matches(ast.NodeTransformer):
         rest: list[ast.stmt] = []
         for case in reversed(node.cases):
             body = [*_taken(case.pattern, node.subject), *case.body]
-            asked = [each for each in (_question(case.pattern, node.subject), case.guard) if each is not None]
+            guard = _of_subject(case.guard, _whole(case.pattern), node.subject)
+            asked = [each for each in (_question(case.pattern, node.subject), guard) if each is not None]
             if not asked:
                 rest = body
             else:
@@ -81,15 +82,36 @@ def _root(subject: ast.expr) -> str | None:
 
 
 def _is_plain(case: ast.match_case, root: str) -> bool:
-    """Whether the pattern asks of the value itself, and neither it nor its guard reads what the pattern sets."""
+    """Whether the pattern asks of the value itself, and neither it nor its guard reads what the pattern sets, but for
+    the value itself by another name.
+    """
     taken = {name for name, _ in _captures(case.pattern)}
     read = {each.id for each in ast.walk(case.guard) if isinstance(each, ast.Name)} if case.guard else set()
-    return not taken & {root, *read} and _is_asked(case.pattern)
+    return not taken & {root, *(read - _whole(case.pattern))} and _is_asked(case.pattern)
+
+
+def _whole(pattern: ast.pattern) -> set[str]:
+    """The names that a pattern gives to the whole value."""
+    return {name for name, attribute in _captures(pattern) if attribute is None}
+
+
+def _of_subject(guard: ast.expr | None, names: set[str], subject: ast.expr) -> ast.expr | None:
+    """A guard that asks the value under none of these names."""
+    return None if guard is None else _expression(ast.unparse(_Renamed(names, subject).visit(guard)))
+
+
+class _Renamed(ast.NodeTransformer):
+    def __init__(self, names: set[str], subject: ast.expr) -> None:
+        self._names = names
+        self._subject = subject
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return self._subject if node.id in self._names else node
 
 
 def _is_asked(pattern: ast.pattern) -> bool:
     match pattern:
-        case ast.MatchAs(pattern=None, name=None) | ast.MatchSingleton() | ast.MatchValue():
+        case ast.MatchAs(pattern=None) | ast.MatchSingleton() | ast.MatchValue():
             return True
         case ast.MatchAs(pattern=ast.MatchClass() as inner):
             return _is_asked(inner)

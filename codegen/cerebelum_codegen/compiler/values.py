@@ -25,8 +25,8 @@ def plain_values(modules: Iterable[tuple[str, str]]) -> list[str]:
             parts.setdefault(node.name, set()).update(_names(ast.parse(field.annotation)))
     for _, tree in trees:
         for alias in tree.body:
-            if isinstance(alias, ast.AnnAssign) and isinstance(alias.target, ast.Name) and alias.value is not None:
-                parts.setdefault(alias.target.id, set()).update(_names(alias.value))
+            if isinstance(alias, ast.AnnAssign) and ast.unparse(alias.annotation).endswith("TypeAlias") and alias.value:
+                parts.setdefault(ast.unparse(alias.target), set()).update(_names(alias.value))
     values = [(name, node.name) for name, node in classes if _is_value(node)]
     return [f"{module}.{name}" for module, name in values if name not in _within(name, parts)]
 

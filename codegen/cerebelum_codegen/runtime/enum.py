@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Self, TypeVar, cast
+from typing import Self
 
 
 class Enum(IntEnum):
@@ -31,20 +31,3 @@ class NullValue(Enum):
 
 class ClosedEnum(IntEnum):
     """Base of generated enums of proto2. They hold the numbers that they name and no others."""
-
-
-_E = TypeVar("_E", bound=ClosedEnum)
-
-
-def named(kind: type[_E], number: int) -> _E | None:
-    """The member of a closed enum with this number, if there is one."""
-    return cast("_E | None", kind._value2member_map_.get(number))
-
-
-_O = TypeVar("_O", bound=Enum)
-
-
-def numbered(kind: type[_O], number: int) -> _O:
-    """The member of an open enum with this number. To look it up takes a third of the time of a call of the class."""
-    found = cast("_O | None", kind._value2member_map_.get(number))
-    return kind(number) if found is None else found

@@ -7,7 +7,7 @@ generated for version 1 is in use; a change that would break it begins a `v2`.
 from cerebelum_codegen.runtime.anymessage import AnyMessage
 from cerebelum_codegen.runtime.descriptor import FieldDescriptor, check_extensions, describe, describe_enum
 from cerebelum_codegen.runtime.empty import Empty
-from cerebelum_codegen.runtime.enum import ClosedEnum, Enum, NullValue, named, numbered
+from cerebelum_codegen.runtime.enum import ClosedEnum, Enum, NullValue
 from cerebelum_codegen.runtime.errors import CodecError, DecodeError
 from cerebelum_codegen.runtime.extension import Extension
 from cerebelum_codegen.runtime.jsonvalue import (
@@ -20,6 +20,7 @@ from cerebelum_codegen.runtime.jsonvalue import (
     write_struct,
     write_value,
 )
+from cerebelum_codegen.runtime.members import named, numbered
 from cerebelum_codegen.runtime.message import Message, wrong_type
 from cerebelum_codegen.runtime.messageset import MessageSet
 from cerebelum_codegen.runtime.required import complete, missing

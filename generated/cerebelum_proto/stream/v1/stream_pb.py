@@ -49,7 +49,9 @@ class WorkRequest(Message):
     room: int = 0
     """So many further tasks find room."""
     results: list[worker_service_pb.TaskResult] = field(default_factory=lambda: [])
-    """Results, numbered from 1 in the order of this stream. A worker keeps each until its number is answered."""
+    """Results, numbered from 1 in the order of this stream. A worker keeps each until its number is answered. Whose they
+    are the registration says: each need not.
+    """
     beat: bool = False
     """Renews the leases of all that the worker holds."""
     dropped_task_ids: list[str] = field(default_factory=lambda: [])
