@@ -6,7 +6,7 @@ The stream may break: what has not ended is asked for again on the next one, und
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol, Unpack
@@ -52,6 +52,7 @@ class ExecutionStream:
         self._request = request
         self._unsent: list[_Asked] = []
         self._sent: dict[int, _Asked] = {}
+        self._number = 0
         self._changed = asyncio.Event()
         self._talking: asyncio.Task[None] | None = None
 
@@ -68,8 +69,9 @@ class ExecutionStream:
         """
         request = await self._request(workflow, inputs, **options)
         asked = _Asked(request, code_of(workflow), asyncio.get_running_loop().create_future())
+        if not self._unsent:
+            self._changed.set()
         self._unsent.append(asked)
-        self._changed.set()
         if self._talking is None:
             self._talking = asyncio.create_task(self._talk())
         return await asked.answer
@@ -84,7 +86,7 @@ class ExecutionStream:
     async def _talk(self) -> None:
         while True:
             try:
-                async with aclosing(self._core.executions.execute(self._frames())) as frames:
+                async with aclosing(self._core.executions.execute(_Frames(self._frame))) as frames:
                     async for frame in frames:
                         self._hear(frame)
             except CoreUnavailable:
@@ -93,19 +95,18 @@ class ExecutionStream:
                 self._fail(error)
             await asyncio.sleep(_RETRY_S)
             self._unsent = [*self._sent.values(), *self._unsent]
-            self._sent = {}
+            self._sent, self._number = {}, 0
 
-    async def _frames(self) -> AsyncIterator[stream_pb.ExecuteRequest]:
-        number = 0
-        while True:
-            while not self._unsent:
-                self._changed.clear()
-                await self._changed.wait()
-            starting, self._unsent = self._unsent[:_FRAME_STARTS], self._unsent[_FRAME_STARTS:]
-            for asked in starting:
-                number += 1
-                self._sent[number] = asked
-            yield stream_pb.ExecuteRequest(starts=[asked.request for asked in starting])
+    async def _frame(self) -> stream_pb.ExecuteRequest:
+        """What is to be started next, once there is something."""
+        while not self._unsent:
+            self._changed.clear()
+            await self._changed.wait()
+        starting, self._unsent = self._unsent[:_FRAME_STARTS], self._unsent[_FRAME_STARTS:]
+        for asked in starting:
+            self._number += 1
+            self._sent[self._number] = asked
+        return stream_pb.ExecuteRequest(starts=[asked.request for asked in starting])
 
     def _hear(self, frame: stream_pb.ExecuteResponse) -> None:
         for end in frame.ends:
@@ -129,6 +130,19 @@ class ExecutionStream:
             if not asked.answer.done():
                 asked.answer.set_exception(error)
         self._sent, self._unsent = {}, []
+
+
+class _Frames:
+    """What a stream has to say on one connection."""
+
+    def __init__(self, frame: Callable[[], Awaitable[stream_pb.ExecuteRequest]]) -> None:
+        self._frame = frame
+
+    def __aiter__(self) -> AsyncIterator[stream_pb.ExecuteRequest]:
+        return self
+
+    async def __anext__(self) -> stream_pb.ExecuteRequest:
+        return await self._frame()
 
 
 def execution_id_in(request: pb.ExecuteRequest) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from cerebelum.code import NO_CODE, Code
 from cerebelum.lanes import Call, Lanes
 from cerebelum.lifeline import Lifeline
-from cerebelum.runner import run_task
+from cerebelum.runner import run_into
+from cerebelum.running import LoopThread
 from cerebelum.threads import Threads
 from cerebelum_client import ClientError, Core, CoreUnavailable
 from cerebelum_codegen.runtime import EncodeError, Timestamp
@@ -48,7 +49,8 @@ class Hands:
         self._codes = {each.hash: each.code for each in workflows.values()}
         self._room = room
         self._held: dict[str, Held] = {}
-        self._lanes = Lanes()
+        self._on: LoopThread | None = None
+        self._lanes: Lanes | None = None
         self._emptied = asyncio.Event()
         self.owner: asyncio.Task[None] | None = None
         """The task that the worker runs in."""
@@ -75,7 +77,7 @@ class Hands:
         self,
         task: pb.Task,
         tell: Callable[[], Awaitable[None]],
-        pass_on: Callable[[], None],
+        pass_on: Callable[[str], None],
         on_end: Callable[[Held], None],
     ) -> Held | None:
         """Hold a task and run its step, whose signs of life go where `Lifeline` says; `on_end` is told of its end.
@@ -85,8 +87,11 @@ class Hands:
         known = self._held.get(task.task_id)
         if known is not None and (known.done or not known.lifeline.dropped):
             return None
-        lifeline = Lifeline(tell, pass_on, self.owner)
-        held = Held(self, task, self._codes.get(task.workflow_hash, NO_CODE), lifeline, on_end)
+        if self._on is None or self._lanes is None:
+            self._on = LoopThread()
+            self._lanes = Lanes(self._on.loop)
+        lifeline = Lifeline(task.task_id, tell, pass_on, self.owner, self._on.ident)
+        held = Held(self, task, self._codes.get(task.workflow_hash, NO_CODE), lifeline, self._on, on_end)
         self._held[task.task_id] = held
         self._lanes.run(held)
         return held
@@ -135,7 +140,13 @@ class Held(Call):
     """A task in a worker's hands: its step runs, or its result waits for the Core to take it. It is the step's line."""
 
     def __init__(
-        self, hands: Hands, task: pb.Task, code: Code, lifeline: Lifeline, on_end: Callable[[Held], None]
+        self,
+        hands: Hands,
+        task: pb.Task,
+        code: Code,
+        lifeline: Lifeline,
+        on: LoopThread,
+        on_end: Callable[[Held], None],
     ) -> None:
         super().__init__()
         self.task_id = task.task_id
@@ -145,22 +156,17 @@ class Held(Call):
         self._hands = hands
         self._task = task
         self._code = code
+        self._on = on
+        self._made = pb.TaskResult(task_id=task.task_id, execution_id=task.execution_id)
         self._on_end = on_end
         self.waits = task.step_name in code.waiting
 
     # -- a call ------------------------------------------------------------------------------
 
-    def begin(self) -> Coroutine[object, None, pb.TaskResult]:
+    def begin(self) -> Coroutine[object, None, None]:
         """Run its step."""
-        return run_task(
-            self._task,
-            self._code,
-            worker_id=self._hands.worker_id,
-            now=self._hands.now,
-            threads=self._hands.threads,
-            lifeline=self.lifeline,
-            line=self,
-        )
+        hands = self._hands
+        return run_into(self._made, self._task, self._code, hands.now, hands.threads, self.lifeline, self, self._on)
 
     def cancel(self) -> None:
         """Interrupt its step, which is dropped if it was not told to stop."""
@@ -168,9 +174,9 @@ class Held(Call):
             self.lifeline.drop()
         super().cancel()
 
-    def ended(self, result: pb.TaskResult | None) -> None:
+    def ended(self, by_itself: bool) -> None:
         """Its step has ended, or was cancelled."""
-        self.result = result
+        self.result = self._made if by_itself else None
         if self.waits:
             self._code.waiting.add(self._task.step_name)
         else:
@@ -199,6 +205,10 @@ class Held(Call):
                 self._hands.lose([self.task_id])
                 await asyncio.sleep(0)
             return response.value or value
+
+    def is_cancelled(self) -> bool:
+        """Whether the asyncio task that its step runs in was cancelled."""
+        return self.task is not None and self.task.cancelling() > 0
 
     async def report(self, percent: int, message: str) -> None:
         """Tell how far the step is. A Core that is not there is not waited for."""
@@ -246,7 +256,6 @@ def untakable(result: pb.TaskResult, reason: str | ClientError) -> pb.TaskResult
     return pb.TaskResult(
         task_id=result.task_id,
         execution_id=result.execution_id,
-        worker_id=result.worker_id,
         started_at=result.started_at,
         status=pb.TaskStatus.FAILED,
         error=pb.ErrorInfo(

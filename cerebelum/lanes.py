@@ -15,15 +15,18 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Coroutine, Generator
 from contextvars import Context, copy_context
+from typing import Final
 
 from cerebelum.lane import Lane
-from cerebelum_proto.worker.worker_service_pb import TaskResult
 
 _TURN_S = 0.001
 """How long a lane begins calls before everything else has its turn: results are to be told, and signs of life."""
 
 _TRY_AGAIN_EACH = 64
 """So many calls that were expected to wait, and one of them begins on a lane, to see whether its kind still does."""
+
+_ENDED: Final = object()
+"""What a call gives that has not waited. To catch how a coroutine says that costs more than a trivial step."""
 
 
 class Call:
@@ -34,16 +37,16 @@ class Call:
         """Whether it has ended."""
         self.waits = False
         """Whether it is known to wait, or expected to."""
-        self.task: asyncio.Task[None] | asyncio.Task[TaskResult] | None = None
+        self.task: asyncio.Task[None] | None = None
         self.dropped = False
 
     @abstractmethod
-    def begin(self) -> Coroutine[object, None, TaskResult]:
+    def begin(self) -> Coroutine[object, None, None]:
         """The coroutine that is to be run."""
 
     @abstractmethod
-    def ended(self, result: TaskResult | None) -> None:
-        """Be told what came of it; None when it was cancelled."""
+    def ended(self, by_itself: bool) -> None:
+        """Be told that it is over: by itself, or cancelled."""
 
     def cancel(self) -> None:
         """Interrupt it, as a task is; what has not begun never does."""
@@ -52,29 +55,29 @@ class Call:
         else:
             self.dropped = True
 
-    def end(self, result: TaskResult | None) -> None:
+    def end(self, by_itself: bool) -> None:
         """Be over."""
         self.done, self.task = True, None
-        self.ended(result)
+        self.ended(by_itself)
 
-    def settle(self, task: asyncio.Task[TaskResult]) -> None:
+    def settle(self, task: asyncio.Task[None]) -> None:
         """Be over with a task of its own."""
-        self.end(None if task.cancelled() or task.exception() is not None else task.result())
+        self.end(not task.cancelled() and task.exception() is None)
 
 
 class Lanes:
-    """Runs calls."""
+    """Runs calls on one loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self._waiting: deque[Call] = deque()
         self._open: Lane | None = None
         self._alone = 0
 
     def run(self, call: Call) -> None:
         """Run a call, soon. Where a loop has a task factory, whoever set it makes the task of every call."""
-        loop = asyncio.get_running_loop()
-        if loop.get_task_factory() is not None or (call.waits and self._is_to_be_alone()):
-            call.task = task = loop.create_task(call.begin())
+        if self._loop.get_task_factory() is not None or (call.waits and self._is_to_be_alone()):
+            call.task = task = self._loop.create_task(call.begin())
             task.add_done_callback(call.settle)
             return
         self._waiting.append(call)
@@ -89,33 +92,33 @@ class Lanes:
         """In a new lane, if there is anything left."""
         self._open = None
         if self._waiting:
-            loop = asyncio.get_running_loop()
-            self._open = Lane(self._drive(), loop=loop)
+            self._open = Lane(self._drive(), loop=self._loop)
 
     async def _drive(self) -> None:
         """Begin call after call, until one keeps the lane or its turn is over."""
         lane = self._open
         assert lane is not None, "a lane is open while it runs"
-        untouched, time = _marks(lane), asyncio.get_running_loop().time
+        untouched, time = _marks(lane), self._loop.time
         over_at = time() + _TURN_S
         try:
             while self._waiting and lane.untouched and _marks(lane) == untouched and time() < over_at:
                 call = self._waiting.popleft()
                 if call.dropped:
-                    call.end(None)
+                    call.end(by_itself=False)
                     continue
                 call.task, call.waits = lane, False
                 context, coroutine = copy_context(), call.begin()
                 try:
-                    waiting = context.run(coroutine.send, None)
-                except StopIteration as end:
-                    call.end(None if lane.cancelling() else end.value)
+                    waiting = context.run(next, coroutine.__await__(), _ENDED)
                 except asyncio.CancelledError:
-                    call.end(None)
+                    call.end(by_itself=False)
                 except BaseException:
-                    call.end(None)
+                    call.end(by_itself=False)
                     raise
                 else:
+                    if waiting is _ENDED:
+                        call.end(by_itself=not lane.cancelling())
+                        continue
                     call.waits = True
                     self._go_on()
                     return await _Rest(call, context, coroutine, waiting)
@@ -127,9 +130,7 @@ class Lanes:
 class _Rest:
     """What is left of a call that waits."""
 
-    def __init__(
-        self, call: Call, context: Context, coroutine: Coroutine[object, None, TaskResult], waiting: object
-    ) -> None:
+    def __init__(self, call: Call, context: Context, coroutine: Coroutine[object, None, None], waiting: object) -> None:
         self._call = call
         self._context = context
         self._coroutine = coroutine
@@ -148,12 +149,12 @@ class _Rest:
                 thrown = error
             try:
                 waiting = run(coroutine.send, None) if thrown is None else run(coroutine.throw, thrown)
-            except StopIteration as end:
-                return call.end(end.value)
+            except StopIteration:
+                return call.end(by_itself=True)
             except asyncio.CancelledError:
-                return call.end(None)
+                return call.end(by_itself=False)
             except BaseException:
-                call.end(None)
+                call.end(by_itself=False)
                 raise
 
 

@@ -24,14 +24,14 @@ async def _nobody_to_tell() -> None:
     """A local run has no lease."""
 
 
-def _nobody_to_hear() -> None:
+def _nobody_to_hear(_: str) -> None:
     """Nor does anybody else limit its silence."""
 
 
 class Lifeline:
     """What one try of a step tells its worker, and is told.
 
-    `tell` tells the Core at once that the worker lives; `pass_on` tells it, soon, that the step does.
+    `tell` tells the Core at once that the worker lives; `pass_on` tells it, soon, that the step of a task does.
     """
 
     _course = _Course.RUN
@@ -43,15 +43,20 @@ class Lifeline:
 
     def __init__(
         self,
+        task_id: str = "",
         tell: Callable[[], Awaitable[None]] = _nobody_to_tell,
-        pass_on: Callable[[], None] = _nobody_to_hear,
+        pass_on: Callable[[str], None] = _nobody_to_hear,
         owner: asyncio.Task[None] | None = None,
+        thread_id: int | None = None,
     ) -> None:
-        """`owner` is the task of its worker: whoever cancels all tasks cancels this one too."""
+        """`owner` is the task of its worker: whoever cancels all tasks cancels this one too. `thread_id` is the thread
+        of the loop: by default this one.
+        """
+        self._task_id = task_id
         self._tell = tell
         self._pass_on = pass_on
         self._owner = owner
-        self._thread_id = threading.get_ident()
+        self._thread_id = threading.get_ident() if thread_id is None else thread_id
 
     # -- the worker's side -------------------------------------------------------------------
 
@@ -125,7 +130,7 @@ class Lifeline:
     def _pass_it_on(self) -> None:
         self._passing_on = None
         self._passed_on_at = asyncio.get_running_loop().time()
-        self._pass_on()
+        self._pass_on(self._task_id)
 
 
 class Pulse:

@@ -14,6 +14,7 @@ from cerebelum.errors import CerebelumError
 from cerebelum.hands import takable
 from cerebelum.results import ExecutionResult, PendingApproval, question_of, result_of
 from cerebelum.runner import run_task
+from cerebelum.running import is_cancelled_here
 from cerebelum.signals import Signals, identified
 from cerebelum.threads import Threads
 from cerebelum_client import new_execution_id
@@ -258,3 +259,6 @@ class _Line:
 
     async def report(self, percent: int, message: str) -> None:
         """Nobody looks at the status of a local run."""
+
+    def is_cancelled(self) -> bool:
+        return is_cancelled_here()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from typing import get_args
 
 from cerebelum.context import Context
@@ -28,7 +27,7 @@ class Plan:
         """How the step is annotated to return what it gives."""
         self._takes_context = step.takes_context
         self._context_inputs = _inputs_of(hints.get(CONTEXT))
-        self._annotations: Mapping[str, object] = {
+        self._annotations: dict[str, object] = {
             name: hints.get(name, object) for name in step.parameters if name != CONTEXT
         }
         self._payloads = payloads

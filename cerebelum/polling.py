@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from functools import partial
 
 from cerebelum.hands import Hands, untakable
 from cerebelum_client import Backoff, ClientError, Core, CoreUnavailable, InvalidRequest, NotFound
@@ -141,7 +140,7 @@ class Polling:
 
     async def _perform(self, task: pb.Task) -> None:
         ended = asyncio.Event()
-        held = self._hands.run(task, self._step_heartbeat, partial(self._pass_on, task.task_id), lambda _: ended.set())
+        held = self._hands.run(task, self._step_heartbeat, self._pass_on, lambda _: ended.set())
         if held is None:
             return  # whoever runs it hands it in
         try:
@@ -152,8 +151,9 @@ class Polling:
             self._hands.let_go(held)
 
     async def _hand_in(self, result: pb.TaskResult) -> None:
-        """Hand in a result until the Core has taken it."""
+        """Hand in a result until the Core has taken it. On a stream it need not say whose it is."""
         while True:
+            result.worker_id = self._hands.worker_id
             await self._registered.wait()
             try:
                 ack = await self._core.workers.submit_result(result)

@@ -26,7 +26,7 @@ from cerebelum.lifeline import Lifeline
 from cerebelum.plan import Plan
 from cerebelum.raised import was_pressed, words_of
 from cerebelum.rules import Predicate, ask
-from cerebelum.running import ALONE, Line, Suspend, Waits, current_waits
+from cerebelum.running import ALONE, Line, LoopThread, Suspend, Waits, current_waits
 from cerebelum.threads import Threads
 from cerebelum_client import PayloadError, Payloads, write_marker
 from cerebelum_client.plain import error_text
@@ -62,10 +62,25 @@ async def run_task(
 
     Whatever the step does ends in a result; only being dropped passes through.
     """
-    result = TaskResult(task_id=task.task_id, execution_id=task.execution_id, worker_id=worker_id, started_at=now())
-    lifeline = lifeline or Lifeline()
+    result = TaskResult(task_id=task.task_id, execution_id=task.execution_id, worker_id=worker_id)
+    await run_into(result, task, code, now, threads, lifeline or Lifeline(), line, LoopThread())
+    return result
+
+
+async def run_into(
+    result: TaskResult,
+    task: Task,
+    code: Code,
+    now: Callable[[], Timestamp],
+    threads: Threads,
+    lifeline: Lifeline,
+    line: Line,
+    on: LoopThread,
+) -> None:
+    """`run_task` for a worker: with what is the same for all of its tasks, and into a result that is there already."""
+    result.started_at = began_at = now()
     try:
-        waits = Waits(task, code.payloads, line, task.created_at or result.started_at or now())
+        waits = Waits(task, code.payloads, line, task.created_at or began_at, on)
         await _run(task, code, result, lifeline, waits, threads)
     except asyncio.CancelledError as error:
         if lifeline.stopping:
@@ -78,11 +93,10 @@ async def run_task(
         if was_pressed(error):
             raise
         _fail(result, error)
-    if _is_cancelled() and not lifeline.interrupted:
+    if line.is_cancelled() and not lifeline.interrupted:
         with suppress(asyncio.CancelledError):  # the step cancelled itself last of all
             await asyncio.sleep(0)
     result.completed_at = now()
-    return result
 
 
 async def _run(task: Task, code: Code, result: TaskResult, lifeline: Lifeline, waits: Waits, threads: Threads) -> None:
@@ -168,11 +182,6 @@ def _first(suspended: BaseExceptionGroup[Suspend]) -> Suspend:
     """The first of several waits that a step began at once; the others begin when it is over."""
     first = suspended.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _call(plan: Plan, arguments: dict[str, object], lifeline: Lifeline, threads: Threads) -> Awaitable[object]:

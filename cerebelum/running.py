@@ -39,6 +39,9 @@ class Line(Protocol):
     async def report(self, percent: int, message: str) -> None:
         """Tell how far it is."""
 
+    def is_cancelled(self) -> bool:
+        """Whether the task that it runs in was cancelled."""
+
 
 class _Alone:
     async def keep(self, key: str, value: Payload) -> Payload:
@@ -47,15 +50,34 @@ class _Alone:
     async def report(self, percent: int, message: str) -> None:
         pass
 
+    def is_cancelled(self) -> bool:
+        return is_cancelled_here()
+
 
 ALONE: Line = _Alone()
 """Of a step that runs for nobody: it keeps values for as long as it runs."""
 
 
+def is_cancelled_here() -> bool:
+    """Whether the task that this is called in was cancelled."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class LoopThread:
+    """The loop that steps run on, and its thread. Who has many steps looks for them once: each look takes a call of the
+    operating system.
+    """
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.ident = threading.get_ident()
+
+
 class Waits:
     """The waits of one run of a step, those that are over and the one that it stopped at; and what it has kept."""
 
-    def __init__(self, task: Task, payloads: Payloads, line: Line, began_at: Timestamp) -> None:
+    def __init__(self, task: Task, payloads: Payloads, line: Line, began_at: Timestamp, on: LoopThread) -> None:
         """Those of a run that began at an instant of the Core's clock."""
         self.satisfied = task.satisfied_markers
         self.payloads = payloads
@@ -66,9 +88,9 @@ class Waits:
         self.repeated = 0
         """How many calls of `poll` and `retry` this run has come to."""
         self.suspended = False
-        self.loop = asyncio.get_running_loop()
-        self._began_s = self.loop.time()
-        self._thread_id = threading.get_ident()
+        self.loop = on.loop
+        self._began_s = on.loop.time()
+        self._thread_id = on.ident
         self._asked: list[tuple[str, Coroutine[object, None, object]]] = []
 
     def now(self) -> datetime:

@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from functools import partial
 
 from cerebelum.hands import FRAME_BYTES, Hands, Held, size_of, takable, untakable
 from cerebelum_client import Backoff, ClientError, Core, CoreUnavailable, Unsupported
@@ -101,8 +100,9 @@ class Streaming:
             self._refused(refusal, stream)
         self._hands.lose(frame.lost_task_ids)
         self._hands.stop(frame.cancelled_task_ids)
+        beat, pass_on, ended = self._beat, self._pass_on, self._ended
         for task in frame.tasks:
-            if self._hands.run(task, self._beat, partial(self._pass_on, task.task_id), self._ended) is None:
+            if self._hands.run(task, beat, pass_on, ended) is None:
                 stream.give_room()
 
     async def _beat(self) -> None:

@@ -8,9 +8,9 @@ import os
 import random
 import secrets
 import socket
-import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
+from cerebelum import clock
 from cerebelum.errors import WorkerError
 from cerebelum.hands import Hands
 from cerebelum.policies import queue_faults
@@ -33,10 +33,6 @@ FEATURES = [
 _log = logging.getLogger(__name__)
 
 
-def _now() -> Timestamp:
-    return Timestamp.from_ms(time.time_ns() // 1_000_000)
-
-
 class Worker:
     """Runs the steps of some workflows for a Core.
 
@@ -53,7 +49,7 @@ class Worker:
         concurrency: int = 10,
         drain_s: float = 30.0,
         chance: Callable[[], float] = random.random,
-        now: Callable[[], Timestamp] = _now,
+        now: Callable[[], Timestamp] = clock.now,
     ) -> None:
         """Prepare a worker; nothing is opened yet.
 

@@ -67,7 +67,7 @@ class Stage:
     def put(self, trial: Trial) -> None:
         name = trial.step.name
         task = Task(task_id=f"{name}/{next(self._numbers)}", workflow_hash=self._workflow.hash, step_name=name)
-        held = self.hands.run(task, nothing, lambda: None, lambda _: trial.over.set())
+        held = self.hands.run(task, nothing, lambda _: None, lambda _: trial.over.set())
         assert held is not None
         trial.held = held
 
