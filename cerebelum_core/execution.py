@@ -90,7 +90,7 @@ class _Letter:
 class _Batch:
     """Letters decided together, and what they lead to."""
 
-    letters: Sequence[_Letter]
+    letters: tuple[_Letter, ...]
     events: Sequence[Event]
     state: State
     owed: Owed
@@ -154,7 +154,7 @@ class Execution:
             self._settling.append(settling)
             await settling
 
-    def _go_on(self, letters: Sequence[_Letter]) -> None:
+    def _go_on(self, letters: tuple[_Letter, ...]) -> None:
         """Decide these letters, then what comes meanwhile, until something has to become durable."""
         while letters:
             self._busy = True
@@ -175,12 +175,12 @@ class Execution:
             letters = self._arrived()
         self._rest()
 
-    def _arrived(self) -> Sequence[_Letter]:
+    def _arrived(self) -> tuple[_Letter, ...]:
         """The letters that have come, taken out of the box."""
-        letters = self._letters
-        if letters:
-            self._letters = []
-        return letters
+        if not self._letters:
+            return ()
+        letters, self._letters = self._letters, []
+        return tuple(letters)
 
     def _rest(self) -> None:
         self._busy = False
@@ -216,7 +216,7 @@ class Execution:
             if letter.answer is not None:
                 _reply(letter, letter.answer)
 
-    def _decide(self, letters: Sequence[_Letter]) -> _Batch:
+    def _decide(self, letters: tuple[_Letter, ...]) -> _Batch:
         """Decide letters one after another; all that they lead to becomes durable in one append."""
         state = self.state
         events: Sequence[Event] = ()
@@ -243,11 +243,11 @@ class Execution:
 
     # -- when something goes wrong -----------------------------------------------------------
 
-    def _recover(self, letters: Sequence[_Letter], error: Exception | None = None) -> None:
+    def _recover(self, letters: tuple[_Letter, ...], error: Exception | None = None) -> None:
         self._doubt()
         self._recovering = asyncio.ensure_future(self._decide_anew(letters, error))
 
-    async def _decide_anew(self, letters: Sequence[_Letter], error: Exception | None) -> None:
+    async def _decide_anew(self, letters: tuple[_Letter, ...], error: Exception | None) -> None:
         try:
             batch = await self._read_and_decide(letters, error)
         except Exception as failure:
@@ -260,7 +260,7 @@ class Execution:
         self._recovering = None
         self._go_on(self._arrived())
 
-    async def _read_and_decide(self, letters: Sequence[_Letter], error: Exception | None) -> _Batch:
+    async def _read_and_decide(self, letters: tuple[_Letter, ...], error: Exception | None) -> _Batch:
         """Whether an append happened is unknown: only reading tells. The engine knows what it has recorded."""
         for _ in range(_RELOADS):
             if error is not None and not self._may_go_on(error):

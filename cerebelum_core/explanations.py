@@ -47,7 +47,7 @@ class Explanations:
                 yield _waiting(state.execution_id, name, step)
 
     def _task(self, state: State, task: DispatchTask) -> Explanation:
-        lease = self.router.leases.get(task.task_id)
+        lease = self.router.lease_of(task.task_id)
         ready_at = state.steps[task.step].ready_at
         if lease is not None:
             return self._running(task.step, lease)

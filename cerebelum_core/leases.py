@@ -37,6 +37,10 @@ class Lease:
     """How far its step is, as it says itself."""
     over: bool = False
     """Nobody has the task any more: this is kept until the loss of it is recorded, and nothing renews it."""
+    settling: bool = False
+    """The result of its worker is being recorded, which ends it."""
+    ended: bool = False
+    """It does not count any more."""
 
     @property
     def overran(self) -> bool:
@@ -65,7 +69,6 @@ class Leases:
     def __init__(self, on_expired: Callable[[Lease], None]) -> None:
         self._on_expired = on_expired
         self._loops_time: Callable[[], float] | None = None
-        self._by_task: dict[str, Lease] = {}
         self._by_worker: dict[str, dict[str, Lease]] = {}
         self._looks: list[tuple[float, str]] = []
         self._look_at: dict[str, float] = {}
@@ -74,11 +77,7 @@ class Leases:
         """When this process was last found to have stood still."""
 
     def __len__(self) -> int:
-        return len(self._by_task)
-
-    def get(self, task_id: str) -> Lease | None:
-        """The lease of a task."""
-        return self._by_task.get(task_id)
+        return sum(map(len, self._by_worker.values()))
 
     def of(self, worker_id: str) -> list[Lease]:
         """Everything that a worker holds."""
@@ -104,14 +103,14 @@ class Leases:
             Lease(task_id, execution_id, worker_id, length_s, ends_at, now + longest_s, silence_s, now + silence_s, now)
         )
 
-    def end_again(self, lease: Lease, delay_s: float) -> None:
+    def end_again(self, lease: Lease, delay_s: float) -> Lease:
         """Its end could not be recorded: let it end once more after a while. Whoever had it has it no more."""
         again = copy(lease)
+        again.ended = again.settling = False
         again.expires_at, again.over = self._now() + delay_s, True
-        self._keep(again)
+        return self._keep(again)
 
     def _keep(self, lease: Lease) -> Lease:
-        self._by_task[lease.task_id] = lease
         self._by_worker.setdefault(lease.worker_id, {})[lease.task_id] = lease
         self._look(lease.worker_id, lease.expires_at)
         return lease
@@ -129,19 +128,16 @@ class Leases:
             lease.silent_at = now + lease.silence_s
             lease.extend(now)
 
-    def end(self, task_id: str) -> Lease | None:
-        """Take a task out of a worker's hands."""
-        lease = self._by_task.pop(task_id, None)
-        if lease is not None:
-            held = self._by_worker[lease.worker_id]
-            del held[task_id]
-            if not held:
-                del self._by_worker[lease.worker_id]
-        return lease
-
-    def end_this(self, lease: Lease) -> bool:
-        """The same, unless the task is in other hands by now. Whether it was."""
-        return self._by_task.get(lease.task_id) is lease and self.end(lease.task_id) is not None
+    def end(self, lease: Lease) -> bool:
+        """Take its task out of its worker's hands. Whether it was in them, by this lease."""
+        if lease.ended:
+            return False
+        lease.ended = True
+        held = self._by_worker[lease.worker_id]
+        del held[lease.task_id]
+        if not held:
+            del self._by_worker[lease.worker_id]
+        return True
 
     def close(self) -> None:
         """Let no further lease end."""
@@ -194,7 +190,7 @@ class Leases:
                 self._look(worker_id, later)
         self._arm()
         for lease in expired:
-            if self.end(lease.task_id) is not None:
+            if self.end(lease):
                 self._on_expired(lease)
 
     def _now(self) -> float:

@@ -13,7 +13,9 @@ _TEXT = re.compile(rf"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{{0,{LONGEST_BYTES}}}")
 
 def name_fault(what: str, name: str) -> str:
     """Why this cannot be a name or an id, with its mend; empty when it can, or when there is none."""
-    if _TEXT.fullmatch(name) and (name.isascii() or len(name.encode()) <= LONGEST_BYTES):
+    if name.isascii() and name.isprintable() and len(name) <= LONGEST_BYTES:  # as nearly all are
+        return ""
+    if _TEXT.fullmatch(name) and len(name.encode()) <= LONGEST_BYTES:
         return ""
     limits = f"give it at most {LONGEST_BYTES} bytes of UTF-8, without control characters"
     return f"{what} {spelled_out(name)} cannot be kept: {limits}"

@@ -7,6 +7,7 @@ from enum import Enum
 from math import inf
 from typing import NamedTuple
 
+from cerebelum_core.leases import Lease
 from cerebelum_engine import DEFAULT_QUEUE, Blueprint, DispatchTask, State
 
 _GRACE_S = 5.0
@@ -51,6 +52,14 @@ class Offer:
     number: int
     """Its place in the order in which tasks were offered."""
     task: DispatchTask
+    lease: Lease | None = None
+    """By which a worker had it last."""
+
+    @property
+    def in_hand(self) -> Lease | None:
+        """The lease by which a worker has it."""
+        lease = self.lease
+        return None if lease is None or lease.ended else lease
 
     def is_for(self, state: State, task: DispatchTask) -> bool:
         """Whether a task that is still owed is to be handed out as it was."""

@@ -77,7 +77,12 @@ class TaskRouter:
 
     def may_be_held(self, task_id: str) -> bool:
         """Whether a worker has a task, or may have it since before a restart."""
-        return task_id in self._claims or self.leases.get(task_id) is not None
+        return task_id in self._claims or self.lease_of(task_id) is not None
+
+    def lease_of(self, task_id: str) -> Lease | None:
+        """The lease by which a worker has a task."""
+        offer = self._offers.get(task_id)
+        return None if offer is None else offer.in_hand
 
     def is_held_back(self, task_id: str) -> bool:
         """Whether it waits for the word of a worker that may have it since before a restart."""
@@ -140,7 +145,8 @@ class TaskRouter:
         """A known task is to be handed out otherwise than it was."""
         self._queues.remove(known)
         self._offers[offer.task_id] = offer
-        lease = self.leases.get(offer.task_id)
+        offer.lease = known.lease
+        lease = offer.in_hand
         if lease is not None:
             session = self._sessions.get(lease.worker_id)
             if session is not None and offer.task.handout is Handout.STOP:
@@ -165,13 +171,13 @@ class TaskRouter:
         task_id = offer.task_id
         del self._offers[task_id]
         self._claims.settle(task_id)
-        lease = self.leases.end(task_id)
-        if lease is None or lease.over:
+        lease = offer.lease
+        if lease is None or not self.leases.end(lease) or lease.over:
             self._queues.remove(offer)
             return
         session = self._sessions.get(lease.worker_id)
         if session is not None:
-            session.revoke(task_id)
+            session.revoke(lease)
 
     # -- matching ----------------------------------------------------------------------------
 
@@ -208,7 +214,7 @@ class TaskRouter:
 
     def give_back(self, lease: Lease) -> None:
         """The worker never got the task: offer it again."""
-        if self.leases.end_this(lease) and (offer := self._offers.get(lease.task_id)):
+        if self.leases.end(lease) and (offer := self._offers.get(lease.task_id)):
             if self._claims.is_contested(lease.task_id):
                 self._claims.hold_back(offer)
             else:
@@ -233,9 +239,10 @@ class TaskRouter:
             self._takers.remove(taker)
 
     def _lease(self, offer: Offer, worker_id: str, lease_s: float) -> Lease:
-        return self.leases.grant(
+        offer.lease = lease = self.leases.grant(
             offer.task_id, offer.execution_id, worker_id, lease_s, offer.longest_s, offer.silence_s
         )
+        return lease
 
     def _waited_too_long(self, offer: Offer) -> None:
         self._on_limit(offer.execution_id, TimeOutTask(task_id=offer.task_id, limit=Limit.SCHEDULE_TO_START))
@@ -250,7 +257,8 @@ class TaskRouter:
         """
         lost: list[str] = []
         for task_id in task_ids:
-            lease, offer = self.leases.get(task_id), self._offers.get(task_id)
+            offer = self._offers.get(task_id)
+            lease = offer.in_hand if offer is not None else None
             if lease is not None and lease.worker_id == worker_id and not lease.over:
                 self.leases.renew([lease])
             elif lease is None and offer is not None:
@@ -265,7 +273,7 @@ class TaskRouter:
 
     def lose(self, lease: Lease, reason: str) -> None:
         """A worker does not have its task any more: it is lost at once."""
-        if self.leases.end_this(lease):
+        if self.leases.end(lease):
             self._on_lost(lease, reason)
 
     def lose_all_of(self, worker_id: str, reason: str) -> None:
@@ -275,8 +283,9 @@ class TaskRouter:
 
     def lose_again(self, lease: Lease, delay_s: float) -> None:
         """The loss could not be recorded: let it be noticed once more after a while."""
-        if lease.task_id in self._offers and self.leases.get(lease.task_id) is None:
-            self.leases.end_again(lease, delay_s)
+        offer = self._offers.get(lease.task_id)
+        if offer is not None and offer.in_hand is None:
+            offer.lease = self.leases.end_again(lease, delay_s)
 
     def open_gate(self, kind: Kind) -> None:
         """No other worker of a kind will claim a task from before the restart: offer those that are left, behind what
@@ -318,7 +327,7 @@ class TaskRouter:
         if not (lease.overran or lease.silent):
             self._on_lost(lease, "its lease ended without a sign of life")
             return
-        self.leases.end_again(lease, _LIMIT_RETRY_S)  # unless it is recorded, which forgets the task
+        self.lose_again(lease, _LIMIT_RETRY_S)  # unless it is recorded, which forgets the task
         limit = Limit.START_TO_CLOSE if lease.overran else Limit.HEARTBEAT
         command = TimeOutTask(task_id=lease.task_id, limit=limit, worker_id=lease.worker_id)
         self._on_limit(lease.execution_id, command)

@@ -37,7 +37,7 @@ class Taker(Protocol):
 class Session(Taker, Protocol):
     """A worker's stream: it hears at once what it has lost."""
 
-    def revoke(self, task_id: str) -> None:
+    def revoke(self, lease: Lease) -> None:
         """A task in the worker's hands is not owed any more."""
 
     def stop(self, task_id: str) -> None:

@@ -9,11 +9,12 @@ from functools import partial
 from typing import TypeAlias
 
 from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
-from cerebelum_core.edges.handouts import MOST_BYTES
+from cerebelum_core.edges.handouts import MOST_BYTES, bytes_in
 from cerebelum_core.edges.outbox import Outbox
-from cerebelum_core.edges.refusals import refusals, refused
+from cerebelum_core.edges.refusals import refusal_of, refused
 from cerebelum_core.edges.starts import Starts
 from cerebelum_core.endings import Endings
+from cerebelum_core.errors import CoreError
 from cerebelum_core.execution import Answer
 from cerebelum_core.registry import Registry
 from cerebelum_engine import Rejected, State, conclusion_of
@@ -54,14 +55,16 @@ class ExecuteSession:
         self._number += 1
         number = self._number
         try:
-            with refusals():
-                command, blueprint = await self.starts.read(request)
-                on_end = partial(self._ended, number)
-                self._awaited[number] = _Awaited(command.execution_id, on_end)
-                self.endings.wait(command.execution_id, on_end)
-                self.registry.post_begin(command, blueprint, partial(self._replied, number))
+            command, blueprint = await self.starts.read(request)
         except RpcError as error:
             self._refuse(number, error)
+        except CoreError as error:
+            self._refuse(number, _status_of(error))
+        else:
+            on_end = partial(self._ended, number)
+            self._awaited[number] = _Awaited(command.execution_id, on_end)
+            self.endings.wait(command.execution_id, on_end)
+            self.registry.post_begin(command, blueprint, partial(self._replied, number))
 
     def close(self) -> None:
         """Say what is left, and end."""
@@ -133,15 +136,15 @@ class ExecuteSession:
 
 
 def _size(status: ExecutionStatus) -> int:
-    return sum(len(payload.data) for payload in status.outputs.values())
+    size = 0
+    for payload in status.outputs.values():
+        size += bytes_in(payload)
+    return size
 
 
 def _status_of(error: Exception) -> RpcError:
-    try:
-        with refusals():
-            raise error
-    except RpcError as refusal:
-        return refusal
-    except Exception:
+    refusal = refusal_of(error)
+    if refusal is None:
         _log.error("an execution cannot be started", exc_info=error)
         return RpcError(StatusCode.INTERNAL, "the server failed; its log tells why")
+    return refusal

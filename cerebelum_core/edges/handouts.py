@@ -17,7 +17,7 @@ from cerebelum_core.registry import Registry
 from cerebelum_core.router import TaskRouter
 from cerebelum_core.workers import Worker
 from cerebelum_engine import OFFER, Failed, Handout, RecordResult, State, build_task
-from cerebelum_proto.types.v1.types_pb import Failure
+from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker.worker_service_pb import Task
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -46,11 +46,11 @@ class Handouts:
 
     def made(self, state: State, lease: Lease, worker: Worker, now: Timestamp) -> Task | None:
         """The same in a known state."""
-        if self.router.leases.get(lease.task_id) is not lease:
+        if lease.ended:
             return None  # it moved on while its execution was read
         dispatch = self.router.owed(lease.task_id)
         if dispatch is None:
-            self.router.leases.end_this(lease)
+            self.router.leases.end(lease)
             return None
         if dispatch.handout is not OFFER:
             self._keep_back(lease, dispatch.handout)
@@ -96,16 +96,23 @@ class Handouts:
         if handout is Handout.STOP:
             self.router.lose(lease, "it was cancelled before its worker had it")
         else:
-            self.router.leases.end(lease.task_id)
+            self.router.leases.end(lease)
 
 
 def size_of(task: Task) -> int:
     """How many bytes of values a task brings, in which nothing else compares with them."""
-    size = len(task.workflow_inputs.data) if task.workflow_inputs else 0
+    size = bytes_in(task.workflow_inputs)
     for payload in task.arguments.values():
-        size += len(payload.data)
-    for kept in task.memos.values():
-        size += len(kept.data)
-    for marker in task.satisfied_markers:
-        size += len(marker.to_bytes())
+        size += bytes_in(payload)
+    if task.memos:
+        for kept in task.memos.values():
+            size += bytes_in(kept)
+    if task.satisfied_markers:
+        for marker in task.satisfied_markers:
+            size += len(marker.to_bytes())
     return size
+
+
+def bytes_in(payload: Payload | None) -> int:
+    """How many bytes a value has."""
+    return 0 if payload is None else len(payload.data)

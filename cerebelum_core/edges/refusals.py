@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
-from cerebelum_core.errors import Quarantined, StoreError, StoreRefused, UnknownBlueprint, UnknownExecution
+from cerebelum_core.errors import CoreError, Quarantined, StoreError, StoreRefused, UnknownBlueprint, UnknownExecution
 from cerebelum_core.execution import Accepted, Answer
 from cerebelum_core.names import name_fault
 from cerebelum_engine import Reason, Rejected
@@ -35,14 +35,24 @@ def refusals() -> Iterator[None]:
     """Turn errors of the Core into statuses that tell the caller what to do."""
     try:
         yield
-    except (UnknownExecution, UnknownBlueprint) as error:
-        raise RpcError(StatusCode.NOT_FOUND, str(error)) from None
-    except Quarantined as error:
-        raise RpcError(StatusCode.FAILED_PRECONDITION, str(error)) from None
-    except StoreRefused as error:
-        raise RpcError(StatusCode.INTERNAL, str(error)) from None
-    except StoreError as error:
-        raise RpcError(StatusCode.UNAVAILABLE, str(error)) from None
+    except CoreError as error:
+        refusal = refusal_of(error)
+        if refusal is None:
+            raise
+        raise refusal from None
+
+
+def refusal_of(error: Exception) -> RpcError | None:
+    """An error of the Core as a status; None for one that no caller is told."""
+    if isinstance(error, UnknownExecution | UnknownBlueprint):
+        return RpcError(StatusCode.NOT_FOUND, str(error))
+    if isinstance(error, Quarantined):
+        return RpcError(StatusCode.FAILED_PRECONDITION, str(error))
+    if isinstance(error, StoreRefused):
+        return RpcError(StatusCode.INTERNAL, str(error))
+    if isinstance(error, StoreError):
+        return RpcError(StatusCode.UNAVAILABLE, str(error))
+    return None
 
 
 def accepted(answer: Answer) -> Accepted:

@@ -14,7 +14,7 @@ from cerebelum_codegen.runtime.rpc import RpcError
 from cerebelum_core.edges.handouts import Handouts, size_of
 from cerebelum_core.edges.outbox import Outbox
 from cerebelum_core.errors import CoreError, UnknownExecution
-from cerebelum_core.execution import Answer
+from cerebelum_core.execution import Accepted, Answer
 from cerebelum_core.leases import Lease
 from cerebelum_core.offers import Pool
 from cerebelum_core.registry import Registry
@@ -73,7 +73,6 @@ class WorkSession:
         self._asked = 0
         self._leaving = False
         self._number = 0
-        self._recording: set[str] = set()
         self._reading: set[asyncio.Future[None]] = set()
         self._outbox: Outbox[_Item] = Outbox()
 
@@ -88,10 +87,10 @@ class WorkSession:
         """The worker seems gone: it gets no more until it speaks again."""
         self._asked, self.room = self.room, 0
 
-    def revoke(self, task_id: str) -> None:
+    def revoke(self, lease: Lease) -> None:
         """A task is not owed any more: tell the worker, unless it is its own result that settles it."""
-        if task_id not in self._recording:
-            self._outbox.put(_Lost(task_id))
+        if not lease.settling:
+            self._outbox.put(_Lost(lease.task_id))
 
     def stop(self, task_id: str) -> None:
         """The step of a task is to clean up and end."""
@@ -109,7 +108,7 @@ class WorkSession:
         if frame.beat:
             self._router.leases.renew(self._router.leases.of(self.worker_id))
         for task_id in frame.dropped_task_ids:
-            lease = self._router.leases.get(task_id)
+            lease = self._router.lease_of(task_id)
             if lease is not None and lease.worker_id == self.worker_id:
                 self._router.lose(lease, "its worker gave it up without a result")
         self._leaving |= frame.leaving
@@ -139,11 +138,20 @@ class WorkSession:
         if isinstance(command, Rejected):
             self._refuse(number, pb.RefusalKind.REFUSAL_KIND_INVALID, command.message)
             return
-        self._recording.add(result.task_id)
+        self._settle(result.task_id, True)
         self._registry.post(result.execution_id, command, partial(self._replied, number, result.task_id))
 
+    def _settle(self, task_id: str, under_way: bool) -> None:
+        """Note whether the worker's own result is to settle a task that it has."""
+        lease = self._router.lease_of(task_id)
+        if lease is not None and lease.worker_id == self.worker_id:
+            lease.settling = under_way
+
     def _replied(self, number: int, task_id: str, answer: Answer | Exception) -> None:
-        self._recording.discard(task_id)
+        if isinstance(answer, Accepted):
+            self._outbox.put(number)
+            return
+        self._settle(task_id, False)
         if isinstance(answer, Rejected) and answer.reason is not Reason.DUPLICATE:
             stale = answer.reason in (Reason.STALE, Reason.ENDED)
             kind = pb.RefusalKind.REFUSAL_KIND_STALE if stale else pb.RefusalKind.REFUSAL_KIND_INVALID
@@ -197,7 +205,7 @@ class WorkSession:
     def _task(self, item: Lease | _Read, now: Timestamp) -> Task | None:
         """The task of a lease; None when it is yet to be read, or has moved on, which leaves room for another."""
         if isinstance(item, _Read):
-            task = item.task if self._router.leases.get(item.lease.task_id) is item.lease else None
+            task = None if item.lease.ended else item.task
         elif (state := self._registry.live_state(item.execution_id)) is not None:
             task = self._handouts.made(state, item, self._worker, now)
         else:

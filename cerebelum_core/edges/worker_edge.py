@@ -129,7 +129,7 @@ class WorkerEdge(WorkerServiceBase):
         lost = self.router.hold(request.worker_id, request.held_task_ids, self.terms.ours_s)
         self.router.leases.beat(request.worker_id, request.beating_task_ids)
         for progress in request.progress:
-            lease = self.router.leases.get(progress.task_id)
+            lease = self.router.lease_of(progress.task_id)
             if lease is not None and lease.worker_id == request.worker_id:
                 lease.progress = progress
         stopping = self.router.to_stop(request.held_task_ids)
@@ -226,7 +226,7 @@ class WorkerEdge(WorkerServiceBase):
         """Where an execution stands."""
         with refusals():
             state = await self.registry.settled_state(request.execution_id)
-        leases = {task.step: self.router.leases.get(task.task_id) for task in owed_tasks(state)}
+        leases = {task.step: self.router.lease_of(task.task_id) for task in owed_tasks(state)}
         progress = {step: lease.progress for step, lease in leases.items() if lease and lease.progress}
         status = full_status(state, self.clock.now(), progress)
         status.queued_steps = list(self._queued(state))

@@ -90,7 +90,7 @@ async def test_a_claimed_task_that_is_given_back_waits_for_the_word_of_others() 
     desk = Desk()
     desk.owe("x", task("x/a/1"), read=True)
     assert desk.router.hold("w1", ["x/a/1"], 30) == []
-    claimed = desk.router.leases.get("x/a/1")
+    claimed = desk.router.lease_of("x/a/1")
     assert claimed is not None
     desk.router.give_back(claimed)
     assert await desk.poll("w2", timeout_s=1) is None

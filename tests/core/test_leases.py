@@ -50,11 +50,9 @@ async def test_each_sign_of_life_moves_the_end() -> None:
 async def test_what_is_lost_and_yet_to_be_recorded_so_no_sign_of_life_brings_back() -> None:
     it = Ended()
     lease = it.grant("a", 30)
-    it.leases.end(lease.task_id)
-    it.leases.end_again(lease, 1)
+    it.leases.end(lease)
+    kept = it.leases.end_again(lease, 1)
     assert it.leases.of("w") == []
-    kept = it.leases.get("a")
-    assert kept is not None
     it.leases.renew([kept])
     it.leases.beat("w", ["a"])
     await asyncio.sleep(1.1)
@@ -128,11 +126,10 @@ async def test_at_its_end_a_lease_says_why_it_ends() -> None:
 @in_virtual_time
 async def test_what_is_ended_leaves_nothing_behind() -> None:
     it = Ended()
-    it.grant("a")
-    it.grant("b")
-    it.leases.end("a")
+    a, b = it.grant("a"), it.grant("b")
+    it.leases.end(a)
     assert [lease.task_id for lease in it.leases.of("w")] == ["b"]
-    it.leases.end("b")
+    it.leases.end(b)
     assert not it.leases._by_worker
 
 
@@ -142,11 +139,11 @@ async def test_of_leases_that_end_together_one_may_still_be_taken_back_by_what_t
 
     def give_up(lease: Lease) -> None:
         ended.append(lease.task_id)
-        leases.end("b")
+        leases.end(b)
 
     leases = Leases(give_up)
     leases.grant("a", "x", "w", 30)
-    leases.grant("b", "x", "w", 30)
+    b = leases.grant("b", "x", "w", 30)
     await asyncio.sleep(40)
     assert ended == ["a"]
 
@@ -157,7 +154,7 @@ async def test_whoever_still_has_a_lease_that_ended_has_no_say_when_it_is_to_end
     late = it.grant("a", 30)
     await asyncio.sleep(31)
     it.leases.end_again(late, 5)
-    assert not it.leases.end_this(late)
+    assert not it.leases.end(late)
     await asyncio.sleep(6)
     assert it.ended == [("a", 30.0), ("a", 36.0)]
 
@@ -166,8 +163,8 @@ async def test_whoever_still_has_a_lease_that_ended_has_no_say_when_it_is_to_end
 async def test_a_lease_that_was_ended_does_not_end_again() -> None:
     it = Ended()
     lease = it.grant("a")
-    assert it.leases.end("a") is lease
-    assert it.leases.end("a") is None
+    assert it.leases.end(lease)
+    assert not it.leases.end(lease)
     await asyncio.sleep(100)
     assert it.ended == []
 
@@ -176,11 +173,11 @@ async def test_a_lease_that_was_ended_does_not_end_again() -> None:
 async def test_an_old_lease_does_not_end_the_one_that_came_after_it() -> None:
     it = Ended()
     old = it.grant("a", worker_id="w")
-    it.leases.end("a")
+    it.leases.end(old)
     new = it.grant("a", worker_id="v")
-    assert not it.leases.end_this(old)
-    assert it.leases.get("a") is new
-    assert it.leases.end_this(new)
+    assert not it.leases.end(old)
+    assert it.leases.of("v") == [new]
+    assert it.leases.end(new)
 
 
 @in_virtual_time

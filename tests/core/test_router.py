@@ -19,7 +19,7 @@ async def test_a_task_goes_to_a_worker_that_waits() -> None:
     await turn()
     desk.owe("x", task("x/a"))
     assert await taken(poll) == ["x/a"]
-    lease = desk.router.leases.get("x/a")
+    lease = desk.router.lease_of("x/a")
     assert lease is not None
     assert lease.worker_id == "w"
 
@@ -247,7 +247,7 @@ async def test_what_a_worker_has_stays_in_its_hands_while_its_execution_is_unsur
     held = await desk.poll("w1")
     desk.router.withdraw("x")
     desk.owe("x", task("x/a/1"), read=True)
-    assert desk.router.leases.get("x/a/1") is held
+    assert desk.router.lease_of("x/a/1") is held
 
 
 @in_virtual_time

@@ -92,8 +92,8 @@ PARTS = (
     Bug(
         "a lease that ended lives on in its worker's hands",
         "cerebelum_core.leases",
-        "            del held[task_id]\n            if not held:",
-        "            if not held:",
+        "        lease.ended = True\n",
+        "",
     ),
     Bug(
         "a step may run for ever",

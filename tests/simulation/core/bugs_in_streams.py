@@ -50,7 +50,7 @@ STREAMS = (
     Bug(
         "what is given back stays leased",
         "cerebelum_core.router",
-        "        if self.leases.end_this(lease) and (offer := self._offers.get(lease.task_id)):\n",
+        "        if self.leases.end(lease) and (offer := self._offers.get(lease.task_id)):\n",
         "        if offer := self._offers.get(lease.task_id):\n",
     ),
     Bug(
