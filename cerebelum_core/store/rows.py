@@ -28,8 +28,7 @@ APPEND_CELLS = ("execution_id", "shard", "version", "expected_version", *HEAD_CO
 """What a row of an append holds: whose it is, which version it gets, which one its execution must have now, the head
 that the append leads to, and an event. Rows of further events have no expected version and no head.
 """
-_BLANK: Row = (None,) * len(APPEND_CELLS)
-_KEPT_HEAD: Row = (None,) * 7
+_NO_HEAD: Row = (None,) * len(HEAD_COLUMNS.split(", "))
 
 Statements: TypeAlias = list[tuple[str, Row]]
 """Statements and what is bound to each: all of them happen or none."""
@@ -47,18 +46,20 @@ def cells_of(append: Append, *, step_alone: bool = False) -> Row:
     """
     execution_id, expected, events, head = append.execution_id, append.expected_version, append.events, append.head
     shard = shard_of(execution_id) if append.shard is None else append.shard
-    whose = (execution_id, shard, expected + len(events), expected)
-    first = events[0].to_bytes()
-    if step_alone and append.before is not None and head.leaves_alone(append.before):
-        cells: Row = (*whose, *_KEPT_HEAD, head.step_index, None, head.step_name, first)
-    else:
-        cells = (*whose, *_head_cells(head), first)
-    if len(events) == 1:
-        return cells
-    further: list[Cell] = []
-    for at in range(1, len(events)):
-        further += (execution_id, shard, events[at].version, *_BLANK[4:], events[at].to_bytes())
-    return (*cells, *further)
+    version, first = expected + len(events), events[0].to_bytes()
+    is_step_alone = step_alone and append.before is not None and head.leaves_alone(append.before)
+    if is_step_alone and len(events) == 1:  # as nearly all are; a tuple that is spelled out is made at once
+        index, step = head.step_index, head.step_name
+        # fmt: off
+        return (
+            execution_id, shard, version, expected, None, None, None, None, None, None, None, index, None, step, first,
+        )
+        # fmt: on
+    told = (*_NO_HEAD[:7], head.step_index, None, head.step_name) if is_step_alone else _head_cells(head)
+    row: list[Cell] = [execution_id, shard, version, expected, *told, first]
+    for each in events[1:]:
+        row += (execution_id, shard, each.version, None, *_NO_HEAD, each.to_bytes())
+    return tuple(row)
 
 
 def weight(write: Write) -> int:

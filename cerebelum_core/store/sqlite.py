@@ -41,6 +41,9 @@ from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 _MAX_READS = 100
 """Reads at one go, so that the first of them does not wait for the last."""
 
+_ALONE_IN_A_ROW = 64
+"""Beside a writer in another process: with two workflows in flight no dozen writes come alone in a row."""
+
 _OURS = {"migrations", "ownership"}
 """Tables without which a file is no store of ours."""
 
@@ -63,7 +66,7 @@ class SqliteStore:
         self,
         lock: FileLock,
         committer: Committer[rows.Write],
-        writer_connection: apsw.Connection | None,
+        writer_connection: apsw.Connection,
         reader_connection: apsw.Connection,
         reading: Executor,
     ) -> None:
@@ -71,7 +74,6 @@ class SqliteStore:
         self._lock = lock
         self._writer = GroupCommit[rows.Write](committer, weigh=rows.weight, heard=self._hear)
         self._writer_connection = writer_connection
-        """None: it is in another process."""
         self._reader_connection = reader_connection
         self._reader = GroupCommit[_Read](ThreadCommitter(self._read_all, reading, at_once=_MAX_READS))
         self._superseded = asyncio.Event()
@@ -166,8 +168,7 @@ class SqliteStore:
         await self._writer.close()
         await self._reader.close()
         self._reader_connection.close()
-        if self._writer_connection is not None:
-            self._writer_connection.close()
+        self._writer_connection.close()
         self._lock.close()
 
     def _hear(self, outcomes: Sequence[Outcome]) -> None:
@@ -219,12 +220,11 @@ def open_sqlite(
         committer: Committer[rows.Write] | None = None
         if apart:
             committer = committer_apart("cerebelum_core.store.sqlite_child", (str(path), epoch))
-        if committer is not None:
-            connection.close()
-            return SqliteStore(lock, committer, None, reader, thread("reader"))
-        writer = SqliteWriter(connection, epoch)
-        behind = ThreadCommitter(writer.commit, thread("writer"), at_once=AT_ONCE)
-        return SqliteStore(lock, HereIfAlone(writer.commit_at_once, behind), connection, reader, thread("reader"))
+        writer, after = SqliteWriter(connection, epoch), _ALONE_IN_A_ROW
+        if committer is None:
+            committer, after = ThreadCommitter(writer.commit, thread("writer"), at_once=AT_ONCE), 0
+        committer = HereIfAlone(writer.commit_at_once, committer, after=after)
+        return SqliteStore(lock, committer, connection, reader, thread("reader"))
     except apsw.Error as error:
         lock.close()
         raise StoreUnusable(f"{path} cannot be used: {error}") from None

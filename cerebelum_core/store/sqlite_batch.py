@@ -17,7 +17,7 @@ from cerebelum_core.errors import VersionConflict
 from cerebelum_core.store import sqlite_statements as sql
 from cerebelum_core.store.rows import APPEND_CELLS, Cell, Row, number, text
 
-MOST_ROWS = 256
+MOST_ROWS = 500
 """In one statement: apsw keeps no longer ones prepared."""
 _CELLS = len(APPEND_CELLS)
 _BLANK: Row = (None,) * _CELLS

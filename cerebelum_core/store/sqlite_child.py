@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import apsw
+
 from cerebelum_core.store.apart import Commit, work
 from cerebelum_core.store.rows import Write
 from cerebelum_core.store.sqlite_writer import AT_ONCE, SqliteWriter, connect
@@ -18,4 +20,6 @@ def _opened(path: str, epoch: int) -> Iterator[Commit[Write]]:
 
 
 if __name__ == "__main__":
+    apsw.shutdown()  # to be told how it is to work, of which nothing has begun yet
+    apsw.config(apsw.SQLITE_CONFIG_MEMSTATUS, False)  # nobody asks how much memory is in use
     work(_opened, AT_ONCE)

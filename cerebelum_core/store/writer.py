@@ -140,15 +140,22 @@ class ThreadCommitter(Generic[_W]):
 
 
 class HereIfAlone(Generic[_W]):
-    """Commits a write that comes alone in the loop's own turn, while that is quick: to hand it to a thread and to hear
-    of it takes as long again. All else goes to the committer behind.
+    """Commits a write that comes alone in the loop's own turn, while that is quick: to hand it to a thread or a process
+    and to hear of it takes as long again. All else goes to the committer behind.
 
-    `commit` is that of a thread, but where it would take long it does nothing and tells nothing.
+    `commit` is that of a thread, but where it would take long it does nothing and tells nothing. `after` so many that
+    came alone in a row it begins: where the two have a connection each, whose turn it is reads again what the other one
+    wrote, so they are not to take turns.
     """
 
-    def __init__(self, commit: Callable[[Sequence[_W]], Sequence[Outcome]], behind: Committer[_W]) -> None:
+    def __init__(
+        self, commit: Callable[[Sequence[_W]], Sequence[Outcome]], behind: Committer[_W], *, after: int = 0
+    ) -> None:
         self._commit = commit
         self._behind = behind
+        self._after = after
+        self._in_a_row = 0
+        """How many came alone since others were under way."""
         self._loop = asyncio.get_running_loop()
         self._under_way = 0
         """Writes that the committer behind has, and of which it has told nothing."""
@@ -166,7 +173,8 @@ class HereIfAlone(Generic[_W]):
         """Write, and tell what became of each."""
         count, begun = len(writes), self._loop.time()
         alone = count == 1 and size <= _SMALL_BYTES and not self._under_way
-        here = alone and self._takes_s < _QUICK_S
+        here = alone and self._takes_s < _QUICK_S and self._in_a_row >= self._after
+        self._in_a_row = min(self._in_a_row + 1, self._after) if alone else 0
         if here and self._commits(writes, told, begun):
             return
         self._behind.begin(writes, size, partial(self._told, told))

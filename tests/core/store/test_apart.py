@@ -24,7 +24,7 @@ from cerebelum_core.errors import StoreUnavailable
 from cerebelum_core.store import rows
 from cerebelum_core.store.apart import Incoming, ProcessCommitter, _framed, serve
 from cerebelum_core.store.sqlite import SqliteStore, open_sqlite
-from cerebelum_core.store.writer import MAX_BATCH_BYTES
+from cerebelum_core.store.writer import MAX_BATCH_BYTES, HereIfAlone
 from tests.core.store.appends import append, head
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a process that inherits a socket")
@@ -46,9 +46,10 @@ asyncio.run(main())
 
 def opened(path: Path) -> tuple[SqliteStore, ProcessCommitter]:
     store = open_sqlite(path, "node", SystemClock(), apart=True)
-    committer = store._writer._committer
-    assert isinstance(committer, ProcessCommitter)
-    return store, committer
+    alone = store._writer._committer
+    assert isinstance(alone, HereIfAlone)
+    assert isinstance(alone._behind, ProcessCommitter)
+    return store, alone._behind
 
 
 def kill(committer: ProcessCommitter, signals: signal.Signals = signal.SIGKILL) -> None:
@@ -360,3 +361,25 @@ def test_a_writer_ends_with_its_core_however_that_ends(tmp_path: Path) -> None:
         core.kill()
         # The pipe is the writer's, too: it is at its end when both are gone.
         assert core.stdout.read() == b""
+
+
+async def test_of_many_writes_that_come_alone_the_loop_commits_the_later_and_the_two_writers_agree(
+    tmp_path: Path,
+) -> None:
+    store, committer = opened(tmp_path / "core.db")
+    alone = store._writer._committer
+    assert isinstance(alone, HereIfAlone)
+    version = 0
+    for _ in range(3):
+        for _ in range(80):
+            alone._takes_s = 0.0  # however slow this disk is
+            await store.append(append("x", version))
+            version += 1
+        assert alone._in_a_row == alone._after
+        together = [store.append(append(name, version if name == "x" else 0)) for name in ("x", f"y{version}")]
+        await asyncio.gather(*together)
+        version += 1
+        assert alone._in_a_row == 0
+    kill(committer)
+    assert len(await store.read("x")) == version
+    await store.close()

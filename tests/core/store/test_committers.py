@@ -115,9 +115,9 @@ class Here:
 class Alone:
     """Writes that come one by one, and where they are committed."""
 
-    def __init__(self) -> None:
+    def __init__(self, after: int = 0) -> None:
         self.here, self.behind = Here(), ByHand(at_once=9)
-        committer = HereIfAlone(self.here.commit, self.behind)
+        committer = HereIfAlone(self.here.commit, self.behind, after=after)
         self.notes = Notes(GroupCommit[str](committer, weigh=lambda write: 100_000 if write == "large" else 1))
 
     async def write(self, write: str, *, behind_takes_s: float = 0.0) -> None:
@@ -175,6 +175,20 @@ async def test_what_comes_together_or_behind_others_is_committed_away_from_the_l
     assert alone.notes.told == [(write, None) for write in ("first", "a", "b", "c")]
     await alone.write("d")
     assert alone.here.batches == [["d"]]
+
+
+@in_virtual_time
+async def test_where_two_are_not_to_take_turns_so_many_come_alone_in_a_row_first() -> None:
+    alone = Alone(after=3)
+    for write in ("1", "2", "3", "4"):
+        await alone.write(write)
+    assert alone.here.batches == [["4"]]
+    alone.notes.post("a", "b")
+    await turn()
+    alone.behind.tell([None, None])
+    for write in ("5", "6", "7", "8"):
+        await alone.write(write)
+    assert alone.here.batches == [["4"], ["8"]]
 
 
 @in_virtual_time
