@@ -26,6 +26,9 @@ from cerebelum import (
 )
 from cerebelum.embedded import embedded_core
 from cerebelum_client import AlreadyExists
+from cerebelum_core.store.apart import ProcessCommitter
+from cerebelum_core.store.sqlite import SqliteStore
+from cerebelum_core.store.writer import HereIfAlone
 from cerebelum_engine import LoseTask
 from cerebelum_engine.policies import MAX_LOSSES
 
@@ -59,6 +62,11 @@ async def sign(rest: int) -> str:
 @workflow
 def order(wf: WorkflowBuilder) -> None:
     wf.timeline(begin >> rest >> sign)
+
+
+@workflow
+def only_begins(wf: WorkflowBuilder) -> None:
+    wf.timeline(begin)
 
 
 async def yes(request: PendingApproval) -> Yes | No:
@@ -274,6 +282,20 @@ async def test_a_second_run_on_the_store_of_one_is_told_how_both_can_have_it(tmp
     async with embedded_core(f"sqlite:///{tmp_path}/a.db"):
         with pytest.raises(CerebelumError, match=r"which is this one: let all that run here share one Core"):
             await order.execute(1, store=f"sqlite:///{tmp_path}/a.db")
+
+
+async def test_what_writes_for_an_embedded_core_may_be_a_process_of_its_own(tmp_path: Path) -> None:
+    async with embedded_core(f"sqlite:///{tmp_path}/a.db", apart=True) as core, asyncio.TaskGroup() as group:
+        store = core._node.store
+        assert isinstance(store, SqliteStore)
+        assert isinstance(store._writer._committer, HereIfAlone)
+        assert isinstance(store._writer._committer._behind, ProcessCommitter)
+        worker = Worker(core, workflows=[only_begins])
+        group.create_task(worker.run())
+        async with DistributedExecutor(core).stream() as stream:
+            results = await asyncio.gather(*(stream.execute(only_begins, number) for number in range(30)))
+        assert [result.output for result in results] == list(range(1, 31))
+        worker.stop()
 
 
 async def test_a_handle_follows_approves_and_cancels_by_id() -> None:
