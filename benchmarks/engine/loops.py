@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import random
 import time
@@ -46,7 +47,11 @@ class Round:
 
 
 async def warmed(one: One, concurrency: int) -> None:
-    """Let everything have been used once before it counts."""
+    """Let everything have been used once before it counts.
+
+    In a process that waits for thousands of results cycles are looked for seldom, as in those of the command line.
+    """
+    gc.set_threshold(100_000, 50, 50)
     await closed_loop(one, concurrency, _WARM_UP_S)
 
 

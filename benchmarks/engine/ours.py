@@ -80,11 +80,13 @@ async def remote(store: str, concurrency: int, workflows: str = _WORKFLOWS) -> A
 
 @asynccontextmanager
 async def embedded(store: str, concurrency: int) -> AsyncIterator[Stack]:
-    """A Core and a worker in this process, without a socket; it is set up as the command line's processes are."""
+    """A Core and a worker in this process, without a socket; it is set up as the command line's processes are, and what
+    writes to the store is a process beside it.
+    """
     collect_seldom()
     hand_over_soon()
     with tempfile.TemporaryDirectory(prefix="cerebelum-benchmark-") as folder:
-        async with embedded_core(store or f"sqlite:///{folder}/core.db") as core:
+        async with embedded_core(store or f"sqlite:///{folder}/core.db", apart=True) as core:
             worker = Worker(core, workflows=[five, one, slow_five, large_five], concurrency=concurrency)
             ready = asyncio.Event()
             working = asyncio.create_task(worker.run(ready.set))
