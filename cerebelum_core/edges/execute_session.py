@@ -58,8 +58,8 @@ class ExecuteSession:
             command, blueprint = await self.starts.read(request)
         except RpcError as error:
             self._refuse(number, error)
-        except CoreError as error:
-            self._refuse(number, _status_of(error))
+        except CoreError as failure:
+            self._refuse(number, _status_of(failure))
         else:
             on_end = partial(self._ended, number)
             self._awaited[number] = _Awaited(command.execution_id, on_end)
