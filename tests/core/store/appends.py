@@ -37,3 +37,23 @@ def append(execution_id: str, expected: int, count: int = 1, row: Head | None = 
         for n in range(count)
     ]
     return Append(execution_id=execution_id, expected_version=expected, events=events, head=row or head())
+
+
+WRITER = """
+import asyncio, sys
+from cerebelum_core.clock import SystemClock
+from cerebelum_core.store import open_store
+from tests.core.store.appends import append
+
+async def main() -> None:
+    store = open_store(sys.argv[1], node_id="victim", clock=SystemClock(), apart=sys.argv[2] == "True")
+    async def write(number: int) -> None:
+        await store.append(append(f"x{number:06}", 0, 2))
+        print(number, flush=True)
+    print("open", flush=True)
+    for first in range(0, 1_000_000, 50):
+        await asyncio.gather(*(write(first + n) for n in range(50)))
+
+asyncio.run(main())
+"""
+"""A process that writes to a store until it is killed, and says what is written: its URL, and whether apart."""

@@ -12,27 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cerebelum_core.errors import OwnershipLost, StoreInUse
-from tests.core.store.appends import append
+from tests.core.store.appends import WRITER, append
 from tests.core.store.databases import apart_or_not, opened
 from tests.postgresql import PostgresServer, run
-
-_OWNER = """
-import asyncio, sys
-from cerebelum_core.clock import SystemClock
-from cerebelum_core.store import open_store
-from tests.core.store.appends import append
-
-async def main() -> None:
-    store = open_store(sys.argv[1], node_id="victim", clock=SystemClock(), apart=sys.argv[2] == "True")
-    async def write(number: int) -> None:
-        await store.append(append(f"x{number:06}", 0, 2))
-        print(number, flush=True)
-    print("open", flush=True)
-    for first in range(0, 1_000_000, 50):
-        await asyncio.gather(*(write(first + n) for n in range(50)))
-
-asyncio.run(main())
-"""
 
 
 async def test_a_second_core_is_refused_while_the_first_renews_its_lease(postgresql: PostgresServer) -> None:
@@ -77,7 +59,7 @@ async def test_what_was_acknowledged_before_kill_9_is_there_and_the_next_core_ne
     apart: bool,
 ) -> None:
     url = postgresql.new_database()
-    with subprocess.Popen([sys.executable, "-c", _OWNER, url, str(apart)], stdout=subprocess.PIPE) as child:
+    with subprocess.Popen([sys.executable, "-c", WRITER, url, str(apart)], stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"open\n"
         acknowledged = [int(child.stdout.readline()) for _ in range(500)]

@@ -28,25 +28,7 @@ from cerebelum_core.store.writer import HereIfAlone
 from cerebelum_proto.events.v1.events_pb import StepCompleted
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
-from tests.core.store.appends import START, append, head
-
-_WRITER = """
-import asyncio, sys
-from cerebelum_core.clock import SystemClock
-from cerebelum_core.store import open_store
-from tests.core.store.appends import append
-
-async def main() -> None:
-    store = open_store(sys.argv[1], node_id="victim", clock=SystemClock(), apart=sys.argv[2] == "True")
-    async def write(number: int) -> None:
-        await store.append(append(f"x{number:06}", 0, 2))
-        print(number, flush=True)
-    print("open", flush=True)
-    for first in range(0, 1_000_000, 50):
-        await asyncio.gather(*(write(first + n) for n in range(50)))
-
-asyncio.run(main())
-"""
+from tests.core.store.appends import START, WRITER, append, head
 
 
 def opened(path: Path, node_id: str = "node", *, apart: bool = False) -> EventStore:
@@ -59,7 +41,7 @@ apart_or_not = pytest.mark.parametrize("apart", [False, True], ids=["in a thread
 @apart_or_not
 async def test_what_was_acknowledged_before_kill_9_is_there(tmp_path: Path, apart: bool) -> None:
     path = tmp_path / "core.db"
-    command = [sys.executable, "-c", _WRITER, f"sqlite:///{path}", str(apart)]
+    command = [sys.executable, "-c", WRITER, f"sqlite:///{path}", str(apart)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"open\n"
