@@ -66,7 +66,9 @@ class PostgresStore:
         self._batches = BatchWriter(connect, patience, epoch)
         """Unless what writes is in another process, which has its own."""
         self._writer = GroupCommit[rows.Row](
-            committer or ThreadCommitter(self._batches.commit, one_thread("writer")), weigh=rows.weight
+            committer or ThreadCommitter(self._batches.commit, one_thread("writer")),
+            weigh=rows.weight,
+            heard=self._hear,
         )
         self._readers = Readers(connect, patience)
         self._superseded = asyncio.Event()
@@ -83,14 +85,13 @@ class PostgresStore:
     def post(self, append: Append, done: Done) -> None:
         """The same, for a caller that is called back."""
         try:
-            self._writer.post(checked_cells(append), partial(self._written, done))
+            self._writer.post(checked_cells(append), done)
         except StoreUnavailable as error:
             asyncio.get_running_loop().call_soon(done, error)
 
-    def _written(self, done: Done, outcome: Outcome) -> None:
-        if isinstance(outcome, OwnershipLost):
+    def _hear(self, outcomes: Sequence[Outcome]) -> None:
+        if any(isinstance(outcome, OwnershipLost) for outcome in outcomes):
             self._superseded.set()
-        done(outcome)
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""

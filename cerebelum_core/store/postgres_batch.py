@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from typing import LiteralString
 
 import psycopg
+from psycopg.pq.abc import PGresult
 
 from cerebelum_core.errors import OwnershipLost, StoreUnavailable, VersionConflict
 from cerebelum_core.store import postgres_statements as sql
+from cerebelum_core.store.postgres_line import Line, bytes_array
 from cerebelum_core.store.postgres_patience import Patience
 from cerebelum_core.store.records import Append, Outcome
-from cerebelum_core.store.rows import APPEND_CELLS, Cell, Row, cells_of, number, text
+from cerebelum_core.store.rows import APPEND_CELLS, Cell, Row, cells_of, number, octets, text
 
 _TRIES = 3
 """How often an append is tried of which the server says that it was rolled back for another's sake."""
@@ -41,7 +41,7 @@ class BatchWriter:
     def __init__(self, connect: Callable[[], psycopg.Connection], patience: Patience, epoch: int) -> None:
         self._connect = connect
         self._patience = patience
-        self._connection: psycopg.Connection | None = None
+        self._line: Line | None = None
         self._epoch = epoch
 
     def commit(self, batch: Sequence[Row]) -> Sequence[Outcome]:
@@ -53,9 +53,9 @@ class BatchWriter:
 
     def close(self) -> None:
         """Let go of the connection."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._line is not None:
+            self._line.close()
+            self._line = None
 
     def _round(self, appends: list[Row]) -> list[Outcome]:
         try:
@@ -84,52 +84,69 @@ class BatchWriter:
         return StoreUnavailable(f"execution {text(append)!r} cannot be written: {said}")
 
     def _written(self, appends: list[Row]) -> list[Outcome]:
-        if self._connection is None:
-            self._connection = self._connect()
         begun = [append for append in appends if _expected(append) == 0]
         moved = [append for append in appends if _expected(append) != 0]
-        work = [(sql.BEGIN_EXECUTIONS, sql.BEGIN_COLUMNS, begun), (sql.MOVE_EXECUTIONS, sql.MOVE_COLUMNS, moved)]
-        # Both statements of a pipeline are one transaction and one round trip.
-        with self._patience.over(self._connection), self._connection.pipeline() if begun and moved else nullcontext():
-            cursors = [self._execute(self._connection, *each) for each in work if each[-1]]
-        won = {execution_id for cursor in cursors for execution_id in self._won(cursor)}
-        return [None if text(append) in won else _conflict(append) for append in appends]
+        work = [(sql.BEGIN, self._begins(begun))] if begun else []
+        if moved:
+            work.append((sql.MOVE, self._moves(moved)))
+        if self._line is None:
+            self._line = self._opened()
+        with self._patience.over(self._line.connection):
+            results = self._line.run(work)
+        won = {execution_id for result in results for execution_id in self._won(result)}
+        return [None if text(append).encode() in won else _conflict(append) for append in appends]
 
-    def _execute(
-        self,
-        connection: psycopg.Connection,
-        statement: LiteralString,
-        columns: Mapping[str, Callable[[Sequence[Cell]], str]],
-        appends: list[Row],
-    ) -> psycopg.Cursor[tuple[int, str | None]]:
-        # The columns of all first rows. A first event follows the version that its execution must have now.
+    def _opened(self) -> Line:
+        connection = self._connect()
+        try:
+            with self._patience.over(connection):
+                return Line(connection, (sql.BEGIN, sql.MOVE))
+        except BaseException:
+            connection.close()
+            raise
+
+    def _begins(self, appends: list[Row]) -> dict[str, bytes]:
         first = list(zip(*appends, strict=False))
-        ids, shards, data = list(first[_ID]), list(first[_SHARD]), list(first[_DATA])
-        versions: list[Cell] = [number((expected,)) + 1 for expected in first[_EXPECTED]]
-        for append in appends:
-            for at in range(_CELLS, len(append), _CELLS):
-                ids.append(append[_ID])
-                shards.append(append[_SHARD])
-                versions.append(append[at + _VERSION])
-                data.append(append[at + _DATA])
-        return connection.execute(
-            statement,
-            {
-                **{name: array(first[APPEND_CELLS.index(name)]) for name, array in columns.items()},
-                "epoch": self._epoch,
-                "event_execution_ids": sql.text_array(ids),
-                "event_versions": sql.number_array(versions),
-                "event_shards": sql.number_array(shards),
-                "event_data": data,
-            },
-            prepare=True,
-        )
+        return self._heads(first, sql.BEGIN_COLUMNS) | _events(appends, 0)
 
-    def _won(self, cursor: psycopg.Cursor[tuple[int, str | None]]) -> Iterator[str]:
-        rows = cursor.fetchall()
-        if not rows:
+    def _moves(self, appends: list[Row]) -> dict[str, bytes]:
+        first = list(zip(*appends, strict=False))
+        data = {"data": bytes_array(first[_DATA])}
+        return self._heads(first, sql.MOVE_COLUMNS) | data | _events(appends, _CELLS)
+
+    def _heads(
+        self, first: Sequence[Sequence[Cell]], columns: Mapping[str, Callable[[Sequence[Cell]], str]]
+    ) -> dict[str, bytes]:
+        """The columns of all first rows."""
+        heads = {name: array(first[APPEND_CELLS.index(name)]).encode() for name, array in columns.items()}
+        return heads | {"epoch": str(self._epoch).encode()}
+
+    def _won(self, result: PGresult) -> Iterator[bytes]:
+        if not result.ntuples:
             raise OwnershipLost(f"a newer Core owns the store; this one is of epoch {self._epoch}")
-        return (execution_id for _, execution_id in rows if execution_id is not None)
+        found = (result.get_value(row, 1) for row in range(result.ntuples))
+        return (execution_id for execution_id in found if execution_id is not None)
+
+
+def _events(appends: Sequence[Row], begin: int) -> dict[str, bytes]:
+    """The columns of the rows of appends from this cell on."""
+    ids: list[Cell] = []
+    shards: list[Cell] = []
+    versions: list[Cell] = []
+    data: list[bytes] = []
+    for append in appends:
+        for at in range(begin, len(append), _CELLS):
+            ids.append(append[_ID])
+            shards.append(append[_SHARD])
+            # A first row has the version that its execution gets, and an event that follows the one it must have now.
+            versions.append(append[at + _VERSION] if at else number(append[_EXPECTED:]) + 1)
+            data.append(octets(append[at + _DATA : at + _CELLS]))
+    return {
+        "event_execution_ids": sql.text_array(ids).encode(),
+        "event_versions": sql.number_array(versions).encode(),
+        "event_shards": sql.number_array(shards).encode(),
+        "event_data": bytes_array(data),
+    }
 
 
 def _rounds(batch: Sequence[Row]) -> Iterator[list[int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from cerebelum_core.store.postgres_line import Statement
 from cerebelum_core.store.rows import HEAD_COLUMNS, Cell
 
 TABLES = frozenset(
@@ -37,8 +38,6 @@ RENEW = "UPDATE cerebelum.ownership SET lease_until_ns = %s WHERE id = 1 AND epo
 
 _OWNER = "owner AS (SELECT epoch FROM cerebelum.ownership WHERE id = 1 AND epoch = %(epoch)s FOR SHARE)"
 _EVENTS = """
-written AS (
-    INSERT INTO cerebelum.events (execution_id, version, shard, data)
     SELECT e.execution_id, e.version, e.shard, e.data
     FROM won JOIN unnest(
         %(event_execution_ids)s::text[], %(event_versions)s::bigint[], %(event_shards)s::integer[],
@@ -46,6 +45,7 @@ written AS (
     ) AS e (execution_id, version, shard, data) ON e.execution_id = won.execution_id
 )
 SELECT owner.epoch, won.execution_id FROM owner LEFT JOIN won ON true"""
+_WRITTEN = "written AS (INSERT INTO cerebelum.events (execution_id, version, shard, data)"
 BEGIN_EXECUTIONS = f"""
 WITH {_OWNER}, won AS (
     INSERT INTO cerebelum.executions (execution_id, shard, version, {HEAD_COLUMNS})
@@ -57,22 +57,32 @@ WITH {_OWNER}, won AS (
     ) AS b
     ON CONFLICT DO NOTHING
     RETURNING execution_id
-), {_EVENTS}"""
+), {_WRITTEN}{_EVENTS}"""
+# The first event of each comes with its head, so that nothing has to bring the two together. Without a status the step
+# alone is another one.
 MOVE_EXECUTIONS = f"""
 WITH {_OWNER}, won AS (
     UPDATE cerebelum.executions AS x
-    SET version = b.version, status = b.status, ended_at_ns = b.ended_at_ns, ready = b.ready,
-        wake_at_ns = b.wake_at_ns, step_index = b.step_index, step_name = b.step_name,
-        blueprint_hash = b.blueprint_hash, total_steps = b.total_steps
+    SET version = b.version, step_index = b.step_index, step_name = b.step_name,
+        status = COALESCE(b.status, x.status), ready = COALESCE(b.ready, x.ready),
+        ended_at_ns = CASE WHEN b.status IS NULL THEN x.ended_at_ns ELSE b.ended_at_ns END,
+        wake_at_ns = CASE WHEN b.status IS NULL THEN x.wake_at_ns ELSE b.wake_at_ns END,
+        blueprint_hash = COALESCE(b.blueprint_hash, x.blueprint_hash),
+        total_steps = COALESCE(b.total_steps, x.total_steps)
     FROM owner, unnest(
         %(execution_id)s::text[], %(shard)s::integer[], %(expected_version)s::bigint[], %(version)s::bigint[],
         %(status)s::integer[], %(ended_at_ns)s::bigint[], %(ready)s::integer[], %(wake_at_ns)s::bigint[],
-        %(step_index)s::integer[], %(step_name)s::text[], %(blueprint_hash)s::text[], %(total_steps)s::integer[]
+        %(step_index)s::integer[], %(step_name)s::text[], %(blueprint_hash)s::text[], %(total_steps)s::integer[],
+        %(data)b::bytea[]
     ) AS b (execution_id, shard, expected_version, version, status, ended_at_ns, ready, wake_at_ns, step_index,
-            step_name, blueprint_hash, total_steps)
+            step_name, blueprint_hash, total_steps, data)
     WHERE x.execution_id = b.execution_id AND x.shard = b.shard AND x.version = b.expected_version
-    RETURNING x.execution_id
-), {_EVENTS}"""
+    RETURNING x.execution_id, x.shard, b.expected_version, b.data
+), {_WRITTEN}
+    SELECT execution_id, expected_version + 1, shard, data FROM won
+    UNION ALL{_EVENTS}"""
+BEGIN = Statement.of("begin", BEGIN_EXECUTIONS)
+MOVE = Statement.of("move", MOVE_EXECUTIONS)
 
 EVENTS = "SELECT data FROM cerebelum.events WHERE execution_id = %s AND version > %s ORDER BY version LIMIT %s"
 HISTORIES = """
@@ -128,7 +138,9 @@ WORKERS = "SELECT worker_id, registration, seen_at_ns FROM cerebelum.workers ORD
 
 
 def text_array(values: Sequence[Cell]) -> str:
-    """Texts as PostgreSQL writes an array: one text of constant type costs less than an adapter a value."""
+    """Texts, or None, as PostgreSQL writes an array: one text of constant type costs less than an adapter a value."""
+    if None in values:
+        return "{" + ",".join(["NULL" if value is None else text_array([value])[1:-1] for value in values]) + "}"
     texts = list(map(str, values))
     joined = '","'.join(texts)
     if "\\" in joined or joined.count('"') != 2 * (len(texts) - 1):
@@ -149,6 +161,5 @@ MOVE_COLUMNS: dict[str, _Array] = {
     name: text_array if name in _TEXTS else number_array for name in [*_MOVED, "expected_version"]
 }
 BEGIN_COLUMNS: dict[str, _Array] = {
-    name: text_array if name in _TEXTS else number_array
-    for name in [*_MOVED, "workflow", "blueprint_hash", "started_at_ns", "total_steps"]
+    name: text_array if name in _TEXTS else number_array for name in [*_MOVED, "workflow", "started_at_ns"]
 }

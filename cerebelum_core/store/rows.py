@@ -38,16 +38,16 @@ that can be sent to another process as they are, made where they are posted: the
 """
 
 
-def cells_of(append: Append, *, step_alone: bool = False) -> Row:
+def cells_of(append: Append) -> Row:
     """The cells of an append's rows, one behind the other.
 
-    `step_alone`: where of the head that is stored only the version and the step become other ones, all else is left
-    out, the status first of all.
+    Where of the head that is stored only the version and the step become other ones, all else is left out, the status
+    first of all.
     """
     execution_id, expected, events, head = append.execution_id, append.expected_version, append.events, append.head
     shard = shard_of(execution_id) if append.shard is None else append.shard
     version, first = expected + len(events), events[0].to_bytes()
-    is_step_alone = step_alone and append.before is not None and head.leaves_alone(append.before)
+    is_step_alone = append.before is not None and head.leaves_alone(append.before)
     if is_step_alone and len(events) == 1:  # as nearly all are; a tuple that is spelled out is made at once
         index, step = head.step_index, head.step_name
         # fmt: off

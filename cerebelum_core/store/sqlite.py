@@ -81,11 +81,11 @@ class SqliteStore:
 
     def append(self, append: Append) -> asyncio.Future[None]:
         """Add events to a history, if it is as long as expected and this store still owns it."""
-        return self._writer.submit(rows.cells_of(append, step_alone=True))
+        return self._writer.submit(rows.cells_of(append))
 
     def post(self, append: Append, done: Done) -> None:
         """The same, for a caller that is called back."""
-        self._writer.post(rows.cells_of(append, step_alone=True), done)
+        self._writer.post(rows.cells_of(append), done)
 
     async def read(self, execution_id: str, *, after_version: int = 0, limit: int | None = None) -> Sequence[Event]:
         """Events of a history in order."""
