@@ -22,8 +22,8 @@ _ENGINE = (
 _CORE = (
     "alarms blueprints claims clock endings execution ids names node queues reconstructor registry router scheduler "
     "supervisor takers turns workers edges/execute_session edges/handouts edges/outbox edges/refusals edges/starts "
-    "edges/work_session store/apart store/callbacks store/postgres_batch "
-    "store/postgres_line store/postgres_statements store/sqlite store/sqlite_batch store/sqlite_writer store/writer"
+    "edges/work_session store/apart store/callbacks store/child store/framing store/postgres_batch store/postgres_line "
+    "store/postgres_statements store/sqlite store/sqlite_batch store/sqlite_writer store/writer"
 )
 _RECORDS = "leases offers store/records store/rows"
 _WORKER = (

@@ -1,56 +1,41 @@
 """A committer in a process of its own: it waits for no other's interpreter, and none waits for it.
 
 In a thread it would have to be given the interpreter's lock before and after each commit, by a loop that is busy. The
-two talk over a pair of sockets, in values that Python marshals. What is to be written is sent as it comes; the process
-commits together what has come while it committed what came before, and tells of it in the same order. What a process
-that is gone has written, only reading tells, as after any commit without an answer; the next write starts another.
+two talk over a pair of sockets. What is to be written is sent as it comes, and told of in the same order. What a
+process that is gone has written, only reading tells, as after any commit without an answer; the next write starts
+another.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import marshal
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
-from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from math import inf
-from typing import Generic, NoReturn, TypeAlias, TypeVar, cast
+from typing import Generic, TypeVar, cast
 
-from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable, VersionConflict
+from cerebelum_core.errors import StoreUnavailable
+from cerebelum_core.store.framing import CHUNK, OutcomeMessage, Word, framed, message_in, received_outcome
 from cerebelum_core.store.records import Outcome
-from cerebelum_core.store.writer import MAX_BATCH_BYTES, Told, outcomes_of
+from cerebelum_core.store.writer import Told
 
 _log = logging.getLogger(__name__)
 
-_SIZE_BYTES = 8
-"""Each message begins with how long it is."""
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if os.name == "posix" else ()
 _PAUSE_S = 1.0
 """A process that ended before it had answered is not started again sooner."""
 _PATIENCE_S = 10.0
 """So long may a process take to end that has nothing to do any more."""
-_CHUNK = 1 << 16
-_ERRORS: dict[str, type[StoreError]] = {
-    each.__name__: each for each in (VersionConflict, OwnershipLost, StoreUnavailable)
-}
-
 _W = TypeVar("_W")
 """A write: a value that Python marshals."""
-Commit: TypeAlias = Callable[[Sequence[_W]], Sequence[Outcome]]
-"""Makes writes durable, and says what became of each."""
-Word: TypeAlias = str | int | float
-
-_OutcomeMessage: TypeAlias = tuple[str, str] | None
-"""An outcome as it is sent: the kind of the error and what it says."""
 
 
 def committer_apart(module: str, words: Sequence[Word]) -> ProcessCommitter[_W] | None:
@@ -70,8 +55,8 @@ def _can_be_apart() -> bool:
 
 
 class ProcessCommitter(Generic[_W]):
-    """Hands batches to a process that it starts: a module that runs `work`, which is told these words over the socket,
-    where nobody else sees them.
+    """Hands batches to a process that it starts: a module that runs `child.work`, which is told these words over the
+    socket, where nobody else sees them.
 
     Raises:
         OSError: it cannot be started.
@@ -79,7 +64,7 @@ class ProcessCommitter(Generic[_W]):
 
     def __init__(self, module: str, words: Sequence[Word]) -> None:
         self._command = (sys.executable, "-P", "-m", module)
-        self._hello = _framed(marshal.dumps([version("cerebelum"), *words]))
+        self._hello = framed(marshal.dumps([version("cerebelum"), *words]))
         self._loop = asyncio.get_running_loop()
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -114,7 +99,7 @@ class ProcessCommitter(Generic[_W]):
         Raises:
             OSError, StoreUnavailable: no process can be started now.
         """
-        message = _framed(marshal.dumps([*writes]))
+        message = framed(marshal.dumps([*writes]))
         if self._socket is None:
             self._start()
         # From here on they are told of, whatever happens.
@@ -207,7 +192,7 @@ class ProcessCommitter(Generic[_W]):
         if self._socket is None:
             return
         try:
-            received = self._socket.recv(_CHUNK)
+            received = self._socket.recv(CHUNK)
         except BlockingIOError:
             return
         except OSError as error:
@@ -217,9 +202,9 @@ class ProcessCommitter(Generic[_W]):
             self._lose("its process has ended")
             return
         self._received += received
-        while (message := _message_in(self._received)) is not None:
+        while (message := message_in(self._received)) is not None:
             self._answered = True
-            self._tell([_outcome(each) for each in cast("list[_OutcomeMessage]", marshal.loads(message))])
+            self._tell([received_outcome(each) for each in cast("list[OutcomeMessage]", marshal.loads(message))])
 
     def _lose(self, reason: str) -> None:
         """The process is gone: nobody knows what it has written of the batch that it had."""
@@ -244,89 +229,6 @@ class ProcessCommitter(Generic[_W]):
             self._told(outcomes)
 
 
-def work(opened: Callable[..., AbstractContextManager[Commit[_W]]], at_once: int) -> None:
-    """The process: open what its words name, and serve. It ends with the Core, whose end of the socket closes then,
-    however the Core ends. The signals that tell a Core to stop are blocked when it is started.
-    """
-    gc.set_threshold(100_000)  # a batch is thousands of small values, none of them in a cycle
-    # Why it ends is said before the socket closes, by which the Core learns of it.
-    with socket.socket(fileno=int(sys.argv[1])) as channel:
-        incoming = Incoming[_W](channel)
-        wanted, *words = incoming.hello()
-        if version("cerebelum") != wanted:
-            _end(f"the store's writer is of version {version('cerebelum')}, its Core of {wanted}: start the Core again")
-        try:
-            with opened(*words) as commit:
-                serve(channel, incoming, commit, at_once)
-        except Exception as error:
-            _end(f"the store's writer ends: {error}")
-
-
-def _end(why: str) -> NoReturn:
-    sys.stderr.write(f"{why}\n")
-    sys.stderr.flush()
-    raise SystemExit(1)
-
-
-def serve(channel: socket.socket, incoming: Incoming[_W], commit: Commit[_W], at_once: int) -> None:
-    """Commit what comes over the socket, so many at once, until the other end is closed."""
-    ending = select.poll()
-    ending.register(channel, 0)
-
-    def commit_for_somebody(writes: Sequence[_W]) -> Sequence[Outcome]:
-        # A Core that is gone has no use for it: each commit may have waited for whoever else has the file.
-        if ending.poll(0):
-            raise SystemExit
-        return commit(writes)
-
-    with channel, suppress(ConnectionError):
-        while writes := incoming.take(at_once):
-            outcomes = outcomes_of(commit_for_somebody, writes)
-            channel.sendall(_framed(marshal.dumps([_sent(each) for each in outcomes])))
-
-
-class Incoming(Generic[_W]):
-    """What comes over a socket: a Core's words, then writes."""
-
-    def __init__(self, channel: socket.socket) -> None:
-        self._channel = channel
-        self._received = bytearray()
-        self._writes: deque[_W] = deque()
-
-    def hello(self) -> list[Word]:
-        """The Core's version, and its words."""
-        while (message := _message_in(self._received)) is None:
-            received = self._channel.recv(_CHUNK)
-            if not received:
-                raise SystemExit
-            self._received += received
-        return cast("list[Word]", marshal.loads(message))
-
-    def take(self, most: int) -> list[_W]:
-        """Those that have come, if there are none the next ones; none when the other end is closed."""
-        size = self._unpack()
-        is_more = not self._writes
-        while is_more and len(self._writes) < most and size < MAX_BATCH_BYTES:
-            try:
-                received = self._channel.recv(_CHUNK, socket.MSG_DONTWAIT if self._writes else 0)
-            except BlockingIOError:
-                break
-            if not received:
-                return []
-            self._received += received
-            size += self._unpack()
-            is_more = not self._writes or len(received) == _CHUNK
-        return [self._writes.popleft() for _ in range(min(len(self._writes), most))]
-
-    def _unpack(self) -> int:
-        """Take writes out of what has come; how many bytes they have."""
-        size = 0
-        while (message := _message_in(self._received)) is not None:
-            size += len(message)
-            self._writes += cast("list[_W]", marshal.loads(message))
-        return size
-
-
 def _wait_for(process: subprocess.Popen[bytes]) -> None:
     try:
         process.wait(_PATIENCE_S)
@@ -338,29 +240,3 @@ def _wait_for(process: subprocess.Popen[bytes]) -> None:
 def _import_path() -> list[str]:
     """Where this process looks for modules: the other one finds the same there."""
     return [str(path) or os.getcwd() for path in sys.path]
-
-
-def _message_in(received: bytearray) -> bytes | None:
-    """The first message in what has come, taken out of it; None until it is there as a whole."""
-    end = _SIZE_BYTES + int.from_bytes(received[:_SIZE_BYTES])
-    if len(received) < max(end, _SIZE_BYTES):
-        return None
-    message = bytes(received[_SIZE_BYTES:end])
-    del received[:end]
-    return message
-
-
-def _framed(message: bytes) -> bytes:
-    return len(message).to_bytes(_SIZE_BYTES) + message
-
-
-def _sent(outcome: Outcome) -> _OutcomeMessage:
-    return None if outcome is None else (type(outcome).__name__, str(outcome))
-
-
-def _outcome(told: _OutcomeMessage) -> Outcome:
-    if told is None:
-        return None
-    kind, message = told
-    error = _ERRORS.get(kind)
-    return RuntimeError(f"the store's writer failed: {kind}: {message}") if error is None else error(message)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import cast
 
 import psycopg
 from psycopg.pq.abc import PGresult
 
 from cerebelum_core.errors import OwnershipLost, StoreUnavailable, VersionConflict
 from cerebelum_core.store import postgres_statements as sql
-from cerebelum_core.store.postgres_line import Line, bytes_array
+from cerebelum_core.store.postgres_line import Line, Sent, Statement, bytes_array
 from cerebelum_core.store.postgres_patience import Patience
 from cerebelum_core.store.records import Append, Outcome
 from cerebelum_core.store.rows import APPEND_CELLS, Cell, Row, cells_of, number, octets, text
+from cerebelum_core.store.writer import outcomes_of
 
 _TRIES = 3
 """How often an append is tried of which the server says that it was rolled back for another's sake."""
@@ -42,29 +47,50 @@ class BatchWriter:
         self._connect = connect
         self._patience = patience
         self._line: Line | None = None
+        self._begun: deque[set[str]] = deque()
+        """Whose appends are in each of the batches that have begun and not ended."""
         self._epoch = epoch
 
     def commit(self, batch: Sequence[Row]) -> Sequence[Outcome]:
         """Write what can be written, in one transaction when no two are for the same execution."""
+        return self.begin(batch)()
+
+    def begin(self, batch: Sequence[Row]) -> Callable[[], Sequence[Outcome]]:
+        """The same, but only sent; what this returns waits for what became of it. Batches end in their order."""
+        ids = {text(append) for append in batch}
+        # Those of one execution come one after the other, and what was sent cannot be taken back when the first fails.
+        is_alone = len(ids) == len(batch) and all(ids.isdisjoint(others) for others in self._begun)
+        sent: Sent | None = None
+        with suppress(UnicodeError):  # one of them cannot be sent, and is told so when its turn comes
+            if is_alone and self._line is not None:
+                sent = self._line.send(self._work(batch))
+        self._begun.append(ids)
+        return partial(self._end, batch, sent)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._line is not None:
+            self._drop(self._line)
+
+    def _end(self, batch: Sequence[Row], sent: Sent | None) -> Sequence[Outcome]:
+        try:
+            return outcomes_of(self._in_rounds, batch) if sent is None else self._round(batch, sent)
+        finally:
+            self._begun.popleft()
+
+    def _in_rounds(self, batch: Sequence[Row]) -> Sequence[Outcome]:
         outcomes: dict[int, Outcome] = {}
         for places in _rounds(batch):
             outcomes |= zip(places, self._round([batch[place] for place in places]), strict=True)
         return [outcomes[place] for place in range(len(batch))]
 
-    def close(self) -> None:
-        """Let go of the connection."""
-        if self._line is not None:
-            self._line.close()
-            self._line = None
-
-    def _round(self, appends: list[Row]) -> list[Outcome]:
+    def _round(self, appends: Sequence[Row], sent: Sent | None = None) -> list[Outcome]:
         try:
-            return self._written(appends)
-        except OwnershipLost as error:
-            return [error] * len(appends)
+            return self._written(appends, sent or self._sent(appends))
+        except OwnershipLost as lost:
+            return [lost] * len(appends)
         except psycopg.Error as error:
             if not _rolled_back(error):
-                self.close()
                 return [StoreUnavailable(f"the outcome of a write is unknown: {_said(error)}")] * len(appends)
             return [self._alone(append) for append in appends]
 
@@ -73,28 +99,37 @@ class BatchWriter:
         said = ""
         for _ in range(_TRIES):
             try:
-                return self._written([append])[0]
-            except OwnershipLost as error:
-                return error
+                return self._written([append], self._sent([append]))[0]
+            except OwnershipLost as lost:
+                return lost
             except psycopg.Error as error:
                 said = _said(error)
                 if not _rolled_back(error):
-                    self.close()
                     break
         return StoreUnavailable(f"execution {text(append)!r} cannot be written: {said}")
 
-    def _written(self, appends: list[Row]) -> list[Outcome]:
-        begun = [append for append in appends if _expected(append) == 0]
-        moved = [append for append in appends if _expected(append) != 0]
-        work = [(sql.BEGIN, self._begins(begun))] if begun else []
-        if moved:
-            work.append((sql.MOVE, self._moves(moved)))
+    def _sent(self, appends: Sequence[Row]) -> Sent:
         if self._line is None:
             self._line = self._opened()
-        with self._patience.over(self._line.connection):
-            results = self._line.run(work)
-        won = {execution_id for result in results for execution_id in self._won(result)}
+        return self._line.send(self._work(appends))
+
+    def _written(self, appends: Sequence[Row], sent: Sent) -> list[Outcome]:
+        try:
+            with self._patience.over(sent.line.connection):
+                results = sent.line.results(sent)
+        except psycopg.Error as error:
+            if not _rolled_back(error):
+                self._drop(sent.line)
+            raise
+        won: set[bytes] = set()
+        for part, result in zip(filter(None, _by_kind(appends)), results, strict=True):
+            won |= self._won(part, result)
         return [None if text(append).encode() in won else _conflict(append) for append in appends]
+
+    def _drop(self, line: Line) -> None:
+        line.close()
+        if line is self._line:
+            self._line = None
 
     def _opened(self) -> Line:
         connection = self._connect()
@@ -105,27 +140,39 @@ class BatchWriter:
             connection.close()
             raise
 
-    def _begins(self, appends: list[Row]) -> dict[str, bytes]:
-        first = list(zip(*appends, strict=False))
-        return self._heads(first, sql.BEGIN_COLUMNS) | _events(appends, 0)
-
-    def _moves(self, appends: list[Row]) -> dict[str, bytes]:
-        first = list(zip(*appends, strict=False))
-        data = {"data": bytes_array(first[_DATA])}
-        return self._heads(first, sql.MOVE_COLUMNS) | data | _events(appends, _CELLS)
+    def _work(self, appends: Sequence[Row]) -> list[tuple[Statement, dict[str, bytes]]]:
+        begun, moved = _by_kind(appends)
+        work: list[tuple[Statement, dict[str, bytes]]] = []
+        if begun:
+            first = list(zip(*begun, strict=False))
+            work.append((sql.BEGIN, self._heads(first, sql.BEGIN_COLUMNS) | _events(begun, 0)))
+        if moved:
+            first = list(zip(*moved, strict=False))
+            data = {"data": bytes_array(cast("Sequence[bytes]", first[_DATA]))}
+            work.append((sql.MOVE, self._heads(first, sql.MOVE_COLUMNS) | data | _events(moved, _CELLS)))
+        return work
 
     def _heads(
         self, first: Sequence[Sequence[Cell]], columns: Mapping[str, Callable[[Sequence[Cell]], str]]
     ) -> dict[str, bytes]:
         """The columns of all first rows."""
         heads = {name: array(first[APPEND_CELLS.index(name)]).encode() for name, array in columns.items()}
-        return heads | {"epoch": str(self._epoch).encode()}
+        return heads | {"epoch": str(self._epoch).encode(), "appends": str(len(first[_ID])).encode()}
 
-    def _won(self, result: PGresult) -> Iterator[bytes]:
+    def _won(self, appends: Sequence[Row], result: PGresult) -> set[bytes]:
+        """The executions of those that are written."""
         if not result.ntuples:
             raise OwnershipLost(f"a newer Core owns the store; this one is of epoch {self._epoch}")
-        found = (result.get_value(row, 1) for row in range(result.ntuples))
-        return (execution_id for execution_id in found if execution_id is not None)
+        if result.get_value(0, 0) == str(len(appends)).encode():
+            return {text(append).encode() for append in appends}
+        found = [result.get_value(row, 1) for row in range(result.ntuples)]
+        return {execution_id for execution_id in found if execution_id is not None}
+
+
+def _by_kind(appends: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Those that begin an execution, and those that go on with one."""
+    begun = [append for append in appends if _expected(append) == 0]
+    return begun, [append for append in appends if _expected(append) != 0]
 
 
 def _events(appends: Sequence[Row], begin: int) -> dict[str, bytes]:

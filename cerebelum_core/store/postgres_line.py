@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import selectors
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import LiteralString
@@ -46,8 +47,18 @@ class Statement:
         )
 
 
+class Sent:
+    """A transaction that is on its way on a line, with what its statements have returned so far."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.results: list[PGresult] = []
+        self.error: psycopg.Error | None = None
+        self.is_over = False
+
+
 class Line:
-    """Such a connection, with what can be run on it.
+    """Such a connection. What is sent on it happens in this order, each transaction for itself.
 
     Raises:
         psycopg.Error: the server refuses a statement, or does not answer.
@@ -59,49 +70,70 @@ class Line:
         self._selector = selectors.DefaultSelector()
         self._selector.register(connection.fileno(), selectors.EVENT_READ)
         self._awaited = selectors.EVENT_READ
+        self._under_way: deque[Sent] = deque()
         self._libpq.nonblocking = 1
         self._libpq.enter_pipeline_mode()
         for statement in statements:
             types = [_BYTEA_ARRAY_OID if form == Format.BINARY else 0 for form in statement.formats]
             self._libpq.send_prepare(statement.name, statement.text, types)
-        self._done()
+        self.results(self._committed())
 
-    def run(self, work: Sequence[tuple[Statement, Mapping[str, bytes]]]) -> list[PGresult]:
-        """What each statement returns, when all of them are committed.
+    def send(self, work: Sequence[tuple[Statement, Mapping[str, bytes]]]) -> Sent:
+        """Send statements that are to be one transaction. Of what goes wrong `results` tells."""
+        try:
+            for statement, values in work:
+                self._libpq.send_query_prepared(
+                    statement.name, [values[each] for each in statement.parameters], statement.formats
+                )
+            return self._committed()
+        except psycopg.Error as error:
+            failed = Sent(self)
+            failed.error = error
+            return failed
+
+    def results(self, sent: Sent) -> Sequence[PGresult]:
+        """What each statement has returned, when all of them are committed.
 
         Raises:
             psycopg.Error: what the server said first, or that it is gone. Unless it said that nothing was committed,
-                nobody knows, and this connection is of no use any more.
+                nobody knows, and this line is of no use any more.
         """
-        for statement, values in work:
-            self._libpq.send_query_prepared(
-                statement.name, [values[each] for each in statement.parameters], statement.formats
-            )
-        return self._done()
+        if sent.error is not None:
+            raise sent.error
+        while not sent.is_over:
+            self._receive()
+            if not sent.is_over:
+                self._wait()
+                self._libpq.consume_input()
+        for result in sent.results:
+            if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+                raise error_from_result(result)
+        return sent.results
 
     def close(self) -> None:
         """Let go of it."""
         self._selector.close()
         self.connection.close()
 
-    def _done(self) -> list[PGresult]:
-        """End the transaction, and wait for what became of it."""
+    def _committed(self) -> Sent:
         self._libpq.pipeline_sync()
-        results: list[PGresult] = []
-        while True:
-            unsent = self._libpq.flush()
-            while not self._libpq.is_busy():
-                result = self._libpq.get_result()
-                if result is not None and result.status == ExecStatus.PIPELINE_SYNC:
-                    return _succeeded(results)
-                if result is not None:
-                    results.append(result)
-                elif self._libpq.status == ConnStatus.BAD:
-                    raise psycopg.OperationalError(self._libpq.get_error_message())
-            self._wait(selectors.EVENT_READ | (selectors.EVENT_WRITE if unsent else 0))
-            self._libpq.consume_input()
+        self._libpq.flush()
+        self._under_way.append(Sent(self))
+        return self._under_way[-1]
 
-    def _wait(self, awaited: int) -> None:
+    def _receive(self) -> None:
+        """Take what has come."""
+        while self._under_way and not self._libpq.is_busy():
+            result = self._libpq.get_result()
+            if result is not None and result.status == ExecStatus.PIPELINE_SYNC:
+                self._under_way.popleft().is_over = True
+            elif result is not None:
+                self._under_way[0].results.append(result)
+            elif self._libpq.status == ConnStatus.BAD:
+                raise psycopg.OperationalError(self._libpq.get_error_message())
+
+    def _wait(self) -> None:
+        awaited = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._libpq.flush() else 0)
         if awaited != self._awaited:
             self._selector.modify(self._libpq.socket, awaited)
             self._awaited = awaited
@@ -115,10 +147,3 @@ def bytes_array(values: Sequence[bytes]) -> bytes:
     for value in values:
         pieces += (len(value).to_bytes(4), value)
     return b"".join(pieces)
-
-
-def _succeeded(results: list[PGresult]) -> list[PGresult]:
-    for result in results:
-        if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-            raise error_from_result(result)
-    return results

@@ -1,7 +1,8 @@
 """Every statement of the PostgreSQL store. Portable: nothing that a compatible distributed database lacks.
 
 A batch is one statement a kind. It locks the row of ownership first, so that an append and a change of owner come one
-after the other; a row whose version is not the expected one drops out, and takes nobody else's with it.
+after the other; a row whose version is not the expected one drops out, and takes nobody else's with it. It returns how
+many won, unless all did with a row for each of them, and nothing when another Core is the owner.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from cerebelum_core.store.postgres_line import Statement
-from cerebelum_core.store.rows import HEAD_COLUMNS, Cell
+from cerebelum_core.store.rows import APPEND_CELLS, HEAD_COLUMNS, Cell
 
 TABLES = frozenset(
     {"migrations", "ownership", "events", "executions", "snapshots", "blueprints", "newest_blueprints", "workers"}
@@ -44,7 +45,10 @@ _EVENTS = """
         %(event_data)b::bytea[]
     ) AS e (execution_id, version, shard, data) ON e.execution_id = won.execution_id
 )
-SELECT owner.epoch, won.execution_id FROM owner LEFT JOIN won ON true"""
+SELECT (SELECT count(*) FROM won), w.execution_id
+FROM owner LEFT JOIN (
+    SELECT execution_id FROM won WHERE (SELECT count(*) FROM won) < %(appends)s::bigint
+) AS w ON true"""
 _WRITTEN = "written AS (INSERT INTO cerebelum.events (execution_id, version, shard, data)"
 BEGIN_EXECUTIONS = f"""
 WITH {_OWNER}, won AS (
@@ -154,12 +158,12 @@ def number_array(values: Sequence[Cell]) -> str:
 
 
 _TEXTS = {"execution_id", "workflow", "blueprint_hash", "step_name"}
-_MOVED = ["execution_id", "shard", "version", "status", "ended_at_ns", "ready", "wake_at_ns", "step_index", "step_name"]
-_MOVED += ["blueprint_hash", "total_steps"]
 _Array: TypeAlias = Callable[[Sequence[Cell]], str]
-MOVE_COLUMNS: dict[str, _Array] = {
-    name: text_array if name in _TEXTS else number_array for name in [*_MOVED, "expected_version"]
-}
-BEGIN_COLUMNS: dict[str, _Array] = {
-    name: text_array if name in _TEXTS else number_array for name in [*_MOVED, "workflow", "started_at_ns"]
-}
+
+
+def _columns(without: set[str]) -> dict[str, _Array]:
+    return {cell: text_array if cell in _TEXTS else number_array for cell in APPEND_CELLS if cell not in without}
+
+
+BEGIN_COLUMNS = _columns({"expected_version", "data"})
+MOVE_COLUMNS = _columns({"workflow", "started_at_ns", "data"})

@@ -7,11 +7,10 @@ import marshal
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -22,9 +21,10 @@ import pytest
 from cerebelum_core.clock import SystemClock
 from cerebelum_core.errors import StoreUnavailable
 from cerebelum_core.store import rows
-from cerebelum_core.store.apart import Incoming, ProcessCommitter, _framed, serve
+from cerebelum_core.store.apart import ProcessCommitter
+from cerebelum_core.store.framing import framed
 from cerebelum_core.store.sqlite import SqliteStore, open_sqlite
-from cerebelum_core.store.writer import MAX_BATCH_BYTES, HereIfAlone
+from cerebelum_core.store.writer import HereIfAlone
 from tests.core.store.appends import append, head
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a process that inherits a socket")
@@ -190,38 +190,6 @@ async def test_where_no_thread_can_wait_for_the_end_of_a_lost_writer_all_are_tol
     await asyncio.wait_for(store.close(), 20)
 
 
-def test_a_writer_commits_nothing_more_for_a_core_that_is_gone() -> None:
-    ours, theirs = socket.socketpair()
-    ours.sendall(_framed(marshal.dumps([rows.cells_of(append("x", 0))] * 3)))
-    batches: list[int] = []
-
-    def commit(writes: Sequence[rows.Write]) -> list[None]:
-        batches.append(len(writes))
-        ours.close()  # the Core is killed while the batch waits for whoever else has the file
-        raise StoreUnavailable("database is locked")
-
-    with pytest.raises(SystemExit):
-        serve(theirs, Incoming(theirs), commit, 210)
-    assert batches == [3]
-
-
-def test_a_writer_takes_no_more_bytes_at_once_than_a_batch_may_have() -> None:
-    ours, theirs = socket.socketpair()
-    large = [("SELECT ?", (b"x" * (MAX_BATCH_BYTES // 2),))]
-    messages = _framed(marshal.dumps([large])) * 3
-    sending = threading.Thread(target=ours.sendall, args=(messages,))
-    sending.start()
-    incoming = Incoming(theirs)
-    taken: list[int] = []
-    while sum(taken) < 3:
-        taken.append(len(incoming.take(210)))
-    sending.join()
-    ours.close()
-    assert max(taken) <= 2
-    assert incoming.take(210) == []
-    theirs.close()
-
-
 async def test_a_writer_of_another_version_than_its_core_writes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -282,7 +250,7 @@ async def test_a_writer_that_ends_as_soon_as_it_is_started_is_not_started_withou
     await store.append(append("x", 0))
     hello = committer._hello
     known, _, epoch = marshal.loads(hello[8:])
-    moved = _framed(marshal.dumps([known, str(tmp_path / "moved" / "core.db"), epoch]))
+    moved = framed(marshal.dumps([known, str(tmp_path / "moved" / "core.db"), epoch]))
     monkeypatch.setattr(committer, "_hello", moved)
     kill(committer)
     await until(lambda: committer.process_id is None)
