@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable, VersionConflict
+from cerebelum_core.errors import OwnershipLost, StoreError, StoreRefused, StoreUnavailable, VersionConflict
 from cerebelum_core.store.records import Outcome
 
 CHUNK = 1 << 16
@@ -12,7 +12,7 @@ CHUNK = 1 << 16
 _SIZE_BYTES = 8
 """Each message begins with how long it is."""
 _ERRORS: dict[str, type[StoreError]] = {
-    each.__name__: each for each in (VersionConflict, OwnershipLost, StoreUnavailable)
+    each.__name__: each for each in (VersionConflict, OwnershipLost, StoreUnavailable, StoreRefused)
 }
 
 Word: TypeAlias = str | int | float

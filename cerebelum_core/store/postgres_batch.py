@@ -11,7 +11,7 @@ from typing import cast
 import psycopg
 from psycopg.pq.abc import PGresult
 
-from cerebelum_core.errors import OwnershipLost, StoreUnavailable, VersionConflict
+from cerebelum_core.errors import OwnershipLost, StoreRefused, StoreUnavailable, VersionConflict
 from cerebelum_core.store import postgres_statements as sql
 from cerebelum_core.store.postgres_line import Line, Sent, Statement, bytes_array
 from cerebelum_core.store.postgres_patience import Patience
@@ -30,13 +30,11 @@ def checked_cells(append: Append) -> Row:
     """The cells of an append.
 
     Raises:
-        StoreUnavailable: the database cannot keep such a text, and would refuse the whole batch.
+        StoreRefused: the database cannot keep such a text, and would refuse the whole batch.
     """
     head = append.head
     if "\0" in append.execution_id + head.workflow + head.blueprint_hash + head.step_name:
-        raise StoreUnavailable(
-            f"execution {append.execution_id!r} cannot be written: PostgreSQL keeps no text with NUL"
-        )
+        raise StoreRefused(f"execution {append.execution_id!r} cannot be written: PostgreSQL keeps no text with NUL")
     return cells_of(append)
 
 
@@ -96,17 +94,19 @@ class BatchWriter:
 
     def _alone(self, append: Row) -> Outcome:
         """One append by itself: another one in its batch, or another transaction, made the server refuse."""
-        said = ""
+        refusal = StoreUnavailable("")
         for _ in range(_TRIES):
             try:
                 return self._written([append], self._sent([append]))[0]
             except OwnershipLost as lost:
                 return lost
             except psycopg.Error as error:
-                said = _said(error)
+                is_refused = _rolled_back(error) and not isinstance(error, psycopg.errors.TransactionRollback)
+                kind = StoreRefused if is_refused else StoreUnavailable
+                refusal = kind(f"execution {text(append)!r} cannot be written: {_said(error)}")
                 if not _rolled_back(error):
                     break
-        return StoreUnavailable(f"execution {text(append)!r} cannot be written: {said}")
+        return refusal
 
     def _sent(self, appends: Sequence[Row]) -> Sent:
         if self._line is None:

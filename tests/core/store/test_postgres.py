@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from cerebelum_core.clock import SystemClock
-from cerebelum_core.errors import StoreUnavailable
+from cerebelum_core.errors import StoreRefused, StoreUnavailable
 from cerebelum_core.store.apart import ProcessCommitter
 from cerebelum_core.store.postgres import PostgresStore, open_postgres
 from tests.core.store.appends import append
@@ -135,7 +135,7 @@ async def test_an_append_that_cannot_be_kept_takes_no_other_with_it(postgresql: 
     moving = [store.append(append(each, 1)) for each in ids[:10]]
     beginning = [store.append(append(each, 0)) for each in ["no\0text", *ids[10:]]]
     outcomes = await asyncio.gather(*moving, *beginning, return_exceptions=True)
-    assert [type(each) for each in outcomes if each is not None] == [StoreUnavailable]
+    assert [type(each) for each in outcomes if each is not None] == [StoreRefused]
     assert [len(await store.read(each)) for each in ids] == [2] * 10 + [1] * 10
     await store.close()
 
@@ -150,7 +150,7 @@ async def test_an_append_that_the_server_refuses_takes_no_other_with_it(
     await store.append(append("x", 0))
     moving, ids = store.append(append("x", 1)), ["y", "refused", "z"]
     outcomes = await asyncio.gather(moving, *(store.append(append(each, 0)) for each in ids), return_exceptions=True)
-    assert [type(each) for each in outcomes] == [type(None), type(None), StoreUnavailable, type(None)]
+    assert [type(each) for each in outcomes] == [type(None), type(None), StoreRefused, type(None)]
     assert "violates check constraint" in str(outcomes[2])
     assert [len(await store.read(each)) for each in ["x", *ids]] == [2, 1, 0, 1]
     await store.close()

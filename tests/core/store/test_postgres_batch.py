@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from cerebelum_core.clock import SystemClock
-from cerebelum_core.errors import OwnershipLost, StoreUnavailable, VersionConflict
+from cerebelum_core.errors import OwnershipLost, StoreRefused, StoreUnavailable, VersionConflict
 from cerebelum_core.store.postgres_address import postgres_address
 from cerebelum_core.store.postgres_batch import BatchWriter, checked_cells
 from cerebelum_core.store.postgres_patience import Patience
@@ -78,7 +78,7 @@ def test_a_batch_that_sinks_is_written_one_by_one_though_the_next_is_on_its_way(
     first = writer.begin([of("a"), of("refused"), of("known", 1)])
     second = writer.begin([of("b")])
     third = writer.begin([of("a", 1)])
-    assert kinds(first()) == [NONE, StoreUnavailable, NONE]
+    assert kinds(first()) == [NONE, StoreRefused, NONE]
     assert second() == [None]
     assert third() == [None]
     assert lengths(url) == {"known": 2, "a": 2, "b": 1}
