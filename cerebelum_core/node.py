@@ -30,7 +30,7 @@ from cerebelum_core.scheduler import WorkflowScheduler
 from cerebelum_core.store import EventStore
 from cerebelum_core.supervisor import Supervisor
 from cerebelum_core.watchers import Watchers
-from cerebelum_core.workers import WorkerRegistry
+from cerebelum_core.workers import Worker, WorkerRegistry
 from cerebelum_engine import (
     FireTimers,
     LoseTask,
@@ -204,16 +204,16 @@ class Node:
         self.gates.all_read()
 
     def _open_gate(self, kind: Kind) -> None:
-        if kind is Kind.OURS and self.workers.gone:
-            self._run(self._open_after_losses())
+        if kind is Kind.OURS and (gone := self.workers.take_gone()):
+            self._run(self._open_after_losses(gone))
         else:
             self.router.open_gate(kind)
 
-    async def _open_after_losses(self) -> None:
-        """What was lost with earlier Cores is recorded first, and handed out first."""
-        await self._resurrector.lose(lost_with(self.workers.gone, self.router.held_back))
+    async def _open_after_losses(self, gone: Sequence[Worker]) -> None:
+        """What was lost with these workers is recorded first, and handed out first."""
+        await self._resurrector.lose(lost_with(gone, self.router.held_back))
         self.router.open_gate(Kind.OURS)
-        for worker in self.workers.gone:
+        for worker in gone:
             if self.workers.is_current(worker):
                 await self._forget(worker.registration.worker_id)
 

@@ -4,10 +4,10 @@ Which hands these can be follows from the task: workers of our own contract and 
 So each kind has a gate of its own. It opens once every worker of that kind that was known has spoken, or after its
 lease: by then a silent worker has lost its task anyhow.
 
-A worker in the process of an earlier Core never speaks again. What it had in hand is lost with it, as when a lease
-ends, though nothing durable tells what that was: to hand out is no event. But after a restart tasks are handed out in
-the order in which they are read. So what counts as lost is the first that it could run, as many as it runs at once: a
-step that kills its process is among them as soon as those before it get on no more.
+A worker that died with an earlier Core, in its process or on its machine, never speaks again. What it had in hand is
+lost with it, as when a lease ends, though nothing durable tells what that was: to hand out is no event. But after a
+restart tasks are handed out in the order in which they are read. So what counts as lost is the first that it could run,
+as many as it runs at once: a step that kills both is among them as soon as those before it get on no more.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from functools import partial
 from cerebelum_core.offers import Kind, Offer
 from cerebelum_core.workers import Worker
 from cerebelum_engine import OFFER, LoseTask
+
+_TOGETHER = "the process that it shared with its Core is gone"
+_BESIDE = "its worker has not come back since the Core was restarted"
 
 
 class RecoveryGates:
@@ -100,7 +103,7 @@ def lost_with(gone: Sequence[Worker], waiting: Iterable[Offer]) -> Iterator[tupl
         for number, worker in enumerate(gone):
             if room[number] > 0 and offer.pool in worker.pools:
                 room[number] -= 1
-                reason = "the process that it shared with its Core is gone"
+                reason = _TOGETHER if worker.registration.node_id else _BESIDE
                 yield (
                     offer.execution_id,
                     LoseTask(task_id=offer.task_id, worker_id=worker.registration.worker_id, reason=reason),

@@ -40,20 +40,23 @@ class WorkerRegistry:
         self._clock = clock
         self._node_id = node_id
         self._workers: dict[str, Worker] = {}
-        self.gone: list[Worker] = []
-        """Those that were in the process of an earlier Core, and whatever they had in hand."""
+        self._silent: dict[str, Worker] = {}
+        """Those of our contract that an earlier Core knew and this one has not heard of."""
+        self._gone: list[Worker] = []
+        """Those whose process has ended since an earlier Core knew them."""
 
     async def load(self) -> dict[Kind, list[str]]:
         """Read the workers of the last run; their ids. Those that died with its process are forgotten."""
         for record in await self._store.workers():
             worker = _worker(RegisterRequest.from_bytes(record.registration))
             node_id = worker.registration.node_id
-            if node_id not in ("", self._node_id):
-                self.gone.append(worker)
             if node_id and node_id == self._store.ended_node:
+                self._gone.append(worker)
                 await self._store.remove_worker(record.worker_id)
-            else:
-                self._workers[record.worker_id] = worker
+                continue
+            self._workers[record.worker_id] = worker
+            if not worker.foreign:
+                self._silent[record.worker_id] = worker
         loaded: dict[Kind, list[str]] = {kind: [] for kind in Kind}
         for worker_id, worker in self._workers.items():
             loaded[Kind.FOREIGN if worker.foreign else Kind.OURS].append(worker_id)
@@ -70,7 +73,19 @@ class WorkerRegistry:
             )
         # Only now: what is in memory counts as durable when it registers again.
         worker = self._workers[kept.worker_id] = _worker(kept)
+        before = self._silent.pop(kept.worker_id, None)
+        if before is not None and "" != before.registration.incarnation != kept.incarnation != "":
+            self._gone.append(before)
         return worker
+
+    def take_gone(self) -> list[Worker]:
+        """Those of our contract that died with an earlier Core or since, as far as can be known now; each of them once.
+        Whatever they had in hand is lost.
+        """
+        gone = [*self._gone, *self._silent.values()]
+        self._gone.clear()
+        self._silent.clear()
+        return gone
 
     def is_same(self, registration: RegisterRequest) -> bool:
         """Whether this is the very process that registered under its id before."""
@@ -86,12 +101,15 @@ class WorkerRegistry:
         if worker_id in self._workers:
             await self._store.remove_worker(worker_id)
             self._workers.pop(worker_id, None)
+            self._silent.pop(worker_id, None)
 
     def seen(self, worker_id: str) -> Worker | None:
         """A worker gave a sign of life. None when it is not known."""
         worker = self._workers.get(worker_id)
         if worker is not None:
             worker.seen_at = _now()
+            if self._silent:
+                self._silent.pop(worker_id, None)
         return worker
 
     def able(self, pool: Pool) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a worker had in hand that died with the Core in its own process counts as lost, as when a lease ends."""
+"""What a worker that died with its Core, in one process or beside it, had in hand counts as lost."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 from cerebelum.embedded import EmbeddedCore
 from cerebelum_client import execute_request, to_payload
+from cerebelum_codegen.runtime.rpc import RequestContext
 from cerebelum_core.node import Node, NodeConfig
 from cerebelum_core.store import MemoryStore
 from cerebelum_engine.policies import MAX_LOSSES
@@ -32,6 +33,7 @@ class Life:
 
     core: EmbeddedCore
     worker_id: str
+    incarnation: str = ""
 
     async def work(self, blueprint: pb.Blueprint = FLOW, *, concurrency: int = 1) -> list[str]:
         """Register, and take what there is to do, up to so many tasks at once; their executions."""
@@ -41,10 +43,18 @@ class Life:
             features=FEATURES,
             workflows=[pb.WorkflowVersion(workflow_module="flow", workflow_hash=version.workflow_hash)],
             concurrency=concurrency,
+            incarnation=self.incarnation,
         )
         await self.core.workers.register(request)
         tasks = [await self.core.workers.poll(self.worker_id, 60_000) for _ in range(concurrency)]
         return [task.execution_id for task in tasks if task.task_id]
+
+    async def work_at_last(self) -> list[str]:
+        """The same, and wait for it as long as workers that are gone may be silent."""
+        for _ in range(3):
+            if taken := await self.work():
+                return taken
+        return []
 
     async def start(self, *execution_ids: str) -> None:
         await self.core.submit_blueprint(FLOW)
@@ -53,19 +63,24 @@ class Life:
 
 
 class Lives:
-    """One such process after the other: each is killed, and the next one knows it."""
+    """One such process after the other: each is killed, and the next one knows it. Or a Core and a worker beside it."""
 
     def __init__(self) -> None:
         self.store = MemoryStore()
         self._count = 0
 
     @asynccontextmanager
-    async def one(self, *, known_as_ended: bool = True) -> AsyncIterator[Life]:
+    async def one(
+        self, *, known_as_ended: bool = True, beside: str = "", incarnation: str | None = None
+    ) -> AsyncIterator[Life]:
+        """`beside`: the name of the worker that has a process of its own."""
         self._count += 1
         config = NodeConfig(node_id=f"node-{self._count}", version="test")
         node = Node(config, store=self.store, clock=HandClock(), random_bytes=bytes)
         await node.start()
-        yield Life(EmbeddedCore(node), f"worker-{self._count}")
+        name, number = beside or f"worker-{self._count}", str(self._count)
+        context = RequestContext() if beside else None
+        yield Life(EmbeddedCore(node, context=context), name, number if incarnation is None else incarnation)
         await node.drain()
         self.store.ended_node = config.node_id if known_as_ended else ""
 
@@ -151,3 +166,42 @@ async def test_where_nobody_knows_whether_the_process_lives_its_tasks_are_lost_o
         assert await life.work() == ["x"]
     assert await lives.losses("x") == 1
     assert [each.worker_id for each in await lives.store.workers()] == ["worker-2"], "it counts once"
+
+
+@pytest.mark.parametrize("name", ["the same worker", "worker {number}"], ids=["under one name", "under another name"])
+@in_virtual_time
+async def test_a_step_that_kills_its_core_and_the_worker_beside_it_becomes_a_dead_letter(name: str) -> None:
+    lives = Lives()
+    for number in range(MAX_LOSSES):
+        async with lives.one(beside=name.format(number=number)) as life:
+            if number == 0:
+                await life.start("x")
+            assert await life.work_at_last() == ["x"]
+            assert await lives.losses("x") == number
+    async with lives.one(beside=name.format(number=MAX_LOSSES)) as life:
+        assert await life.work_at_last() == []
+        (told,) = await life.core.lifecycle.explain("x")
+        assert "dead letter" in told.message
+    assert len(await lives.store.workers()) == 1, "each of them counts once"
+
+
+@in_virtual_time
+async def test_a_worker_that_outlives_its_core_has_lost_nothing() -> None:
+    lives = Lives()
+    async with lives.one(beside="w", incarnation="living") as life:
+        await life.start("x")
+        assert await life.work() == ["x"]
+    async with lives.one(beside="w", incarnation="living") as life:
+        assert await life.work() == ["x"], "its answer had not arrived"
+    assert await lives.losses("x") == 0
+
+
+@in_virtual_time
+async def test_of_a_worker_that_does_not_say_which_process_it_is_nobody_knows_that_it_was_another() -> None:
+    lives = Lives()
+    async with lives.one(beside="w", incarnation="") as life:
+        await life.start("x")
+        assert await life.work() == ["x"]
+    async with lives.one(beside="w", incarnation="") as life:
+        assert await life.work() == ["x"]
+    assert await lives.losses("x") == 0
