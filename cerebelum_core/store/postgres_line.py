@@ -32,7 +32,8 @@ class Statement:
     """With the numbers of its parameters."""
     parameters: tuple[str, ...]
     """Their names, in the order of their numbers."""
-    formats: tuple[Format, ...]
+    formats: list[Format]
+    """A list, for the oldest psycopg takes nothing else here."""
 
     @classmethod
     def of(cls, name: str, text: LiteralString) -> Statement:
@@ -43,7 +44,7 @@ class Statement:
             name=name.encode(),
             text=re.sub(r"%\((\w+)\)[sb]", lambda found: f"${numbers[found[1]]}", text).encode(),
             parameters=(*forms,),
-            formats=tuple(Format.BINARY if form == "b" else Format.TEXT for form in forms.values()),
+            formats=[Format.BINARY if form == "b" else Format.TEXT for form in forms.values()],
         )
 
 

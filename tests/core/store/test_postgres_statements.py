@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cerebelum_core.store.postgres_statements import number_array, text_array
+from cerebelum_core.store.postgres_statements import BEGIN, MOVE, number_array, text_array
 from tests.postgresql import PostgresServer, run
 
 
@@ -20,3 +20,8 @@ def test_any_text_or_none_survives_as_an_element_of_an_array(
 def test_numbers_and_absent_ones_survive_as_elements_of_an_array(postgresql: PostgresServer) -> None:
     values = [0, None, -1, 2**62]
     assert run(postgresql.url("postgres"), f"SELECT '{number_array(list(values))}'::bigint[]")[0][0] == values
+
+
+def test_the_oldest_psycopg_that_is_supported_takes_the_formats_of_a_statement() -> None:
+    assert isinstance(BEGIN.formats, list)
+    assert isinstance(MOVE.formats, list)
