@@ -105,5 +105,6 @@ def postgres_address(url: str) -> PostgresAddress:
     host = given.get("host") or given.get("hostaddr") or "localhost"
     port = f":{given['port']}" if "port" in given else ""
     user = f"{given['user']}@" if "user" in given else ""
-    conninfo = make_conninfo(**{**_DEFAULTS, **given})
+    # What is written is in UTF-8, whatever the client's encoding is elsewhere.
+    conninfo = make_conninfo(**{**_DEFAULTS, **given, "client_encoding": "UTF8"})
     return PostgresAddress(conninfo, f"postgresql://{user}{host}{port}/{given.get('dbname', '')}")

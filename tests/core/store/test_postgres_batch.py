@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -111,3 +112,19 @@ def test_a_writer_whose_store_has_another_owner_writes_nothing_of_what_is_under_
     assert kinds(first()) == [OwnershipLost] * 2
     assert kinds(second()) == [OwnershipLost]
     assert lengths(url) == {"known": 1}
+
+
+@pytest.mark.parametrize("said_in", ["URL", "environment"])
+def test_ids_are_written_as_they_are_though_the_client_is_of_another_encoding(
+    postgresql: PostgresServer, monkeypatch: pytest.MonkeyPatch, said_in: str
+) -> None:
+    url = postgresql.new_database()
+    with postgres_address(url).connect() as connection:
+        migrate(connection, SystemClock())
+    if said_in == "environment":
+        monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    address = postgres_address(url if said_in == "environment" else f"{url}&client_encoding=LATIN1")
+    with closing(BatchWriter(address.connect, Patience(), 0)) as writer:
+        assert writer.commit([of("café")]) == [None]
+    monkeypatch.delenv("PGCLIENTENCODING", raising=False)
+    assert lengths(url) == {"café": 1}
