@@ -72,14 +72,15 @@ class BatchWriter:
 
     def _end(self, batch: Sequence[Row], sent: Sent | None) -> Sequence[Outcome]:
         try:
-            return outcomes_of(self._in_rounds, batch) if sent is None else self._round(batch, sent)
+            return self._in_rounds(batch) if sent is None else self._round(batch, sent)
         finally:
             self._begun.popleft()
 
     def _in_rounds(self, batch: Sequence[Row]) -> Sequence[Outcome]:
         outcomes: dict[int, Outcome] = {}
         for places in _rounds(batch):
-            outcomes |= zip(places, self._round([batch[place] for place in places]), strict=True)
+            # One that cannot be sent sinks alone, and none is tried again that an earlier round has written.
+            outcomes |= zip(places, outcomes_of(self._round, [batch[place] for place in places]), strict=True)
         return [outcomes[place] for place in range(len(batch))]
 
     def _round(self, appends: Sequence[Row], sent: Sent | None = None) -> list[Outcome]:

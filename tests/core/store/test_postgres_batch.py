@@ -128,3 +128,11 @@ def test_ids_are_written_as_they_are_though_the_client_is_of_another_encoding(
         assert writer.commit([of("café")]) == [None]
     monkeypatch.delenv("PGCLIENTENCODING", raising=False)
     assert lengths(url) == {"café": 1}
+
+
+def test_a_text_that_cannot_be_sent_leaves_what_was_written_before_it_as_it_is(writer: BatchWriter, url: str) -> None:
+    unsendable = append("known", 2)
+    unsendable.head.step_name = "\ud800"
+    outcomes = writer.commit([of("a"), of("known", 1), checked_cells(unsendable)])
+    assert kinds(outcomes) == [NONE, NONE, UnicodeEncodeError]
+    assert lengths(url) == {"known": 2, "a": 1}
