@@ -220,8 +220,9 @@ def _rolled_back(error: psycopg.Error) -> bool:
     """Whether the server itself said that it did not commit. A connection that broke says nothing."""
     if isinstance(error, psycopg.errors.StatementCompletionUnknown):
         return False
-    known = (psycopg.errors.TransactionRollback, psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
-    return isinstance(error, known)
+    # To psycopg a deadlock and the like, which are the class 40, are of the same kind as an outage.
+    refused = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
+    return isinstance(error, refused) or (error.sqlstate or "").startswith("40")
 
 
 def _said(error: psycopg.Error) -> str:

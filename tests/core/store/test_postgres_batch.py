@@ -136,3 +136,19 @@ def test_a_text_that_cannot_be_sent_leaves_what_was_written_before_it_as_it_is(w
     outcomes = writer.commit([of("a"), of("known", 1), checked_cells(unsendable)])
     assert kinds(outcomes) == [NONE, NONE, UnicodeEncodeError]
     assert lengths(url) == {"known": 2, "a": 1}
+
+
+@pytest.mark.parametrize("code", ["40001", "40P01"], ids=["serialization", "deadlock"])
+def test_what_was_rolled_back_for_another_s_sake_is_written_again(writer: BatchWriter, url: str, code: str) -> None:
+    run(url, "CREATE SEQUENCE tries")
+    run(
+        url,
+        "CREATE FUNCTION give_way() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF nextval('tries') = 1 THEN RAISE EXCEPTION 'give way' USING ERRCODE = '{code}'; END IF; "
+        "RETURN NEW; END $$",
+    )
+    run(url, "CREATE TRIGGER t BEFORE INSERT ON cerebelum.events FOR EACH ROW EXECUTE FUNCTION give_way()")
+    first, second = writer.begin([of("a"), of("known", 1)]), writer.begin([of("b")])
+    assert first() == [None, None]
+    assert second() == [None]
+    assert lengths(url) == {"known": 2, "a": 1, "b": 1}
