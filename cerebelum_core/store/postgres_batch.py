@@ -89,7 +89,8 @@ class BatchWriter:
         except OwnershipLost as lost:
             return [lost] * len(appends)
         except psycopg.Error as error:
-            if not _rolled_back(error):
+            # What a server said while a connection was opened it would say to each append by itself as well.
+            if self._line is None or not _rolled_back(error):
                 return [StoreUnavailable(f"the outcome of a write is unknown: {_said(error)}")] * len(appends)
             return [self._alone(append) for append in appends]
 

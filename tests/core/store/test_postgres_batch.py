@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 
+import psycopg
 import pytest
 
 from cerebelum_core.clock import SystemClock
@@ -152,3 +153,18 @@ def test_what_was_rolled_back_for_another_s_sake_is_written_again(writer: BatchW
     assert first() == [None, None]
     assert second() == [None]
     assert lengths(url) == {"known": 2, "a": 1, "b": 1}
+
+
+def test_a_server_that_refuses_the_statements_themselves_is_asked_once_a_batch(writer: BatchWriter, url: str) -> None:
+    tries: list[str] = []
+
+    def connect() -> psycopg.Connection:
+        tries.append(url)
+        return postgres_address(url).connect()
+
+    run(url, "ALTER TABLE cerebelum.events RENAME TO gone")
+    with closing(BatchWriter(connect, Patience(), 0)) as late:
+        assert kinds(late.commit([of("a"), of("b"), of("c")])) == [StoreUnavailable] * 3
+        assert len(tries) == 1
+        run(url, "ALTER TABLE cerebelum.gone RENAME TO events")
+        assert late.commit([of("a")]) == [None]
