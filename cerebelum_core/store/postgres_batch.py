@@ -21,6 +21,8 @@ from cerebelum_core.store.writer import outcomes_of
 
 _TRIES = 3
 """How often an append is tried of which the server says that it was rolled back for another's sake."""
+_REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
+"""What the server says of a write, and would say again."""
 _CELLS = len(APPEND_CELLS)
 _ID, _SHARD, _VERSION, _EXPECTED = range(4)
 _DATA = _CELLS - 1
@@ -103,8 +105,7 @@ class BatchWriter:
             except OwnershipLost as lost:
                 return lost
             except psycopg.Error as error:
-                is_refused = _rolled_back(error) and not isinstance(error, psycopg.errors.TransactionRollback)
-                kind = StoreRefused if is_refused else StoreUnavailable
+                kind = StoreRefused if isinstance(error, _REFUSALS) else StoreUnavailable
                 refusal = kind(f"execution {text(append)!r} cannot be written: {_said(error)}")
                 if not _rolled_back(error):
                     break
@@ -222,8 +223,7 @@ def _rolled_back(error: psycopg.Error) -> bool:
     if isinstance(error, psycopg.errors.StatementCompletionUnknown):
         return False
     # To psycopg a deadlock and the like, which are the class 40, are of the same kind as an outage.
-    refused = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)
-    return isinstance(error, refused) or (error.sqlstate or "").startswith("40")
+    return isinstance(error, _REFUSALS) or (error.sqlstate or "").startswith("40")
 
 
 def _said(error: psycopg.Error) -> str:
