@@ -38,7 +38,7 @@ async def parts(rounds: int) -> list[Part]:
     measure("core", "build: each task", lambda: [build_task(s, t) for s, t in scene.dispatches])
     measure("core", "encode: a frame of tasks", lambda: WorkResponse(tasks=scene.tasks).to_bytes())
     measure("worker", "decode: a frame of tasks", lambda: WorkResponse.from_bytes(scene.tasks_frame))
-    found.append(("worker", "run: each step", median([await scene.run_steps() for _ in range(rounds)])))
+    measure("worker", "run: each step", scene.run_steps)
     measure("worker", "encode: a frame of results", lambda: WorkRequest(results=scene.results).to_bytes())
     return found
 

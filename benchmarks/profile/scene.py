@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import Collection
+from contextvars import copy_context
 
 from benchmarks.engine.workflows import five
-from cerebelum.runner import run_task
+from cerebelum.lifeline import Lifeline
+from cerebelum.runner import run_into
+from cerebelum.running import ALONE, LoopThread
 from cerebelum.threads import Threads
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import SystemClock
@@ -69,15 +71,13 @@ class Scene:
             router.sync(state, owed.tasks)
         router.drain()
 
-    async def run_steps(self) -> float:
-        """Run the steps as a worker does; microseconds each."""
-        begun = time.thread_time()
-        running = [
-            asyncio.create_task(run_task(task, five.code, worker_id="w", threads=Threads(), now=lambda: self.now))
-            for task in self.tasks
-        ]
-        await asyncio.gather(*running)
-        return (time.thread_time() - begun) * 1e6 / BATCH
+    def run_steps(self) -> None:
+        """Run the steps as a worker's lane does, in a loop: one after the other, each in a context of its own."""
+        threads, on = Threads(), LoopThread()
+        for task in self.tasks:
+            result = TaskResult(task_id=task.task_id, execution_id=task.execution_id, worker_id=WORKER)
+            step = run_into(result, task, five.code, lambda: self.now, threads, Lifeline(), ALONE, on)
+            copy_context().run(next, step.__await__(), None)
 
     def _start(self) -> StartExecution:
         inputs = Payload(encoding="json", data=b"1")
