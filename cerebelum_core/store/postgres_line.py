@@ -72,6 +72,7 @@ class Line:
         self._selector.register(connection.fileno(), selectors.EVENT_READ)
         self._awaited = selectors.EVENT_READ
         self._under_way: deque[Sent] = deque()
+        self._is_open = True
         self._libpq.nonblocking = 1
         self._libpq.enter_pipeline_mode()
         for statement in statements:
@@ -102,6 +103,8 @@ class Line:
         if sent.error is not None:
             raise sent.error
         while not sent.is_over:
+            if not self._is_open:
+                raise psycopg.OperationalError("the connection broke while it was under way")
             self._receive()
             if not sent.is_over:
                 self._wait()
@@ -113,6 +116,7 @@ class Line:
 
     def close(self) -> None:
         """Let go of it."""
+        self._is_open = False
         self._selector.close()
         self.connection.close()
 

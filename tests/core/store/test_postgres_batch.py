@@ -99,6 +99,14 @@ def test_of_all_that_was_under_way_on_a_connection_that_broke_nobody_knows(write
     assert writer.commit([of("d")]) == [None]
 
 
+def test_what_is_under_way_when_the_connection_is_let_go_is_of_unknown_outcome(writer: BatchWriter) -> None:
+    first, second = writer.begin([of("a")]), writer.begin([of("b")])
+    writer.close()
+    for outcome in (*first(), *second()):
+        assert str(outcome) == "the outcome of a write is unknown: the connection broke while it was under way"
+    assert writer.commit([of("c")]) == [None]
+
+
 def test_a_text_that_cannot_be_sent_sinks_alone(writer: BatchWriter, url: str) -> None:
     outcomes = writer.begin([of("a"), checked_cells(append("x", 0, row=head(workflow="\ud800"))), of("b")])()
     assert kinds(outcomes) == [NONE, UnicodeEncodeError, NONE]
