@@ -185,23 +185,13 @@ async def test_a_step_that_kills_its_core_and_the_worker_beside_it_becomes_a_dea
     assert len(await lives.store.workers()) == 1, "each of them counts once"
 
 
+@pytest.mark.parametrize("incarnation", ["living", ""], ids=["as it says", "as far as anybody knows"])
 @in_virtual_time
-async def test_a_worker_that_outlives_its_core_has_lost_nothing() -> None:
+async def test_a_worker_that_outlives_its_core_has_lost_nothing(incarnation: str) -> None:
     lives = Lives()
-    async with lives.one(beside="w", incarnation="living") as life:
+    async with lives.one(beside="w", incarnation=incarnation) as life:
         await life.start("x")
         assert await life.work() == ["x"]
-    async with lives.one(beside="w", incarnation="living") as life:
+    async with lives.one(beside="w", incarnation=incarnation) as life:
         assert await life.work() == ["x"], "its answer had not arrived"
-    assert await lives.losses("x") == 0
-
-
-@in_virtual_time
-async def test_of_a_worker_that_does_not_say_which_process_it_is_nobody_knows_that_it_was_another() -> None:
-    lives = Lives()
-    async with lives.one(beside="w", incarnation="") as life:
-        await life.start("x")
-        assert await life.work() == ["x"]
-    async with lives.one(beside="w", incarnation="") as life:
-        assert await life.work() == ["x"]
     assert await lives.losses("x") == 0
