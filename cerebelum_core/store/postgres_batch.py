@@ -25,6 +25,7 @@ _REFUSALS = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError
 """What the server says of a write, and would say again."""
 _CELLS = len(APPEND_CELLS)
 _ID, _SHARD, _VERSION, _EXPECTED = range(4)
+_STATUS = APPEND_CELLS.index("status")
 _DATA = _CELLS - 1
 
 
@@ -147,20 +148,18 @@ class BatchWriter:
         begun, moved = _by_kind(appends)
         work: list[tuple[Statement, dict[str, bytes]]] = []
         if begun:
-            first = list(zip(*begun, strict=False))
-            work.append((sql.BEGIN, self._heads(first, sql.BEGIN_COLUMNS) | _events(begun, 0)))
+            work.append((sql.BEGIN, self._count(begun) | _columns(begun, sql.BEGIN_COLUMNS) | _events(begun, 0)))
         if moved:
-            first = list(zip(*moved, strict=False))
-            data = {"data": bytes_array(cast("Sequence[bytes]", first[_DATA]))}
-            work.append((sql.MOVE, self._heads(first, sql.MOVE_COLUMNS) | data | _events(moved, _CELLS)))
+            # Those with more to tell than a step come first: arrays that end sooner than others go on with NULL.
+            told = [append for append in moved if append[_STATUS] is not None]
+            moved = told + [append for append in moved if append[_STATUS] is None]
+            heads = _columns(moved, sql.MOVE_COLUMNS) | _columns(told, sql.TOLD_COLUMNS)
+            data = {"data": bytes_array([cast("bytes", append[_DATA]) for append in moved])}
+            work.append((sql.MOVE, self._count(moved) | heads | data | _events(moved, _CELLS)))
         return work
 
-    def _heads(
-        self, first: Sequence[Sequence[Cell]], columns: Mapping[str, Callable[[Sequence[Cell]], str]]
-    ) -> dict[str, bytes]:
-        """The columns of all first rows."""
-        heads = {name: array(first[APPEND_CELLS.index(name)]).encode() for name, array in columns.items()}
-        return heads | {"epoch": str(self._epoch).encode(), "appends": str(len(first[_ID])).encode()}
+    def _count(self, appends: Sequence[Row]) -> dict[str, bytes]:
+        return {"epoch": str(self._epoch).encode(), "appends": str(len(appends)).encode()}
 
     def _won(self, appends: Sequence[Row], result: PGresult) -> set[bytes]:
         """The executions of those that are written."""
@@ -176,6 +175,12 @@ def _by_kind(appends: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """Those that begin an execution, and those that go on with one."""
     begun = [append for append in appends if _expected(append) == 0]
     return begun, [append for append in appends if _expected(append) != 0]
+
+
+def _columns(appends: Sequence[Row], columns: Mapping[str, Callable[[Sequence[Cell]], str]]) -> dict[str, bytes]:
+    """Cells of all first rows."""
+    first = list(zip(*appends, strict=False))
+    return {name: array(first[APPEND_CELLS.index(name)] if first else ()).encode() for name, array in columns.items()}
 
 
 def _events(appends: Sequence[Row], begin: int) -> dict[str, bytes]:

@@ -8,10 +8,10 @@ many won, unless all did with a row for each of them, and nothing when another C
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from cerebelum_core.store.postgres_line import Statement
-from cerebelum_core.store.rows import APPEND_CELLS, HEAD_COLUMNS, Cell
+from cerebelum_core.store.rows import HEAD_COLUMNS, Cell
 
 TABLES = frozenset(
     {"migrations", "ownership", "events", "executions", "snapshots", "blueprints", "newest_blueprints", "workers"}
@@ -40,10 +40,10 @@ RENEW = "UPDATE cerebelum.ownership SET lease_until_ns = %s WHERE id = 1 AND epo
 _OWNER = "owner AS (SELECT epoch FROM cerebelum.ownership WHERE id = 1 AND epoch = %(epoch)s FOR SHARE)"
 _EVENTS = """
     SELECT e.execution_id, e.version, e.shard, e.data
-    FROM won JOIN unnest(
-        %(event_execution_ids)s::text[], %(event_versions)s::bigint[], %(event_shards)s::integer[],
-        %(event_data)b::bytea[]
-    ) AS e (execution_id, version, shard, data) ON e.execution_id = won.execution_id
+    FROM won JOIN (
+        SELECT unnest(%(event_execution_ids)s::text[]) AS execution_id, unnest(%(event_versions)s::bigint[]) AS version,
+               unnest(%(event_shards)s::integer[]) AS shard, unnest(%(event_data)b::bytea[]) AS data
+    ) AS e ON e.execution_id = won.execution_id
 )
 SELECT (SELECT count(*) FROM won), w.execution_id
 FROM owner LEFT JOIN (
@@ -53,11 +53,12 @@ _WRITTEN = "written AS (INSERT INTO cerebelum.events (execution_id, version, sha
 BEGIN_EXECUTIONS = f"""
 WITH {_OWNER}, won AS (
     INSERT INTO cerebelum.executions (execution_id, shard, version, {HEAD_COLUMNS})
-    SELECT b.* FROM owner, unnest(
-        %(execution_id)s::text[], %(shard)s::integer[], %(version)s::bigint[], %(workflow)s::text[],
-        %(blueprint_hash)s::text[], %(status)s::integer[], %(started_at_ns)s::bigint[], %(ended_at_ns)s::bigint[],
-        %(ready)s::integer[], %(wake_at_ns)s::bigint[], %(step_index)s::integer[], %(total_steps)s::integer[],
-        %(step_name)s::text[]
+    SELECT b.* FROM owner, (
+        SELECT unnest(%(execution_id)s::text[]), unnest(%(shard)s::integer[]), unnest(%(version)s::bigint[]),
+               unnest(%(workflow)s::text[]), unnest(%(blueprint_hash)s::text[]), unnest(%(status)s::integer[]),
+               unnest(%(started_at_ns)s::bigint[]), unnest(%(ended_at_ns)s::bigint[]), unnest(%(ready)s::integer[]),
+               unnest(%(wake_at_ns)s::bigint[]), unnest(%(step_index)s::integer[]),
+               unnest(%(total_steps)s::integer[]), unnest(%(step_name)s::text[])
     ) AS b
     ON CONFLICT DO NOTHING
     RETURNING execution_id
@@ -73,13 +74,15 @@ WITH {_OWNER}, won AS (
         wake_at_ns = CASE WHEN b.status IS NULL THEN x.wake_at_ns ELSE b.wake_at_ns END,
         blueprint_hash = COALESCE(b.blueprint_hash, x.blueprint_hash),
         total_steps = COALESCE(b.total_steps, x.total_steps)
-    FROM owner, unnest(
-        %(execution_id)s::text[], %(shard)s::integer[], %(expected_version)s::bigint[], %(version)s::bigint[],
-        %(status)s::integer[], %(ended_at_ns)s::bigint[], %(ready)s::integer[], %(wake_at_ns)s::bigint[],
-        %(step_index)s::integer[], %(step_name)s::text[], %(blueprint_hash)s::text[], %(total_steps)s::integer[],
-        %(data)b::bytea[]
-    ) AS b (execution_id, shard, expected_version, version, status, ended_at_ns, ready, wake_at_ns, step_index,
-            step_name, blueprint_hash, total_steps, data)
+    FROM owner, (
+        SELECT unnest(%(execution_id)s::text[]) AS execution_id, unnest(%(shard)s::integer[]) AS shard,
+               unnest(%(expected_version)s::bigint[]) AS expected_version, unnest(%(version)s::bigint[]) AS version,
+               unnest(%(status)s::integer[]) AS status, unnest(%(ended_at_ns)s::bigint[]) AS ended_at_ns,
+               unnest(%(ready)s::integer[]) AS ready, unnest(%(wake_at_ns)s::bigint[]) AS wake_at_ns,
+               unnest(%(step_index)s::integer[]) AS step_index, unnest(%(step_name)s::text[]) AS step_name,
+               unnest(%(blueprint_hash)s::text[]) AS blueprint_hash, unnest(%(total_steps)s::integer[]) AS total_steps,
+               unnest(%(data)b::bytea[]) AS data
+    ) AS b
     WHERE x.execution_id = b.execution_id AND x.shard = b.shard AND x.version = b.expected_version
     RETURNING x.execution_id, x.shard, b.expected_version, b.data
 ), {_WRITTEN}
@@ -142,10 +145,8 @@ WORKERS = "SELECT worker_id, registration, seen_at_ns FROM cerebelum.workers ORD
 
 
 def text_array(values: Sequence[Cell]) -> str:
-    """Texts, or None, as PostgreSQL writes an array: one text of constant type costs less than an adapter a value."""
-    if None in values:
-        return "{" + ",".join(["NULL" if value is None else text_array([value])[1:-1] for value in values]) + "}"
-    texts = list(map(str, values))
+    """Texts as PostgreSQL writes an array: one text of constant type costs less than an adapter a value."""
+    texts = cast("Sequence[str]", values)
     joined = '","'.join(texts)
     if "\\" in joined or joined.count('"') != 2 * (len(texts) - 1):
         joined = '","'.join([text.replace("\\", "\\\\").replace('"', '\\"') for text in texts])
@@ -161,9 +162,12 @@ _TEXTS = {"execution_id", "workflow", "blueprint_hash", "step_name"}
 _Array: TypeAlias = Callable[[Sequence[Cell]], str]
 
 
-def _columns(without: set[str]) -> dict[str, _Array]:
-    return {cell: text_array if cell in _TEXTS else number_array for cell in APPEND_CELLS if cell not in without}
+def _arrays(*columns: str) -> dict[str, _Array]:
+    return {each: text_array if each in _TEXTS else number_array for each in columns}
 
 
-BEGIN_COLUMNS = _columns({"expected_version", "data"})
-MOVE_COLUMNS = _columns({"workflow", "started_at_ns", "data"})
+BEGIN_COLUMNS = _arrays("execution_id", "shard", "version", *HEAD_COLUMNS.split(", "))
+MOVE_COLUMNS = _arrays("execution_id", "shard", "version", "expected_version", "step_index", "step_name")
+"""What each move has."""
+TOLD_COLUMNS = _arrays("blueprint_hash", "status", "ended_at_ns", "ready", "wake_at_ns", "total_steps")
+"""What those have beside that do more than move a step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -13,6 +14,18 @@ from cerebelum_core.store import BlueprintRecord, Due, EventStore, HeadPage, Hea
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
 from cerebelum_proto.worker.worker_service_pb import ExecutionState
 from tests.core.store.appends import START, append, head
+
+LATER = Timestamp(START.seconds + 9)
+CHANGING = [
+    head(),
+    replace(head(), step_index=2, step_name="ship"),
+    replace(head(), status=ExecutionState.EXECUTION_SLEEPING, ready=False, wake_at=LATER),
+    replace(head(), status=ExecutionState.EXECUTION_SLEEPING, ready=False, wake_at=START),
+    replace(head(), blueprint_hash="other", total_steps=9),
+    replace(head(), blueprint_hash="other", total_steps=9, step_name="ship"),
+    replace(head(), blueprint_hash="other", total_steps=9, ended_at=LATER, ready=False),
+]
+"""The heads of an execution, one after the other: in each something else is another one."""
 
 
 async def test_events_come_back_in_order_and_in_parts(store: EventStore) -> None:
@@ -74,25 +87,27 @@ async def test_an_execution_may_move_to_another_blueprint_and_begin_again_after_
 
 
 async def test_whoever_knows_the_head_before_has_whatever_changes_in_it_stored(store: EventStore) -> None:
-    later, asleep = Timestamp(START.seconds + 9), ExecutionState.EXECUTION_SLEEPING
-    heads = [
-        head(),
-        replace(head(), step_index=2, step_name="ship"),
-        replace(head(), status=asleep, ready=False, wake_at=later),
-        replace(head(), status=asleep, ready=False, wake_at=START),
-        replace(head(), blueprint_hash="other", total_steps=9),
-        replace(head(), blueprint_hash="other", total_steps=9, step_name="ship"),
-        replace(head(), blueprint_hash="other", total_steps=9, ended_at=later, ready=False),
-    ]
     before = None
-    for version, after in enumerate(heads):
+    for version, after in enumerate(CHANGING):
         await store.append(replace(append("x", version, row=after), before=before))
         stored = await store.head("x")
         assert stored is not None
         assert (stored.version, stored.head) == (version + 1, after)
         assert await store.ready() == (["x"] if after.ready else [])
-        assert [due.wake_at for due in await store.due(later, limit=9)] == ([after.wake_at] if after.wake_at else [])
+        assert [due.wake_at for due in await store.due(LATER, limit=9)] == ([after.wake_at] if after.wake_at else [])
         before = after
+
+
+async def test_of_many_that_change_at_once_each_gets_what_has_changed_in_its_own_head(store: EventStore) -> None:
+    changes = dict(enumerate([*pairwise(CHANGING)] * 4))
+    await asyncio.gather(*(store.append(append(f"x{n}", 0, row=before)) for n, (before, _) in changes.items()))
+    moves = [replace(append(f"x{n}", 1, 1 + n % 2, row=after), before=before) for n, (before, after) in changes.items()]
+    await asyncio.gather(*map(store.append, moves))
+    for move in moves:
+        stored = await store.head(move.execution_id)
+        assert stored is not None
+        assert (stored.version, stored.head) == (1 + len(move.events), move.head)
+        assert await store.read(move.execution_id, after_version=1) == move.events
 
 
 async def test_of_many_appends_at_once_one_wins_and_the_others_stand(store: EventStore) -> None:
