@@ -64,6 +64,11 @@ class Hands:
         return list(self._held)
 
     @property
+    def step_names(self) -> list[str]:
+        """Whose steps are held, each name once."""
+        return list(dict.fromkeys(held.step_name for held in self._held.values()))
+
+    @property
     def room(self) -> int:
         """How many more tasks may run beside those that run."""
         return self._room - sum(not held.done for held in self._held.values())
@@ -160,6 +165,11 @@ class Held(Call):
         self._made = pb.TaskResult(task_id=task.task_id, execution_id=task.execution_id)
         self._on_end = on_end
         self.waits = task.step_name in code.waiting
+
+    @property
+    def step_name(self) -> str:
+        """Which step it is."""
+        return self._task.step_name
 
     # -- a call ------------------------------------------------------------------------------
 

@@ -18,6 +18,12 @@ from cerebelum_proto.worker import worker_service_pb as pb
 _FRAME_RESULTS = 32
 """At the most: the Core decides about them while the next frame is made."""
 _RETRY_S = 1.0
+_STANDSTILL_S = 1.0
+_STOOD_STILL = (
+    "the worker stood still for %.1f s or longer, with %s in hand: an `async def` step that blocks holds up all others"
+    " and the signs of life, without which the Core takes them for lost and has them run again; make it a plain `def`"
+)
+"""Nothing else tells whoever wrote such a step why its results do not count."""
 _log = logging.getLogger(__name__)
 
 
@@ -83,7 +89,8 @@ class Streaming:
                 async for frame in frames:
                     if frame.welcome is not None:
                         stream.welcomed = True
-                        beating = asyncio.create_task(stream.beat_every(frame.welcome.heartbeat_interval_ms / 1000))
+                        interval_s = max(frame.welcome.heartbeat_interval_ms / 1000, 0.1)
+                        beating = asyncio.create_task(self._beat_every(interval_s, stream))
                         self._hands.lose(frame.welcome.lost_task_ids)
                         self._hands.stop(frame.welcome.cancelled_task_ids)
                         on_ready()
@@ -108,6 +115,15 @@ class Streaming:
     async def _beat(self) -> None:
         self._stream.beat()
         await asyncio.sleep(0)
+
+    async def _beat_every(self, interval_s: float, stream: _Stream) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + interval_s
+            await asyncio.sleep(interval_s)
+            stream.beat()
+            if (late_s := loop.time() - due) >= max(interval_s / 2, _STANDSTILL_S):
+                _log.warning(_STOOD_STILL, late_s, ", ".join(self._hands.step_names) or "nothing")
 
     def _pass_on(self, task_id: str) -> None:
         self._stream.pass_on(task_id)
@@ -185,11 +201,6 @@ class _Stream:
     def leave(self) -> None:
         self._leaving = True
         self._changed.set()
-
-    async def beat_every(self, interval_s: float) -> None:
-        while True:
-            await asyncio.sleep(max(interval_s, 0.1))
-            self.beat()
 
     def answered(self, number: int) -> Held:
         """Whose result had this number, which is settled now."""
