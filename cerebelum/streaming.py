@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from math import inf
 
 from cerebelum.hands import FRAME_BYTES, Hands, Held, size_of, takable, untakable
 from cerebelum_client import Backoff, ClientError, Core, CoreUnavailable, Unsupported
@@ -18,6 +19,7 @@ from cerebelum_proto.worker import worker_service_pb as pb
 _FRAME_RESULTS = 32
 """At the most: the Core decides about them while the next frame is made."""
 _RETRY_S = 1.0
+_QUIET_S = 30.0
 _STANDSTILL_S = 1.0
 _STOOD_STILL = (
     "the worker stood still for %.1f s or longer, with %s in hand: an `async def` step that blocks holds up all others"
@@ -43,6 +45,7 @@ class Streaming:
         self._chance = chance
         self._stream = _Stream()
         self._leaving = False
+        self._quiet_until = -inf
 
     async def run(self, on_ready: Callable[[], None]) -> None:
         """Work until cancelled.
@@ -142,7 +145,7 @@ class Streaming:
     def _refused(self, refusal: stream_pb.ResultRefusal, stream: _Stream) -> None:
         held = stream.answered(refusal.number)
         if refusal.kind is stream_pb.RefusalKind.REFUSAL_KIND_UNAVAILABLE:
-            _log.warning("the result of %s is tried again: %s", held.task_id, refusal.message)
+            self._tell_again(held, refusal.message)
             asyncio.get_running_loop().call_later(_RETRY_S, self._try_again, stream, held)
         elif refusal.kind is stream_pb.RefusalKind.REFUSAL_KIND_STALE:
             _log.warning("%s", refusal.message)
@@ -153,6 +156,14 @@ class Streaming:
         else:
             held.result = untakable(held.result, refusal.message)
             self._stream.send(held)
+
+    def _tell_again(self, held: Held, reason: str) -> None:
+        """An outage meets every result, each second: it is one thing to be told, not thousands."""
+        now = asyncio.get_running_loop().time()
+        level = logging.WARNING if now >= self._quiet_until else logging.DEBUG
+        if level == logging.WARNING:
+            self._quiet_until = now + _QUIET_S
+        _log.log(level, "the result of %s is tried again, as others may be: %s", held.task_id, reason)
 
     def _try_again(self, stream: _Stream, held: Held) -> None:
         if stream is self._stream:  # a later stream began with all that was not taken
