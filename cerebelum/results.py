@@ -10,6 +10,7 @@ from functools import cache
 from cerebelum.code import NO_CODE, Code
 from cerebelum.errors import ExecutionFailed
 from cerebelum_client import PayloadError, Payloads
+from cerebelum_client.approvals import asked_data
 from cerebelum_codegen.runtime import JsonValue, Timestamp
 from cerebelum_proto.control.v1 import lifecycle_pb
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested
@@ -122,14 +123,14 @@ def result_of(status: ExecutionStatus, code: Code = NO_CODE) -> ExecutionResult:
 
 def _approval(info: ApprovalInfo) -> PendingApproval:
     return PendingApproval(
-        step=info.step_name, approval_type=info.approval_type, data=info.data or {}, task_id=info.task_id
+        step=info.step_name, approval_type=info.approval_type, data=asked_data(info.data), task_id=info.task_id
     )
 
 
 def question_of(request: ApprovalRequested) -> PendingApproval:
     """What a step asks, as its approver is shown it."""
     return PendingApproval(
-        step=request.step, approval_type=request.approval_type, data=request.data or {}, task_id=request.task_id
+        step=request.step, approval_type=request.approval_type, data=asked_data(request.data), task_id=request.task_id
     )
 
 

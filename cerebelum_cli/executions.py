@@ -13,6 +13,7 @@ from cerebelum_cli.options import RemoteCore, core_option, execution_argument, j
 from cerebelum_cli.output import clock_text, json_text, one_line, print_json, say, say_each, table, time_text, value_of
 from cerebelum_cli.timeline import Timeline, event_json, show
 from cerebelum_cli.why import words
+from cerebelum_client.approvals import asked_data
 from cerebelum_proto.control.v1.lifecycle_pb import Explanation
 from cerebelum_proto.worker.worker_service_pb import (
     ApprovalInfo,
@@ -126,7 +127,7 @@ def _print_status(found: ExecutionStatus, explanations: Sequence[Explanation]) -
     for explanation in explanations if found.completed_at is None else ():
         say(f"  {words(explanation)}")
     if found.approval_info is not None and found.approval_info.data:
-        say(f"  {found.approval_info.step_name} asks {one_line(found.approval_info.data)}")
+        say(f"  {found.approval_info.step_name} asks {one_line(asked_data(found.approval_info.data))}")
     for name, count in found.kept_signals.items():
         say(f"  keeps {count} signal{'s' if count > 1 else ''} '{name}' that nothing has waited for")
     for told in found.progress:
@@ -138,7 +139,12 @@ def _print_status(found: ExecutionStatus, explanations: Sequence[Explanation]) -
 
 
 def _approval_json(asked: ApprovalInfo) -> dict[str, object]:
-    return {"step": asked.step_name, "type": asked.approval_type, "data": asked.data, "task_id": asked.task_id}
+    return {
+        "step": asked.step_name,
+        "type": asked.approval_type,
+        "data": asked_data(asked.data),
+        "task_id": asked.task_id,
+    }
 
 
 def _status_json(found: ExecutionStatus, *, full: bool) -> dict[str, object]:

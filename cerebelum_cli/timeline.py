@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import TypeAlias, assert_never
 
 from cerebelum_cli.output import one_line, time_text, value_of
+from cerebelum_client.approvals import asked_data
 from cerebelum_codegen.runtime.wkt import Timestamp
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
@@ -43,6 +44,8 @@ def event_json(event: ev.Event) -> dict[str, object]:
             members[each.name] = {"kind": value.kind, "message": value.message}
         elif isinstance(value, ev.RouteChosen):
             members[each.name] = {"rule": value.rule.name.removeprefix("RULE_KIND_").lower(), "matched": value.matched}
+        elif isinstance(fact, ev.ApprovalRequested) and each.name == "data":
+            members[each.name] = asked_data(fact.data)
         elif not each.name.startswith("_"):
             members[each.name] = value
     kind = type(fact).__name__ if fact is not None else None

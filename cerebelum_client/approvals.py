@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cerebelum_client.calls import Calls
+from cerebelum_codegen.runtime import JsonValue
 from cerebelum_proto.control.v1 import control_pb as pb
 from cerebelum_proto.control.v1.control_grpc import ControlServiceStub
 from cerebelum_proto.types.v1.types_pb import Payload
@@ -45,3 +47,20 @@ class Approvals:
         )
         answer = await self._calls.once(lambda: self._stub.reject(request, timeout_s=self._calls.call_s))
         return answer.step_name
+
+
+def asked_data(struct: Mapping[str, JsonValue] | None) -> dict[str, JsonValue]:
+    """What a question was asked with: a Struct knows one kind of number, and people read `4900`, not `4900.0`."""
+    return {key: _whole(item) for key, item in (struct or {}).items()}
+
+
+def _whole(value: JsonValue) -> JsonValue:
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case Mapping():
+            return asked_data(value)
+        case list():
+            return [_whole(item) for item in value]
+        case _:
+            return value

@@ -33,6 +33,8 @@ async def test_from_run_to_approval_to_history(tmp_path: Path) -> None:
 
         status = await command(on, "status", "order-7")
         assert "sign: waits for approval (signature); cerebelum approve order-7" in status.out
+        assert 'sign asks {"order": 7}\n' in status.out
+        assert '"data": {"order": 7}' in (await command(on, "history", "order-7", "--json")).out
         listed = json.loads((await command(on, "list", "--json", "--status", "waiting_for_approval")).out)
         assert [each["execution_id"] for each in listed["executions"]] == ["order-7"]
 

@@ -260,6 +260,7 @@ async def test_who_saw_one_question_does_not_decide_the_one_that_came_meanwhile(
         shown = (await handle.status()).approval
         assert shown is not None
         assert (shown.step, shown.approval_type, shown.data) == ("ask_twice", "limit", {"cents": 100})
+        assert str(shown.data) == "{'cents': 100}", "no 100.0, which is what travels"
         await core.skip(timedelta(hours=2))
         with pytest.raises(Refused, match=f"of task '{shown.task_id}' waits no more: decide what is asked now"):
             await handle.approve(decided_by="Ada", task_id=shown.task_id)
