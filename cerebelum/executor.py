@@ -10,7 +10,7 @@ from typing import Unpack
 from cerebelum.errors import DefinitionError
 from cerebelum.execution_stream import ExecutionStream, execution_id_in
 from cerebelum.handle import ExecutionHandle
-from cerebelum.options import StartOptions
+from cerebelum.options import StartOptions, own_id
 from cerebelum.policies import Retry, policies_of
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.workflow import Workflow, code_of, submit
@@ -84,7 +84,8 @@ class DistributedExecutor(Connected):
         correlation_id: str = "",
     ) -> pb.ExecuteRequest:
         """What `submit` asks of the Core, once the Core has the workflow. Here `StartOptions` meet their defaults."""
-        check_texts("an execution", id=execution_id or "", queue=queue or "", correlation_id=correlation_id)
+        chosen = own_id(execution_id)
+        check_texts("an execution", queue=queue or "", correlation_id=correlation_id)
         if not isinstance(workflow, Workflow | str):
             raise DefinitionError("an execution", [f"{workflow!r} is no workflow: give one, or the name of one"])
         known = workflow if isinstance(workflow, Workflow) else None
@@ -94,7 +95,7 @@ class DistributedExecutor(Connected):
         return execute_request(
             workflow.name if isinstance(workflow, Workflow) else workflow,
             known.write_inputs(inputs) if known is not None else PLAIN.write(inputs),
-            execution_id=execution_id or "",
+            execution_id=chosen,
             workflow_hash=known.hash if known else "",
             correlation_id=correlation_id,
             tags=tags,

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from cerebelum.code import Code
 from cerebelum.errors import CerebelumError
 from cerebelum.hands import takable
+from cerebelum.options import own_id
 from cerebelum.results import ExecutionResult, PendingApproval, question_of, result_of
 from cerebelum.runner import run_task
 from cerebelum.running import is_cancelled_here
@@ -98,11 +99,11 @@ async def run_locally(
     signals: Signals = (),
 ) -> ExecutionResult:
     """Run a workflow to its end."""
-    check_texts("an execution", id=execution_id or "")
+    chosen = own_id(execution_id) or new_execution_id()
     run = _LocalRun(blueprint, code, approver, signals)
     run.tell(
         StartExecution(
-            execution_id=execution_id or new_execution_id(),
+            execution_id=chosen,
             workflow=blueprint.workflow,
             inputs=inputs,
             timeout_ms=limit_ms(timeout),

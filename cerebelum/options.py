@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TypedDict
 
 from cerebelum.policies import Retry
+from cerebelum_client.plain import check_texts
 
 
 class StartOptions(TypedDict, total=False):
@@ -22,3 +23,19 @@ class StartOptions(TypedDict, total=False):
     retries: Mapping[str, Retry] | None
     """How steps are tried again, by their names, whatever they say themselves."""
     correlation_id: str
+
+
+def own_id(execution_id: str | None) -> str:
+    """The id that the caller has chosen; empty when there is none.
+
+    Raises:
+        TypeError, ValueError: it is no id.
+    """
+    if execution_id is None:
+        return ""
+    check_texts("an execution", id=execution_id)
+    if not execution_id:
+        raise ValueError(
+            "an execution: its id is empty, and each start would begin another one: give a text, or None for a new id"
+        )
+    return execution_id

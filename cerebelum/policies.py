@@ -57,8 +57,11 @@ def policies_of(retries: Mapping[str, Retry] | None) -> dict[str, RetryPolicy]:
 
     Raises:
         DefinitionError: with everything that is wrong with them.
+        TypeError: they are no mapping.
     """
-    told = retries or {}
+    told = {} if retries is None else retries
+    if not isinstance(told, Mapping):
+        raise TypeError(f"retries is {retries!r}: give one a step, as in {{'charge': Retry(max_attempts=3)}}")
     if faults := [f"'{name}': {fault}" for name, retry in told.items() for fault in policy_faults(retry, {})]:
         raise DefinitionError("retries", faults)
     return {name: policy_of(retry) for name, retry in told.items()}

@@ -34,9 +34,15 @@ Signals: TypeAlias = Iterable[Signal] | AsyncIterable[Signal]
 
 
 async def identified(signals: Signals) -> AsyncGenerator[Signal, None]:
-    """The signals as they come, each with an id."""
+    """The signals as they come, each with an id.
+
+    Raises:
+        TypeError: what comes is none.
+    """
     number = 0
     async for signal in _each(signals):
+        if not isinstance(signal, Signal):
+            raise TypeError(f"signals holds {signal!r}: give signals, as in signals=[Signal('paid', 7)]")
         number += 1
         yield signal if signal.signal_id else replace(signal, signal_id=f"#{number}")
 

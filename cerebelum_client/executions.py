@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -59,8 +59,10 @@ def execute_request(
     same execution.
 
     Raises:
-        TypeError: the tags are one text.
+        TypeError: the tags are one text, or no list.
     """
+    if not isinstance(tags, Iterable):
+        raise TypeError(f"tags is {tags!r}: give a list of texts")
     if isinstance(tags, str):
         raise TypeError(f"tags is the text {tags!r}, whose letters would be the tags: give a list, as in [{tags!r}]")
     return pb.ExecuteRequest(

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from cerebelum.declared.definition import Definition
 from cerebelum.declared.handle import WorkflowHandle
 from cerebelum.declared.identity import id_of
+from cerebelum.options import own_id
 from cerebelum.policies import Retry, policies_of
 from cerebelum.workflow import submit
 from cerebelum_client import PLAIN, AlreadyExists, Core, NotFound, execute_request, new_execution_id
@@ -48,6 +49,7 @@ class WorkflowClient(Connected, Generic[_Inputs, _Handle]):
         say, by their names.
 
         Raises:
+            TypeError, ValueError: what is told is none of its kind.
             InvalidRequest: the inputs lack what the execution id is made of, or no queue can be called so.
             AlreadyExists: the id belongs to an execution with other inputs; with ID_REUSE_REFUSE, to any, also to one
                 that a call has started whose answer was lost.
@@ -56,7 +58,7 @@ class WorkflowClient(Connected, Generic[_Inputs, _Handle]):
         told = self._definition
         if not isinstance(inputs, told.inputs):
             raise TypeError(f"{told.name} starts with {told.inputs.FULL_NAME}, not with {inputs!r}")
-        chosen = execution_id or (id_of(told.execution_id, inputs) if told.execution_id else new_execution_id())
+        chosen = own_id(execution_id) or (id_of(told.execution_id, inputs) if told.execution_id else new_execution_id())
         limit = told.deadline if deadline is None else deadline
         request = execute_request(
             told.name,

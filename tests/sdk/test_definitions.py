@@ -29,6 +29,7 @@ from cerebelum import (
     skip_to,
     step,
     testing,
+    wait_for_signal,
     workflow,
 )
 from cerebelum_client import AddressError
@@ -204,6 +205,37 @@ async def test_one_workflow_is_no_list_of_them_and_a_step_is_no_workflow() -> No
 def test_a_number_is_no_duration_wherever_one_is_asked_for() -> None:
     with pytest.raises(TypeError, match=r"30 is no duration: give a timedelta"):
         asyncio.run(flow(nothing)().execute(1, timeout=30))
+
+
+@pytest.mark.parametrize("way", [{}, {"store": "memory://"}])
+async def test_an_empty_id_does_not_stand_for_a_new_one(way: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="its id is empty, and each start would begin another one"):
+        await flow(nothing)().execute(1, execution_id="", store=way.get("store"))
+
+
+async def test_options_of_a_wrong_kind_are_named() -> None:
+    wrong: Any = 5
+    async with testing.core([flow(nothing)()]) as core:
+        executor = DistributedExecutor(core.core)
+        with pytest.raises(TypeError, match=r"retries is 5: give one a step, as in \{'charge': Retry"):
+            await executor.submit(flow(nothing)(), retries=wrong)
+        with pytest.raises(TypeError, match="tags is 5: give a list of texts"):
+            await executor.submit(flow(nothing)(), tags=wrong)
+
+
+async def test_what_is_no_signal_is_not_sent() -> None:
+    @step
+    async def waits() -> None:
+        await wait_for_signal("paid")
+
+    @workflow
+    def waiting(wf: WorkflowBuilder) -> None:
+        wf.timeline(waits)
+
+    wrong: Any = [5]
+    for store in (None, "memory://"):
+        with pytest.raises(TypeError, match=r"signals holds 5: give signals, as in signals=\[Signal"):
+            await waiting.execute(signals=wrong, store=store)
 
 
 @pytest.mark.parametrize(
