@@ -160,8 +160,13 @@ def given(ctx: click.Context, param: click.Parameter, value: str | None) -> str 
     """A word that may be left out, but not empty: such is the variable of a script that was never set.
 
     Raises:
-        click.BadParameter: it is empty.
+        click.BadParameter: it is empty, or no text.
     """
+    if value is not None and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise click.BadParameter(f"{value!a} is no UTF-8: write it in UTF-8") from None
     if value == "" and ctx.get_parameter_source(param.name or "") is not ParameterSource.DEFAULT:
         raise click.BadParameter("it is empty: write it out, or leave the option out")
     return value

@@ -343,3 +343,9 @@ def test_a_name_that_came_out_empty_is_no_name_left_out(tmp_path: Path, command:
 def test_a_queue_of_a_worker_that_is_no_name_is_wrong_usage(tmp_path: Path) -> None:
     ran = cerebelum("worker", "tests.e2e.flows", "--queue", "a b", folder=tmp_path, PYTHONPATH=str(PROJECT))
     assert (ran.code, "queue 'a b' is no name" in ran.err) == (Exit.USAGE, True)
+
+
+def test_a_word_that_is_no_text_is_told_of_as_such(tmp_path: Path) -> None:
+    ran = cerebelum("run", "order", "--no-wait", "--execution-id", "\udcff", folder=tmp_path)
+    assert ran.code == Exit.USAGE
+    assert r"Invalid value for '--execution-id': '\udcff' is no UTF-8" in ran.err
