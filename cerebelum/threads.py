@@ -15,6 +15,8 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TypeVar
 
+from cerebelum.raised import words_of
+
 _T = TypeVar("_T")
 
 
@@ -49,8 +51,12 @@ class Threads:
     def _perform(self, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[_T], call: Callable[[], _T]) -> None:
         try:
             settle = partial(_give, answer, call())
-        except (StopIteration, KeyboardInterrupt) as error:  # which mean something else to whoever awaits
-            settle = partial(_fail, answer, RuntimeError(f"the step raised {type(error).__name__}({error})"))
+        except (
+            StopIteration,
+            GeneratorExit,
+            KeyboardInterrupt,
+        ) as error:  # which say something else to an `await`
+            settle = partial(_fail, answer, RuntimeError(f"the step raised {type(error).__name__}({words_of(error)})"))
         except BaseException as error:
             settle = partial(_fail, answer, error)
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more

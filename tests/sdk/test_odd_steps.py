@@ -37,6 +37,14 @@ async def ends_like_a_generator() -> None:
     raise GeneratorExit
 
 
+def ends_like_a_generator_in_a_thread() -> None:
+    raise GeneratorExit
+
+
+def stops_without_words() -> None:
+    raise StopIteration(Unspeakable())
+
+
 def interrupts_in_a_thread() -> None:
     raise KeyboardInterrupt
 
@@ -158,6 +166,8 @@ def of(function: Callable[[], object]) -> Workflow:
         (halts_in_a_thread, "Halt", "enough"),
         (leaves, "SystemExit", "3"),
         (ends_like_a_generator, "GeneratorExit", ""),
+        (ends_like_a_generator_in_a_thread, "RuntimeError", "the step raised GeneratorExit()"),
+        (stops_without_words, "RuntimeError", "the step raised StopIteration(its words cannot be had"),
         (interrupts_in_a_thread, "RuntimeError", "the step raised KeyboardInterrupt()"),
         (fails_without_words, "Unspeakable", "its words cannot be had: its __str__ fails"),
         (keeps_under_a_number, "TypeError", "a memo: its key is 3: give a text"),
