@@ -384,4 +384,4 @@ async def test_an_approver_sees_the_same_data_wherever_the_workflow_runs(store: 
         return Yes()
 
     (await asking.execute(store=store, approver=approver)).unwrap()
-    assert seen == ["{'amount': 4900.0, 'of': [1.0, True, 'x']}"]
+    assert seen == ["{'amount': 4900, 'of': [1, True, 'x']}"]
