@@ -15,7 +15,7 @@ from cerebelum.code import Code
 from cerebelum.options import StartOptions
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.workflow import Workflow, code_of
-from cerebelum_client import ClientError, Core, CoreUnavailable
+from cerebelum_client import Core, CoreUnavailable
 from cerebelum_client.errors import client_error
 from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
 from cerebelum_proto.stream.v1 import stream_pb
@@ -42,6 +42,15 @@ class _Asked:
     request: pb.ExecuteRequest
     code: Code
     answer: asyncio.Future[ExecutionResult]
+
+    def tell(self, status: pb.ExecutionStatus) -> None:
+        """What became of it. An output that cannot be read is an error of this one alone."""
+        try:
+            result = result_of(status, self.code)
+        except Exception as error:
+            self.answer.set_exception(error)
+        else:
+            self.answer.set_result(result)
 
 
 class ExecutionStream:
@@ -91,7 +100,7 @@ class ExecutionStream:
                         self._hear(frame)
             except CoreUnavailable:
                 pass
-            except ClientError as error:
+            except Exception as error:  # also a fault of ours: nobody waits for ever
                 self._fail(error)
             await asyncio.sleep(_RETRY_S)
             self._unsent = [*self._sent.values(), *self._unsent]
@@ -112,7 +121,7 @@ class ExecutionStream:
         for end in frame.ends:
             asked = self._sent.pop(end.number)
             if not asked.answer.done():
-                asked.answer.set_result(result_of(end.status or pb.ExecutionStatus(), asked.code))
+                asked.tell(end.status or pb.ExecutionStatus())
         for refusal in frame.refusals:
             asked = self._sent.pop(refusal.number)
             error = client_error(RpcError(StatusCode(refusal.code), refusal.message), "the stream's address")
@@ -125,7 +134,7 @@ class ExecutionStream:
         self._unsent.append(asked)
         self._changed.set()
 
-    def _fail(self, error: ClientError) -> None:
+    def _fail(self, error: Exception) -> None:
         for asked in (*self._sent.values(), *self._unsent):
             if not asked.answer.done():
                 asked.answer.set_exception(error)

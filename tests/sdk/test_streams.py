@@ -6,11 +6,12 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from cerebelum import DistributedExecutor, Worker, WorkflowBuilder, step, workflow
+from cerebelum import DistributedExecutor, ExecutionResult, Worker, WorkflowBuilder, step, workflow
 from cerebelum.embedded import EmbeddedCore, embedded_core
 from cerebelum_client import AlreadyExists, CoreUnavailable, NotFound, Unsupported
 from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES
@@ -49,6 +50,29 @@ async def grow(inputs: int) -> str:
 @workflow
 def growing(wf: WorkflowBuilder) -> None:
     wf.timeline(grow)
+
+
+@dataclass
+class Fragile:
+    """What cannot be read from what it was written as."""
+
+    number: int
+
+    def __post_init__(self) -> None:
+        if self.number > 1:
+            raise LookupError("a fault of the caller's own")
+
+
+@step
+async def break_off(inputs: int) -> Fragile:
+    fragile = Fragile(0)
+    fragile.number = inputs
+    return fragile
+
+
+@workflow
+def fragile(wf: WorkflowBuilder) -> None:
+    wf.timeline(break_off)
 
 
 class Core:
@@ -95,7 +119,7 @@ class Core:
 
 @asynccontextmanager
 async def working(core: Core, **options: int) -> AsyncIterator[DistributedExecutor]:
-    worker = Worker(core, workflows=[sums, growing], chance=lambda: 1.0, **options)
+    worker = Worker(core, workflows=[sums, growing, fragile], chance=lambda: 1.0, **options)
     ready = asyncio.Event()
     running = asyncio.create_task(worker.run(ready.set))
     await ready.wait()
@@ -158,6 +182,21 @@ async def test_what_cannot_be_started_is_refused_on_a_stream_as_in_a_call() -> N
         with pytest.raises(NotFound):
             await executor.execute("unknown")
         assert (await stream.execute(sums, 1, execution_id="e")).output == 3
+
+
+async def test_an_output_that_cannot_be_read_is_an_error_of_its_own_execution_alone() -> None:
+    async with embedded_core("memory://") as inner, working(Core(inner)) as executor, executor.stream() as stream:
+        bad, good, *sums_of = await asyncio.gather(
+            stream.execute(fragile, 2),
+            stream.execute(fragile, 1),
+            *(stream.execute(sums, number) for number in range(10)),
+            return_exceptions=True,
+        )
+
+    assert isinstance(bad, LookupError)
+    assert isinstance(good, ExecutionResult)
+    assert good.output == Fragile(1)
+    assert all(isinstance(each, ExecutionResult) for each in sums_of)
 
 
 async def test_a_closed_stream_tells_those_who_still_wait_on_it() -> None:
