@@ -6,6 +6,7 @@ The stream may break: what has not ended is asked for again on the next one, und
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -61,7 +62,10 @@ class ExecutionStream:
         self._request = request
         self._unsent: list[_Asked] = []
         self._sent: dict[int, _Asked] = {}
+        self._put_off: deque[_Asked] = deque()
+        """What the Core could not start just now. It is asked for again after a while."""
         self._number = 0
+        self._closed = False
         self._changed = asyncio.Event()
         self._talking: asyncio.Task[None] | None = None
 
@@ -77,20 +81,26 @@ class ExecutionStream:
             ClientError: it cannot be started; see `DistributedExecutor.submit`.
         """
         request = await self._request(workflow, inputs, **options)
+        if self._closed:
+            raise _closed()
         asked = _Asked(request, code_of(workflow), asyncio.get_running_loop().create_future())
-        if not self._unsent:
-            self._changed.set()
-        self._unsent.append(asked)
+        self._ask(asked)
         if self._talking is None:
             self._talking = asyncio.create_task(self._talk())
         return await asked.answer
 
     async def close(self) -> None:
         """End the stream. What was started goes on; whoever waits here is told that nobody listens."""
+        self._closed = True
         if self._talking is not None:
             self._talking.cancel()
             await asyncio.gather(self._talking, return_exceptions=True)
-        self._fail(CoreUnavailable("the stream was closed"))
+        self._fail(_closed())
+
+    def _ask(self, asked: _Asked) -> None:
+        if not self._unsent:
+            self._changed.set()
+        self._unsent.append(asked)
 
     async def _talk(self) -> None:
         while True:
@@ -126,19 +136,21 @@ class ExecutionStream:
             asked = self._sent.pop(refusal.number)
             error = client_error(RpcError(StatusCode(refusal.code), refusal.message), "the stream's address")
             if isinstance(error, CoreUnavailable):
-                asyncio.get_running_loop().call_later(_RETRY_S, self._ask_again, asked)
+                self._put_off.append(asked)
+                asyncio.get_running_loop().call_later(_RETRY_S, self._ask_again)
             elif not asked.answer.done():
                 asked.answer.set_exception(error)
 
-    def _ask_again(self, asked: _Asked) -> None:
-        self._unsent.append(asked)
-        self._changed.set()
+    def _ask_again(self) -> None:
+        if self._put_off:  # else they were told meanwhile that nobody listens
+            self._ask(self._put_off.popleft())
 
     def _fail(self, error: Exception) -> None:
-        for asked in (*self._sent.values(), *self._unsent):
+        for asked in (*self._sent.values(), *self._unsent, *self._put_off):
             if not asked.answer.done():
                 asked.answer.set_exception(error)
         self._sent, self._unsent = {}, []
+        self._put_off.clear()
 
 
 class _Frames:
@@ -152,6 +164,10 @@ class _Frames:
 
     async def __anext__(self) -> stream_pb.ExecuteRequest:
         return await self._frame()
+
+
+def _closed() -> CoreUnavailable:
+    return CoreUnavailable("the stream was closed")
 
 
 def execution_id_in(request: pb.ExecuteRequest) -> str:

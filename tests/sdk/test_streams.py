@@ -7,14 +7,18 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from cerebelum import DistributedExecutor, ExecutionResult, Worker, WorkflowBuilder, step, workflow
 from cerebelum.embedded import EmbeddedCore, embedded_core
+from cerebelum.execution_stream import ExecutionStream
 from cerebelum_client import AlreadyExists, CoreUnavailable, NotFound, Unsupported
-from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES
+from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES, StatusCode
+from cerebelum_proto.stream.v1 import stream_pb
+from cerebelum_proto.worker import worker_service_pb as pb
 
 ran: Counter[str] = Counter()
 
@@ -207,6 +211,32 @@ async def test_a_closed_stream_tells_those_who_still_wait_on_it() -> None:
             await asyncio.sleep(0)
         with pytest.raises(CoreUnavailable):
             await waiting
+
+
+async def test_a_closed_stream_tells_also_those_whose_start_was_put_off_and_who_comes_later() -> None:
+    answered = asyncio.Event()
+
+    class Unable:
+        async def execute(
+            self, requests: AsyncIterator[stream_pb.ExecuteRequest]
+        ) -> AsyncGenerator[stream_pb.ExecuteResponse, None]:
+            async for _ in requests:
+                refusal = stream_pb.StartRefusal(number=1, code=StatusCode.UNAVAILABLE.value)
+                yield stream_pb.ExecuteResponse(refusals=[refusal])
+                answered.set()
+
+    async def request(*_: object, **__: object) -> pb.ExecuteRequest:
+        return pb.ExecuteRequest()
+
+    core: Any = SimpleNamespace(executions=Unable())
+    stream = ExecutionStream(core, request)
+    waiting = asyncio.create_task(stream.execute("any"))
+    await answered.wait()
+    await stream.close()
+    for late in (waiting, stream.execute("any")):
+        with pytest.raises(CoreUnavailable, match="the stream was closed"):
+            async with asyncio.timeout(5):
+                await late
 
 
 async def test_an_option_that_there_is_none_of_starts_nothing() -> None:
