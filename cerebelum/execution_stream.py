@@ -13,17 +13,22 @@ from dataclasses import dataclass
 from typing import Protocol, Unpack
 
 from cerebelum.code import Code
+from cerebelum.handle import ExecutionHandle
 from cerebelum.options import StartOptions
 from cerebelum.results import ExecutionResult, result_of
 from cerebelum.workflow import Workflow, code_of
 from cerebelum_client import Core, CoreUnavailable
 from cerebelum_client.errors import client_error
-from cerebelum_codegen.runtime.rpc import RpcError, StatusCode
+from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES, RpcError, StatusCode
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.worker import worker_service_pb as pb
 
 _RETRY_S = 0.5
 _FRAME_STARTS = 250
+_FRAME_BYTES = 1024 * 1024
+"""Of inputs: a further start goes into the next frame."""
+_LARGEST_BYTES = MAX_MESSAGE_BYTES - 64 * 1024
+"""Of the inputs of one start. A Core that takes no larger message would end the stream over it, for all others too."""
 
 
 class Requests(Protocol):
@@ -83,6 +88,9 @@ class ExecutionStream:
         request = await self._request(workflow, inputs, **options)
         if self._closed:
             raise _closed()
+        if _bytes_in(request) > _LARGEST_BYTES:
+            await self._core.executions.start(request)
+            return await ExecutionHandle(self._core, execution_id_in(request), code_of(workflow)).result()
         asked = _Asked(request, code_of(workflow), asyncio.get_running_loop().create_future())
         self._ask(asked)
         if self._talking is None:
@@ -121,11 +129,17 @@ class ExecutionStream:
         while not self._unsent:
             self._changed.clear()
             await self._changed.wait()
-        starting, self._unsent = self._unsent[:_FRAME_STARTS], self._unsent[_FRAME_STARTS:]
-        for asked in starting:
+        starts: list[pb.ExecuteRequest] = []
+        size = 0
+        for asked in self._unsent[:_FRAME_STARTS]:
+            size += _bytes_in(asked.request)
+            if starts and size > _FRAME_BYTES:
+                break
             self._number += 1
             self._sent[self._number] = asked
-        return stream_pb.ExecuteRequest(starts=[asked.request for asked in starting])
+            starts.append(asked.request)
+        self._unsent = self._unsent[len(starts) :]
+        return stream_pb.ExecuteRequest(starts=starts)
 
     def _hear(self, frame: stream_pb.ExecuteResponse) -> None:
         for end in frame.ends:
@@ -164,6 +178,10 @@ class _Frames:
 
     async def __anext__(self) -> stream_pb.ExecuteRequest:
         return await self._frame()
+
+
+def _bytes_in(request: pb.ExecuteRequest) -> int:
+    return len(request.exact_inputs.data) if request.exact_inputs is not None else 0
 
 
 def _closed() -> CoreUnavailable:

@@ -56,6 +56,16 @@ def growing(wf: WorkflowBuilder) -> None:
     wf.timeline(grow)
 
 
+@step
+async def measure(inputs: str) -> int:
+    return len(inputs)
+
+
+@workflow
+def measuring(wf: WorkflowBuilder) -> None:
+    wf.timeline(measure)
+
+
 @dataclass
 class Fragile:
     """What cannot be read from what it was written as."""
@@ -88,6 +98,8 @@ class Core:
         self._frames = frames
         self._streams = streams
         self.opened = 0
+        self.largest = 0
+        """The largest frame of starts, in bytes."""
 
     def __getattr__(self, name: str) -> object:
         parts = (self._core.workers, self._core.executions, self._core)
@@ -98,7 +110,12 @@ class Core:
             yield frame
 
     async def execute(self, requests: AsyncIterator[object]) -> AsyncGenerator[object, None]:
-        async for frame in self._limited(self._core.executions.execute(requests)):
+        async for frame in self._limited(self._core.executions.execute(self._weighed(requests))):
+            yield frame
+
+    async def _weighed(self, requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+        async for frame in requests:
+            self.largest = max(self.largest, len(frame.to_bytes()))
             yield frame
 
     async def await_result(self, *args: object, **options: object) -> object:
@@ -123,7 +140,7 @@ class Core:
 
 @asynccontextmanager
 async def working(core: Core, **options: int) -> AsyncIterator[DistributedExecutor]:
-    worker = Worker(core, workflows=[sums, growing, fragile], chance=lambda: 1.0, **options)
+    worker = Worker(core, workflows=[sums, growing, measuring, fragile], chance=lambda: 1.0, **options)
     ready = asyncio.Event()
     running = asyncio.create_task(worker.run(ready.set))
     await ready.wait()
@@ -174,6 +191,17 @@ async def test_a_result_that_is_too_large_fails_its_step_and_harms_no_other() ->
     assert small.output == 3
     assert large.error is not None
     assert large.error.kind == "ResultRefused"
+
+
+async def test_starts_with_large_inputs_part_into_frames_and_one_that_is_too_large_for_any_goes_by_itself() -> None:
+    sizes = [MAX_MESSAGE_BYTES, *[MAX_MESSAGE_BYTES // 8] * 12, MAX_MESSAGE_BYTES // 2]
+    async with embedded_core("memory://") as inner:
+        core = Core(inner)
+        async with working(core) as executor, executor.stream() as stream:
+            results = await asyncio.gather(*(stream.execute(measuring, "x" * size) for size in sizes))
+
+    assert [result.output for result in results] == sizes
+    assert core.largest < MAX_MESSAGE_BYTES
 
 
 async def test_what_cannot_be_started_is_refused_on_a_stream_as_in_a_call() -> None:
