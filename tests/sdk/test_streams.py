@@ -231,6 +231,28 @@ async def test_an_output_that_cannot_be_read_is_an_error_of_its_own_execution_al
     assert all(isinstance(each, ExecutionResult) for each in sums_of)
 
 
+async def test_a_start_whose_texts_cannot_travel_breaks_nobody_s_stream() -> None:
+    not_one: Any = 3
+    async with embedded_core("memory://") as inner:
+        core = Core(inner)
+        async with working(core) as executor, executor.stream() as stream:
+            *refused, started = await asyncio.gather(
+                stream.execute(sums, 1, tags=["\ud800"]),
+                stream.execute(sums, 1, tags=[not_one]),
+                stream.execute("\ud800"),
+                stream.execute(sums, 1, tags=["fine"]),
+                return_exceptions=True,
+            )
+
+    assert [str(each) for each in refused] == [
+        "an execution: its tag '\\ud800' holds a lone surrogate, which is no text",
+        "an execution: its tag is 3: give a text",
+        "an execution: its workflow '\\ud800' holds a lone surrogate, which is no text",
+    ]
+    assert isinstance(started, ExecutionResult)
+    assert core.opened == 2
+
+
 async def test_a_closed_stream_tells_those_who_still_wait_on_it() -> None:
     async with embedded_core("memory://") as inner:
         executor = DistributedExecutor(Core(inner))
