@@ -263,6 +263,17 @@ class _Kept(MemoryStore):
         pass
 
 
+async def test_alarms_that_are_cleared_are_not_kept_behind_one_that_stays() -> None:
+    alarms = Alarms(lambda _: None)
+    alarms.set("stays", 10.0)
+    for number in range(10_000):
+        alarms.set(f"{number}", 20.0)
+        alarms.clear(f"{number}")
+    assert len(alarms) == 1
+    assert len(alarms._heap) < 2_000
+    alarms.close()
+
+
 def test_alarms_ring_once_in_order_and_not_when_cleared_or_set_anew() -> None:
     async def main() -> list[tuple[str, float]]:
         loop = asyncio.get_running_loop()
