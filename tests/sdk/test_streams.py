@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +19,7 @@ from cerebelum_client import AlreadyExists, CoreUnavailable, NotFound, Unsupport
 from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES, StatusCode
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.worker import worker_service_pb as pb
+from tests.simulation.virtual_time import in_virtual_time
 
 ran: Counter[str] = Counter()
 
@@ -170,6 +171,61 @@ async def test_streams_that_break_again_and_again_lose_nothing_and_run_no_step_t
     assert [result.output for result in results] == [number * 2 + 1 for number in range(12)]
     assert core.opened > 3
     assert set(ran.values()) == {1}
+
+
+class Breaking(Core):
+    """A Core whose streams break when it is told so."""
+
+    def __init__(self, core: EmbeddedCore) -> None:
+        super().__init__(core)
+        self.breaks = asyncio.Event()
+
+    async def work(self, requests: AsyncIterator[object]) -> AsyncGenerator[object, None]:
+        async with aclosing(super().work(requests)) as frames:
+            while True:
+                coming = asyncio.ensure_future(anext(frames))
+                breaking = asyncio.ensure_future(self.breaks.wait())
+                await asyncio.wait([coming, breaking], return_when=asyncio.FIRST_COMPLETED)
+                for each in (coming, breaking):
+                    each.cancel()
+                await asyncio.wait([coming, breaking])
+                if self.breaks.is_set():
+                    self.breaks.clear()
+                    raise CoreUnavailable("the connection was lost")
+                yield coming.result()
+
+
+@in_virtual_time
+async def test_a_worker_that_leaves_takes_nothing_more_on_the_stream_after_the_one_that_broke() -> None:
+    begun, gate = asyncio.Event(), asyncio.Event()
+
+    @step
+    async def hold(inputs: int) -> None:
+        ran[f"hold {inputs}"] += 1
+        begun.set()
+        await gate.wait()
+
+    @workflow
+    def holding(wf: WorkflowBuilder) -> None:
+        wf.timeline(hold)
+
+    async with embedded_core("memory://") as inner:
+        core = Breaking(inner)
+        worker = Worker(core, workflows=[holding], concurrency=1, chance=lambda: 1.0)
+        running = asyncio.create_task(worker.run())
+        executor = DistributedExecutor(core)
+        for number in (1, 2):
+            await executor.submit(holding, number)
+        await begun.wait()
+        worker.stop()
+        await asyncio.sleep(1)
+        core.breaks.set()
+        await asyncio.sleep(5)
+        gate.set()
+        await running
+
+    assert core.opened == 2
+    assert ran == {"hold 1": 1}
 
 
 async def test_with_a_core_without_streams_a_worker_polls_and_a_caller_follows_the_history() -> None:
