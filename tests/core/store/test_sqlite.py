@@ -138,7 +138,7 @@ async def test_a_write_that_cannot_be_made_fails_alone(tmp_path: Path, apart: bo
     store = opened(tmp_path / "core.db", apart=apart)
     await store.append(append("bad", 0))
     too_large = append("bad", 1, row=replace(head(), step_index=1 << 63))
-    repeated = replace(append("worse", 0), events=append("worse", 0).events * 2)
+    repeated = replace(append("worse", 0), events=[*append("worse", 0).events] * 2)
     outcomes = await asyncio.gather(
         *(store.append(each) for each in (append("a", 0), too_large, repeated, append("b", 0))), return_exceptions=True
     )
