@@ -6,14 +6,19 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from cerebelum import DistributedExecutor, Worker, WorkflowBuilder, step, workflow
 from cerebelum.embedded import EmbeddedCore, embedded_core
 from cerebelum_client import AlreadyExists, CoreUnavailable, NotFound, Unsupported
+from cerebelum_client import core as client
 from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES
+from cerebelum_proto.stream.v1.stream_pb import ExecuteRequest, ExecuteResponse, WorkRequest, WorkResponse
+from cerebelum_proto.worker.worker_service_pb import ExecutionStatus
+
+_Frame = TypeVar("_Frame")
 
 ran: Counter[str] = Counter()
 
@@ -51,12 +56,13 @@ def growing(wf: WorkflowBuilder) -> None:
     wf.timeline(grow)
 
 
-class Core:
+class Core(client.Core):
     """A Core in this process whose streams break after so many frames, or that has none."""
 
     def __init__(self, core: EmbeddedCore, *, frames: int | None = None, streams: bool = True) -> None:
         self._core = core
-        self.workers = self.executions = self
+        calls: Any = self
+        self.workers = self.executions = calls
         self._frames = frames
         self._streams = streams
         self.opened = 0
@@ -65,20 +71,20 @@ class Core:
         parts = (self._core.workers, self._core.executions, self._core)
         return getattr(next(part for part in parts if hasattr(part, name)), name)
 
-    async def work(self, requests: AsyncIterator[object]) -> AsyncGenerator[object, None]:
+    async def work(self, requests: AsyncIterator[WorkRequest]) -> AsyncGenerator[WorkResponse, None]:
         async for frame in self._limited(self._core.workers.work(requests)):
             yield frame
 
-    async def execute(self, requests: AsyncIterator[object]) -> AsyncGenerator[object, None]:
+    async def execute(self, requests: AsyncIterator[ExecuteRequest]) -> AsyncGenerator[ExecuteResponse, None]:
         async for frame in self._limited(self._core.executions.execute(requests)):
             yield frame
 
-    async def await_result(self, *args: object, **options: object) -> object:
+    async def await_result(self, *args: Any, **options: Any) -> ExecutionStatus:
         if not self._streams:
             raise Unsupported("no such call")
         return await self._core.executions.await_result(*args, **options)
 
-    async def _limited(self, frames: AsyncGenerator[object, None]) -> AsyncGenerator[object, None]:
+    async def _limited(self, frames: AsyncGenerator[_Frame, None]) -> AsyncGenerator[_Frame, None]:
         if not self._streams:
             raise Unsupported("no such call")
         self.opened += 1
@@ -94,7 +100,7 @@ class Core:
 
 
 @asynccontextmanager
-async def working(core: Core, **options: int) -> AsyncIterator[DistributedExecutor]:
+async def working(core: client.Core, **options: Any) -> AsyncIterator[DistributedExecutor]:
     worker = Worker(core, workflows=[sums, growing], chance=lambda: 1.0, **options)
     ready = asyncio.Event()
     running = asyncio.create_task(worker.run(ready.set))
