@@ -11,6 +11,7 @@ import sys
 import textwrap
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def formed() -> ModuleType:
 
 
 def test_a_message_has_the_same_bytes_fields_and_words(formed: ModuleType) -> None:
-    given = {"task_id": "7", "step_inputs": {"a": [1.5, None, "b"]}, "attempt": 70_000, "lease_ms": -1}
+    given: dict[str, Any] = {"task_id": "7", "step_inputs": {"a": [1.5, None, "b"]}, "attempt": 70_000, "lease_ms": -1}
     plain, other = worker_service_pb.Task(**given), formed.Task(**given)
     assert other.to_bytes() == plain.to_bytes()
     assert repr(other) == repr(plain)
