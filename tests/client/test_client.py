@@ -96,7 +96,6 @@ class Worker(WorkerServiceBase):
 
 
 # What a Core can do grows; the calls that are not made here need no answer.
-# mypy: disable-error-code=abstract
 Control.__abstractmethods__ = frozenset()
 Worker.__abstractmethods__ = frozenset()
 
