@@ -11,7 +11,7 @@ from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core import execution as execution_module
 from cerebelum_core.errors import Quarantined, StoreUnavailable
 from cerebelum_core.execution import Accepted, Answer
-from cerebelum_engine import Cancel, Command, FireTimers, Owed, Reason, Rejected, State, compile_blueprint
+from cerebelum_engine import Cancel, Command, FireTimers, Owed, Reason, Rejected, State, carry_out, compile_blueprint
 from tests.core.hands import FLOW, Bench, HandClock, result, start
 from tests.core.trouble import Trouble
 from tests.simulation.virtual_time import in_virtual_time
@@ -136,7 +136,6 @@ def crashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     if not execution_module.__file__.endswith(".py"):
         pytest.skip("compiled modules call each other directly: no bug can be put between them")
     left = [0]
-    carry_out = execution_module.carry_out
 
     def crashing(state: State, command: Command, now: Timestamp) -> object:
         if state.execution_id == "bad" and isinstance(command, Cancel) and left[0] > 0:

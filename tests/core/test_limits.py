@@ -249,11 +249,11 @@ def test_after_a_restart_a_worker_that_had_a_cancelled_task_is_still_waited_for(
         await core.workers.submit_result(done)
         assert (await kinds(core))[-2:] == ["StepCompleted", "ExecutionCancelled"]
 
-    play(before, _Kept(store))
+    play(before, Kept(store))
     play(after, store)
 
 
-class _Kept(MemoryStore):
+class Kept(MemoryStore):
     """A store that outlives its Core."""
 
     def __init__(self, under: MemoryStore) -> None:

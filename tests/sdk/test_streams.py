@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -16,10 +16,20 @@ from cerebelum import DistributedExecutor, ExecutionResult, Worker, WorkflowBuil
 from cerebelum.embedded import EmbeddedCore, embedded_core
 from cerebelum.execution_stream import ExecutionStream
 from cerebelum_client import AlreadyExists, CoreUnavailable, NotFound, Unsupported
+from cerebelum_client import core as client
 from cerebelum_codegen.runtime.rpc import MAX_MESSAGE_BYTES, StatusCode
-from cerebelum_proto.stream.v1 import stream_pb
+from cerebelum_proto.stream.v1.stream_pb import (
+    ExecuteRequest,
+    ExecuteResponse,
+    StartRefusal,
+    WorkRequest,
+    WorkResponse,
+)
 from cerebelum_proto.worker import worker_service_pb as pb
+from cerebelum_proto.worker.worker_service_pb import ExecutionStatus
 from tests.simulation.virtual_time import in_virtual_time
+
+_Frame = TypeVar("_Frame")
 
 ran: Counter[str] = Counter()
 
@@ -90,12 +100,13 @@ def fragile(wf: WorkflowBuilder) -> None:
     wf.timeline(break_off)
 
 
-class Core:
+class Core(client.Core):
     """A Core in this process whose streams break after so many frames, or that has none."""
 
     def __init__(self, core: EmbeddedCore, *, frames: int | None = None, streams: bool = True) -> None:
         self._core = core
-        self.workers = self.executions = self
+        calls: Any = self
+        self.workers = self.executions = calls
         self._frames = frames
         self._streams = streams
         self.opened = 0
@@ -106,25 +117,25 @@ class Core:
         parts = (self._core.workers, self._core.executions, self._core)
         return getattr(next(part for part in parts if hasattr(part, name)), name)
 
-    async def work(self, requests: AsyncIterator[object]) -> AsyncGenerator[object, None]:
+    async def work(self, requests: AsyncIterator[WorkRequest]) -> AsyncGenerator[WorkResponse, None]:
         async for frame in self._limited(self._core.workers.work(requests)):
             yield frame
 
-    async def execute(self, requests: AsyncIterator[object]) -> AsyncGenerator[object, None]:
+    async def execute(self, requests: AsyncIterator[ExecuteRequest]) -> AsyncGenerator[ExecuteResponse, None]:
         async for frame in self._limited(self._core.executions.execute(self._weighed(requests))):
             yield frame
 
-    async def _weighed(self, requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    async def _weighed(self, requests: AsyncIterator[ExecuteRequest]) -> AsyncGenerator[ExecuteRequest, None]:
         async for frame in requests:
             self.largest = max(self.largest, len(frame.to_bytes()))
             yield frame
 
-    async def await_result(self, *args: object, **options: object) -> object:
+    async def await_result(self, *args: Any, **options: Any) -> ExecutionStatus:
         if not self._streams:
             raise Unsupported("no such call")
         return await self._core.executions.await_result(*args, **options)
 
-    async def _limited(self, frames: AsyncGenerator[object, None]) -> AsyncGenerator[object, None]:
+    async def _limited(self, frames: AsyncGenerator[_Frame, None]) -> AsyncGenerator[_Frame, None]:
         if not self._streams:
             raise Unsupported("no such call")
         self.opened += 1
@@ -140,7 +151,7 @@ class Core:
 
 
 @asynccontextmanager
-async def working(core: Core, **options: int) -> AsyncIterator[DistributedExecutor]:
+async def working(core: client.Core, **options: Any) -> AsyncIterator[DistributedExecutor]:
     worker = Worker(core, workflows=[sums, growing, measuring, fragile], chance=lambda: 1.0, **options)
     ready = asyncio.Event()
     running = asyncio.create_task(worker.run(ready.set))
@@ -180,7 +191,7 @@ class Breaking(Core):
         super().__init__(core)
         self.breaks = asyncio.Event()
 
-    async def work(self, requests: AsyncIterator[object]) -> AsyncGenerator[object, None]:
+    async def work(self, requests: AsyncIterator[WorkRequest]) -> AsyncGenerator[WorkResponse, None]:
         async with aclosing(super().work(requests)) as frames:
             while True:
                 coming = asyncio.ensure_future(anext(frames))
@@ -323,12 +334,10 @@ async def test_a_closed_stream_tells_also_those_whose_start_was_put_off_and_who_
     answered = asyncio.Event()
 
     class Unable:
-        async def execute(
-            self, requests: AsyncIterator[stream_pb.ExecuteRequest]
-        ) -> AsyncGenerator[stream_pb.ExecuteResponse, None]:
+        async def execute(self, requests: AsyncIterator[ExecuteRequest]) -> AsyncGenerator[ExecuteResponse, None]:
             async for _ in requests:
-                refusal = stream_pb.StartRefusal(number=1, code=StatusCode.UNAVAILABLE.value)
-                yield stream_pb.ExecuteResponse(refusals=[refusal])
+                refusal = StartRefusal(number=1, code=StatusCode.UNAVAILABLE.value)
+                yield ExecuteResponse(refusals=[refusal])
                 answered.set()
 
     async def request(*_: object, **__: object) -> pb.ExecuteRequest:
