@@ -83,7 +83,9 @@ class Streaming:
     async def _talk(self, on_ready: Callable[[], None]) -> None:
         """One stream, from its first frame until it breaks."""
         stream = self._stream
-        stream.room = 0 if self._leaving else self._hands.room
+        stream.room = self._hands.room
+        if self._leaving:
+            stream.leave()
         for held in self._hands.finished:
             stream.send(held)
         async with aclosing(self._core.workers.work(stream.frames(await self._announce()))) as frames:

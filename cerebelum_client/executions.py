@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from cerebelum_client.calls import Calls
 from cerebelum_client.markers import milliseconds
+from cerebelum_client.plain import check_texts
 from cerebelum_codegen.runtime.rpc import RpcError
 from cerebelum_codegen.runtime.rpc.iterating import each_of
 from cerebelum_proto.control.v1 import control_pb
@@ -59,12 +60,15 @@ def execute_request(
     same execution.
 
     Raises:
-        TypeError: the tags are one text, or no list.
+        TypeError, ValueError: the tags are no list or one text, or one of the texts is none that can travel.
     """
     if not isinstance(tags, Iterable):
         raise TypeError(f"tags is {tags!r}: give a list of texts")
     if isinstance(tags, str):
         raise TypeError(f"tags is the text {tags!r}, whose letters would be the tags: give a list, as in [{tags!r}]")
+    check_texts("an execution", workflow=workflow)
+    for tag in tags:
+        check_texts("an execution", tag=tag)
     return pb.ExecuteRequest(
         workflow_module=workflow,
         exact_inputs=inputs,

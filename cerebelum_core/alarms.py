@@ -6,6 +6,9 @@ import asyncio
 import heapq
 from collections.abc import Callable
 
+_SLACK = 1_000
+"""So many outdated entries may the heap hold before it is swept."""
+
 
 class Alarms:
     """Rings once for each key, unless it was cleared or set anew before."""
@@ -24,6 +27,9 @@ class Alarms:
         due = asyncio.get_running_loop().time() + max(delay_s, 0)
         self._due[key] = due
         heapq.heappush(self._heap, (due, key))
+        if len(self._heap) > 2 * len(self._due) + _SLACK:
+            self._heap = [(due, key) for key, due in self._due.items()]
+            heapq.heapify(self._heap)
         self._arm()
 
     def clear(self, key: str) -> None:

@@ -75,6 +75,9 @@ class Home(Protocol):
     def rest(self, execution: Execution) -> None:
         """It has nothing to do any more, for now."""
 
+    def forget(self, execution: Execution) -> None:
+        """It is not to be told anything any more: whoever wants it next reads it anew."""
+
     def crashed(self, execution: Execution, error: Exception) -> bool:
         """Whether it may go on after this."""
 
@@ -84,6 +87,7 @@ class _Letter:
     command: Command
     reply: Reply
     answer: Answer | None = None
+    replied: bool = False
 
 
 @dataclass(slots=True)
@@ -123,6 +127,8 @@ class Execution:
         self._head: Head | None = None
         """The head that is stored. None: whatever it is, it is written anew."""
         self._letters: list[_Letter] = []
+        self._current: tuple[_Letter, ...] = ()
+        """Those that are decided, and written."""
         self._writing: _Batch | None = None
         self._busy = False
         self.in_doubt = False
@@ -156,24 +162,29 @@ class Execution:
 
     def _go_on(self, letters: tuple[_Letter, ...]) -> None:
         """Decide these letters, then what comes meanwhile, until something has to become durable."""
-        while letters:
-            self._busy = True
-            if self.in_doubt:
-                self._recover(letters)
-                return
-            try:
-                batch = self._decide(letters)
-                if batch.events:
-                    self._writing = batch
-                    self._store.post(self._append_of(batch), self._written)
+        try:
+            while letters:
+                self._busy = True
+                self._current = letters
+                if self.in_doubt:
+                    self._recover(letters)
                     return
-            except Exception as error:
-                self._writing = None
-                self._recover(letters, error)
-                return
-            self._answer(batch)
-            letters = self._arrived()
-        self._rest()
+                try:
+                    batch = self._decide(letters)
+                    if batch.events:
+                        self._writing = batch
+                        self._store.post(self._append_of(batch), self._written)
+                        return
+                except Exception as error:
+                    self._writing = None
+                    self._recover(letters, error)
+                    return
+                self._answer(batch)
+                letters = self._arrived()
+            self._rest()
+        except BaseException:
+            self._interrupted()
+            raise
 
     def _arrived(self) -> tuple[_Letter, ...]:
         """The letters that have come, taken out of the box."""
@@ -184,6 +195,7 @@ class Execution:
 
     def _rest(self) -> None:
         self._busy = False
+        self._current = ()
         self._home.rest(self)
         if self._settling:
             settling, self._settling = self._settling, []
@@ -194,16 +206,20 @@ class Execution:
         batch, self._writing = self._writing, None
         if batch is None:
             return
-        if outcome is None:
+        try:
             try:
-                self._take(batch)
+                if outcome is None:
+                    self._take(batch)
             except Exception as error:
                 outcome = error
-        if outcome is None:
-            self._answer(batch)
-            self._go_on(self._arrived())
-        else:
-            self._recover(batch.letters, outcome)
+            if outcome is None:
+                self._answer(batch)
+                self._go_on(self._arrived())
+            else:
+                self._recover(batch.letters, outcome)
+        except BaseException:
+            self._interrupted()
+            raise
 
     def _take(self, batch: _Batch) -> None:
         """The events of a batch are durable."""
@@ -246,6 +262,7 @@ class Execution:
     def _recover(self, letters: tuple[_Letter, ...], error: Exception | None = None) -> None:
         self._doubt()
         self._recovering = asyncio.ensure_future(self._decide_anew(letters, error))
+        self._recovering.add_done_callback(self._recovered)
 
     async def _decide_anew(self, letters: tuple[_Letter, ...], error: Exception | None) -> None:
         try:
@@ -259,6 +276,27 @@ class Execution:
             self._answer(batch)
         self._recovering = None
         self._go_on(self._arrived())
+
+    def _recovered(self, recovering: asyncio.Task[None]) -> None:
+        if self._recovering is recovering:  # whoever cancels all tasks has cancelled this one too
+            self._recovering = None
+            self._give_up()
+
+    def _interrupted(self) -> None:
+        """A handler of signals has raised, between any two calls: nobody knows how far this one is."""
+        asyncio.get_running_loop().call_soon(self._give_up)
+
+    def _give_up(self) -> None:
+        """Leave it to another that is read anew; what this one still hears of its append is about nothing."""
+        if not self._busy:
+            return
+        self._writing = None
+        self._home.forget(self)
+        self._observer.unsure(self.id)
+        self._observer.doubted(self.id)
+        for letter in (*self._current, *self._arrived()):
+            _reply(letter, StoreUnavailable(f"execution {self.id!r} was interrupted"))
+        self._rest()
 
     async def _read_and_decide(self, letters: tuple[_Letter, ...], error: Exception | None) -> _Batch:
         """Whether an append happened is unknown: only reading tells. The engine knows what it has recorded."""
@@ -298,6 +336,9 @@ class Execution:
 
 
 def _reply(letter: _Letter, answer: Answer | Exception) -> None:
+    if letter.replied:
+        return
+    letter.replied = True
     try:
         letter.reply(answer)
     except Exception:

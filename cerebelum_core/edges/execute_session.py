@@ -56,15 +56,14 @@ class ExecuteSession:
         number = self._number
         try:
             command, blueprint = await self.starts.read(request)
-        except RpcError as error:
-            self._refuse(number, error)
-        except CoreError as failure:
-            self._refuse(number, _status_of(failure))
-        else:
             on_end = partial(self._ended, number)
             self._awaited[number] = _Awaited(command.execution_id, on_end)
             self.endings.wait(command.execution_id, on_end)
             self.registry.post_begin(command, blueprint, partial(self._replied, number))
+        except RpcError as error:
+            self._refuse(number, error)
+        except CoreError as failure:
+            self._refuse(number, _status_of(failure))
 
     def close(self) -> None:
         """Say what is left, and end."""

@@ -85,7 +85,7 @@ class WorkSession:
 
     def dismiss(self) -> None:
         """The worker seems gone: it gets no more until it speaks again."""
-        self._asked, self.room = self.room, 0
+        self._asked, self.room = self._asked + self.room, 0
 
     def revoke(self, lease: Lease) -> None:
         """A task is not owed any more: tell the worker, unless it is its own result that settles it."""

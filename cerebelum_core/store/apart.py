@@ -25,7 +25,7 @@ from typing import Generic, TypeVar, cast
 from cerebelum_core.errors import StoreUnavailable
 from cerebelum_core.store.framing import CHUNK, OutcomeMessage, Word, framed, message_in, received_outcome
 from cerebelum_core.store.records import Outcome
-from cerebelum_core.store.writer import Told
+from cerebelum_core.store.writer import Told, raise_again
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ _PAUSE_S = 1.0
 """A process that ended before it had answered is not started again sooner."""
 _PATIENCE_S = 10.0
 """So long may a process take to end that has nothing to do any more."""
+_INTERRUPTED = "talking to it was interrupted"
+"""By a handler of signals that raised, between any two calls."""
 _W = TypeVar("_W")
 """A write: a value that Python marshals."""
 
@@ -103,10 +105,17 @@ class ProcessCommitter(Generic[_W]):
         if self._socket is None:
             self._start()
         # From here on they are told of, whatever happens.
-        self._told = told
-        self._under_way += len(writes)
-        self._unsent = memoryview(message)
-        self._send()
+        under_way = self._under_way + len(writes)
+        try:
+            self._told = told
+            self._under_way = under_way
+            self._unsent = memoryview(message)
+            self._send()
+        except BaseException as interruption:
+            if self._socket is not None:  # else all of them are told already
+                self._told, self._under_way = told, under_way
+                self._lose(_INTERRUPTED)
+            self._loop.call_soon(raise_again, interruption)
 
     async def close(self) -> None:
         """Let the process end."""
@@ -171,6 +180,9 @@ class ProcessCommitter(Generic[_W]):
         except OSError as error:
             self._lose(str(error))
             return
+        except BaseException:
+            self._lose(_INTERRUPTED)  # nobody knows how much of it went
+            raise
         self._unsent = self._unsent[sent:]
         self._await_room(bool(self._unsent))
 
@@ -198,13 +210,24 @@ class ProcessCommitter(Generic[_W]):
         except OSError as error:
             self._lose(str(error))
             return
+        except BaseException:
+            self._lose(_INTERRUPTED)  # nobody knows what it had told
+            raise
         if not received:
             self._lose("its process has ended")
             return
         self._received += received
-        while (message := message_in(self._received)) is not None:
-            self._answered = True
-            self._tell([received_outcome(each) for each in cast("list[OutcomeMessage]", marshal.loads(message))])
+        self._hear()
+
+    def _hear(self) -> None:
+        """Tell what has come."""
+        try:
+            while (message := message_in(self._received)) is not None:
+                self._answered = True
+                self._tell([received_outcome(each) for each in cast("list[OutcomeMessage]", marshal.loads(message))])
+        except BaseException:
+            self._loop.call_soon(self._hear)  # there may be more, and nothing else that comes
+            raise
 
     def _lose(self, reason: str) -> None:
         """The process is gone: nobody knows what it has written of the batch that it had."""

@@ -15,7 +15,7 @@ import apsw
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import Clock
-from cerebelum_core.errors import OwnershipLost, StoreUnavailable, StoreUnusable
+from cerebelum_core.errors import OwnershipLost, StoreUnusable
 from cerebelum_core.store import rows
 from cerebelum_core.store import sqlite_statements as sql
 from cerebelum_core.store.apart import committer_apart
@@ -33,7 +33,7 @@ from cerebelum_core.store.records import (
     StoredHead,
     WorkerRecord,
 )
-from cerebelum_core.store.sqlite_writer import AT_ONCE, PATIENCE_MS, SqliteWriter, connect, transaction
+from cerebelum_core.store.sqlite_writer import AT_ONCE, PATIENCE_MS, SqliteWriter, connect, transaction, trouble
 from cerebelum_core.store.writer import Committer, GroupCommit, HereIfAlone, ThreadCommitter, one_thread
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.events.v1.snapshot_pb import Snapshot
@@ -196,7 +196,7 @@ class SqliteStore:
         try:
             read.found = list(self._reader_connection.execute(read.statement, read.bindings))
         except apsw.Error as error:
-            return StoreUnavailable(f"the store cannot read: {error}")
+            return trouble(error, "read")
         return None
 
 

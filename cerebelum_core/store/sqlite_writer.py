@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apsw
 
-from cerebelum_core.errors import OwnershipLost, StoreError, StoreUnavailable
+from cerebelum_core.errors import OwnershipLost, StoreError, StoreRefused, StoreUnavailable
 from cerebelum_core.store import sqlite_statements as sql
 from cerebelum_core.store.records import Outcome
 from cerebelum_core.store.rows import Write, number
@@ -22,6 +22,15 @@ _CHECKPOINT_PAGES = 1_000
 """Of so many pages beside it on, what was written is moved into the file: by whoever commits then."""
 _MOST_AT_ONCE = 100
 """One at once writes some five to ten pages."""
+_REFUSALS = (
+    apsw.SQLError,
+    apsw.ConstraintError,
+    apsw.MismatchError,
+    apsw.TooBigError,
+    apsw.CorruptError,
+    apsw.NotADBError,
+)
+"""What SQLite says of a statement, or of the file, and would say again."""
 
 
 class SqliteWriter:
@@ -44,7 +53,7 @@ class SqliteWriter:
         try:
             return self._commit(batch)
         except apsw.Error as error:
-            raise _unavailable(error) from error
+            raise trouble(error, "write") from error
 
     def commit_at_once(self, batch: Sequence[Write]) -> Sequence[Outcome]:
         """The same. Nothing is done, and nothing told, while another process writes to the file, and once in a while,
@@ -60,7 +69,7 @@ class SqliteWriter:
         except apsw.BusyError:
             return ()
         except apsw.Error as error:
-            raise _unavailable(error) from error
+            raise trouble(error, "write") from error
 
     def _take_time(self, patience_ms: int, checkpoint_pages: int) -> None:
         self.connection.set_busy_timeout(patience_ms)
@@ -106,8 +115,10 @@ class SqliteWriter:
         return None
 
 
-def _unavailable(error: apsw.Error) -> StoreUnavailable:
-    return StoreUnavailable(f"the store cannot write: {error}")
+def trouble(error: apsw.Error, doing: str) -> StoreUnavailable:
+    """What the Core is told of an error of SQLite: that the store cannot do it now, or refuses it for good."""
+    kind = StoreRefused if isinstance(error, _REFUSALS) else StoreUnavailable
+    return kind(f"the store cannot {doing}: {error}")
 
 
 def connect(path: Path, *, make: bool = True) -> apsw.Connection:

@@ -98,7 +98,7 @@ class ThreadCommitter(Generic[_W]):
             # It may be on its way or not; to look for it once more harms nobody.
             self._works = True
             self._executor.submit(self._work, told)
-            self._loop.call_soon(_raise, interruption)
+            self._loop.call_soon(raise_again, interruption)
 
     async def close(self) -> None:
         """End the thread."""
@@ -195,7 +195,7 @@ class HereIfAlone(Generic[_W]):
             outcomes[:] = outcomes_of(self._commit, writes)
             self._took(begun)
         except BaseException as interruption:
-            self._loop.call_soon(_raise, interruption)
+            self._loop.call_soon(raise_again, interruption)
         return outcomes
 
     def _told(self, told: Told, outcomes: Sequence[Outcome]) -> None:
@@ -214,7 +214,8 @@ class HereIfAlone(Generic[_W]):
         self._takes_s = before_s + (took_s - before_s) / 8
 
 
-def _raise(interruption: BaseException) -> NoReturn:
+def raise_again(interruption: BaseException) -> NoReturn:
+    """For a later turn of the loop, where nothing is half done."""
     raise interruption
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from benchmarks.engine import ours
 from benchmarks.engine.loops import closed_loop, figure_of
-from benchmarks.engine.table import table
-from benchmarks.frame import medians
+from benchmarks.engine.table import Line, table
+from benchmarks.frame import Figure, medians
 
 
 async def test_every_workload_runs_to_its_expected_end() -> None:
@@ -22,7 +22,7 @@ async def test_every_workload_runs_to_its_expected_end() -> None:
 
 
 def test_a_table_holds_one_row_a_line_and_the_ratio_to_restate() -> None:
-    line = {"concurrency": 100, "steps": 5, "store": "sqlite", "starts": "batched", "p50_ms": 1, "p99_ms": 2}
+    line: Line = {"concurrency": 100, "steps": 5, "store": "sqlite", "starts": "batched", "p50_ms": 1, "p99_ms": 2}
     ours_line = {**line, "peer": "cerebelum", "steps_per_s": 3000, "cpu_ms_per_wf": 1}
     theirs = {**line, "peer": "restate 1", "steps_per_s": 1000, "cpu_ms_per_wf": 6}
     rows = list(table([ours_line, theirs]))[2:]
@@ -30,7 +30,7 @@ def test_a_table_holds_one_row_a_line_and_the_ratio_to_restate() -> None:
 
 
 def test_a_figure_of_several_rounds_is_the_median_of_each_number_that_is_not_always_the_same() -> None:
-    rounds = [
+    rounds: list[list[Figure]] = [
         [{"peer": "ours", "concurrency": 100, "steps_per_s": figure}, {"peer": "theirs", "p99_ms": None}]
         for figure in (3.0, 1.0, 8.0)
     ]

@@ -147,7 +147,9 @@ class Project:
         made = generated(described(self.folder / "proto", self.folder / "image.binpb"))
         write({name: text for name, text in made.items() if name.startswith(path[:-6])}, self.folder / "generated")
         importlib.invalidate_caches()
-        return getattr(importlib.import_module(f"{module}_workflows"), name)
+        definition = getattr(importlib.import_module(f"{module}_workflows"), name)
+        assert isinstance(definition, Definition)
+        return definition
 
     def workflow(self, python: str, module: str) -> Workflow:
         """What a module that was printed comes to when it is imported."""

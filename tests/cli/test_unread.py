@@ -61,8 +61,7 @@ def test_a_command_that_nobody_reads_ends_without_a_word(tmp_path: Path, command
     (tmp_path / "mine.py").write_text(ONE)
     with Archive(tmp_path / "archive") as archive:
         archive.add([ArchivedExecution(execution_id="x", events=list(append("x", 0, 10_000).events))])
-    environment = {"PYTHONPATH": str(PROJECT)}
-    assert unread("cerebelum_cli", *command, folder=tmp_path, **environment) == (Exit.UNREAD, b"")
+    assert unread("cerebelum_cli", *command, folder=tmp_path, PYTHONPATH=str(PROJECT)) == (Exit.UNREAD, b"")
 
 
 async def test_neither_does_one_that_asks_a_core_say_a_word(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from cerebelum_client import (
     new_execution_id,
     to_payload,
 )
+from cerebelum_client.client import CALL_S
 from cerebelum_client.executions import limit_ms
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_codegen.runtime.rpc import RequestContext, RpcError, Server, StatusCode
@@ -100,11 +101,11 @@ Worker.__abstractmethods__ = frozenset()
 
 
 @asynccontextmanager
-async def serving(control: Control, **options: float) -> AsyncIterator[CerebelumClient]:
+async def serving(control: Control, call_s: float = CALL_S) -> AsyncIterator[CerebelumClient]:
     server = Server([control, Worker()])
     await server.start("127.0.0.1", 0)
     port = server.port
-    async with CerebelumClient(f"127.0.0.1:{port}", backoff=QUICK, **options) as client:
+    async with CerebelumClient(f"127.0.0.1:{port}", backoff=QUICK, call_s=call_s) as client:
         yield client
     server.close()
     await server.wait_closed()

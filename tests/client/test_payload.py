@@ -65,11 +65,11 @@ def same(a: object, b: object) -> bool:
     """Equal, and of the same types all the way down: 1 is not True, and -0.0 is not 0.0."""
     if type(a) is not type(b) or a != b:
         return False
-    if isinstance(a, set | frozenset):
+    if isinstance(a, set | frozenset) and isinstance(b, set | frozenset):
         return {type(each) for each in a} == {type(each) for each in b}
-    if isinstance(a, list | tuple):
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
         return all(map(same, a, b))
-    if isinstance(a, dict):
+    if isinstance(a, dict) and isinstance(b, dict):
         return same(list(a.items()), list(b.items()))
     return repr(a) == repr(b) or is_dataclass(a)
 

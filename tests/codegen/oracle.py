@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from google.protobuf import descriptor_pool, message_factory
-from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.message import Message as Google
 from hypothesis import strategies as st
@@ -57,10 +57,11 @@ class Oracle:
     def __init__(self, files: FileDescriptorSet) -> None:
         pool = descriptor_pool.DescriptorPool()
         for file in files.file:
-            pool.Add(file)  # type: ignore[no-untyped-call]
+            pool.Add(file)
         self.pool = pool
 
-    def type_of(self, full_name: str) -> type[Google]:
+    def type_of(self, full_name: str) -> type[Any]:
+        """A message's class: nobody declares its fields."""
         return message_factory.GetMessageClass(self.pool.FindMessageTypeByName(full_name))
 
     def messages(self, full_name: str, depth: int = 2) -> st.SearchStrategy[Google]:
@@ -69,7 +70,7 @@ class Oracle:
 
         @st.composite
         def one(draw: Callable[..., Any]) -> Google:
-            message = kind()
+            message: Google = kind()
             _fill(draw, message, depth)
             return message
 
@@ -81,7 +82,7 @@ def canonical(message: Google) -> bytes:
     return message.SerializeToString(deterministic=True)
 
 
-def _fill(draw: Callable[..., Any], message: Google, depth: int) -> None:
+def _fill(draw: Callable[..., Any], message: Any, depth: int) -> None:
     usable = [f for f in message.DESCRIPTOR.fields if depth > 0 or not _nests(f)]
     if not usable:
         return
@@ -95,8 +96,8 @@ def _nests(field: FieldDescriptor) -> bool:
 
 def _fill_field(draw: Callable[..., Any], message: Google, field: FieldDescriptor, depth: int) -> None:
     place = getattr(message, field.name)
-    if _is_map(field):
-        key, value = field.message_type.fields_by_name["key"], field.message_type.fields_by_name["value"]
+    if (entry := _entry(field)) is not None:
+        key, value = entry.fields_by_name["key"], entry.fields_by_name["value"]
         for each in draw(st.lists(_SCALARS[key.type], unique=True, max_size=3)):
             if value.message_type is None:
                 place[each] = draw(_scalar(value))
@@ -122,8 +123,10 @@ def _scalar(field: FieldDescriptor) -> st.SearchStrategy[Any]:
     return _SCALARS[field.type]
 
 
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
+def _entry(field: FieldDescriptor) -> Descriptor | None:
+    """What a map holds; nothing where a field is none."""
+    kind = field.message_type
+    return kind if kind is not None and kind.GetOptions().map_entry else None
 
 
 def _fill_message(draw: Callable[..., Any], message: Any, depth: int, *, null: bool) -> None:
@@ -166,7 +169,7 @@ def _put_value(message: Any, value: Any) -> None:
         case list():
             message.list_value.SetInParent()
             _put_list(message.list_value, value)
-        case dict():
+        case _:
             message.struct_value.SetInParent()
             _put_struct(message.struct_value, value)
 
@@ -197,8 +200,8 @@ class Ours:
         return kind(**values)
 
     def _field(self, field: FieldDescriptor, value: Any) -> Any:
-        if _is_map(field):
-            item = field.message_type.fields_by_name["value"]
+        if (entry := _entry(field)) is not None:
+            item = entry.fields_by_name["value"]
             return {key: self._value(item, value[key]) for key in value}
         if field.is_repeated:
             return [self._value(field, each) for each in value]
@@ -207,6 +210,7 @@ class Ours:
     def _wrapped(self, kind: type[Message], field: FieldDescriptor, value: Any) -> Any:
         camel = "".join(part.capitalize() for part in field.name.split("_"))
         wrapper = getattr(self._modules[kind.__module__], f"{kind.__name__}_{camel}", None)
+        assert field.containing_oneof is not None
         stands_for_itself = field.number == min(
             (f.number for f in field.containing_oneof.fields if f.message_type is field.message_type), default=0
         )
@@ -255,6 +259,8 @@ def plain(message: Any) -> Any:
             return {key: plain(message.fields[key]) for key in message.fields}
         case "ListValue":
             return [plain(each) for each in message.values]
+        case _:
+            pass
     match message.WhichOneof("kind"):
         case None | "null_value":
             return None

@@ -5,20 +5,19 @@ from __future__ import annotations
 import ast
 import dataclasses
 import pickle
-import re
 import subprocess
 import sys
-import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from cerebelum_codegen.compiler.build import generated_modules
 from cerebelum_codegen.compiler.form import compiled_form
-from cerebelum_codegen.compiler.native import lean, with_members
 from cerebelum_codegen.compiler.plain import typed_form
-from cerebelum_codegen.compiler.values import plain_values
+from cerebelum_codegen.runtime import descriptor
 from cerebelum_proto.events.v1 import events_pb
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.worker import worker_service_pb
@@ -26,17 +25,19 @@ from tests.codegen.generating import PROJECT, run
 
 
 @pytest.fixture(scope="module")
-def formed() -> ModuleType:
+def formed() -> Iterator[ModuleType]:
     """The contract's messages in their compiled form, run by the interpreter."""
     module = ModuleType("formed")
-    sys.modules["formed"] = module
     source = compiled_form(Path(worker_service_pb.__file__).read_text())
-    exec(compile(source, "formed.py", "exec"), module.__dict__)
-    return module
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "formed", module)
+        patch.setattr(descriptor, "_classes", descriptor._classes.copy())  # they are of the same names
+        exec(compile(source, "formed.py", "exec"), module.__dict__)
+        yield module
 
 
 def test_a_message_has_the_same_bytes_fields_and_words(formed: ModuleType) -> None:
-    given = {"task_id": "7", "step_inputs": {"a": [1.5, None, "b"]}, "attempt": 70_000, "lease_ms": -1}
+    given: dict[str, Any] = {"task_id": "7", "step_inputs": {"a": [1.5, None, "b"]}, "attempt": 70_000, "lease_ms": -1}
     plain, other = worker_service_pb.Task(**given), formed.Task(**given)
     assert other.to_bytes() == plain.to_bytes()
     assert repr(other) == repr(plain)
@@ -194,195 +195,6 @@ def test_a_constant_is_declared_as_one() -> None:
     form = typed_form("from __future__ import annotations\nfrom x import T\n_MOST = 3\nOf = T\n_T = T\n")
     assert "_MOST: _Constant = 3" in form
     assert "Of = T\n_T = T" in form
-
-
-_PARTS = """
-from dataclasses import dataclass
-
-@dataclass
-class Leaf(Message):
-    name: str
-
-@dataclass
-class Branch(Message):
-    leaves: list[m.Leaf]
-    wood: "Wood | None"
-
-@dataclass
-class Wood:
-    rings: int
-
-@dataclass
-class Tree(Message):
-    crown: dict[str, Crown]
-
-@dataclass
-class Crown(Message):
-    trees: list[Tree]
-
-@dataclass
-class Forest(Message):
-    trees: list[Tree]
-
-Nut: TypeAlias = "Shell | Kernel"
-
-@dataclass
-class Shell(Message):
-    inside: Nut | None
-
-@dataclass
-class Kernel(Message):
-    weight: int
-
-@dataclass
-class Special(Leaf):
-    pass
-
-class Other:
-    name: str
-"""
-
-
-def test_a_plain_value_holds_nothing_that_could_hold_it() -> None:
-    assert plain_values([("a.b", _PARTS)]) == ["a.b.Leaf", "a.b.Branch", "a.b.Wood", "a.b.Forest", "a.b.Kernel"]
-    assert plain_values([("a", _PARTS), ("b", "@dataclass\nclass Leaf:\n    of: Branch\n")]) == [
-        "a.Wood",
-        "a.Forest",
-        "a.Kernel",
-    ]
-
-
-_TYPE = """
-PyMemberDef Leaf_members[] = {
-    {"__dict__", T_OBJECT_EX, sizeof(m___LeafObject), 0, NULL},
-    {"__weakref__", T_OBJECT_EX, sizeof(m___LeafObject) + sizeof(PyObject *), 0, NULL},
-    {0}
-};
-static int
-Leaf_traverse(m___LeafObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(self->_name);
-    Py_VISIT(*((PyObject **)((char *)self + sizeof(m___LeafObject))));
-    Py_VISIT(*((PyObject **)((char *)self + sizeof(PyObject *) + sizeof(m___LeafObject))));
-    return 0;
-}
-static void
-Leaf_dealloc(m___LeafObject *self)
-{
-    PyObject_GC_UnTrack(self);
-    CPy_TRASHCAN_BEGIN(self, Leaf_dealloc)
-    CPyDef_Leaf_clear((PyObject *)self);
-    Py_TYPE(self)->tp_free((PyObject *)self);
-    CPy_TRASHCAN_END(self)
-    done: ;
-}
-static PyGetSetDef Leaf_getseters[] = {
-    {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict},
-    {NULL}  /* Sentinel */
-};
-static PyTypeObject CPyType_Leaf_template_ = {
-    .tp_name = "Leaf",
-    .tp_traverse = (traverseproc)Leaf_traverse,
-    .tp_clear = (inquiry)CPyDef_Leaf_clear,
-    .tp_members = Leaf_members,
-    .tp_basicsize = sizeof(m___LeafObject) + 2*sizeof(PyObject *),
-    .tp_dictoffset = sizeof(m___LeafObject),
-    .tp_weaklistoffset = sizeof(m___LeafObject) + sizeof(PyObject *),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HEAPTYPE | Py_TPFLAGS_HAVE_GC,
-};
-"""
-_LEAN_TYPE = """
-PyMemberDef Leaf_members[] = {
-    {0}
-};
-static int
-Leaf_traverse(m___LeafObject *self, visitproc visit, void *arg)
-{
-    Py_VISIT(self->_name);
-    return 0;
-}
-static void
-Leaf_dealloc(m___LeafObject *self)
-{
-    CPyDef_Leaf_clear((PyObject *)self);
-    Py_TYPE(self)->tp_free((PyObject *)self);
-}
-static PyGetSetDef Leaf_getseters[] = {
-    {NULL}  /* Sentinel */
-};
-static PyTypeObject CPyType_Leaf_template_ = {
-    .tp_name = "Leaf",
-    .tp_members = Leaf_members,
-    .tp_basicsize = sizeof(m___LeafObject),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HEAPTYPE,
-};
-"""
-
-
-def test_a_plain_value_has_no_dictionary_and_is_none_of_the_collectors() -> None:
-    other = _TYPE.replace("Leaf", "Tree")
-    assert lean(_TYPE + other, ["m.Leaf"]) == _LEAN_TYPE + other
-    assert lean(textwrap.indent(_TYPE, " " * 8), ["m.Leaf"]) == textwrap.indent(_LEAN_TYPE, " " * 8)
-
-
-_SETTERS = """
-static int
-Leaf_set_name(m___LeafObject *self, PyObject *value, void *closure)
-{
-    if (value != NULL) {
-        PyObject *tmp = value;
-        self->_name = tmp;
-    } else {
-        self->_name = NULL;
-    }
-    return 0;
-}
-static int
-Leaf_set_size(m___LeafObject *self, PyObject *value, void *closure)
-{
-    if (value == NULL) {
-        PyErr_SetString(PyExc_AttributeError, "'Leaf' object attribute 'size' cannot be deleted");
-        return -1;
-    }
-    PyObject *tmp = value;
-    self->_size = tmp;
-    return 0;
-}
-static PyGetSetDef Leaf_getseters[] = {
-    {"name",
-     (getter)Leaf_get_name, (setter)Leaf_set_name,
-     NULL, NULL},
-    {"size",
-     (getter)Leaf_get_size, (setter)Leaf_set_size,
-     NULL, NULL},
-    {NULL}  /* Sentinel */
-};
-static PyTypeObject CPyType_Leaf_template_ = {
-    .tp_getset = Leaf_getseters,
-};
-"""
-_NAME = '    {"name", T_OBJECT_EX, offsetof(m___LeafObject, _name), 0, NULL},\n'
-
-
-def test_an_attribute_that_may_hold_anything_or_nothing_becomes_a_member() -> None:
-    c = with_members(_SETTERS)
-    assert f"static PyMemberDef Leaf_members[] = {{\n{_NAME}    {{0}}\n}};" in c
-    assert "    .tp_getset = Leaf_getseters,\n    .tp_members = Leaf_members,\n" in c
-
-
-def test_so_it_does_where_several_modules_are_compiled_together() -> None:
-    together, alone = (with_members(textwrap.indent(_SETTERS, margin)) for margin in (" " * 8, ""))
-    assert re.sub("^ +", "", together, flags=re.M) == re.sub("^ +", "", alone, flags=re.M)
-
-
-def test_members_join_those_that_are_there() -> None:
-    there = 'PyMemberDef Leaf_members[] = {\n    {"__dict__", T_OBJECT_EX, 16, 0, NULL},\n    {0}\n};\n'
-    assert with_members(there + _SETTERS) == there.replace("= {\n", f"= {{\n{_NAME}") + _SETTERS
-
-
-def test_what_mypyc_writes_in_another_way_stays_as_it_is() -> None:
-    other = _SETTERS.replace("PyObject *tmp = value;", "PyObject *taken = CPyStr_Check(value);")
-    assert with_members(other) == other
 
 
 def test_only_what_the_plugin_wrote_is_compiled(tmp_path: Path) -> None:

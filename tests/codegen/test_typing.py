@@ -22,9 +22,9 @@ pytestmark = pytest.mark.xdist_group("typing")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The contract, Google's common protos, this suite's, nasty ones and the conformance suite's, generated."""
     folder = tmp_path_factory.mktemp("typed")
-    for path in files("googleapis-common-protos") or []:
-        if path.suffix == ".proto":
-            write({f"proto/{path}": path.read_text()}, folder)
+    for file in files("googleapis-common-protos") or []:
+        if file.suffix == ".proto":
+            write({f"proto/{file}": file.read_text()}, folder)
     for root in (PROTOS, PROJECT / "proto"):
         for path in root.rglob("*.proto"):
             write({f"proto/{path.relative_to(root)}": path.read_text()}, folder)
@@ -53,7 +53,7 @@ def test_mypy_finds_nothing_in_strict_mode(everything: Path) -> None:
 
 
 def test_pyright_finds_nothing_in_strict_mode(everything: Path) -> None:
-    settings = {
+    settings: dict[str, object] = {
         "typeCheckingMode": "strict",
         "pythonVersion": "3.11",
         "extraPaths": ["generated"],

@@ -57,7 +57,8 @@ def run() -> Outcome:
     words = done.stdout + done.stderr
     if (found := _TOTALS.search(words)) is None:
         raise RuntimeError(f"the runner gave no totals:\n{words[-2000:]}")
-    return Outcome(*(int(each) for each in found.groups()), words)
+    successes, skipped, expected, unexpected = map(int, found.groups())
+    return Outcome(successes, skipped, expected, unexpected, words)
 
 
 def package() -> Path:

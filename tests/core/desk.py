@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field, replace
 
 from cerebelum_core.leases import Lease
@@ -58,9 +58,9 @@ class Desk:
     def remembers(self) -> int:
         """How much it holds in memory."""
         router = self.router
-        kept = (router._owed, router._offers, router._queues._by_pool, router._queues._limited)
-        waiting = (router._takers._by_pool, router._takers._by_worker, router._claims._early, router._claims._held_back)
-        return sum(map(len, (*kept, *waiting))) + len(router.leases)
+        kept: list[Sized] = [router._owed, router._offers, router._queues._by_pool, router._queues._limited]
+        kept += [router._takers._by_pool, router._takers._by_worker, router._claims._early, router._claims._held_back]
+        return sum(map(len, kept)) + len(router.leases)
 
 
 def task(task_id: str, last_worker_id: str = "") -> DispatchTask:

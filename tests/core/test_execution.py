@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -10,8 +11,8 @@ from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core import execution as execution_module
 from cerebelum_core.errors import Quarantined, StoreUnavailable
 from cerebelum_core.execution import Accepted, Answer
-from cerebelum_engine import Cancel, Command, FireTimers, Reason, Rejected, State, compile_blueprint
-from tests.core.hands import FLOW, Bench, result, start
+from cerebelum_engine import Cancel, Command, FireTimers, Owed, Reason, Rejected, State, carry_out, compile_blueprint
+from tests.core.hands import FLOW, Bench, HandClock, result, start
 from tests.core.trouble import Trouble
 from tests.simulation.virtual_time import in_virtual_time
 
@@ -135,7 +136,6 @@ def crashes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     if not execution_module.__file__.endswith(".py"):
         pytest.skip("compiled modules call each other directly: no bug can be put between them")
     left = [0]
-    carry_out = execution_module.carry_out
 
     def crashing(state: State, command: Command, now: Timestamp) -> object:
         if state.execution_id == "bad" and isinstance(command, Cancel) and left[0] > 0:
@@ -183,3 +183,60 @@ async def test_a_reply_that_fails_keeps_no_other_command_waiting(caplog: pytest.
     answer = await bench.registry.tell("x", Cancel())
     assert isinstance(answer, Accepted)
     assert "a caller with a bug" in caplog.text
+
+
+@pytest.mark.parametrize("where", ["it decides", "it takes what is durable", "it replies"])
+def test_one_that_is_interrupted_leaves_nobody_without_an_answer_and_is_read_anew(where: str) -> None:
+    bench, strikes = Bench(), [where]
+    answers: dict[str, list[Answer | Exception]] = {"first": [], "second": []}
+
+    def strike(here: str) -> None:
+        if strikes == [here]:
+            strikes.clear()
+            raise KeyboardInterrupt
+
+    class Struck(HandClock):
+        def now(self) -> Timestamp:
+            strike("it decides")
+            return super().now()
+
+    def committed(state: State, owed: Owed) -> None:
+        strike("it takes what is durable")
+
+    def reply(name: str, answer: Answer | Exception) -> None:
+        answers[name].append(answer)
+        strike("it replies")
+
+    async def after() -> Answer:
+        async with asyncio.timeout(5):
+            await bench.registry.settle()
+            return await bench.registry.tell("x", Cancel())
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(bench.started())
+    done = result(loop.run_until_complete(bench.registry.state("x")))
+    bench.told.committed, bench.registry._live["x"]._clock = committed, Struck()  # type: ignore[method-assign]
+    loop.call_soon(bench.registry.post, "x", done, partial(reply, "first"))
+    loop.call_soon(bench.registry.post, "x", FireTimers(), partial(reply, "second"))
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    assert isinstance(loop.run_until_complete(after()), Accepted)
+    loop.close()
+    assert [len(told) for told in answers.values()] == [1, 1]
+    assert bench.told.doubts == ["x"]
+
+
+@in_virtual_time
+async def test_one_that_cannot_find_out_any_more_leaves_nobody_without_an_answer() -> None:
+    bench = Bench(store=(store := Trouble()))
+    await bench.started()
+    store.fates = ["fails"]
+    ours = {asyncio.current_task()}
+    ours.add(telling := asyncio.ensure_future(bench.registry.tell("x", Cancel())))
+    await asyncio.sleep(0.015)
+    for task in asyncio.all_tasks() - ours:
+        task.cancel()  # as a loop does that ends
+    with pytest.raises(StoreUnavailable, match="'x' was interrupted"):
+        await telling
+    await bench.registry.settle()
+    assert isinstance(await bench.registry.tell("x", Cancel()), Accepted)

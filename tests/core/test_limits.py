@@ -249,11 +249,11 @@ def test_after_a_restart_a_worker_that_had_a_cancelled_task_is_still_waited_for(
         await core.workers.submit_result(done)
         assert (await kinds(core))[-2:] == ["StepCompleted", "ExecutionCancelled"]
 
-    play(before, _Kept(store))
+    play(before, Kept(store))
     play(after, store)
 
 
-class _Kept(MemoryStore):
+class Kept(MemoryStore):
     """A store that outlives its Core."""
 
     def __init__(self, under: MemoryStore) -> None:
@@ -261,6 +261,17 @@ class _Kept(MemoryStore):
 
     async def close(self) -> None:
         pass
+
+
+async def test_alarms_that_are_cleared_are_not_kept_behind_one_that_stays() -> None:
+    alarms = Alarms(lambda _: None)
+    alarms.set("stays", 10.0)
+    for number in range(10_000):
+        alarms.set(f"{number}", 20.0)
+        alarms.clear(f"{number}")
+    assert len(alarms) == 1
+    assert len(alarms._heap) < 2_000
+    alarms.close()
 
 
 def test_alarms_ring_once_in_order_and_not_when_cleared_or_set_anew() -> None:

@@ -17,7 +17,7 @@ from cerebelum_proto.control.v1.lifecycle_pb import Explanation, Standing
 from cerebelum_proto.events.v1.events_pb import ExecutionFailed
 from cerebelum_proto.worker import worker_service_pb as pb
 from tests.core.hands import HandClock
-from tests.core.test_limits import play
+from tests.core.test_limits import Kept, play
 
 OURS = [pb.WorkerFeature.WORKER_FEATURE_LEASES]
 
@@ -95,8 +95,7 @@ def test_the_queue_of_an_execution_is_kept_over_a_restart() -> None:
         assert await polled(core, "old") == ""
         assert await polled(core, "new") == "x/a/1.1.0"
 
-    play(before, store)
-    store.closed = False
+    play(before, Kept(store))
     play(after, store)
 
 

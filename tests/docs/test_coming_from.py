@@ -85,7 +85,8 @@ def ran(piece: str, names: Names) -> object:
     try:
         compiled = compile(piece, piece, "eval")
     except SyntaxError:
-        return exec(piece, names)
+        exec(piece, names)
+        return None
     return eval(compiled, names)
 
 
@@ -139,4 +140,4 @@ def test_what_surprises_is_said_in_code_that_runs(sides: Sides) -> None:
     assert len(pieces) > 5
     for piece in pieces:
         ran(piece, names)
-    assert names["m"].leaf.name == "a"
+    assert eval("m.leaf.name", names) == "a"

@@ -7,6 +7,7 @@ import enum
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,6 @@ from cerebelum import (
     PendingApproval,
     Retry,
     Signal,
-    Step,
     Worker,
     Workflow,
     WorkflowBuilder,
@@ -36,6 +36,7 @@ from cerebelum import (
     workflow,
 )
 from cerebelum.embedded import embedded_core
+from cerebelum.step import AnyStep
 from cerebelum_proto.events.v1.events_pb import ApprovalRequested, SignalAwaited, StepCompleted
 from tests.docs.diagrams import explored, with_diagrams
 from tests.docs.exploring import Explorer
@@ -121,7 +122,7 @@ class Stage:
             raise value
         return value
 
-    def steps(self) -> dict[str, Step[..., object]]:
+    def steps(self) -> dict[str, AnyStep]:
         made = {name: self._plain(name) for name in "abcdefxyz"}
 
         @step
@@ -138,7 +139,7 @@ class Stage:
 
         return {**made, "take_a": take_a, "maybe_b": maybe_b, "maybe_x": maybe_x}
 
-    def _plain(self, name: str) -> Step[..., object]:
+    def _plain(self, name: str) -> AnyStep:
         @step(name=name)
         async def plain() -> object:
             return self.act(name)
@@ -194,7 +195,7 @@ async def test_it_runs_and_ends_as_the_page_says(row: list[str], run: Run) -> No
 @pytest.mark.parametrize("row", rows(PAGE, "patterns"), ids=" ".join)
 async def test_a_pattern_matches_as_the_page_says(row: list[str], run: Run) -> None:
     pattern, body, matches = row
-    scope: dict[str, object] = {"Light": Light, "Door": Door}
+    scope: dict[str, Any] = {"Light": Light, "Door": Door}
     exec(f"async def a():\n    {code(body)[0]}", scope)
     a = step(scope["a"])
 
@@ -234,7 +235,7 @@ async def test_lines_run_as_often_as_the_page_says(row: list[str], run: Run) -> 
             lines.append("failed")
             raise ValueError("the first time")
 
-    scope: dict[str, object] = {
+    scope: dict[str, Any] = {
         "lines": lines, "once": once, "fail_once": fail_once,
         "sleep": sleep, "wait_for_approval": wait_for_approval, "wait_for_signal": wait_for_signal, "memo": memo,
     }  # fmt: skip
@@ -283,7 +284,7 @@ async def test_a_wait_gets_the_signal_that_the_page_says(row: list[str], send: S
         if len(tries) == 1:
             raise ValueError("the first time")
 
-    scope: dict[str, object] = {
+    scope: dict[str, Any] = {
         "sleep": sleep, "wait_for_signal": wait_for_signal, "timedelta": timedelta, "fail_once": fail_once,
     }  # fmt: skip
     body = "\n    ".join(code(does)[0].split("; "))

@@ -152,7 +152,7 @@ def _over(*steps: str) -> pb.Route:
 
 
 def _to(action: str, step: str = "", reason: str = "") -> pb.Route:
-    return pb.Route(action=_Act[f"ROUTE_ACTION_{action}"], step=step, reason=reason)
+    return pb.Route(action=pb.RouteAction[f"ROUTE_ACTION_{action}"], step=step, reason=reason)
 
 
 def _unresumed(*waits: commands.Suspended) -> Sequence[commands.Suspended]:

@@ -43,8 +43,8 @@ class Walk(Model):
     def pass_one(self, dice: random.Random, leaf: Leaf) -> None:
         if dice.random() < 0.4:
             reason = payload(dice.choice(REASONS)) if dice.random() < 0.5 else None
-            outcome: Payload | Failure = Failure(kind="ValueError", message="boom", error=reason)
-            self.failures[leaf.step] = outcome
+            outcome: Payload | Failure
+            outcome = self.failures[leaf.step] = Failure(kind="ValueError", message="boom", error=reason)
         else:
             outcome = payload(dice.choice(VALUES))
             self.kept[leaf.step] = Kept(outcome, self.chain(leaf))

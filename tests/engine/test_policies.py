@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from cerebelum_engine import Failed, FireTimers, Limit, LoseTask, Reason, Redrive, TimeOutTask
@@ -27,7 +29,7 @@ def test_jitter_shortens_a_pause_by_up_to_its_part_and_the_same_each_time() -> N
     assert all(0 <= chance_of(str(number)) < 1 for number in range(1_000))
 
 
-def limited(**limits: int) -> Play:
+def limited(**limits: Any) -> Play:
     definition = pb.WorkflowDefinition(
         timeline=[pb.Step(name="a", retry=RetryPolicy(max_attempts=2, initial_interval_ms=10), **limits)]
     )

@@ -18,7 +18,7 @@ from cerebelum_engine import (
 )
 from cerebelum_engine.conditions import Condition, ConditionError
 from cerebelum_engine.phase import Phase
-from cerebelum_engine.values import UNREADABLE, holds_all, read, text_of
+from cerebelum_engine.values import UNREADABLE, Value, holds_all, read, text_of
 from cerebelum_proto.events.v1 import events_pb as ev
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker import worker_service_pb as pb
@@ -234,7 +234,10 @@ def test_a_condition_says_why_it_has_no_answer() -> None:
     condition = Condition("a.size > 1", ("a",))
     assert condition.holds({"a": {"size": 2}})
     assert not condition.holds({"a": {"size": 1}})
-    for value, said in (({}, "no member"), ({"size": "big"}, "cannot be applied"), ({"size": 2**70}, "64 bits")):
+    unanswerable: list[tuple[Value, str]] = [
+        ({}, "no member"), ({"size": "big"}, "cannot be applied"), ({"size": 2**70}, "64 bits")
+    ]  # fmt: skip
+    for value, said in unanswerable:
         with pytest.raises(ConditionError, match=said):
             condition.holds({"a": value})
 
@@ -245,7 +248,7 @@ def test_values_are_read_as_far_as_json_goes() -> None:
     assert read(Payload(encoding="bytes", data=b"x")) is UNREADABLE
     assert read(Payload(encoding="json", data=b"{")) is UNREADABLE
     assert read(None) is None
-    assert [text_of(value) for value in ("a", 1, 1.5, True, None, [], UNREADABLE)] == [
+    assert [*map(text_of, ("a", 1, 1.5, True, None, [], UNREADABLE))] == [
         "a", "1", "1.5", "true", "null", None, None
     ]  # fmt: skip
     assert holds_all({"a": [{"b": 1, "c": 2}]}, {"a": [{"b": 1}]})

@@ -92,7 +92,8 @@ class Price:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Price) and other.cents == self.cents
 
-    __hash__ = None
+    def __hash__(self) -> int:
+        return hash(self.cents)
 
 
 @step

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import cast
@@ -69,7 +69,7 @@ def test_a_step_that_gives_signs_of_life_is_left_alone_by_the_core_too(streams: 
         node = Node(config, store=MemoryStore(), clock=LoopClock(), random_bytes=bytes)
         hear = node.router.leases.beat
 
-        def hear_and_count(worker_id: str, task_ids: list[str]) -> None:
+        def hear_and_count(worker_id: str, task_ids: Iterable[str]) -> None:
             told.update(each.split("/")[1] for each in task_ids)
             hear(worker_id, task_ids)
 

@@ -7,17 +7,19 @@ import weakref
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from itertools import count
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from cerebelum import WorkflowBuilder, step, workflow
+from cerebelum import ProgressReporter, WorkflowBuilder, step, workflow
 from cerebelum.hands import Hands, Held
 from cerebelum.lane import Lane
 from cerebelum.step import Timeline
 from cerebelum.threads import Threads
 from cerebelum_client import CerebelumClient
 from cerebelum_codegen.runtime import Timestamp
-from cerebelum_proto.worker.worker_service_pb import Task, TaskStatus
+from cerebelum_proto.worker.worker_service_pb import HeartbeatRequest, HeartbeatResponse, Task, TaskStatus
 
 Body = Callable[[], Awaitable[object]]
 word = ContextVar("word", default="")
@@ -207,6 +209,32 @@ async def test_a_step_that_waits_is_cancelled_as_a_task_is_and_may_clean_up(expe
 
     assert cleaned.is_set()
     assert trial.held.result is None
+
+
+@both_ways
+async def test_a_step_that_hears_that_it_is_to_stop_when_it_tells_how_far_it_is_is_interrupted_there(
+    expected: bool,
+) -> None:
+    went_on: list[bool] = []
+
+    async def tell() -> None:
+        await ProgressReporter().update(50)
+        went_on.append(True)
+
+    class Asked:
+        async def heartbeat(self, request: HeartbeatRequest) -> HeartbeatResponse:
+            return HeartbeatResponse(cancelled_task_ids=request.held_task_ids)
+
+    stage = Stage(tell, expected=expected)
+    core: Any = SimpleNamespace(workers=Asked())
+    stage.hands.core = core
+    (trial,) = stage.trials
+    stage.put(trial)
+    await trial.over.wait()
+
+    assert not went_on
+    assert trial.held.result is not None
+    assert trial.held.result.status is TaskStatus.CANCELLED
 
 
 @both_ways

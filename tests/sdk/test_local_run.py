@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -32,7 +33,7 @@ SOON = timedelta(milliseconds=1)
 QUICK = Retry(max_attempts=3, initial_interval=SOON)
 
 
-async def run(part: Part, inputs: object = None, **options: object) -> ExecutionResult:
+async def run(part: Part | Sequence[Part], inputs: object = None, **options: object) -> ExecutionResult:
     @workflow(name="trial")
     def trial(wf: WorkflowBuilder) -> None:
         wf.timeline(part)

@@ -33,9 +33,12 @@ from cerebelum.embedded import embedded_core
 from cerebelum.step import AnyStep
 
 MINUTE = timedelta(minutes=1)
+NUMBER: Any = 3
+TEXT: Any = "x"
+"""As those give it who check no types."""
 
 
-def of(function: object) -> Workflow:
+def of(function: AnyStep | Callable[..., object]) -> Workflow:
     """A workflow of one step."""
     only = function if isinstance(function, AnyStep) else step(function)
 
@@ -178,8 +181,12 @@ async def test_the_last_error_passes_through(on: type[Exception], tries: int) ->
 async def test_a_memo_survives_a_failed_try_and_not_a_new_visit() -> None:
     made: list[int] = []
 
+    def make() -> int:
+        made.append(len(made))
+        return len(made)
+
     async def keeps() -> int:
-        kept = await memo("n", lambda: made.append(len(made)) or len(made))
+        kept = await memo("n", make)
         if len(made) == 2 and kept == 2:
             return kept
         raise NonRetryable("the first visit")
@@ -256,7 +263,7 @@ async def test_what_may_wait_is_refused_in_a_plain_function_and_says_what_to_do(
 
 async def test_a_wait_that_is_not_awaited_fails_the_step_instead_of_being_skipped() -> None:
     async def forgets() -> str:
-        sleep(timedelta(days=1))
+        sleep(timedelta(days=1))  # type: ignore[unused-coroutine]  # the fault
         return "slept?"
 
     error = (await of(forgets).execute()).error
@@ -277,14 +284,14 @@ async def test_progress_is_a_percentage() -> None:
 @pytest.mark.parametrize(
     ("call", "told"),
     [
-        (lambda: sleep("x"), "cannot sleep for 'x': give a timedelta, or seconds"),
+        (lambda: sleep(TEXT), "cannot sleep for 'x': give a timedelta, or seconds"),
         (lambda: sleep(math.nan), "cannot sleep for nan seconds: no timedelta is as long as that"),
         (lambda: sleep(math.inf), "cannot sleep for inf seconds: no timedelta is as long as that"),
-        (lambda: poll(list, every=3), "every is 3: give a timedelta, as in timedelta(seconds=30)"),
-        (lambda: poll(list, timeout=3), "timeout is 3: give a timedelta, as in timedelta(seconds=30)"),
-        (lambda: retry(list, pause=3), "pause is 3: give a timedelta, as in timedelta(seconds=30)"),
-        (lambda: retry(list, attempts="x"), "attempts is 'x': give a whole number"),
-        (lambda: retry(list, backoff="x"), "backoff is 'x': give a number"),
+        (lambda: poll(list, every=NUMBER), "every is 3: give a timedelta, as in timedelta(seconds=30)"),
+        (lambda: poll(list, timeout=NUMBER), "timeout is 3: give a timedelta, as in timedelta(seconds=30)"),
+        (lambda: retry(list, pause=NUMBER), "pause is 3: give a timedelta, as in timedelta(seconds=30)"),
+        (lambda: retry(list, attempts=TEXT), "attempts is 'x': give a whole number"),
+        (lambda: retry(list, backoff=TEXT), "backoff is 'x': give a number"),
         (lambda: retry(list, backoff=math.nan), "cannot pause for 0:00:01, then nan times as long"),
     ],
 )
@@ -314,6 +321,6 @@ async def test_the_longest_span_that_there_is_can_be_given_wherever_one_is_asked
         with pytest.raises(ValueError, match="cannot skip .* and not beyond the year 9999"):
             await core.skip(longest)
         with pytest.raises(TypeError, match="cleanup is 3: give a timedelta"):
-            await handle.cancel(cleanup=3)  # type: ignore[arg-type]  # as those do who check no types
+            await handle.cancel(cleanup=NUMBER)
         await handle.cancel(cleanup=longest)
         assert (await handle.status()).status == "cancelled"

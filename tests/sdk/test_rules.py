@@ -20,6 +20,7 @@ from cerebelum import (
     workflow,
 )
 from cerebelum.conditions import TextCondition
+from cerebelum.rules import Condition
 
 
 @step
@@ -78,7 +79,7 @@ async def test_a_predicate_is_asked_by_the_worker_and_first_of_several_counts() 
     [("first.amount > 100", "a mapping has no member 'amount'"), (lambda value: value["amount"], "KeyError: 'amount'")],
     ids=["text", "predicate"],
 )
-async def test_a_condition_without_an_answer_fails_the_execution_and_says_why(condition, said: str) -> None:
+async def test_a_condition_without_an_answer_fails_the_execution_and_says_why(condition: Condition, said: str) -> None:
     @workflow
     def order(wf: WorkflowBuilder) -> None:
         wf.timeline(first >> second)
@@ -255,7 +256,7 @@ def test_a_rule_that_cannot_be_meant_is_refused_where_it_is_written(
         (lambda: True, "must take one argument"),
     ],
 )
-def test_a_condition_that_cannot_be_evaluated_is_refused(condition, said: str) -> None:
+def test_a_condition_that_cannot_be_evaluated_is_refused(condition: Condition, said: str) -> None:
     with pytest.raises(DefinitionError) as refused:
 
         @workflow
@@ -310,7 +311,7 @@ def test_a_condition_of_the_worker_may_name_what_its_step_gives_and_takes() -> N
 
         return order
 
-    assert order("second == 'yes' && first == 1")
+    assert order("second == 'yes' && first == 1").name == "order"
     with pytest.raises(
         DefinitionError, match="'third' is unknown: .*; its worker sees what the step gives and takes, se"
     ):

@@ -19,7 +19,6 @@ from cerebelum import (
     OutsideStep,
     Signal,
     SignalTimedOut,
-    Step,
     Workflow,
     WorkflowBuilder,
     Yes,
@@ -31,6 +30,7 @@ from cerebelum import (
     wait_for_signal,
     workflow,
 )
+from cerebelum.step import AnyStep
 from cerebelum_client import AlreadyExists, InvalidRequest, NotFound, Refused
 from tests.simulation.virtual_time import run
 
@@ -60,7 +60,7 @@ def order(wf: WorkflowBuilder) -> None:
     wf.signals("paid", "packed")
 
 
-def of(only: Step[..., object]) -> Workflow:
+def of(only: AnyStep) -> Workflow:
     @workflow(name="play")
     def play(wf: WorkflowBuilder) -> None:
         wf.timeline(only)

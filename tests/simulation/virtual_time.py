@@ -70,7 +70,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         nothing = _NoSockets()
         nothing.loop = self
         super().__init__(nothing)
-        self.set_task_factory(VirtualTimeLoop.create_task_of)
+        self.set_task_factory(VirtualTimeLoop.create_task_of)  # type: ignore[arg-type]  # it is called with this loop
 
     def time(self) -> float:
         return self._instant

@@ -12,6 +12,7 @@ import pytest
 from cerebelum_cli.exits import Exit
 from cerebelum_proto.events.v1 import events_pb as ev
 from tests.cli.command_line import Ran, cerebelum, python
+from tests.codegen.generating import PROJECT
 from tests.e2e.stage import Stage, stage, until
 from tests.sdk.declared import shop
 
@@ -20,7 +21,7 @@ WORK = "tests.cli.declared.work"
 
 @pytest.fixture(autouse=True)
 def generated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (shop.GENERATED, shop.PROJECT))))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (shop.GENERATED, PROJECT))))
 
 
 async def orders(on: Stage, *arguments: str) -> Ran:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from hpack import Encoder
 from hyperframe.frame import Frame, SettingsFrame
@@ -85,7 +86,7 @@ class Side:
         self.connection.headers(stream, block, end)
         return stream
 
-    def hear(self, *pieces: Frame | bytes) -> list[Frame]:
+    def hear(self, *pieces: Frame | bytes) -> list[Any]:
         """Take what a peer sends; the frames that are to be written then."""
         self.receiver.receive(b"".join(each if isinstance(each, bytes) else each.serialize() for each in pieces))
         return frames(self.connection.take())
@@ -98,8 +99,8 @@ def begun(**options: object) -> Side:
     return side
 
 
-def frames(data: bytes) -> list[Frame]:
-    """The frames that stand in bytes."""
+def frames(data: bytes) -> list[Any]:
+    """The frames that stand in bytes, of whatever kinds."""
     found, at = [], len(PREFACE) if data.startswith(PREFACE) else 0
     while at < len(data):
         frame, size = Frame.parse_frame_header(memoryview(data[at : at + 9]))

@@ -103,6 +103,8 @@ class H2:
                 self.heard[stream_id].ended = True
             case StreamReset(stream_id=int(stream_id)):
                 self.reset.add(stream_id)
+            case _:
+                pass
 
 
 def told(side: Side, stream_id: int) -> tuple[bytes, bool, bool]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from google.protobuf.compiler import plugin_pb2
-from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from google.protobuf.descriptor_pb2 import EDITION_UNSTABLE, FileDescriptorProto
 
 from cerebelum_codegen.plugin.program import generate
 from tests.codegen.generating import PROJECT, TEMPLATE, described, generated, requested, run, write
@@ -23,7 +23,7 @@ def refusal(tmp_path: Path, files: dict[str, str], parameter: str = "") -> str:
 
 
 def test_an_edition_that_is_not_known_is_refused() -> None:
-    file = FileDescriptorProto(name="a/b.proto", syntax="editions", edition=9999)
+    file = FileDescriptorProto(name="a/b.proto", syntax="editions", edition=EDITION_UNSTABLE)
     response = generate(plugin_pb2.CodeGeneratorRequest(file_to_generate=[file.name], proto_file=[file]))
     assert response.error == "a/b.proto: edition UNSTABLE is not known: the newest that is known is 2024"
 

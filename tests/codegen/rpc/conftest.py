@@ -70,6 +70,6 @@ async def pair(request: pytest.FixtureRequest, trial: Trial, notes: Notes) -> As
         case "ours to grpcio":
             async with grpcio_served(grpcio_service(trial, notes)) as port, Channel("127.0.0.1", port) as channel:
                 yield trial.calls_grpc.CallsStub(channel)
-        case "grpcio to ours":
+        case _:  # grpcio to ours
             async with served(our_service(trial, notes)) as server, grpcio_stub(trial, server.port) as stub:
                 yield stub

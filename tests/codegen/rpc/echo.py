@@ -42,7 +42,7 @@ class Notes:
 def our_service(trial: Trial, notes: Notes) -> Any:
     pb = trial.calls
 
-    class Calls(trial.calls_grpc.CallsBase):
+    class Calls(trial.calls_grpc.CallsBase):  # type: ignore[name-defined,misc]  # generated while the tests run
         async def ask(self, request: Any, context: RequestContext) -> Any:
             notes.calls += 1
             notes.contexts.append(context)
@@ -63,6 +63,8 @@ def our_service(trial: Trial, notes: Notes) -> Any:
                     for name, value in context.metadata.items():
                         if name.startswith("x-"):
                             context.response_metadata.trailing.add(name, value)
+                case _:
+                    pass
             return pb.Answer(text=request.text, load=bytes(request.count))
 
         async def listen(self, request: Any, context: RequestContext) -> AsyncIterator[Any]:
@@ -129,6 +131,8 @@ def grpcio_service(trial: Trial, notes: Notes) -> grpc.GenericRpcHandler:
                 await context.send_initial_metadata((("first", "1"),))
                 sent = [each for each in context.invocation_metadata() if each[0].startswith("x-")]
                 context.set_trailing_metadata(tuple(sent))
+            case _:
+                pass
         return pb.Answer(text=request.text, load=bytes(request.count))
 
     async def listen(request: Any, context: Any) -> AsyncIterator[Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import ConnectionTerminated, Event, StreamEnded, StreamReset
+from h2.events import ConnectionTerminated, DataReceived, Event, StreamEnded, StreamReset
 from hyperframe.frame import Frame
 
 from cerebelum_codegen.runtime.rpc import Retry
@@ -61,9 +61,8 @@ class Raw:
             data = await self.reader.read(65536)
         events = self.http2.receive_data(data) if data else []
         for event in events:
-            size = getattr(event, "flow_controlled_length", 0)
-            if size:
-                self.http2.acknowledge_received_data(size, event.stream_id)
+            if isinstance(event, DataReceived) and event.flow_controlled_length:
+                self.http2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
         self.send()
         self.seen += events
         return events if data else [ConnectionTerminated()]

@@ -92,7 +92,7 @@ async def test_frames_of_unknown_kinds_are_passed_over(server: Server, trial: Tr
         ({"content_type": "application/grpc+json"}, "415"),
     ],
 )
-async def test_what_is_no_call_is_told_so_by_http(server: Server, changes: dict[str, str], status: str) -> None:
+async def test_what_is_no_call_is_told_so_by_http(server: Server, changes: dict[str, Any], status: str) -> None:
     async with raw(server.port) as peer:
         assert (await peer.answer(peer.request(**changes)))[":status"] == status
 
@@ -288,7 +288,12 @@ class TestPatience:
     ) -> None:
         looked: list[Patience] = []
         watch = Patience.watch
-        monkeypatch.setattr(Patience, "watch", lambda each: (looked.append(each), watch(each)))
+
+        def look(patience: Patience) -> None:
+            looked.append(patience)
+            watch(patience)
+
+        monkeypatch.setattr(Patience, "watch", look)
         async with served(our_service(trial, notes), limits=Limits(idle_s=0.02)) as server, raw(server.port) as peer:
             stream = peer.request()
             peer.data(stream, framed(trial.calls.Question(text="wait").to_bytes()), end=True)
@@ -308,7 +313,7 @@ class TestPatience:
 
     @pytest.mark.parametrize("changes", [{"grpc_timeout": "50m"}, {}], ids=["deadline", "limit"])
     async def test_an_answer_that_its_caller_does_not_take_is_given_up(
-        self, trial: Trial, notes: Notes, changes: dict[str, str]
+        self, trial: Trial, notes: Notes, changes: dict[str, Any]
     ) -> None:
         limits = Limits() if changes else Limits(request_s=0.05)
         async with served(our_service(trial, notes), limits=limits) as server, raw(server.port) as peer:
@@ -376,12 +381,13 @@ async def test_a_peer_with_room_for_everything_is_sent_no_more_than_the_network_
 
 
 async def test_many_connections_at_once_are_served(trial: Trial, notes: Notes) -> None:
-    async def one(number: int) -> str:
-        async with Channel("127.0.0.1", server.port) as channel:
-            answer = await trial.calls_grpc.CallsStub(channel).ask(trial.calls.Question(text=str(number)))
-            return str(answer.text)
-
     async with served(our_service(trial, notes)) as server:
+
+        async def one(number: int) -> str:
+            async with Channel("127.0.0.1", server.port) as channel:
+                answer = await trial.calls_grpc.CallsStub(channel).ask(trial.calls.Question(text=str(number)))
+                return str(answer.text)
+
         assert await asyncio.gather(*map(one, range(150))) == [str(number) for number in range(150)]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import duration_pb2, struct_pb2, timestamp_pb2, wrappers_pb2
+from google.protobuf.message import Message
 
 from cerebelum_codegen.known.struct_pb import Struct
 from cerebelum_codegen.known.wrappers_pb import Int64Value
@@ -21,7 +22,7 @@ STRUCT = Struct(fields={"a": 1.5})
 
 
 def our_service(trial: Trial) -> Any:
-    class Plain(trial.calls_grpc.PlainBase):
+    class Plain(trial.calls_grpc.PlainBase):  # type: ignore[name-defined,misc]  # generated while the tests run
         async def until(self, request: Timestamp, context: RequestContext) -> Duration:
             return Duration.from_ns(request.to_ns() - NOW.to_ns())
 
@@ -64,7 +65,7 @@ def grpcio_service() -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler("trial.Plain", handlers)
 
 
-def _written(message: Any) -> bytes:
+def _written(message: Message) -> bytes:
     return message.SerializeToString()
 
 

@@ -85,6 +85,8 @@ def test_a_oneof_is_taken_apart_by_a_match(trial: Trial) -> None:
                 seen.append("second")
             case None:
                 seen.append("nothing")
+            case other:
+                raise AssertionError(other)
     assert seen == ["t", "l", "second", "nothing"]
 
 

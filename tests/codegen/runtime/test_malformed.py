@@ -44,7 +44,7 @@ SPOILERS = [0, 1, 2, 3, 4, 5, 8, 10, 11, 12, 0x7F, 0x80, 0xFF]
 
 
 @st.composite
-def spoiled(draw: Callable[..., object], whole: bytes) -> bytes:
+def spoiled(draw: st.DrawFn, whole: bytes) -> bytes:
     """The bytes of a message with a few of them changed, lost or added."""
     data = bytearray(whole)
     for _ in range(draw(st.integers(1, 3))):
@@ -57,7 +57,7 @@ def spoiled(draw: Callable[..., object], whole: bytes) -> bytes:
                 del data[at : at + 1]
             case "add":
                 data.insert(at, byte)
-            case "cut":
+            case _:  # cut
                 del data[at:]
     return bytes(data)
 
@@ -315,7 +315,7 @@ def test_a_task_s_error_speaks_of_the_task() -> None:
         Task.from_bytes(b"\x0a\x05ab")
 
 
-PARTS = {
+PARTS: dict[str, tuple[str, Callable[[int], bytes]]] = {
     "unknown fields": ("Leaf", lambda _: b"\xa0\x06\x01"),
     "long tags": ("Leaf", lambda _: b"\x8a\x00\x01a"),
     "parts with unknown fields": ("Tree", lambda _: b"\x12\x12\xa2\x06\x0f123456789012345"),

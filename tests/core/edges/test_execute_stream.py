@@ -68,6 +68,20 @@ async def test_what_cannot_be_started_is_refused_and_the_others_go_on() -> None:
     assert [end.number for frame in frames for end in frame.ends] == [3]
 
 
+async def test_a_start_of_an_execution_that_is_set_aside_is_refused_and_the_others_go_on() -> None:
+    async with memory_core() as core, core.worker("w") as worker:
+        while core.node.supervisor.crashed("bad", ZeroDivisionError("a bug")):
+            pass
+        working = asyncio.create_task(run(worker, 2))
+        frames = await ends_of(core, core.request("bad"), core.request("fine"))
+        await working
+        assert len(core.node.endings) == 0
+
+    codes = {refusal.number: StatusCode(refusal.code) for frame in frames for refusal in frame.refusals}
+    assert codes == {1: StatusCode.FAILED_PRECONDITION}
+    assert [end.number for frame in frames for end in frame.ends] == [2]
+
+
 async def test_an_id_that_another_execution_had_is_refused_also_when_that_one_has_ended() -> None:
     async with memory_core() as core, core.worker("w") as worker:
         working = asyncio.create_task(run(worker, 2))

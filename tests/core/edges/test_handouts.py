@@ -12,6 +12,7 @@ from cerebelum_core.errors import StoreUnavailable
 from cerebelum_core.store import Append, MemoryStore
 from cerebelum_engine import Terminate
 from cerebelum_proto.events.v1.events_pb import Event
+from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.types.v1.types_pb import Payload
 from tests.core.edges.streams import memory_core
 from tests.simulation.virtual_time import in_virtual_time
@@ -89,6 +90,26 @@ async def test_what_was_read_for_a_worker_that_is_gone_is_for_others() -> None:
             await asyncio.wait([listening])
         async with core.worker("other") as other:
             assert (await other.task()).execution_id == "x"
+
+
+@in_virtual_time
+async def test_a_worker_that_seems_gone_again_is_handed_all_that_it_has_room_for_once_it_speaks() -> None:
+    async with memory_core(store := SlowReads()) as core:
+        await core.start("x")
+        core.node.registry._live.clear()
+        store.delays_s.append(20)
+        async with core.worker("w", room=2) as worker:
+            listening = asyncio.ensure_future(anext(worker.answers))
+            await asyncio.sleep(1)
+            core.node.router.dismiss("w")
+            await core.node.registry.tell("x", Terminate())
+            assert (await listening).lost_task_ids
+            await asyncio.sleep(20)  # it has moved on while it was read, which leaves room for another
+            core.node.router.dismiss("w")
+            await core.start("e0")
+            await core.start("e1")
+            worker.say(stream_pb.WorkRequest(beat=True))
+            assert [task.execution_id for task in (await worker.hear()).tasks] == ["e0", "e1"]
 
 
 def bytes_of(size: int) -> Payload:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.core.edges.streams import HERE, Core, memory_core
 BAD = {"NUL": "a\0b", "control": "a\nb", "long": "a" * 501, "long in UTF-8": "é" * 251}
 
 
-def request(core: Core, **options: str) -> pb.ExecuteRequest:
+def request(core: Core, **options: Any) -> pb.ExecuteRequest:
     start = core.request("")
     start.options = pb.ExecutionOptions(**options)
     return start

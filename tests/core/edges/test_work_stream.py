@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -192,7 +193,7 @@ async def test_a_beat_renews_the_leases_of_all_that_is_held() -> None:
 async def test_a_stream_without_a_registration_is_refused() -> None:
     async with memory_core() as core:
 
-        async def silent() -> object:
+        async def silent() -> AsyncIterator[stream_pb.WorkRequest]:
             yield stream_pb.WorkRequest(room=1)
 
         with pytest.raises(RpcError) as refusal:

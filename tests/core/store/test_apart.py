@@ -44,7 +44,7 @@ asyncio.run(main())
 """
 
 
-def opened(path: Path) -> tuple[SqliteStore, ProcessCommitter]:
+def opened(path: Path) -> tuple[SqliteStore, ProcessCommitter[rows.Write]]:
     store = open_sqlite(path, "node", SystemClock(), apart=True)
     alone = store._writer._committer
     assert isinstance(alone, HereIfAlone)
@@ -52,7 +52,7 @@ def opened(path: Path) -> tuple[SqliteStore, ProcessCommitter]:
     return store, alone._behind
 
 
-def kill(committer: ProcessCommitter, signals: signal.Signals = signal.SIGKILL) -> None:
+def kill(committer: ProcessCommitter[rows.Write], signals: signal.Signals = signal.SIGKILL) -> None:
     assert committer.process_id is not None
     os.kill(committer.process_id, signals)
 
@@ -316,7 +316,7 @@ async def test_what_is_queued_when_a_store_closes_is_written(tmp_path: Path) -> 
     store, committer = opened(tmp_path / "core.db")
     writing = [store.append(append(f"x{number}", 0)) for number in range(2_500)]
     await store.close()
-    assert [await each for each in writing] == [None] * 2_500
+    assert await asyncio.gather(*writing) == [None] * 2_500
     assert committer.process_id is None
     with pytest.raises(StoreUnavailable, match="closed"):
         await store.append(append("y", 0))

@@ -47,7 +47,7 @@ def test_a_writer_takes_no_more_bytes_at_once_than_a_batch_may_have() -> None:
     messages = framed(marshal.dumps([large])) * 3
     sending = threading.Thread(target=ours.sendall, args=(messages,))
     sending.start()
-    incoming = Incoming(theirs)
+    incoming: Incoming[object] = Incoming(theirs)
     taken: list[int] = []
     while sum(taken) < 3:
         taken.append(len(incoming.take(210)))

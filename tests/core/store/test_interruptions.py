@@ -5,20 +5,29 @@ same, and nobody is told of a write that is another's.
 from __future__ import annotations
 
 import asyncio
+import marshal
+import select
+import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from types import FrameType
+from threading import Thread
+from types import FrameType, SimpleNamespace
+from typing import Any
 
 import pytest
 
 from cerebelum_core.errors import StoreUnavailable
+from cerebelum_core.store import apart
 from cerebelum_core.store import writer as module
+from cerebelum_core.store.child import Incoming, serve
+from cerebelum_core.store.framing import framed
 from cerebelum_core.store.records import Outcome
 from cerebelum_core.store.writer import Committer, GroupCommit, HereIfAlone, ThreadCommitter, one_thread
 
-_HANDING_OVER = {"_begin", "_batch", "begin", "_commits", "_took", "_go", "outcomes_of"}
+_HANDING_OVER = {"_begin", "_batch", "begin", "_commits", "_took", "_go", "_send", "_await_room", "outcomes_of"}
+_FILES = (module.__file__, apart.__file__)
 
 
 class _Interruption:
@@ -37,7 +46,7 @@ class _Interruption:
 
     def _look(self, frame: FrameType, event: str, _: object) -> None:
         code = frame.f_code
-        if event in ("call", "c_return") and code.co_filename == module.__file__ and code.co_name in _HANDING_OVER:
+        if event in ("call", "c_return") and code.co_filename in _FILES and code.co_name in _HANDING_OVER:
             self.left -= 1
             if not self.left:
                 raise KeyboardInterrupt
@@ -83,7 +92,28 @@ def _here(commit: Callable[[Sequence[str]], Sequence[Outcome]]) -> Committer[str
     return HereIfAlone(commit, _plain(commit))
 
 
-@pytest.mark.parametrize("committer", [_plain, _here])
+class _Apart(apart.ProcessCommitter[str]):
+    """Whose process is a thread."""
+
+    def __init__(self, commit: Callable[[Sequence[str]], Sequence[Outcome]]) -> None:
+        self._commit = commit
+        super().__init__("", ())
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        incoming = Incoming[str](theirs)
+        Thread(target=serve, args=(theirs, incoming, self._begun, 100), daemon=True).start()
+        ours.setblocking(False)
+        self._loop.add_reader(ours.fileno(), self._receive)
+        process: Any = SimpleNamespace(pid=0, kill=lambda: None, wait=lambda *_: 0)
+        self._socket, self._process, self._answered, self._has_more = ours, process, True, False
+        self._received.clear()
+
+    def _begun(self, writes: Sequence[str], require_core: Callable[[], None]) -> Callable[[], Sequence[Outcome]]:
+        return partial(self._commit, writes)
+
+
+@pytest.mark.parametrize("committer", [_plain, _here, _Apart])
 def test_a_write_that_is_interrupted_anywhere_is_told_and_takes_no_other_s_outcome(
     committer: Callable[[Callable[[Sequence[str]], Sequence[Outcome]]], Committer[str]],
 ) -> None:
@@ -114,3 +144,35 @@ def test_a_write_that_is_interrupted_anywhere_is_told_and_takes_no_other_s_outco
         assert len(scene.told) == 4
         number += 1
     assert number > 5
+
+
+def test_what_came_along_with_an_outcome_is_told_also_when_whoever_is_told_that_one_is_interrupted() -> None:
+    if not module.__file__.endswith(".py"):
+        pytest.skip("a compiled class has no other form")
+    told: list[Outcome] = []
+
+    def tell(outcomes: Sequence[Outcome]) -> None:
+        told.extend(outcomes)
+        if len(told) == 1:
+            raise KeyboardInterrupt
+
+    def come(channel: socket.socket | None, count: int) -> None:
+        answer = framed(marshal.dumps([None]))
+        while channel is not None and select.select([channel], [], []):
+            if len(channel.recv(1_000, socket.MSG_PEEK)) == count * len(answer):
+                return
+
+    async def made() -> _Apart:
+        return _Apart(lambda writes: [None] * len(writes))
+
+    loop = asyncio.new_event_loop()
+    committer = loop.run_until_complete(made())
+    for count in (1, 2):
+        committer.begin(["a write"], 7, tell)
+        come(committer._socket, count)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.run_until_complete(committer.close())
+    loop.close()
+    assert told == [None, None]

@@ -50,7 +50,10 @@ class Storm:
         blows = [self._kill, self._kill, *([self._crash, self._stop, self._stand_still] if self.server.ours else ())]
         self.dice.shuffle(blows)
         self.calm.set()
-        while await self.due.wait() and not self.over:
+        while True:
+            await self.due.wait()
+            if self.over:
+                return
             self.due.clear()
             self.calm.clear()
             try:

@@ -17,7 +17,14 @@ import pytest
 
 from cerebelum_codegen.runtime import Timestamp
 from cerebelum_core.clock import SystemClock
-from cerebelum_core.errors import OwnershipLost, StoreInUse, StoreUnavailable, StoreUnusable, StoreUrlError
+from cerebelum_core.errors import (
+    OwnershipLost,
+    StoreInUse,
+    StoreRefused,
+    StoreUnavailable,
+    StoreUnusable,
+    StoreUrlError,
+)
 from cerebelum_core.store import EventStore, HeadQuery, Place, open_store
 from cerebelum_core.store.listing import count_of, page_of
 from cerebelum_core.store.rows import APPEND_CELLS, cells_of
@@ -131,12 +138,12 @@ async def test_a_write_that_cannot_be_made_fails_alone(tmp_path: Path, apart: bo
     store = opened(tmp_path / "core.db", apart=apart)
     await store.append(append("bad", 0))
     too_large = append("bad", 1, row=replace(head(), step_index=1 << 63))
-    repeated = replace(append("worse", 0), events=append("worse", 0).events * 2)
+    repeated = replace(append("worse", 0), events=[*append("worse", 0).events] * 2)
     outcomes = await asyncio.gather(
         *(store.append(each) for each in (append("a", 0), too_large, repeated, append("b", 0))), return_exceptions=True
     )
     failure = RuntimeError if apart else OverflowError
-    assert [type(outcome) for outcome in outcomes] == [type(None), failure, StoreUnavailable, type(None)]
+    assert [type(outcome) for outcome in outcomes] == [type(None), failure, StoreRefused, type(None)]
     for execution_id, version in (("a", 1), ("b", 1), ("bad", 1)):
         stored = await store.head(execution_id)
         assert stored is not None
@@ -192,6 +199,19 @@ def test_what_is_written_at_once_is_moved_into_the_file_by_who_has_time(tmp_path
 
 async def _made(file: Path) -> None:
     await opened(file).close()
+
+
+@apart_or_not
+async def test_what_the_file_will_never_give_nor_take_is_refused_for_good(tmp_path: Path, apart: bool) -> None:
+    store = opened(tmp_path / "core.db", apart=apart)
+    await store.append(append("x", 0))
+    with closing(connect(tmp_path / "core.db")) as somebody:
+        somebody.execute("DROP TABLE events")
+    with pytest.raises(StoreRefused, match="the store cannot read: .*no such table"):
+        await store.read("x")
+    with pytest.raises(StoreRefused, match="the store cannot write: .*no such table"):
+        await store.append(append("y", 0))
+    await store.close()
 
 
 async def test_what_a_full_disk_cannot_take_is_refused_and_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from cerebelum.generated import v1
 from cerebelum.testing import TestingCore
 from cerebelum.worker import Worker
 from cerebelum_client import AlreadyExists, InvalidRequest, from_payload, to_payload
+from cerebelum_proto.events.v1.events_pb import ExecutionStarted
 from cerebelum_proto.types.v1.types_pb import Payload
 from tests.sdk.declared.orders import Orders, order
 
@@ -205,6 +206,7 @@ async def test_what_the_contract_says_can_be_overridden_at_the_call(
     assert isinstance(started, v1.Started)
     assert started.inputs == order(7, "doubtful")
     facts = [event.fact async for event in core.core.executions.history("mine")]
+    assert isinstance(facts[0], ExecutionStarted)
     assert (facts[0].tags, facts[0].correlation_id) == (["vip"], "c")
     await core.skip(timedelta(hours=1))
     with pytest.raises(ExecutionFailed, match="deadline_exceeded"):
@@ -240,6 +242,9 @@ async def test_the_contract_s_tags_and_deadline_hold_where_the_call_says_nothing
 ) -> None:
     handle = await orders.start(order(7, "book"))
     started = await anext(core.core.executions.history(handle.execution_id))
+    assert isinstance(started.fact, ExecutionStarted)
+    assert started.fact.deadline is not None
+    assert started.recorded_at is not None
     assert started.fact.tags == ["orders"]
     assert started.fact.deadline.to_ns() - started.recorded_at.to_ns() == 72 * 3_600 * 10**9
 

@@ -161,4 +161,6 @@ async def test_an_answer_to_a_question_is_of_its_type_or_refused(refunds: wf.Ref
     with pytest.raises(InvalidRequest, match=r"answered by google\.protobuf\.Empty, and .*'yes' is no object"):
         await handle.execution.approve("yes")
     await handle.sign_off.approve(v1.Empty())
-    assert (await handle.result()).repay == pb.Repaid(payment_id="-900")
+    outputs = await handle.result()
+    assert isinstance(outputs, wf.RefundOutputs)
+    assert outputs.repay == pb.Repaid(payment_id="-900")

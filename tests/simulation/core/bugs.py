@@ -10,18 +10,18 @@ PARTS = (
     Bug(
         "a result is acknowledged before it is durable",
         "cerebelum_core.execution",
-        "                    self._writing = batch\n",
-        "                    self._answer(batch)\n"
-        "                    batch = _Batch([], batch.events, batch.state, batch.owed)\n"
-        "                    self._writing = batch\n",
+        "                        self._writing = batch\n",
+        "                        self._answer(batch)\n"
+        "                        batch = _Batch([], batch.events, batch.state, batch.owed)\n"
+        "                        self._writing = batch\n",
     ),
     Bug(
         "an owner that was replaced tells what it could not write as done",
         "cerebelum_core.execution",
-        "            self._recover(batch.letters, outcome)",
-        "            if type(outcome).__name__ == 'OwnershipLost':\n"
-        "                self._answer(batch)\n"
-        "            self._recover(batch.letters, outcome)",
+        "                self._recover(batch.letters, outcome)",
+        "                if type(outcome).__name__ == 'OwnershipLost':\n"
+        "                    self._answer(batch)\n"
+        "                self._recover(batch.letters, outcome)",
     ),
     Bug(
         "what was written without an answer is not offered",

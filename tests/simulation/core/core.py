@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cerebelum.embedded import EmbeddedCore
 from cerebelum_client import ClientError
@@ -18,6 +19,8 @@ from tests.simulation.virtual_time import Process
 
 if TYPE_CHECKING:
     from tests.simulation.core.world import World
+
+_T = TypeVar("_T")
 
 START_NS = 1_700_000_000_000_000_000
 
@@ -60,7 +63,7 @@ class Core:
         self.face = EmbeddedCore(self.node, random.Random(world.seed).random, RequestContext())
         self._calls: set[asyncio.Task[Any]] = set()
 
-    def serve(self, call: Any) -> asyncio.Task[Any]:
+    def serve(self, call: Coroutine[Any, Any, _T]) -> asyncio.Task[_T]:
         """Answer a call in this process."""
         work = self.process.start(call)
         self._calls.add(work)

@@ -212,6 +212,9 @@ class FaultyStore:
     async def newest_blueprint(self, workflow: str) -> BlueprintRecord | None:
         return await self._reading(lambda: self._inner.newest_blueprint(workflow))
 
+    async def blueprints(self) -> Sequence[BlueprintRecord]:
+        return await self._reading(self._inner.blueprints)
+
     async def put_worker(self, record: WorkerRecord) -> None:
         await self._reading(lambda: self._inner.put_worker(record))
 
@@ -220,6 +223,9 @@ class FaultyStore:
 
     async def workers(self) -> Sequence[WorkerRecord]:
         return await self._reading(self._inner.workers)
+
+    async def superseded(self) -> None:
+        await self._inner.superseded()
 
     async def close(self) -> None:
         if self._closes:

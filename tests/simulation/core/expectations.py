@@ -25,7 +25,7 @@ class Expectations:
         self.world = world
         self._lengths: deque[dict[str, int]] = deque(maxlen=_KEEPS_UP_TURNS)
         """How long the histories were on the last looks."""
-        self._overdue: dict[tuple[str, Timestamp | None], int] = {}
+        self._overdue: dict[tuple[str, Timestamp], int] = {}
 
     def require_punctual_timers(self) -> None:
         """In a kind world a timer fires when it is due, or when the Core next looks at the clock."""
@@ -33,7 +33,7 @@ class Expectations:
         now = world.clock.now()
         heads = {each: world.disk.head(each) for each in world.callers}
         due = {(each, head.head.wake_at) for each, head in heads.items() if head is not None and head.head.wake_at}
-        overdue = {timer for timer in due if timer[1] is not None and timer[1] <= now}
+        overdue = {timer for timer in due if timer[1] <= now}
         self._overdue = {timer: self._overdue.get(timer, 0) + 1 for timer in overdue}
         late = [execution_id for (execution_id, _), turns in self._overdue.items() if turns > 2]
         require(not late, f"the timers of {late} do not fire")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from cerebelum.embedded import EmbeddedCore
 from cerebelum_client import ClientError, CoreUnavailable, Unsupported, execute_request
+from cerebelum_client.core import Core as AnyCore
 from cerebelum_client.errors import CoreFailed
 from cerebelum_client.lifecycle import Lifecycle
 from cerebelum_codegen.runtime.message import Message
@@ -16,7 +17,7 @@ from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.types.v1.types_pb import Payload
 from cerebelum_proto.worker import worker_service_pb as pb
-from tests.simulation.core.streams import WorkerTalk, converse
+from tests.simulation.core.streams import Talk, WorkerTalk, converse
 
 if TYPE_CHECKING:
     from tests.simulation.core.core import Core
@@ -47,6 +48,11 @@ class Line:
         """Whether what this worker has not finished is for others, also while it still stops."""
         # Whichever group a call belongs to, it travels like all others.
         self.executions = self.approvals = self.lifecycle = self.workers = self
+
+    @property
+    def as_core(self) -> AnyCore:
+        """It can do what is called here of all that a Core can."""
+        return cast("AnyCore", self)
 
     # -- what a worker calls -----------------------------------------------------------------
 
@@ -110,7 +116,7 @@ class Line:
         self, requests: AsyncIterator[stream_pb.ExecuteRequest]
     ) -> AsyncGenerator[stream_pb.ExecuteResponse, None]:
         core = await self._dial("execute")
-        async with aclosing(converse(self, core, requests, core.face.executions.execute)) as frames:
+        async with aclosing(converse(self, core, requests, core.face.executions.execute, Talk())) as frames:
             async for frame in frames:
                 yield frame
 

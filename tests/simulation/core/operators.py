@@ -35,8 +35,8 @@ class Operator:
         """Forks that a copy of the same call may make yet."""
 
     async def run(self) -> None:
-        acts = (self._pause, self._resume, self._terminate, self._retry, self._redrive, self._fork, self._migrate)
-        acts = (*acts, self._resume, self._retry, self._retry, self._look)
+        acts = [self._pause, self._resume, self._terminate, self._retry, self._redrive, self._fork, self._migrate]
+        acts += [self._resume, self._retry, self._retry, self._look]
         while not self._world.calm:
             await asyncio.sleep(self._world.dice.expovariate(1 / 6))
             await self._do(self._world.dice.choice(acts), self._anyone())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from cerebelum_client import CoreUnavailable
 from cerebelum_codegen.runtime.message import Message
@@ -23,7 +23,23 @@ _KEEPALIVE_S = 60.0
 """After so long, a Core notices that nobody is at the other end."""
 
 
-class WorkerTalk:
+class Talk(Generic[_Request, _Response]):
+    """What the world learns of a stream: of most, nothing."""
+
+    def sent(self, frame: _Request) -> None:
+        """Who opened it says something."""
+
+    def heard(self, frame: _Request) -> None:
+        """The Core hears it."""
+
+    def said(self, frame: _Response) -> None:
+        """The Core answers."""
+
+    def got(self, frame: _Response) -> None:
+        """The answer is heard."""
+
+
+class WorkerTalk(Talk[stream_pb.WorkRequest, stream_pb.WorkResponse]):
     """What the world learns of a worker's stream."""
 
     def __init__(self, world: World, core: Core, worker_id: str) -> None:
@@ -67,7 +83,7 @@ async def converse(
     core: Core,
     requests: AsyncIterator[_Request],
     answer: Callable[[AsyncIterator[_Request]], AsyncGenerator[_Response, None]],
-    talk: WorkerTalk | None = None,
+    talk: Talk[_Request, _Response],
 ) -> AsyncGenerator[_Response, None]:
     """Carry a stream both ways until it ends, breaks, or the Core is gone."""
     there: asyncio.Queue[_Request] = asyncio.Queue()
@@ -79,8 +95,7 @@ async def converse(
             await line.travel()
             if line.core is not core or line.world.weather.happens("answer_lost"):
                 raise CoreUnavailable("simulated: the stream broke")
-            if talk is not None:
-                talk.got(frame)
+            talk.got(frame)
             yield frame
         await line.travel()
         line.outcome(serving)
@@ -94,32 +109,29 @@ async def converse(
 
 
 async def _send(
-    line: Line, requests: AsyncIterator[_Request], there: asyncio.Queue[_Request], talk: WorkerTalk | None
+    line: Line, requests: AsyncIterator[_Request], there: asyncio.Queue[_Request], talk: Talk[_Request, _Response]
 ) -> None:
     async for frame in requests:
-        if talk is not None:
-            talk.sent(frame)
+        talk.sent(frame)
         await line.travel("there")
         if line.world.weather.happens("request_lost"):
             raise CoreUnavailable("simulated: the stream broke")
         there.put_nowait(type(frame).from_bytes(frame.to_bytes()))
 
 
-async def _arriving(there: asyncio.Queue[_Request], talk: WorkerTalk | None) -> AsyncIterator[_Request]:
+async def _arriving(there: asyncio.Queue[_Request], talk: Talk[_Request, _Response]) -> AsyncIterator[_Request]:
     while True:
         frame = await there.get()
-        if talk is not None:
-            talk.heard(frame)
+        talk.heard(frame)
         yield frame
 
 
 async def _serve(
-    frames: AsyncGenerator[_Response, None], back: asyncio.Queue[_Response], talk: WorkerTalk | None
+    frames: AsyncGenerator[_Response, None], back: asyncio.Queue[_Response], talk: Talk[_Request, _Response]
 ) -> None:
     async with aclosing(frames):
         async for frame in frames:
-            if talk is not None:
-                talk.said(frame)
+            talk.said(frame)
             back.put_nowait(type(frame).from_bytes(frame.to_bytes()))
 
 

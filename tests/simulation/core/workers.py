@@ -41,7 +41,7 @@ def hire(world: World, worker_id: str) -> Hired:
     line, process = Line(world, worker_id, streams=world.dice.random() < 0.7), Process(worker_id)
     desk = Desk(world.dice.randint(1, 4), world.broke, world.mended)
     worker = Worker(
-        line,
+        line.as_core,
         workflows=[as_workflow(each, world.library.compiled(each), world.seed, desk) for each in world.own],
         worker_id=worker_id,
         queues=world.queues.served_by(worker_id),

@@ -9,9 +9,9 @@ import asyncio
 import random
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from cerebelum.execution_stream import ExecutionStream
+from cerebelum.execution_stream import ExecutionStream, Requests
 from cerebelum_core.edges.worker_edge import LeaseTerms
 from cerebelum_core.errors import StoreError
 from cerebelum_engine import validate
@@ -33,6 +33,7 @@ from tests.simulation.core.weather import Weather
 from tests.simulation.core.workers import hire, hire_deployed
 from tests.simulation.engine.auditor import Broken, audit_task
 from tests.simulation.engine.model import Model
+from tests.simulation.engine.tree import given
 from tests.simulation.engine.workflows import longer, random_workflow
 from tests.simulation.virtual_time import Process
 
@@ -72,7 +73,8 @@ class World:
         self._cores = 0
         self._failure: BaseException | None = None
         self._people = Process("people")
-        self.office = ExecutionStream(Line(self, "office"), requested)
+        # Everybody starts by name, and with a payload.
+        self.office = ExecutionStream(Line(self, "office").as_core, cast("Requests", requested))
         self.calm = False
         self.settled = asyncio.Event()
         """Nobody lets go on any more what has ended."""
@@ -314,10 +316,10 @@ class World:
             else:
                 await hired.process.kill()
         await asyncio.sleep(2 * self.terms.foreign_s + 200)
-        require(self.core is not None, "there is no Core")
-        left = what_is_left(self.core.node)
+        core = given(self.core, "there is no Core")
+        left = what_is_left(core.node)
         require(not left, f"memory is not back to its baseline: {left}")
-        core, self.core = self.core, None
+        self.core = None
         await core.stop()
         require(not core.process.running, f"it stopped and left {core.process.running} behind")
         self.disk.crash()

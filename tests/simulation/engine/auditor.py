@@ -14,6 +14,7 @@ from cerebelum_proto.worker import worker_service_pb as pb
 from cerebelum_proto.worker.worker_service_pb import Task
 from tests.simulation.engine.model import Broken, Model, require
 from tests.simulation.engine.signals import audit_given, audit_signals
+from tests.simulation.engine.tree import given
 
 ENDINGS = (ev.ExecutionCompleted, ev.ExecutionFailed, ev.ExecutionCancelled)
 CLOSINGS = (ev.StepCompleted, ev.StepFailed, ev.StepCancelled)
@@ -133,7 +134,7 @@ def _nothing_follows_an_ending(history: list[ev.Event]) -> None:
 
 
 def _no_timer_early(history: list[ev.Event]) -> None:
-    due: dict[str, object] = {}
+    due: dict[str, Timestamp | None] = {}
     for event in history:
         match event.fact:
             case ev.SleepStarted(step=step, due_at=at) | ev.AttemptFailed(step=step, retry_at=at):
@@ -146,16 +147,19 @@ def _no_timer_early(history: list[ev.Event]) -> None:
                 | ev.SignalWaitExpired(step=step)
                 | ev.RetryDue(step=step)
             ):
-                at = due.pop(step, None)
-                require(at is not None, f"a timer of '{step}' fired that was not armed")
-                require(at <= event.recorded_at, f"a timer of '{step}' fired early")
+                armed = given(due.pop(step, None), f"a timer of '{step}' fired that was not armed")
+                require(armed <= _time_of(event), f"a timer of '{step}' fired early")
             case ev.ApprovalGranted(step=step) | ev.ApprovalRejected(step=step) | ev.SignalConsumed(step=step):
                 due.pop(step, None)
             case ev.ExecutionFailed(step="", failure=failure) if failure and failure.kind == "deadline_exceeded":
                 deadline = _deadline(history, event.version)
-                require(deadline is not None and deadline <= event.recorded_at, "the deadline came early")
+                require(deadline is not None and deadline <= _time_of(event), "the deadline came early")
             case _:
                 pass
+
+
+def _time_of(event: ev.Event) -> Timestamp:
+    return given(event.recorded_at, f"event {event.version} has no time")
 
 
 def _deadline(history: list[ev.Event], before: int) -> Timestamp | None:

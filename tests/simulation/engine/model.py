@@ -26,6 +26,7 @@ from tests.simulation.engine.tree import (
     Tree,
     clear,
     close,
+    given,
     is_done,
     matches,
     require,
@@ -282,6 +283,7 @@ class Model(Tree):
             self.onward(node.parent)
             return
         stage = node.parent
+        assert isinstance(stage, Stage)
         sequence = stage.parent
         if sequence.stages[sequence.at] is stage and all(is_done(lane) for lane in stage.lanes):
             sequence.at += 1
@@ -292,8 +294,7 @@ class Model(Tree):
                     self.begin(lane)
 
     def jump(self, leaf: Leaf, target: str) -> None:
-        landing = self.find(leaf, target)
-        require(landing is not None, f"'{leaf.step}' leads to '{target}', which is nowhere around it")
+        landing = given(self.find(leaf, target), f"'{leaf.step}' leads to '{target}', which is nowhere around it")
         root = self.root(landing)
         own = leaf.over.key if leaf.over else "none"
         fresh: list[Leaf | Sequence] = []

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from cerebelum_proto.types.v1.types_pb import Failure, Payload
 from cerebelum_proto.worker import worker_service_pb as pb
 
+_T = TypeVar("_T")
 IDLE, DUE, OPEN, CLOSED, DONE = "idle", "due", "open", "closed", "done"
 
 
@@ -19,6 +21,13 @@ class Broken(AssertionError):
 def require(holds: bool, message: str) -> None:
     if not holds:
         raise Broken(message)
+
+
+def given(thing: _T | None, message: str) -> _T:
+    """What must be there."""
+    if thing is None:
+        raise Broken(message)
+    return thing
 
 
 @dataclass(eq=False)

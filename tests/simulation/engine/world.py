@@ -287,8 +287,12 @@ class World:
             self.tell(commands.TimeOutTask(task_id=task_id, limit=commands.Limit.START_TO_CLOSE, worker_id="w1"))
             return
         for effect in pending(self.state):
-            late = isinstance(effect, DispatchTask) and effect.unclaimed_at and effect.unclaimed_at <= self.now
-            if late and effect.task_id not in self.leases:
+            if (
+                isinstance(effect, DispatchTask)
+                and effect.task_id not in self.leases
+                and effect.unclaimed_at
+                and effect.unclaimed_at <= self.now
+            ):
                 self.tell(commands.TimeOutTask(task_id=effect.task_id, limit=commands.Limit.SCHEDULE_TO_START))
                 return
 
