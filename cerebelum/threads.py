@@ -18,6 +18,8 @@ from typing import TypeVar
 from cerebelum.raised import words_of
 
 _T = TypeVar("_T")
+_OTHERWISE_MEANT = (StopIteration, GeneratorExit, KeyboardInterrupt)
+"""These say something else to whoever awaits."""
 
 
 class Threads:
@@ -51,11 +53,7 @@ class Threads:
     def _perform(self, loop: asyncio.AbstractEventLoop, answer: asyncio.Future[_T], call: Callable[[], _T]) -> None:
         try:
             settle = partial(_give, answer, call())
-        except (
-            StopIteration,
-            GeneratorExit,
-            KeyboardInterrupt,
-        ) as error:  # which say something else to an `await`
+        except _OTHERWISE_MEANT as error:
             settle = partial(_fail, answer, RuntimeError(f"the step raised {type(error).__name__}({words_of(error)})"))
         except BaseException as error:
             settle = partial(_fail, answer, error)
