@@ -67,7 +67,8 @@ def execute_request(
     if isinstance(tags, str):
         raise TypeError(f"tags is the text {tags!r}, whose letters would be the tags: give a list, as in [{tags!r}]")
     check_texts("an execution", workflow=workflow)
-    for tag in tags:
+    told = list(tags)  # once: what is gone through twice may be empty then
+    for tag in told:
         check_texts("an execution", tag=tag)
     return pb.ExecuteRequest(
         workflow_module=workflow,
@@ -76,7 +77,7 @@ def execute_request(
         options=pb.ExecutionOptions(
             execution_id=execution_id or new_execution_id(),
             correlation_id=correlation_id,
-            tags=list(tags),
+            tags=told,
             queue=queue,
             retries=dict(retries or {}),
             timeout_ms=timeout_ms if timeout_ms <= _MOST_MS else 0,

@@ -277,6 +277,12 @@ def test_tags_are_several_texts_and_not_the_letters_of_one() -> None:
         execute_request("order", to_payload(1), tags="urgent")
 
 
+def test_tags_that_can_be_gone_through_once_are_all_sent() -> None:
+    request = execute_request("order", to_payload(1), tags=(each for each in ("a", "b")))  # type: ignore[arg-type]  # on purpose
+    assert request.options is not None
+    assert request.options.tags == ["a", "b"]
+
+
 def test_new_ids_are_uuids_of_version_7_that_sort_by_time() -> None:
     ids = [new_execution_id() for _ in range(3)]
     assert {UUID(each).version for each in ids} == {7}

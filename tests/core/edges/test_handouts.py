@@ -14,7 +14,7 @@ from cerebelum_engine import Terminate
 from cerebelum_proto.events.v1.events_pb import Event
 from cerebelum_proto.stream.v1 import stream_pb
 from cerebelum_proto.types.v1.types_pb import Payload
-from tests.core.edges.streams import memory_core
+from tests.core.edges.streams import Core, memory_core
 from tests.simulation.virtual_time import in_virtual_time
 
 
@@ -32,6 +32,12 @@ class SlowReads(MemoryStore):
         found = await super().read(execution_id, after_version=after_version, limit=limit)
         await asyncio.sleep(self.delays_s.pop(0) if self.delays_s else 0)
         return found
+
+
+async def start_and_forget(core: Core, execution_id: str) -> None:
+    """Start an execution, and let it leave memory as if there had been too many of them."""
+    await core.start(execution_id)
+    core.node.registry._live.clear()
 
 
 @in_virtual_time
@@ -54,8 +60,7 @@ async def test_a_task_that_moves_on_while_its_execution_is_read_is_not_handed_ou
 @in_virtual_time
 async def test_a_task_that_cannot_be_read_is_handed_out_once_it_can_be() -> None:
     async with memory_core(store := SlowReads()) as core:
-        await core.start("x")
-        core.node.registry._live.clear()  # as if there had been too many of them
+        await start_and_forget(core, "x")
         store.is_away = True
         async with core.worker("w") as worker:
             listening = asyncio.ensure_future(anext(worker.answers))
@@ -68,8 +73,7 @@ async def test_a_task_that_cannot_be_read_is_handed_out_once_it_can_be() -> None
 @in_virtual_time
 async def test_nothing_waits_for_a_task_that_is_long_in_reading() -> None:
     async with memory_core(store := SlowReads()) as core:
-        await core.start("long")
-        core.node.registry._live.clear()
+        await start_and_forget(core, "long")
         store.delays_s.append(20)
         async with core.worker("w") as worker:
             await asyncio.sleep(1)
@@ -80,8 +84,7 @@ async def test_nothing_waits_for_a_task_that_is_long_in_reading() -> None:
 @in_virtual_time
 async def test_what_was_read_for_a_worker_that_is_gone_is_for_others() -> None:
     async with memory_core(store := SlowReads()) as core:
-        await core.start("x")
-        core.node.registry._live.clear()
+        await start_and_forget(core, "x")
         store.delays_s.append(20)
         async with core.worker("w") as worker:
             listening = asyncio.ensure_future(anext(worker.answers))
@@ -95,8 +98,7 @@ async def test_what_was_read_for_a_worker_that_is_gone_is_for_others() -> None:
 @in_virtual_time
 async def test_a_worker_that_seems_gone_again_is_handed_all_that_it_has_room_for_once_it_speaks() -> None:
     async with memory_core(store := SlowReads()) as core:
-        await core.start("x")
-        core.node.registry._live.clear()
+        await start_and_forget(core, "x")
         store.delays_s.append(20)
         async with core.worker("w", room=2) as worker:
             listening = asyncio.ensure_future(anext(worker.answers))
